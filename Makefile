@@ -1,0 +1,55 @@
+# The one list of commands; CI calls only these.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- the environment -------------------------------------------------------------------------------------------------
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "dropserve needs Python 3.11 or later; $(PYTHON) is older or missing. Name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Making the environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "Python could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.serve: requirements/training.txt requirements/model-server.txt requirements/gateway.txt | $(VENV)/.created
+	@echo "Installing TensorFlow and the gateway's packages into $(VENV) (about a minute) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(addprefix -r ,$^)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(VENV)/.created
+	@echo "Installing everything that development needs into $(VENV) (about a minute) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@ $(VENV)/.serve
+
+lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
+	@for group in dev training model-server gateway; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    $(if $(UPGRADE),--upgrade) $$([ $$group = dev ] || echo --constraint requirements/dev.txt) \
+	    --group pyproject.toml:$$group --output-file requirements/$$group.txt; done
+
+# --- the checks ------------------------------------------------------------------------------------------------------
+
+lint: $(VENV)/.dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## Write the code as `make lint` wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(VENV)/.dev ## Run the whole test suite
+	$(BIN)/python -m pytest
+
+test-quick: $(VENV)/.dev ## Run the tests that take milliseconds
+	$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: help lock lint format test test-quick

@@ -1,0 +1,65 @@
+"""Fixtures that start the real thing: a small image set, models trained on it, and the servers that answer from them."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class ModelServer:
+    """A running embedded model server."""
+
+    process: subprocess.Popen[bytes]
+    grpc_address: str
+    rest_url: str
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
+    """Folder `models/` of four variants, trained for a few steps by the training job itself."""
+    models = tmp_path_factory.mktemp("models")
+    subprocess.run(
+        [sys.executable, "-m", "training", "train", "--data", digits_dir, "--models", models,
+         "--runs", tmp_path_factory.mktemp("runs"), "--epochs", "10", "--seed", "1"],
+        cwd=ROOT, check=True, timeout=300,
+    )  # fmt: skip
+    return models
+
+
+def start_model_server(models: Path, *flags: str) -> ModelServer:
+    """Start the embedded model server over `models` and return it when its gRPC port answers."""
+    port, rest_port = free_port(), free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving.model_server", f"--port={port}", f"--rest_api_port={rest_port}",
+         f"--model_config_file={models}/models.config", "--model_config_file_poll_wait_seconds=1", *flags],
+        cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )  # fmt: skip
+    server = ModelServer(process, f"127.0.0.1:{port}", f"http://127.0.0.1:{rest_port}")
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        grpc.channel_ready_future(channel).result(timeout=60)
+    return server
+
+
+@pytest.fixture(scope="session")
+def model_server(models_dir: Path) -> Iterator[ModelServer]:
+    """The embedded model server over `models_dir`."""
+    server = start_model_server(models_dir)
+    yield server
+    server.process.terminate()
+    assert server.process.wait(timeout=30) == 0
