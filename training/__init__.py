@@ -1,0 +1,1 @@
+"""The training job: images in, one SavedModel a variant out."""

@@ -1,0 +1,127 @@
+"""The training job's command line: `python -m training train`, `python -m training data`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from training import data, fetch, publish
+from training.variants import VARIANTS, Recipe, Variant, select
+
+DATA, MODELS, RUNS = Path("data"), Path("models"), Path("runs")
+EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_STOPPED = 2, 3, 130
+
+
+def main() -> int:
+    """Parse the command line, do what it says and return the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    arguments = parser().parse_args()
+    try:
+        return arguments.run(arguments)
+    except (data.DataError, ValueError, OSError) as error:
+        print(f"training: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        return EXIT_STOPPED
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    names = ",".join(v.name for v in VARIANTS)
+    get = commands.add_parser("data", help="fetch MNIST and verify it")
+    get.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="folder to put it into (default: data)")
+    get.set_defaults(run=run_data)
+    train = commands.add_parser("train", help="train variants and publish them in models/")
+    train.add_argument(
+        "--data", type=Path, metavar="DIR",
+        help="folder of an image set, IDX files or mnist.npz (default: data, into which MNIST is fetched if need be)",
+    )  # fmt: skip
+    train.add_argument("--models", type=Path, default=MODELS, metavar="DIR", help="where to publish (default: models)")
+    train.add_argument(
+        "--runs", type=Path, default=RUNS, metavar="DIR", help="TensorBoard's event files (default: runs)"
+    )
+    train.add_argument("--variants", default=names, metavar="A,B", help=f"which to train (default: {names})")
+    train.add_argument("--if-missing", action="store_true", help="only those that are not published yet")
+    train.add_argument("--seed", type=natural, default=1, metavar="N", help="decides a run bit for bit (default: 1)")
+    train.add_argument("--epochs", type=positive, default=Recipe.epochs, metavar="N", help="(default: %(default)s)")
+    train.add_argument(
+        "--learning-rate", type=float, default=Recipe.learning_rate, metavar="X", help="(default: %(default)s)"
+    )
+    train.add_argument(
+        "--keep", type=positive, default=3, metavar="N", help="versions of a variant to keep (default: 3)"
+    )
+    train.set_defaults(run=run_train)
+    return top
+
+
+def run_data(arguments: argparse.Namespace) -> int:
+    """Fetch MNIST unless a verified image set is there."""
+    if not data.has_images(arguments.data):
+        fetch.fetch(arguments.data)
+    images = data.load(arguments.data)
+    print(
+        f"{images.name} in {arguments.data}: {len(images.train_images)} training and {len(images.test_images)} test images"
+    )
+    return 0
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """Train and publish the variants asked for."""
+    variants = select(arguments.variants.split(","))
+    if arguments.if_missing:
+        variants = missing(variants, arguments.models)
+        if not variants:
+            print(f"Every variant is published in {arguments.models} already; nothing to train.")
+            return 0
+    images = load_images(arguments.data)
+    from training import export, job, population  # here, since TensorFlow takes seconds to load
+
+    recipe = Recipe(epochs=arguments.epochs, learning_rate=arguments.learning_rate)
+    try:
+        job.run(images, variants, recipe, arguments.seed, arguments.models, arguments.runs, arguments.keep)
+    except (population.Diverged, export.ExportError) as error:
+        print(
+            f"training: {error}. Nothing was published; try a smaller --learning-rate or another --seed.",
+            file=sys.stderr,
+        )
+        return EXIT_DIVERGED
+    except population.Stopped:
+        print("training: stopped; nothing was published.", file=sys.stderr)
+        return EXIT_STOPPED
+    return 0
+
+
+def load_images(folder: Path | None) -> data.ImageSet:
+    """Return the image set in `folder`, or in data/, into which MNIST is fetched where it is empty."""
+    if folder is None and not data.has_images(DATA):
+        fetch.fetch(DATA)
+    return data.load(folder or DATA)
+
+
+def missing(variants: tuple[Variant, ...], models: Path) -> tuple[Variant, ...]:
+    """Return the variants that are not published, and make models.config name this folder for those that are."""
+    manifest = publish.read_manifest(models)
+    published = [v["name"] for v in manifest["variants"]] if manifest else []
+    if published:
+        publish.write_config(models, published)
+    return tuple(v for v in variants if v.name not in published)
+
+
+def positive(text: str) -> int:
+    """Return the integer from 1 that `text` is."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def natural(text: str) -> int:
+    """Return the integer from 0 that `text` is, as far as a seed may go."""
+    if not 0 <= (number := int(text)) < 2**20:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {2**20 - 1}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

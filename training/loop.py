@@ -1,0 +1,103 @@
+"""The optimiser's loop over steps, compiled: one trace serves every member of the same shape."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from training import network, noise
+from training.variants import Recipe
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
+
+
+class State(NamedTuple):
+    """What training changes: the weights, kernels and biases in turn, and Adam's two moments of each gradient."""
+
+    weights: list[tf.Variable]
+    means: list[tf.Variable]
+    squares: list[tf.Variable]
+
+    @classmethod
+    def of(cls, weights: list[tf.Variable]) -> "State":
+        """Return the state before the first step."""
+        return cls(
+            weights, [tf.Variable(tf.zeros_like(w)) for w in weights], [tf.Variable(tf.zeros_like(w)) for w in weights]
+        )
+
+
+def compile_loop(has_dropout: bool, has_l2: bool, recipe: Recipe, images: int) -> Callable[..., tf.Tensor]:
+    """Return a function that runs a member from one step to another and returns the last step's loss.
+
+    Its arguments: the member's State; all training images, uint8 `[images, pixels]`, and labels, int32 `[images]`;
+    the first step and the one to stop before, int32; the member's seed, int32; its dropout rate and L2 coefficient,
+    float32. The loss is the batch's mean cross-entropy plus the L2 penalty.
+    """
+    steps_per_epoch = -(-images // recipe.batch)
+
+    def batch(step: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Return the indices of a step's images: each epoch is its own permutation of them all."""
+        epoch, place = step // steps_per_epoch, step % steps_per_epoch
+        places = tf.range(place * recipe.batch, tf.minimum((place + 1) * recipe.batch, images))
+        return tf.random.experimental.index_shuffle(places, tf.stack([seed, epoch]), images - 1)
+
+    @tf.function(autograph=False)
+    def run(
+        state: State,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        start: tf.Tensor,
+        stop: tf.Tensor,
+        seed: tf.Tensor,
+        rate: tf.Tensor,
+        l2: tf.Tensor,
+    ) -> tf.Tensor:
+        def body(step: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            chosen = batch(step, seed)
+            inputs = network.pixels_to_inputs(tf.gather(x, chosen))
+            masks = None
+            if has_dropout:
+                masks = draw_masks(state.weights, tf.shape(chosen)[0], rate, seed, step)
+            loss, gradients = loss_and_gradients(
+                state.weights, inputs, tf.gather(y, chosen), masks, l2 if has_l2 else None
+            )
+            adam(state, gradients, step, recipe.learning_rate)
+            return step + 1, loss
+
+        return tf.while_loop(lambda step, _: step < stop, body, (start, tf.constant(0.0)))[1]
+
+    return run
+
+
+def draw_masks(
+    weights: list[tf.Variable], rows: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor, step: tf.Tensor
+) -> list[tf.Tensor]:
+    """Return the step's dropout masks, one a hidden layer that has dropout."""
+    return [
+        noise.bernoulli(tf.stack([rows, kernel.shape[1]]), rate, tf.stack([seed, step * network.DROPOUT_AFTER + layer]))
+        for layer, kernel in enumerate(weights[::2][: network.DROPOUT_AFTER])
+    ]
+
+
+def loss_and_gradients(
+    weights: list[tf.Variable], x: tf.Tensor, y: tf.Tensor, masks: list[tf.Tensor] | None, l2: tf.Tensor | None
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Return the mean cross-entropy of a batch plus `l2` Σ ½‖w‖² over all weights, and its gradient by each weight."""
+    with tf.GradientTape() as tape:
+        entropies = tf.nn.sparse_softmax_cross_entropy_with_logits(y, network.logits(weights, x, masks))
+        loss = tf.reduce_mean(entropies)
+        if l2 is not None:
+            loss += l2 * tf.add_n([tf.nn.l2_loss(w) for w in weights])
+    return loss, tape.gradient(loss, weights)
+
+
+def adam(state: State, gradients: list[tf.Tensor], step: tf.Tensor, learning_rate: float) -> None:
+    """Apply one Adam step (Kingma & Ba 2015, with the bias correction folded into the rate) in place."""
+    t = tf.cast(step + 1, tf.float32)
+    # The kernel writes where the gradients are still being read unless it waits for all of them; it would then copy.
+    with tf.control_dependencies(gradients):
+        for weight, mean, square, gradient in zip(*state, gradients, strict=True):
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.handle, m=mean.handle, v=square.handle, beta1_power=BETA_1**t, beta2_power=BETA_2**t,
+                lr=learning_rate, beta1=BETA_1, beta2=BETA_2, epsilon=EPSILON, grad=gradient,
+            )  # fmt: skip

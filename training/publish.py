@@ -1,0 +1,93 @@
+"""models/: versions that only grow, models.config and the manifest, each there whole or not at all."""
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+SCHEMA = Path(__file__).parent.parent / "models" / "manifest.schema.json"
+MANIFEST, CONFIG = "manifest.json", "models.config"
+
+
+@contextmanager
+def staging(models: Path) -> Iterator[Path]:
+    """Hold `models` for one run and give a hidden folder inside it, which is gone at the end; a second run waits."""
+    models.mkdir(parents=True, exist_ok=True)
+    with open(models / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in models.glob(".staging-*"):  # of a run that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
+        folder = models / f".staging-{os.getpid()}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_manifest(models: Path) -> dict[str, Any] | None:
+    """Return the manifest, or None where there is none or it is not valid."""
+    try:
+        manifest = json.loads((models / MANIFEST).read_text())
+        jsonschema.validate(manifest, json.loads(SCHEMA.read_text()))
+    except (OSError, ValueError, jsonschema.ValidationError):
+        return None
+    return manifest
+
+
+def next_version(models: Path, variant: str) -> int:
+    """Return a version larger than any that the variant has had a folder for."""
+    return max(versions(models / variant), default=0) + 1
+
+
+def versions(folder: Path) -> list[int]:
+    """Return the versions in a variant's folder, smallest first."""
+    return sorted(int(p.name) for p in folder.glob("*") if p.name.isdecimal() and p.is_dir())
+
+
+def publish(models: Path, exported: Mapping[str, Path], manifest: dict[str, Any], keep: int) -> None:
+    """Move the exported models to the versions that `manifest` states, then write models.config and the manifest.
+
+    Of each published variant the newest `keep` versions stay. Raise jsonschema.ValidationError before anything is
+    moved where the manifest is not valid.
+    """
+    jsonschema.validate(manifest, json.loads(SCHEMA.read_text()))
+    version = {v["name"]: v["version"] for v in manifest["variants"]}
+    for name, folder in exported.items():
+        (models / name).mkdir(exist_ok=True)
+        os.rename(folder, models / name / str(version[name]))
+    write_config(models, version)
+    _write(models / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    for name in exported:
+        for old in versions(models / name)[:-keep]:
+            shutil.rmtree(models / name / str(old))
+
+
+def write_config(models: Path, names: Mapping[str, int] | list[str]) -> None:
+    """Write TF Serving's ModelServerConfig of these variants, unless the same stands there already."""
+    entries = "".join(
+        f'  config {{\n    name: "{name}"\n    base_path: "{models.resolve() / name}"\n'
+        '    model_platform: "tensorflow"\n  }\n'
+        for name in names
+    )
+    text = f"model_config_list {{\n{entries}}}\n"
+    path = models / CONFIG
+    if not path.is_file() or path.read_text() != text:
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file by one that is whole and on the disk."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+        os.fchmod(file.fileno(), 0o644)
+    os.replace(file.name, path)
