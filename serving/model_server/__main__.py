@@ -1,0 +1,52 @@
+"""Entry point: `python -m serving.model_server --model_config_file=…`."""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+from serving.model_server.settings import ConfigError, parse_settings
+
+
+@contextlib.contextmanager
+def _silenced_stderr() -> Iterator[None]:
+    """Send what TensorFlow's libraries print while they are loaded to nowhere; an exception still gets through."""
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; 255 when the server cannot start, as TF Serving."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        settings = parse_settings(sys.argv[1:], os.environ)
+        with _silenced_stderr():
+            from serving.model_server import errors, server
+        # TensorFlow's own remarks about the loader say nothing that an operator could act on.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    except ConfigError as error:
+        print(f"Failed to start server. Error: {error}", file=sys.stderr)
+        return 255
+    try:
+        running = server.Server(settings)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: running.stop())
+        running.start()
+        running.wait()
+    except (ConfigError, errors.ServingError) as error:
+        print(f"Failed to start server. Error: {error}", file=sys.stderr)
+        return 255
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

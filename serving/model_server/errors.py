@@ -1,0 +1,27 @@
+"""The one exception that requests end with, and how TensorFlow's own errors become it."""
+
+import grpc
+
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class ServingError(Exception):
+    """A refusal with a gRPC status code and a text that names the thing and the value."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def invalid_argument(message: str) -> ServingError:
+    """Return an INVALID_ARGUMENT error, the code of everything that is wrong with a request itself."""
+    return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def as_serving_error(error: Exception) -> ServingError:
+    """Turn what TensorFlow or a file raised into a `ServingError` without the trace through the graph."""
+    if isinstance(error, ServingError):
+        return error
+    code = _CODES.get(getattr(error, "error_code", -1), grpc.StatusCode.UNKNOWN)
+    return ServingError(code, str(getattr(error, "message", error)).partition("\n\nOriginal stack trace")[0])

@@ -1,0 +1,98 @@
+"""Predict on one servable, whichever face the request came through."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from grpc import StatusCode
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import model_pb2, predict_pb2
+
+from serving.model_server import tensors
+from serving.model_server.errors import ServingError, invalid_argument
+from serving.model_server.servable import Servable
+
+DEFAULT_SIGNATURE = "serving_default"
+PREDICT_METHOD = "tensorflow/serving/predict"
+CLASSIFY_METHOD = "tensorflow/serving/classify"
+REGRESS_METHOD = "tensorflow/serving/regress"
+
+
+def predict(
+    servable: Servable, request: predict_pb2.PredictRequest, timeout: float | None = None
+) -> predict_pb2.PredictResponse:
+    """Answer a PredictRequest; raise `ServingError` with TF Serving's code and words."""
+    key = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    if key not in servable.signatures:
+        raise ServingError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.')
+    signature = servable.signatures[key]
+    feeds = _feeds(signature, request)
+    aliases = _aliases(signature, request.output_filter)
+    arrays = servable.run(feeds, [signature.outputs[alias].name for alias in aliases], timeout)
+    response = predict_pb2.PredictResponse(model_spec=resolved_spec(servable, request.model_spec.name, key))
+    for alias, array in zip(aliases, arrays, strict=True):
+        response.outputs[alias].CopyFrom(tensors.encode(array, tf.as_dtype(signature.outputs[alias].dtype)))
+    return response
+
+
+def resolved_spec(servable: Servable, name: str, signature: str = "") -> model_pb2.ModelSpec:
+    """Return the model_spec of an answer: the version and signature that were really used."""
+    spec = model_pb2.ModelSpec(name=name, signature_name=signature)
+    spec.version.value = servable.version
+    return spec
+
+
+def _feeds(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest) -> dict[str, np.ndarray]:
+    _check_count(signature, request)
+    feeds = {}
+    for index, alias in enumerate(sorted(signature.inputs)):
+        info = signature.inputs[alias]
+        if alias in request.inputs:
+            proto = request.inputs[alias]
+        elif alias in signature.defaults:
+            proto = signature.defaults[alias]
+        else:
+            raise invalid_argument(
+                f"Signature input alias: {alias}(feed name: {info.name}) not found in request and no default value "
+                f"provided. Inputs expected to be in the request {{{','.join(sorted(request.inputs))}}}, or default "
+                f"input alias set: {','.join(sorted(signature.defaults))}"
+            )
+        try:
+            array = tensors.decode(proto)
+        except ValueError as error:
+            raise invalid_argument(f"tensor parsing error: {alias} ({error})") from error
+        if proto.dtype != info.dtype:
+            expected, got = tensors.type_name(info.dtype), tensors.type_name(proto.dtype)
+            raise invalid_argument(f"Expects arg[{index}] to be {expected} but {got} is provided")
+        feeds[info.name] = array
+    if unknown := sorted(set(request.inputs) - set(signature.inputs)):
+        used = ",".join(sorted(set(request.inputs) & set(signature.inputs)))
+        raise invalid_argument(
+            f"Inputs contains invalid name. Used request inputs: {used}, request input: {','.join(unknown)}"
+        )
+    return feeds
+
+
+def _check_count(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest) -> None:
+    sent, expected = set(request.inputs), set(signature.inputs)
+    if len(sent) > len(expected) or (len(sent) < len(expected) and not signature.defaults):
+        raise invalid_argument(
+            f"input size does not match signature: {len(sent)}!={len(expected)} "
+            f"len({{{','.join(sorted(sent))}}}) != len({{{','.join(sorted(expected))}}}). "
+            f"Sent extra: {{{','.join(sorted(sent - expected))}}}. "
+            f"Missing but required: {{{','.join(sorted(expected - sent))}}}."
+        )
+
+
+def _aliases(signature: meta_graph_pb2.SignatureDef, output_filter: Sequence[str]) -> list[str]:
+    if not output_filter:
+        return sorted(signature.outputs)
+    for position, alias in enumerate(output_filter):
+        if alias not in signature.outputs:
+            raise invalid_argument(
+                f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
+                f"{{{','.join(sorted(signature.outputs))}}}."
+            )
+        if alias in output_filter[:position]:
+            raise invalid_argument(f"duplicate output tensor alias: {alias}")
+    return sorted(output_filter)

@@ -1,0 +1,78 @@
+"""One loaded SavedModel, run as TF Serving runs it: a graph in a session, restored by the SavedModel loader."""
+
+import os
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
+
+from serving.model_server.errors import as_serving_error
+
+# Clients choose which outputs to fetch, and each choice needs a callable of its own.
+MAX_CALLABLES = 128
+
+
+def session_config(intra_op_threads: int, inter_op_threads: int) -> config_pb2.ConfigProto:
+    """Return the configuration of a session on the CPU; 0 threads is one a core."""
+    return config_pb2.ConfigProto(
+        intra_op_parallelism_threads=intra_op_threads,
+        inter_op_parallelism_threads=inter_op_threads,
+        device_count={"GPU": 0},
+    )
+
+
+class Servable:
+    """A version of a model in memory. `run` may be called from many threads, `close` after the last of them."""
+
+    def __init__(self, name: str, version: int, path: str, tags: Sequence[str], config: config_pb2.ConfigProto) -> None:
+        """Load the SavedModel in `path`; raise TensorFlow's error or `OSError` where that fails."""
+        self.name = name
+        self.version = version
+        self.path = path
+        self._callables: dict[tuple, config_pb2.CallableOptions] = {}
+        self._lock = threading.Lock()
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+        try:
+            with self._session.graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.loader.load(self._session, list(tags), path)
+        except BaseException:
+            self._session.close()
+            raise
+        self.signatures: dict[str, meta_graph_pb2.SignatureDef] = dict(meta_graph.signature_def)
+
+    @property
+    def warmup_path(self) -> str:
+        """Where the SavedModel keeps its warm-up records, if it has any."""
+        return os.path.join(self.path, "assets.extra", "tf_serving_warmup_requests")
+
+    def run(
+        self, feeds: dict[str, np.ndarray], fetches: Sequence[str], timeout: float | None = None
+    ) -> list[np.ndarray]:
+        """Run the graph from the named tensors `feeds` to `fetches`, for `timeout` seconds at most."""
+        try:
+            return self._callable(tuple(feeds), tuple(fetches), timeout)(*feeds.values())
+        except (tf.errors.OpError, ValueError, TypeError) as error:
+            raise as_serving_error(error) from error
+
+    def _callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...], timeout: float | None):  # noqa: ANN202
+        # A callable's time limit is fixed when it is made: limits are rounded up to a power of two milliseconds.
+        milliseconds = 0 if timeout is None else 1 << max(0, int(timeout * 1000)).bit_length()
+        key = (feeds, fetches, milliseconds)
+        made = self._callables.get(key)
+        if made is None:
+            options = config_pb2.CallableOptions(
+                feed=feeds, fetch=fetches, run_options=config_pb2.RunOptions(timeout_in_ms=milliseconds)
+            )
+            with self._lock:
+                if len(self._callables) >= MAX_CALLABLES:
+                    self._callables.clear()
+                # The public `make_callable` goes through `Session.run` as soon as there is something to feed.
+                made = self._callables[key] = self._session._make_callable_from_options(options)
+        return made
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._callables.clear()
+        self._session.close()

@@ -1,0 +1,113 @@
+"""The table of flags, with TF Serving's names; each is also an environment variable."""
+
+import argparse
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ENVIRONMENT_PREFIX = "MODEL_SERVER_"
+
+
+class ConfigError(Exception):
+    """A flag or a file that cannot be used; the text says which and why."""
+
+
+def _flag(default: Any, help_text: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help_text})
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Every flag, its default and its meaning; `MODEL_SERVER_<FLAG IN CAPITALS>` sets the same."""
+
+    host: str = _flag("0.0.0.0", "address to listen on; 127.0.0.1 keeps the server to this machine")
+    port: int = _flag(8500, "TCP port of the gRPC API")
+    grpc_socket_path: str = _flag("", "Unix socket of the gRPC API, besides the port")
+    rest_api_port: int = _flag(0, "TCP port of the REST API; 0 for none")
+    rest_api_num_threads: int = _flag(0, "REST connections served at a time; 0 for 16 a core")
+    rest_api_timeout_in_ms: int = _flag(30000, "time limit of a REST request's inference")
+    rest_api_max_body_bytes: int = _flag(64 << 20, "largest REST request body, also after decompression")
+    model_name: str = _flag("default", "name of the one model at --model_base_path")
+    model_base_path: str = _flag("", "folder of the one model; its versions are the numbered folders in it")
+    model_config_file: str = _flag("", "text-format ModelServerConfig of the models to serve")
+    model_config_file_poll_wait_seconds: int = _flag(0, "seconds between looks at --model_config_file; 0 for never")
+    file_system_poll_wait_seconds: int = _flag(1, "seconds between looks for new versions; 0 looks once")
+    max_num_load_retries: int = _flag(5, "how often a failed load is tried again")
+    load_retry_interval_micros: int = _flag(60_000_000, "microseconds between two tries of a load")
+    num_load_threads: int = _flag(0, "versions loaded at a time; 0 for one a core")
+    enable_model_warmup: bool = _flag(True, "replay a version's warm-up records before it is AVAILABLE")
+    num_request_iterations_for_warmup: int = _flag(1, "how often each warm-up record is replayed")
+    allow_version_labels_for_unavailable_models: bool = _flag(False, "let a new label name a version not yet loaded")
+    saved_model_tags: str = _flag("serve", "comma-separated tags of the graph to load")
+    enable_batching: bool = _flag(False, "run requests that come close together as one")
+    batching_parameters_file: str = _flag("", "text-format BatchingParameters")
+    monitoring_config_file: str = _flag("", "text-format MonitoringConfig: whether and where Prometheus finds metrics")
+    grpc_channel_arguments: str = _flag("", "comma-separated key=value arguments of the gRPC server")
+    grpc_max_threads: int = _flag(0, "gRPC calls answered at a time; 0 for 4 a core, or 64 with batching")
+    grpc_max_message_bytes: int = _flag(256 << 20, "largest gRPC request")
+    enable_grpc_healthcheck_service: bool = _flag(True, "answer grpc.health.v1")
+    tensorflow_session_parallelism: int = _flag(0, "threads within and between operations; 0 for one a core")
+    tensorflow_intra_op_parallelism: int = _flag(0, "threads within an operation; 0 for one a core")
+    tensorflow_inter_op_parallelism: int = _flag(0, "threads between operations; 0 for one a core")
+    shutdown_grace_seconds: float = _flag(20, "how long SIGTERM waits for calls under way")
+
+
+# Flags of TF Serving that change nothing here: they tune what this server does not have.
+IGNORED_FLAGS = frozenset(
+    [
+        "enable_cors_support",
+        "enable_per_model_metrics",
+        "enable_profiler",
+        "enable_serialization_as_tensor_content",
+        "enable_signature_method_name_check",
+        "enforce_session_run_timeout",
+        "flush_filesystem_caches",
+        "force_allow_any_version_labels_for_unavailable_models",
+        "mixed_precision",
+        "num_initial_load_threads",
+        "num_unload_threads",
+        "per_process_gpu_memory_fraction",
+        "remove_unused_fields_from_bundle_metagraph",
+        "total_model_memory_limit_bytes",
+        "xla_cpu_compilation_enabled",
+        "xla_gpu_compilation_enabled",
+    ]
+)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() in ("true", "1")
+
+
+def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Read flags, then environment variables for those not given; raise `ConfigError` on contradictions."""
+    parser = argparse.ArgumentParser(
+        prog="python -m serving.model_server",
+        description="Serve SavedModels over TF Serving's protocols.",
+        epilog=f"Each flag is also an environment variable: --port is {ENVIRONMENT_PREFIX}PORT.",
+        allow_abbrev=False,
+    )
+    for field in dataclasses.fields(Settings):
+        kind: Any = _boolean if field.type is bool else field.type
+        options: dict[str, Any] = {"nargs": "?", "const": True} if field.type is bool else {}
+        # argparse puts a default that is text through `type`, so a wrong variable is refused as a wrong flag is.
+        default = environment.get(ENVIRONMENT_PREFIX + field.name.upper(), field.default)
+        help_text = f"{field.metadata['help']} (default: {field.default!r})"
+        parser.add_argument(f"--{field.name}", type=kind, default=default, help=help_text, **options)
+    known, unknown = parser.parse_known_args(arguments)
+    if refused := [text for text in unknown if text.lstrip("-").partition("=")[0] not in IGNORED_FLAGS]:
+        parser.error(f"unrecognized arguments: {' '.join(refused)}")
+    settings = Settings(**vars(known))
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    if not settings.model_config_file and not settings.model_base_path:
+        raise ConfigError("No model to serve: give --model_config_file or --model_base_path.")
+    if settings.batching_parameters_file and not settings.enable_batching:
+        raise ConfigError("--batching_parameters_file is set without --enable_batching.")
+    if settings.rest_api_port and settings.rest_api_port == settings.port:
+        raise ConfigError(f"--rest_api_port cannot be same as --port ({settings.port}); give each its own.")
