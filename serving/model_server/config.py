@@ -1,13 +1,15 @@
 """The text-format configuration files that flags name."""
 
 import os
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2
 
+from serving.model_server.batch import BatchingParameters
 from serving.model_server.settings import ConfigError, Settings
+from serving.model_server.text_messages import make_message
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -41,3 +43,40 @@ def channel_arguments(text: str) -> list[tuple[str, int | str]]:
     if broken := [key for key, equals, _ in pairs if not equals]:
         raise ConfigError(f"--grpc_channel_arguments: {broken[0]!r} is not key=value")
     return [(key, int(value) if value.lstrip("-").isdigit() else value) for key, _, value in pairs]
+
+
+def read_batching(settings: Settings) -> BatchingParameters:
+    """Return the parameters of --batching_parameters_file, TF Serving's defaults where it is silent."""
+    message: Any = make_message("BatchingParameters")
+    if settings.batching_parameters_file:
+        read_text_proto(settings.batching_parameters_file, message)
+    defaults = BatchingParameters(num_batch_threads=os.cpu_count() or 1)
+    numbers = {
+        field: getattr(message, field).value if message.HasField(field) else getattr(defaults, field)
+        for field in ("max_batch_size", "max_enqueued_batches", "num_batch_threads")
+    }
+    sizes = tuple(message.allowed_batch_sizes)
+    for field, value in numbers.items():
+        if value < 1:
+            raise ConfigError(f"{settings.batching_parameters_file}: {field} is {value}; it must be 1 or more")
+    if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] != numbers["max_batch_size"]):
+        raise ConfigError(
+            f"{settings.batching_parameters_file}: allowed_batch_sizes {list(sizes)} must rise, and end with "
+            f"max_batch_size, which is {numbers['max_batch_size']}"
+        )
+    return BatchingParameters(
+        batch_timeout_seconds=max(0, message.batch_timeout_micros.value) / 1e6,
+        allowed_batch_sizes=sizes,
+        pad_variable_length_inputs=message.pad_variable_length_inputs,
+        **numbers,
+    )
+
+
+def read_metrics_path(settings: Settings) -> str | None:
+    """Return the path at which Prometheus finds metrics, None when it finds none."""
+    message: Any = make_message("MonitoringConfig")
+    if settings.monitoring_config_file:
+        read_text_proto(settings.monitoring_config_file, message)
+    if not message.prometheus_config.enable:
+        return None
+    return message.prometheus_config.path or "/monitoring/prometheus/metrics"

@@ -5,29 +5,27 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
     model_management_pb2,
     model_service_pb2_grpc,
-    predict_pb2,
     prediction_service_pb2_grpc,
 )
+from tensorflow_serving.config import model_server_config_pb2
 
-from serving.model_server import inference
-from serving.model_server.errors import ServingError, as_serving_error, invalid_argument
-from serving.model_server.store import Store
+from serving.model_server.errors import as_serving_error, invalid_argument
+from serving.model_server.service import Service
+
+Configure = Callable[[model_server_config_pb2.ModelServerConfig], set[str]]
 
 
-def _answer(method: Callable[..., Any]) -> Callable[..., Any]:
+def _answer(method: Callable[[Any, Any, grpc.ServicerContext], Any]) -> Callable[[Any, Any, grpc.ServicerContext], Any]:
     """Turn an exception of `method` into the call's status; a client sees no stack trace."""
 
     @functools.wraps(method)
     def answer(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
         try:
             return method(self, request, context)
-        except ServingError as error:
-            context.abort(error.code, error.message)
         except Exception as error:
             failure = as_serving_error(error)
             context.abort(failure.code, failure.message)
@@ -36,79 +34,64 @@ def _answer(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """tensorflow.serving.PredictionService on a store."""
+    """tensorflow.serving.PredictionService. The client's deadline is the time limit of the run."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    @_answer
-    def Predict(  # noqa: N802
-        self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
-    ) -> predict_pb2.PredictResponse:
-        """Run a signature on the tensors of the request."""
-        _check_spec(request)
-        with self._store.use(request.model_spec) as servable:
-            return inference.predict(servable, request, context.time_remaining())
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     @_answer
-    def GetModelMetadata(  # noqa: N802
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        """Answer with the signatures of a model."""
-        return model_metadata(self._store, request)
+    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
+        return self._service.predict(request, context.time_remaining())
+
+    @_answer
+    def Classify(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
+        return self._service.classify(request, context.time_remaining())
+
+    @_answer
+    def Regress(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
+        return self._service.regress(request, context.time_remaining())
+
+    @_answer
+    def MultiInference(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
+        return self._service.multi_inference(request, context.time_remaining())
+
+    @_answer
+    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
+        return self._service.model_metadata(request)
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """tensorflow.serving.ModelService on a store."""
+    """tensorflow.serving.ModelService."""
 
-    def __init__(self, store: Store, configure: Callable) -> None:
-        self._store = store
+    def __init__(self, service: Service, configure: Configure) -> None:
+        self._service = service
         self._configure = configure
 
     @_answer
-    def GetModelStatus(  # noqa: N802
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
-    ) -> get_model_status_pb2.GetModelStatusResponse:
-        """Answer with the states of a model's versions."""
-        _check_spec(request)
-        statuses = self._store.statuses(request.model_spec)
-        return get_model_status_pb2.GetModelStatusResponse(model_version_status=statuses)
+    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
+        return self._service.model_status(request)
 
     @_answer
-    def HandleReloadConfigRequest(  # noqa: N802
+    def HandleReloadConfigRequest(  # noqa: D102, N802
         self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
     ) -> model_management_pb2.ReloadConfigResponse:
-        """Replace the list of models, and wait until new ones are AVAILABLE."""
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
         added = self._configure(request.config)
-        context.add_callback(self._store.wake)
-        self._store.wait_until_available(added, cancelled=lambda: not context.is_active())
+        # New models are waited for; a client that goes away ends the waiting, not the loading.
+        context.add_callback(self._service.store.wake)
+        self._service.store.wait_until_available(added, cancelled=lambda: not context.is_active())
         return model_management_pb2.ReloadConfigResponse()
 
 
-def _check_spec(request: Any) -> None:
-    if not request.HasField("model_spec"):
-        raise invalid_argument("Missing ModelSpec")
-
-
-def model_metadata(
-    store: Store, request: get_model_metadata_pb2.GetModelMetadataRequest
-) -> get_model_metadata_pb2.GetModelMetadataResponse:
-    """Answer a GetModelMetadataRequest; signature_def is the only field there is."""
-    _check_spec(request)
-    if not request.metadata_field:
-        raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
-    for field in request.metadata_field:
-        if field != "signature_def":
-            raise invalid_argument(f"Metadata field {field} is not supported")
-    with store.use(request.model_spec) as servable:
-        response = get_model_metadata_pb2.GetModelMetadataResponse(
-            model_spec=inference.resolved_spec(servable, request.model_spec.name)
-        )
-        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signatures)
-    response.metadata["signature_def"].Pack(signatures)
-    return response
+def add_services(server: grpc.Server, service: Service, configure: Configure, with_health: bool) -> None:
+    """Register all services with `server`, grpc.health.v1 only `with_health`."""
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(service), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(service, configure), server)
+    if with_health:
+        servicer = health.HealthServicer()
+        servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)

@@ -13,9 +13,6 @@ from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.servable import Servable
 
 DEFAULT_SIGNATURE = "serving_default"
-PREDICT_METHOD = "tensorflow/serving/predict"
-CLASSIFY_METHOD = "tensorflow/serving/classify"
-REGRESS_METHOD = "tensorflow/serving/regress"
 
 
 def predict(
@@ -29,15 +26,15 @@ def predict(
     feeds = _feeds(signature, request)
     aliases = _aliases(signature, request.output_filter)
     arrays = servable.run(feeds, [signature.outputs[alias].name for alias in aliases], timeout)
-    response = predict_pb2.PredictResponse(model_spec=resolved_spec(servable, request.model_spec.name, key))
+    response = predict_pb2.PredictResponse(model_spec=resolved_spec(servable, request.model_spec))
     for alias, array in zip(aliases, arrays, strict=True):
         response.outputs[alias].CopyFrom(tensors.encode(array, tf.as_dtype(signature.outputs[alias].dtype)))
     return response
 
 
-def resolved_spec(servable: Servable, name: str, signature: str = "") -> model_pb2.ModelSpec:
+def resolved_spec(servable: Servable, asked: model_pb2.ModelSpec) -> model_pb2.ModelSpec:
     """Return the model_spec of an answer: the version and signature that were really used."""
-    spec = model_pb2.ModelSpec(name=name, signature_name=signature)
+    spec = model_pb2.ModelSpec(name=asked.name, signature_name=asked.signature_name or DEFAULT_SIGNATURE)
     spec.version.value = servable.version
     return spec
 

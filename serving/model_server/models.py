@@ -11,9 +11,7 @@ from serving.model_server.errors import ServingError, invalid_argument
 PLATFORM = "tensorflow"
 
 
-def check(
-    config: model_server_config_pb2.ModelServerConfig, old: Mapping[str, model_server_config_pb2.ModelConfig]
-) -> None:
+def check(config: model_server_config_pb2.ModelServerConfig) -> None:
     """Raise `ServingError` unless `config` is a list of SavedModels with names and absolute paths."""
     if config.WhichOneof("config") != "model_config_list":
         raise ServingError(StatusCode.FAILED_PRECONDITION, "Only a model_config_list can be served.")

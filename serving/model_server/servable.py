@@ -1,13 +1,14 @@
 """One loaded SavedModel, run as TF Serving runs it: a graph in a session, restored by the SavedModel loader."""
 
-import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
+from serving.model_server.batch import Feeds
+from serving.model_server.batching import Batcher
 from serving.model_server.errors import as_serving_error
 
 # Clients choose which outputs to fetch, and each choice needs a callable of its own.
@@ -31,7 +32,7 @@ class Servable:
         self.name = name
         self.version = version
         self.path = path
-        self._callables: dict[tuple, config_pb2.CallableOptions] = {}
+        self._callables: dict[tuple, Callable[..., list[np.ndarray]]] = {}
         self._lock = threading.Lock()
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         try:
@@ -42,11 +43,6 @@ class Servable:
             raise
         self.signatures: dict[str, meta_graph_pb2.SignatureDef] = dict(meta_graph.signature_def)
 
-    @property
-    def warmup_path(self) -> str:
-        """Where the SavedModel keeps its warm-up records, if it has any."""
-        return os.path.join(self.path, "assets.extra", "tf_serving_warmup_requests")
-
     def run(
         self, feeds: dict[str, np.ndarray], fetches: Sequence[str], timeout: float | None = None
     ) -> list[np.ndarray]:
@@ -56,7 +52,9 @@ class Servable:
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise as_serving_error(error) from error
 
-    def _callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...], timeout: float | None):  # noqa: ANN202
+    def _callable(
+        self, feeds: tuple[str, ...], fetches: tuple[str, ...], timeout: float | None
+    ) -> Callable[..., list[np.ndarray]]:
         # A callable's time limit is fixed when it is made: limits are rounded up to a power of two milliseconds.
         milliseconds = 0 if timeout is None else 1 << max(0, int(timeout * 1000)).bit_length()
         key = (feeds, fetches, milliseconds)
@@ -76,3 +74,18 @@ class Servable:
         """Give the memory back."""
         self._callables.clear()
         self._session.close()
+
+
+class BatchingServable(Servable):
+    """A servable whose runs go through a batcher, together with those of others."""
+
+    def __init__(
+        self, name: str, version: int, path: str, tags: Sequence[str], config: config_pb2.ConfigProto, batcher: Batcher
+    ) -> None:
+        super().__init__(name, version, path, tags, config)
+        self._batcher = batcher
+        self._run_alone = super().run
+
+    def run(self, feeds: Feeds, fetches: Sequence[str], timeout: float | None = None) -> list[np.ndarray]:
+        """Run the graph as `Servable.run` does, as part of a batch."""
+        return self._batcher.run(self._run_alone, feeds, fetches, timeout)

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.model_server import config
+from serving.model_server import config, grpc_api
+from serving.model_server.batching import Batcher
 from serving.model_server.errors import ServingError
-from serving.model_server.grpc_api import ModelService, PredictionService
-from serving.model_server.servable import Servable, session_config
+from serving.model_server.http_server import HttpServer, listen
+from serving.model_server.metrics import Metrics
+from serving.model_server.rest_api import RestApi
+from serving.model_server.servable import BatchingServable, Servable, session_config
+from serving.model_server.service import Service
 from serving.model_server.settings import ConfigError, Settings
 from serving.model_server.store import Store
 from serving.model_server.warmup import warm_up
@@ -29,7 +31,8 @@ class Server:
         """Read the configuration; raise `ConfigError` where it cannot be used."""
         self._settings = settings
         self._stopped = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._metrics = Metrics()
+        self._http: HttpServer | None = None
         self._store = Store(
             self._load,
             settings.max_num_load_retries,
@@ -40,11 +43,16 @@ class Server:
         self._session_config = session_config(
             settings.tensorflow_intra_op_parallelism or both, settings.tensorflow_inter_op_parallelism or both
         )
+        self._batcher = Batcher(config.read_batching(settings)) if settings.enable_batching else None
         self._models = config.read_models(settings)
         self._grpc = self._grpc_server()
 
     def _load(self, name: str, version: int, path: str) -> Servable:
-        servable = Servable(name, version, path, self._settings.saved_model_tags.split(","), self._session_config)
+        tags = self._settings.saved_model_tags.split(",")
+        if self._batcher:
+            servable: Servable = BatchingServable(name, version, path, tags, self._session_config, self._batcher)
+        else:
+            servable = Servable(name, version, path, tags, self._session_config)
         try:
             if self._settings.enable_model_warmup:
                 warm_up(servable, self._settings.num_request_iterations_for_warmup)
@@ -68,8 +76,10 @@ class Server:
     def wait(self) -> None:
         """Block until `stop` is called, then let calls under way finish and unload everything."""
         self._stopped.wait()
+        if self._http:
+            self._http.shutdown()
         self._grpc.stop(self._settings.shutdown_grace_seconds).wait()
-        self._store.close()
+        self._store.close(timeout=10)
 
     def stop(self) -> None:
         """Ask the server to end; safe in a signal handler."""
@@ -98,27 +108,24 @@ class Server:
         threading.Thread(target=loop, daemon=True, name=action.__name__).start()
 
     def _grpc_server(self) -> grpc.Server:
-        threads = self._settings.grpc_max_threads or 4 * (os.cpu_count() or 1)
+        settings = self._settings
+        threads = settings.grpc_max_threads or (64 if self._batcher else 4 * (os.cpu_count() or 1))
         server = grpc.server(
             ThreadPoolExecutor(threads, "grpc"),
             options=[
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", self._settings.grpc_max_message_bytes),
+                ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
                 ("grpc.max_send_message_length", -1),
-                *config.channel_arguments(self._settings.grpc_channel_arguments),
+                *config.channel_arguments(settings.grpc_channel_arguments),
             ],
         )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(self._store), server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self._store, self._configure), server)
-        if self._settings.enable_grpc_healthcheck_service:
-            servicer = health.HealthServicer()
-            servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-            health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+        service = Service(self._store, self._metrics, "GRPC")
+        grpc_api.add_services(server, service, self._configure, settings.enable_grpc_healthcheck_service)
         return server
 
     def _listen(self) -> None:
         settings = self._settings
-        addresses = [f"{settings.host}:{settings.port}"]
+        addresses = [f"{settings.host}:{settings.port}"] if settings.port else []
         if settings.grpc_socket_path:
             addresses.append(f"unix:{settings.grpc_socket_path}")
         for address in addresses:
@@ -128,3 +135,22 @@ class Server:
                 raise ConfigError(f"Cannot listen on {address}: {error}") from error
             _log.info("Running gRPC ModelServer at %s", address)
         self._grpc.start()
+        if settings.rest_api_port:
+            self._http = self._http_server()
+            listen(self._http)
+            _log.info("Exporting HTTP/REST API at %s:%d", settings.host, settings.rest_api_port)
+
+    def _http_server(self) -> HttpServer:
+        settings = self._settings
+        api = RestApi(Service(self._store, self._metrics, "REST"), settings.rest_api_timeout_in_ms / 1000)
+        try:
+            return HttpServer(
+                (settings.host, settings.rest_api_port),
+                api,
+                self._metrics,
+                config.read_metrics_path(settings),
+                max_connections=settings.rest_api_num_threads or 16 * (os.cpu_count() or 1),
+                max_body_bytes=settings.rest_api_max_body_bytes,
+            )
+        except OSError as error:
+            raise ConfigError(f"Cannot listen on {settings.host}:{settings.rest_api_port}: {error.strerror}") from error

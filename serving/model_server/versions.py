@@ -4,7 +4,7 @@ import logging
 import os
 import re
 
-from tensorflow_serving.config.file_system_storage_path_source_pb2 import FileSystemStoragePathSourceConfig
+from tensorflow_serving.config import file_system_storage_path_source_pb2 as source_pb2
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _log = logging.getLogger(__name__)
@@ -17,15 +17,15 @@ def find_versions(base_path: str) -> dict[int, str]:
 
 
 def desired_versions(
-    name: str, found: dict[int, str], policy: FileSystemStoragePathSourceConfig.ServableVersionPolicy
+    name: str, found: dict[int, str], policy: source_pb2.FileSystemStoragePathSourceConfig.ServableVersionPolicy
 ) -> dict[int, str]:
     """Return those of the `found` versions that `policy` asks for: the latest one where it is silent."""
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":
         return found
     if choice == "specific":
-        for number in set(policy.specific.versions) - set(found):
-            _log.warning("Version %d of model %s, which its policy asks for, is not in its folder.", number, name)
+        for number in sorted(set(policy.specific.versions) - set(found)):
+            _log.warning("Version %d of model %s, which its policy asks for, is not in its folder", number, name)
         return {number: path for number, path in found.items() if number in policy.specific.versions}
     latest = sorted(found, reverse=True)[: policy.latest.num_versions or 1]
     return {number: found[number] for number in latest}

@@ -3,10 +3,11 @@
 import os
 
 import tensorflow as tf
+from grpc import StatusCode
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.model_server import inference
-from serving.model_server.errors import invalid_argument
+from serving.model_server import examples, inference
+from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.servable import Servable
 
 MAX_RECORDS = 1000
@@ -30,5 +31,11 @@ def _replay(servable: Servable, log: prediction_log_pb2.PredictionLog) -> None:
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         inference.predict(servable, log.predict_log.request)
+    elif kind == "classify_log":
+        examples.classify(servable, log.classify_log.request)
+    elif kind == "regress_log":
+        examples.regress(servable, log.regress_log.request)
+    elif kind == "multi_inference_log":
+        examples.multi_inference(servable, log.multi_inference_log.request)
     else:
-        raise invalid_argument(f"Unsupported log_type for warmup: {kind}")
+        raise ServingError(StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
