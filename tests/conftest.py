@@ -1,4 +1,4 @@
-"""Fixtures that start the real thing: a small image set, models trained on it, and the servers that answer from them."""
+"""Fixtures that start the real thing: a small image set, models trained on it, and a server that answers from them."""
 
 import os
 import socket
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+
+from tests.digits import write_set
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +30,14 @@ class ModelServer:
     process: subprocess.Popen[bytes]
     grpc_address: str
     rest_url: str
+
+
+@pytest.fixture(scope="session")
+def digits_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small image set of printed digits, as IDX files."""
+    folder = tmp_path_factory.mktemp("digits")
+    write_set(folder, train=3000, test=500)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from training import data, fetch, publish
 from training.variants import VARIANTS, Recipe, Variant, select
 
 DATA, MODELS, RUNS = Path("data"), Path("models"), Path("runs")
-EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_STOPPED = 2, 3, 130
+EXIT_BAD_INPUT, EXIT_DIVERGED = 2, 3
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
         print(f"training: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        return EXIT_STOPPED
+        return 128 + signal.SIGINT
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,12 +59,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run_data(arguments: argparse.Namespace) -> int:
     """Fetch MNIST unless a verified image set is there."""
-    if not data.has_images(arguments.data):
-        fetch.fetch(arguments.data)
+    fetch.ensure(arguments.data)
     images = data.load(arguments.data)
-    print(
-        f"{images.name} in {arguments.data}: {len(images.train_images)} training and {len(images.test_images)} test images"
-    )
+    print(f"{images.name} in {arguments.data}: {len(images.train_images)} + {len(images.test_images)} images, verified")
     return 0
 
 
@@ -87,16 +85,16 @@ def run_train(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return EXIT_DIVERGED
-    except population.Stopped:
+    except job.Interrupted as interrupted:
         print("training: stopped; nothing was published.", file=sys.stderr)
-        return EXIT_STOPPED
+        return 128 + interrupted.number
     return 0
 
 
 def load_images(folder: Path | None) -> data.ImageSet:
     """Return the image set in `folder`, or in data/, into which MNIST is fetched where it is empty."""
-    if folder is None and not data.has_images(DATA):
-        fetch.fetch(DATA)
+    if folder is None:
+        fetch.ensure(DATA)
     return data.load(folder or DATA)
 
 

@@ -58,7 +58,7 @@ class ImageSet:
 
 
 def load(folder: Path) -> ImageSet:
-    """Return the image set in `folder`, four IDX files, plain or .gz, or mnist.npz; raise DataError if it is not right."""
+    """Return the image set in `folder`, IDX files (plain or .gz) or mnist.npz; raise DataError if it is not right."""
     npz = folder / "mnist.npz"
     if npz.is_file():
         arrays = _read_npz(npz)
@@ -69,11 +69,6 @@ def load(folder: Path) -> ImageSet:
     _check(folder, arrays)
     is_mnist = all(hashlib.md5(idx_bytes(a)).hexdigest() == md5 for a, md5 in zip(arrays, MNIST_MD5, strict=True))
     return ImageSet("mnist" if is_mnist else folder.resolve().name, *arrays)
-
-
-def has_images(folder: Path) -> bool:
-    """Say whether `folder` holds anything that could be an image set."""
-    return any(folder.glob("*.npz")) or any(folder.glob("*-images*"))
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
@@ -119,7 +114,7 @@ def _check_sums(folder: Path, files: Sequence[Path]) -> None:
     sums = folder / CHECKSUMS
     if not sums.is_file():
         return
-    expected = dict(reversed(line.split(maxsplit=1)) for line in sums.read_text().splitlines() if line.strip())
+    expected = {name: md5 for md5, name in (line.split() for line in sums.read_text().splitlines())}
     for path in files:
         md5 = hashlib.md5(path.read_bytes()).hexdigest()
         if expected.get(path.name, md5) != md5:

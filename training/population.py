@@ -104,7 +104,9 @@ def train(
             loss = float(loops[_kind(variant)](state, images, labels, *steps, *settings))
             probabilities = predict(state.weights, test_images).numpy()
             if not (math.isfinite(loss) and np.isfinite(probabilities).all()):
-                raise Diverged(f"{variant.name}, seed {member.seed}: the loss is {loss} at step {last}")
+                raise Diverged(
+                    f"{variant.name}, seed {member.seed}: the loss is not a number any more after step {last}"
+                )
             history.append(Report(last, loss, accuracy(probabilities, data.test_labels)))
             on_report(member, history[-1])
             start = last + 1

@@ -21,7 +21,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a variant is trained: Adam at a constant rate, every image once an epoch, its last batch being what is left."""
+    """How a variant is trained: Adam at a constant rate, each epoch all images, its last batch being what is left."""
 
     batch: int = 128
     epochs: int = 10

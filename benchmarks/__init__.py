@@ -1,0 +1,1 @@
+"""Every figure that README quotes, as a command."""

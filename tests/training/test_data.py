@@ -1,0 +1,117 @@
+import gzip
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.digits import FILES, digits, write_idx, write_set
+from training.data import DataError, load
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_set(tmp_path, train=20, test=10)
+    return tmp_path
+
+
+def test_idx_files_load(folder: Path) -> None:
+    images = load(folder)
+    assert images.train_images.shape == (20, 28, 28)
+    assert images.test_labels.tolist() == list(range(10))
+    assert images.classes == list("0123456789")
+    assert images.name == folder.name
+
+
+def test_compressed_and_differently_named_files_are_the_same_set(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for name, theirs in zip(
+        FILES, ("a-train-images.idx3-ubyte", "a-train-labels", "a-test-images", "a-test-labels"), strict=True
+    ):
+        (other / f"{theirs}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+    assert load(other).sha256 == load(folder).sha256
+
+
+def test_an_npz_is_the_same_set(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    images = load(folder)
+    other = tmp_path_factory.mktemp("npz")
+    np.savez(
+        other / "mnist.npz", x_train=images.train_images, y_train=images.train_labels,
+        x_test=images.test_images, y_test=images.test_labels,
+    )  # fmt: skip
+    assert load(other).sha256 == images.sha256
+
+
+def test_the_digest_is_of_the_content(folder: Path) -> None:
+    before = load(folder).sha256
+    x, _ = digits(20, seed=3)
+    write_idx(folder / FILES[0], x)
+    assert load(folder).sha256 != before
+
+
+def test_a_truncated_file_is_named_with_its_sizes(folder: Path) -> None:
+    path = folder / FILES[0]
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DataError, match=rf"{path}: expected 15696 bytes for the shape \[20, 28, 28\].*, found 1000"):
+        load(folder)
+
+
+def test_a_damaged_gzip_file_is_named(folder: Path) -> None:
+    whole = gzip.compress((folder / FILES[0]).read_bytes())
+    (folder / FILES[0]).unlink()
+    path = folder / f"{FILES[0]}.gz"
+    path.write_bytes(whole[:-100])
+    with pytest.raises(DataError, match=f"{path}: expected a whole gzip file"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [(b"", "0 bytes that begin with nothing"), (b"<html></html>", "13 bytes that begin with 3c68746d")],
+)
+def test_what_is_no_idx_file_is_named(folder: Path, content: bytes, found: str) -> None:
+    (folder / FILES[1]).write_bytes(content)
+    with pytest.raises(DataError, match=f"{FILES[1]}: expected an IDX file of bytes in 1 .*, found {found}"):
+        load(folder)
+
+
+def test_a_missing_file_is_named_with_what_is_there(folder: Path) -> None:
+    (folder / FILES[3]).unlink()
+    with pytest.raises(DataError, match=r"no \*t10k-labels\* or \*test-labels\* there, found: t10k-images-idx3-ubyte"):
+        load(folder)
+
+
+def test_a_missing_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="found: no such folder"):
+        load(tmp_path / "nowhere")
+
+
+def test_a_file_that_differs_from_the_folders_checksums_is_refused(folder: Path) -> None:
+    sums = "".join(f"{hashlib.md5((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in FILES)
+    (folder / "MD5SUMS").write_text(sums)
+    load(folder)
+    raw = bytearray((folder / FILES[0]).read_bytes())
+    raw[500] ^= 1
+    (folder / FILES[0]).write_bytes(raw)
+    with pytest.raises(DataError, match=f"{FILES[0]}: expected MD5 .* found .* delete the folder's files"):
+        load(folder)
+
+
+def test_images_and_labels_must_be_as_many(folder: Path) -> None:
+    write_idx(folder / FILES[1], np.zeros(19, np.uint8))
+    with pytest.raises(DataError, match="found 20 images and 19 labels"):
+        load(folder)
+
+
+def test_images_of_another_size_are_refused(folder: Path) -> None:
+    write_idx(folder / FILES[2], np.zeros((10, 32, 32), np.uint8))
+    with pytest.raises(DataError, match=r"test_images: expected uint8 \[n, 28, 28\], found uint8 \[10, 32, 32\]"):
+        load(folder)
+
+
+def test_too_many_classes_are_refused(folder: Path) -> None:
+    write_idx(folder / FILES[1], np.full(20, 255, np.uint8))
+    with pytest.raises(DataError, match="expected labels below 255, found 255"):
+        load(folder)

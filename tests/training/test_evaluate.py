@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from training.evaluate import accuracy, calibration_error, cross_entropy
+
+PROBABILITIES = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.35, 0.65]], np.float32)
+LABELS = np.array([0, 1, 1, 1], np.uint8)
+
+
+def test_accuracy() -> None:
+    assert accuracy(PROBABILITIES, LABELS) == 0.75
+
+
+def test_cross_entropy() -> None:
+    assert cross_entropy(PROBABILITIES, LABELS) == pytest.approx(-np.log([0.9, 0.4, 0.7, 0.65]).mean())
+
+
+def test_cross_entropy_of_an_impossible_label_is_finite() -> None:
+    assert np.isfinite(cross_entropy(np.array([[1.0, 0.0]]), np.array([1])))
+
+
+def test_calibration_error_weighs_each_bins_gap() -> None:
+    # With two bins all four confidences, .9 .6 .7 .65, share the upper one: |3/4 − mean| = 0.0375.
+    assert calibration_error(PROBABILITIES, LABELS, bins=2) == pytest.approx(0.0375)
+    # With ten, .6 and .65 share one: (|1 − .9| + |1 − (.6 + .65)| + |1 − .7|) / 4.
+    assert calibration_error(PROBABILITIES, LABELS, bins=10) == pytest.approx((0.1 + 0.25 + 0.3) / 4)
+
+
+def test_certainty_falls_into_the_last_bin() -> None:
+    assert calibration_error(np.array([[1.0, 0.0]]), np.array([0])) == 0.0

@@ -1,0 +1,56 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from training import fetch
+from training.data import FILES, DataError
+
+CONTENTS = [b"one", b"two", b"three", b"four"]
+
+
+@pytest.fixture(autouse=True)
+def small_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand four short files in for MNIST's: the sums decide what is MNIST."""
+    monkeypatch.setattr(fetch, "MNIST_MD5", tuple(hashlib.md5(c).hexdigest() for c in CONTENTS))
+
+
+def fails() -> list[bytes]:
+    raise OSError("no route to host\nand more")
+
+
+def test_sources_are_tried_in_turn(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", (("first", fails), ("second", lambda: CONTENTS)))
+    fetch.ensure(tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in FILES] == CONTENTS
+    assert "did not work: no route to host\n" in capsys.readouterr().out
+
+
+def test_what_was_tried_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", (("first", fails), ("second", fails)))
+    with pytest.raises(DataError, match="Tried first: no route to host; second: no route to host. Put its files"):
+        fetch.ensure(tmp_path)
+
+
+def test_content_of_another_digest_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", (("only", lambda: [*CONTENTS[:3], b"fuor"]),))
+    with pytest.raises(DataError, match=f"{FILES[3]}: expected MD5 .*, found .*4 bytes"):
+        fetch.ensure(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unfinished_fetch_is_done_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", (("only", lambda: CONTENTS),))
+    fetch.ensure(tmp_path)
+    (tmp_path / FILES[2]).unlink()
+    fetch.ensure(tmp_path)
+    assert (tmp_path / FILES[2]).read_bytes() == CONTENTS[2]
+
+
+def test_files_that_are_there_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", ())
+    (tmp_path / "emnist-train-images").write_bytes(b"mine")
+    fetch.ensure(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["emnist-train-images"]

@@ -1,0 +1,75 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training import loop, network
+
+pytestmark = pytest.mark.slow
+
+
+def test_an_epoch_is_a_permutation_of_all_images() -> None:
+    epochs = [
+        np.concatenate([loop.batch_indices(tf.constant(e * 8 + s), tf.constant(7), 128, 1000) for s in range(8)])
+        for e in range(2)
+    ]
+    assert all(sorted(epoch) == list(range(1000)) for epoch in epochs)
+    assert (epochs[0] != epochs[1]).any()
+
+
+def test_members_of_other_seeds_see_other_batches() -> None:
+    a, b = (loop.batch_indices(tf.constant(0), tf.constant(seed), 128, 1000) for seed in (1, 2))
+    assert (a.numpy() != b.numpy()).any()
+
+
+def test_masks_differ_between_layers_and_steps() -> None:
+    weights = [tf.zeros([3, 64]), tf.zeros([64]), tf.zeros([64, 64]), tf.zeros([64])]
+    draws = [m.numpy() for step in (0, 1) for m in loop.draw_masks(weights, 16, 0.5, tf.constant(1), tf.constant(step))]
+    assert len(draws) == 4
+    assert all((a != b).any() for i, a in enumerate(draws) for b in draws[:i])
+
+
+@pytest.mark.parametrize("l2", [None, 1e-2])
+def test_a_step_is_keras_own(l2: float | None) -> None:
+    """The loss, its gradient (the penalty's over biases too) and Adam's update are what Keras makes of them."""
+    model, ours = network.build(784, 10, 0.0, seed=1), network.build(784, 10, 0.0, seed=1)
+    optimizer = keras.optimizers.Adam(learning_rate=0.01)
+    state = loop.State.of([v.value for v in ours.trainable_variables])
+    x, y = tf.random.stateless_uniform([128, 784], [1, 2]), tf.range(128) % 10
+    with tf.GradientTape() as tape:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, model(x, training=True))
+        if l2:
+            loss += l2 * tf.add_n([tf.nn.l2_loss(v.value) for v in model.trainable_variables])
+    optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]), model.trainable_variables)
+    our_loss, gradients = loop.loss_and_gradients(state.weights, x, y, None, None if l2 is None else tf.constant(l2))
+    loop.adam(state, gradients, tf.constant(0), 0.01)
+    np.testing.assert_allclose(our_loss, loss, rtol=1e-6)
+    for a, b in zip(state.weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_adam_is_keras_adam_step_after_step() -> None:
+    theirs, optimizer = keras.Variable(np.zeros(50, np.float32)), keras.optimizers.Adam(learning_rate=0.01)
+    state = loop.State.of([tf.Variable(tf.zeros(50))])
+    for step in range(20):
+        gradient = tf.random.stateless_normal([50], [step, 0])
+        optimizer.apply([gradient], [theirs])
+        loop.adam(state, [gradient], tf.constant(step), 0.01)
+    np.testing.assert_allclose(state.weights[0], theirs.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_a_step_with_dropout_is_keras_gradient_of_the_masked_network() -> None:
+    model = network.build(784, 10, 0.0, seed=1)
+    weights = [v.value for v in model.trainable_variables]
+    x, y = tf.random.stateless_uniform([128, 784], [1, 2]), tf.range(128) % 10
+    masks = loop.draw_masks(weights, tf.constant(128), tf.constant(0.5), tf.constant(1), tf.constant(0))
+    with tf.GradientTape() as tape:
+        h = x
+        for i, layer in enumerate(model.layers):
+            h = layer(h) * masks[i] if i < 2 else layer(h)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, h)
+    theirs = tape.gradient(loss, weights)
+    our_loss, gradients = loop.loss_and_gradients(weights, x, y, masks, None)
+    np.testing.assert_allclose(our_loss, loss, rtol=1e-5)
+    for a, b in zip(gradients, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)

@@ -1,0 +1,118 @@
+"""The training job as a user runs it, tiny but whole."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from training import publish
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+def command(data: Path, models: Path, *arguments: str) -> list[str]:
+    return [
+        sys.executable, "-m", "training", "train", f"--data={data}", f"--models={models}",
+        f"--runs={models}-runs", *arguments,
+    ]  # fmt: skip
+
+
+def run(data: Path, models: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(data, models, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def test_a_run_publishes_what_it_says(digits_dir: Path, models: Path) -> None:
+    done = run(digits_dir, models, "--variants=l2,dropout", "--epochs=2", "--seed=3")
+    assert done.returncode == 0, done.stderr
+    assert "Total params: 244,522" in done.stdout
+    assert re.search(r"^dropout  0 loss: \d\.\d+ Evaluate Acc: 0\.\d+$", done.stdout, re.M)
+    assert re.search(r"^l2       47 loss: \d\.\d+ Evaluate Acc: 0\.\d+$", done.stdout, re.M)
+    assert re.search(r"^dropout +1 +0\.\d{4} +0\.9635", done.stdout, re.M)
+    manifest = json.loads((models / "manifest.json").read_text())
+    assert [v["name"] for v in manifest["variants"]] == ["dropout", "l2"]
+    assert manifest["default"] == "dropout"
+    dropout = manifest["variants"][0]
+    assert dropout["signatures"] == ["serving_default", "mc_dropout"]
+    assert dropout["training"] == {"seed": 3, "steps": 48, "batch": 128, "optimizer": "adam", "learning_rate": 0.01}
+    assert dropout["history"][-1]["accuracy"] == pytest.approx(dropout["test"]["accuracy"])
+    events = list(Path(f"{models}-runs").glob("*/dropout/events.out.tfevents.*"))
+    assert len(events) == 1
+
+
+def test_one_seed_gives_one_model_and_another_run_another_version(digits_dir: Path, models: Path) -> None:
+    def weights(version: int) -> bytes:
+        return (models / "plain" / str(version) / "variables" / "variables.data-00000-of-00001").read_bytes()
+
+    for seed in (1, 1, 2):
+        assert run(digits_dir, models, "--variants=plain", "--epochs=1", f"--seed={seed}").returncode == 0
+    assert weights(1) == weights(2) != weights(3)
+
+
+def test_only_what_is_missing(digits_dir: Path, models: Path) -> None:
+    assert run(digits_dir, models, "--variants=plain", "--epochs=1").returncode == 0
+    assert run(digits_dir, models, "--variants=plain,l2", "--epochs=1", "--if-missing").returncode == 0
+    assert publish.versions(models / "plain") == publish.versions(models / "l2") == [1]
+    moved = models.rename(models.with_name("moved"))
+    done = run(digits_dir, moved, "--variants=plain,l2", "--if-missing")
+    assert "nothing to train" in done.stdout
+    assert f'base_path: "{moved}/l2"' in (moved / "models.config").read_text()
+
+
+def test_losses_that_are_no_numbers_publish_nothing(digits_dir: Path, models: Path) -> None:
+    done = run(digits_dir, models, "--epochs=2", "--learning-rate=1e25")
+    assert done.returncode == 3
+    assert re.search(r"the loss is not a number any more after step \d+\. Nothing was published; try", done.stderr)
+    assert [p.name for p in models.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_leaves_models_as_they_were(digits_dir: Path, models: Path, number: signal.Signals) -> None:
+    assert run(digits_dir, models, "--variants=plain", "--epochs=1").returncode == 0
+    before = {p: p.stat().st_mtime_ns for p in models.rglob("*") if p.name != ".lock" and p != models}
+    with subprocess.Popen(
+        command(digits_dir, models, "--epochs=100000"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout and process.stderr
+        for line in process.stdout:
+            if " 500 loss: " in line:
+                break
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "training: stopped; nothing was published." in errors
+    assert {p: p.stat().st_mtime_ns for p in models.rglob("*") if p.name != ".lock"} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--variants=foo"], "training: no variant foo; there are plain"),
+        (["--epochs=0"], "argument --epochs: 0 is not 1 or more"),
+        (["--seed=-1"], "argument --seed: -1 is not between 0 and"),
+    ],
+)
+def test_bad_arguments_are_named(digits_dir: Path, models: Path, arguments: list[str], message: str) -> None:
+    done = run(digits_dir, models, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_data_is_named(tmp_path: Path, models: Path) -> None:
+    done = run(tmp_path, models)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"training: {tmp_path}: expected mnist.npz or the IDX files")

@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from training import publish
+
+
+def manifest(**versions: int) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "created": "2026-11-23T10:00:00Z",
+        "data": {"name": "mnist", "sha256": "0" * 64, "train": 60000, "test": 10000},
+        "image": {"height": 28, "width": 28, "framing": "mnist"},
+        "classes": ["0", "1"],
+        "default": next(iter(versions)),
+        "variants": [
+            {
+                "name": name,
+                "title": name,
+                "version": version,
+                "parameters": 1,
+                "regularisation": {"dropout": None, "l2": 0.0},
+                "training": {"seed": 1, "steps": 1, "batch": 1, "optimizer": "adam", "learning_rate": 0.01},
+                "test": {"accuracy": 0.9, "loss": 0.1, "ece": 0.0},
+                "history": [{"step": 0, "loss": 2.3, "accuracy": 0.1}],
+                "signatures": ["serving_default"],
+            }
+            for name, version in versions.items()
+        ],
+    }
+
+
+def publish_next(models: Path, name: str, keep: int = 3) -> int:
+    """Publish a model of one file and return its version."""
+    with publish.staging(models) as staged:
+        (staged / name).mkdir()
+        (staged / name / "saved_model.pb").write_text("model")
+        version = publish.next_version(models, name)
+        publish.publish(models, {name: staged / name}, manifest(**{name: version}), keep)
+    return version
+
+
+def test_versions_grow_and_the_newest_stay(tmp_path: Path) -> None:
+    assert [publish_next(tmp_path, "plain", keep=2) for _ in range(4)] == [1, 2, 3, 4]
+    assert publish.versions(tmp_path / "plain") == [3, 4]
+    assert (tmp_path / "plain" / "4" / "saved_model.pb").read_text() == "model"
+
+
+def test_a_version_is_never_used_again(tmp_path: Path) -> None:
+    (tmp_path / "plain" / "17").mkdir(parents=True)
+    (tmp_path / "plain" / ".99").mkdir()
+    assert publish.next_version(tmp_path, "plain") == 18
+
+
+def test_the_manifest_is_read_back(tmp_path: Path) -> None:
+    publish_next(tmp_path, "plain")
+    assert publish.read_manifest(tmp_path) == manifest(plain=1)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', "[]"])
+def test_a_manifest_that_is_not_valid_counts_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    assert publish.read_manifest(tmp_path) is None
+
+
+def test_tf_serving_is_told_absolute_paths(tmp_path: Path) -> None:
+    publish_next(tmp_path, "plain")
+    assert (tmp_path / "models.config").read_text() == (
+        f'model_config_list {{\n  config {{\n    name: "plain"\n    base_path: "{tmp_path}/plain"\n'
+        '    model_platform: "tensorflow"\n  }\n}\n'
+    )
+
+
+def test_an_invalid_manifest_moves_nothing(tmp_path: Path) -> None:
+    publish_next(tmp_path, "plain")
+    before = (tmp_path / "manifest.json").read_text()
+    with publish.staging(tmp_path) as staged, pytest.raises(jsonschema.ValidationError):
+        (staged / "plain").mkdir()
+        publish.publish(tmp_path, {"plain": staged / "plain"}, {**manifest(plain=2), "classes": []}, keep=3)
+    assert publish.versions(tmp_path / "plain") == [1]
+    assert (tmp_path / "manifest.json").read_text() == before
+
+
+def test_nothing_is_left_of_a_run_that_failed_or_was_killed(tmp_path: Path) -> None:
+    (tmp_path / ".staging-1" / "plain").mkdir(parents=True)
+    with pytest.raises(RuntimeError), publish.staging(tmp_path) as staged:
+        (staged / "plain").mkdir()
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == [".lock"]
+
+
+def test_everyone_may_read_what_is_published(tmp_path: Path) -> None:
+    publish_next(tmp_path, "plain")
+    for path in (tmp_path / "plain" / "1", tmp_path / "manifest.json", tmp_path / "models.config"):
+        assert path.stat().st_mode & 0o004
+
+
+def test_the_schema_itself_is_valid() -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(publish.SCHEMA.read_text()))
