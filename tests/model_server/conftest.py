@@ -1,0 +1,50 @@
+"""One folder of small models for all tests, and one server over them.
+
+The conformance tests run against a real TF Serving instead when TF_SERVING_ADDRESS (host:port of gRPC) names one, its
+REST port being TF_SERVING_REST (http://host:port). Write its models with `python -m tests.model_server.saved_models
+FOLDER`, and start it with the flags below.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.model_server.running import Running, connected, running
+
+REAL_ADDRESS = os.environ.get("TF_SERVING_ADDRESS")
+
+
+@pytest.fixture(scope="session")
+def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `saved_models.py` writes, made in a process of its own."""
+    folder = tmp_path_factory.mktemp("saved_models")
+    subprocess.run(
+        [sys.executable, "-m", "tests.model_server.saved_models", folder], cwd=ROOT, check=True, capture_output=True
+    )
+    return folder
+
+
+def conformance_flags(folder: Path) -> list[str]:
+    """Return the flags of the server that the conformance tests speak to."""
+    return [
+        f"--model_config_file={folder}/models.config",
+        "--allow_version_labels_for_unavailable_models=true",
+        f"--monitoring_config_file={folder}/monitoring.config",
+        "--rest_api_timeout_in_ms=1000",
+    ]
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """A server over all small models: the embedded one, or the real one that the environment names."""
+    if REAL_ADDRESS:
+        with connected(REAL_ADDRESS) as channel:
+            yield Running(REAL_ADDRESS, os.environ["TF_SERVING_REST"], channel)
+        return
+    with running(*conformance_flags(request.getfixturevalue("saved_models"))) as embedded:
+        yield embedded
