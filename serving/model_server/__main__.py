@@ -49,4 +49,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    # Threads of gRPC and TensorFlow outlive the server; the interpreter's own way out would end some of them inside
+    # C++ code, which aborts the process.
+    os._exit(code)
