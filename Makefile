@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Settings for a service that runs here: those of .env, where there is one.
+WITH_SETTINGS := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
+
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -29,6 +32,20 @@ $(VENV)/.dev: requirements/dev.txt | $(VENV)/.created
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ $(VENV)/.serve
 
+# --- the main job ----------------------------------------------------------------------------------------------------
+
+serve: $(VENV)/.serve ## Train what is missing and serve it on http://127.0.0.1:8080, without Docker
+	@$(BIN)/python -m training train --if-missing
+	@$(WITH_SETTINGS) exec $(BIN)/python -m serving
+
+data: $(VENV)/.serve ## Fetch MNIST into data/ and verify it
+	@$(BIN)/python -m training data
+
+train: $(VENV)/.serve ## Train all variants anew and publish them as new versions (ARGS="--seed 2 --variants l2")
+	@$(BIN)/python -m training train $(ARGS)
+
+# --- the environment's upkeep ----------------------------------------------------------------------------------------
+
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
 	@for group in dev training model-server gateway; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
@@ -47,9 +64,17 @@ format: $(VENV)/.dev ## Write the code as `make lint` wants it
 	$(BIN)/ruff format .
 
 test: $(VENV)/.dev ## Run the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not docker"
 
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not docker"
 
-.PHONY: help lock lint format test test-quick
+test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Docker, break it, see it recover, take it down
+	$(BIN)/python -m pytest -m docker tests/docker
+
+# --- figures that README quotes --------------------------------------------------------------------------------------
+
+verify-recipe: $(VENV)/.dev data ## Ten seeds a variant beside Keras' own pieces: final accuracies (about 15 minutes)
+	$(BIN)/python -m benchmarks.recipe
+
+.PHONY: help serve data train lock lint format test test-quick test-docker verify-recipe

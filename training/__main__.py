@@ -1,9 +1,13 @@
 """The training job's command line: `python -m training train`, `python -m training data`."""
 
 import argparse
+import contextlib
+import logging
 import os
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from training import data, fetch, publish
@@ -74,7 +78,9 @@ def run_train(arguments: argparse.Namespace) -> int:
             print(f"Every variant is published in {arguments.models} already; nothing to train.")
             return 0
     images = load_images(arguments.data)
-    from training import export, job, population  # here, since TensorFlow takes seconds to load
+    with _silenced_stderr():  # here, since TensorFlow takes seconds to load and tells the terminal about it
+        from training import export, job, population
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
     recipe = Recipe(epochs=arguments.epochs, learning_rate=arguments.learning_rate)
     try:
@@ -91,11 +97,29 @@ def run_train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _silenced_stderr() -> Iterator[None]:
+    """Send what TensorFlow's libraries print while they are loaded to nowhere; an exception still gets through."""
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
 def load_images(folder: Path | None) -> data.ImageSet:
     """Return the image set in `folder`, or in data/, into which MNIST is fetched where it is empty."""
-    if folder is None:
-        fetch.ensure(DATA)
-    return data.load(folder or DATA)
+    if folder is not None:
+        return data.load(folder)
+    if DATA.is_dir() and not os.access(DATA, os.W_OK) and not any(DATA.iterdir()):
+        with tempfile.TemporaryDirectory() as kept_for_this_run:  # an empty folder mounted read-only
+            fetch.fetch(Path(kept_for_this_run))
+            return data.load(Path(kept_for_this_run))
+    fetch.ensure(DATA)
+    return data.load(DATA)
 
 
 def missing(variants: tuple[Variant, ...], models: Path) -> tuple[Variant, ...]:
