@@ -1,6 +1,7 @@
 """Fixtures that start the real thing: a small image set, models trained on it, and a server that answers from them."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -44,12 +45,17 @@ def digits_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models_dir(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
     """Folder `models/` of four variants, trained for a few steps by the training job itself."""
     models = tmp_path_factory.mktemp("models")
-    subprocess.run(
-        [sys.executable, "-m", "training", "train", "--data", digits_dir, "--models", models,
-         "--runs", tmp_path_factory.mktemp("runs"), "--epochs", "10", "--seed", "1"],
-        cwd=ROOT, check=True, timeout=300,
-    )  # fmt: skip
+    train_again(digits_dir, models)
     return models
+
+
+def train_again(data: Path, models: Path) -> None:
+    """Train all variants for a few steps and publish them."""
+    subprocess.run(
+        [sys.executable, "-m", "training", "train", f"--data={data}", f"--models={models}", f"--runs={models}-runs",
+         "--epochs=10"],
+        cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def start_model_server(models: Path, *flags: str) -> ModelServer:
@@ -73,3 +79,39 @@ def model_server(models_dir: Path) -> Iterator[ModelServer]:
     yield server
     server.process.terminate()
     assert server.process.wait(timeout=30) == 0
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A running `python -m serving`: the gateway at `url` over its own copy of the models."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    models: Path
+
+
+def start_serving(models: Path) -> Serving:
+    """Start both services over `models` and return when every variant answers."""
+    port, ports = free_port(), {"MODEL_SERVER_PORT": str(free_port()), "MODEL_SERVER_REST_API_PORT": str(free_port())}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving", "--models", models],
+        cwd=ROOT, env={**os.environ, **ports, "GATEWAY_PORT": str(port)}, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout
+    for line in process.stdout:
+        if b"dropserve is ready" in line:
+            return Serving(process, f"http://127.0.0.1:{port}", models)
+    raise AssertionError(f"serving ended with exit code {process.wait()}")
+
+
+@pytest.fixture(scope="session")
+def serving(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Both services over a copy of `models_dir`, which a test may publish to."""
+    models = tmp_path_factory.mktemp("serving") / "models"
+    shutil.copytree(models_dir, models)
+    config = models / "models.config"
+    config.write_text(config.read_text().replace(str(models_dir), str(models)))
+    service = start_serving(models)
+    yield service
+    service.process.terminate()
+    assert service.process.wait(timeout=60) == 0

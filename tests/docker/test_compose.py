@@ -1,0 +1,129 @@
+"""The containers as `docker compose up` runs them, with the embedded model server in TF Serving's place."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from PIL import Image
+
+from tests.conftest import ROOT, free_port
+from training.data import ImageSet, load
+
+pytestmark = pytest.mark.docker
+PROJECT = "dropserve-test"
+FILES = ["docker-compose.yml", "docker-compose.embedded.yml", "tests/docker/host-network.yml"]
+# The classic builder: engines without BuildKit have it, and it too knows the host's network.
+CLASSIC_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
+
+
+def compose(*arguments: str, **environment: str) -> str:
+    """Run docker compose on the test's project and return what it prints."""
+    files = [part for name in FILES for part in ("-f", name)]
+    command = ["docker", "compose", "--project-name", PROJECT, "--project-directory", ".", *files, *arguments]
+    environ = {**os.environ, **CLASSIC_BUILDER, **environment}
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, timeout=1200, check=True
+    ).stdout
+
+
+def inspect(service: str) -> dict[str, Any]:
+    """Return what Docker knows of a service's container, ended ones too."""
+    (container,) = compose("ps", "-a", "-q", service).split()
+    return json.loads(subprocess.check_output(["docker", "inspect", container]))[0]
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until `condition` holds; fail after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.2)
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/readyz", timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The gateway's address, with everything up and every variant answering."""
+    address = f"127.0.0.1:{free_port()}"
+    compose("build")
+    try:
+        compose("up", "-d", "--no-build", GATEWAY_PUBLISH=address)
+        until(lambda: is_ready(f"http://{address}"), 240)
+        yield f"http://{address}"
+    finally:
+        print(compose("logs", "--no-color", "--tail=50"))
+        compose("down", "--volumes", "--remove-orphans")
+
+
+@pytest.fixture(scope="module")
+def mnist() -> ImageSet:
+    return load(ROOT / "data")
+
+
+def png(mnist: ImageSet, index: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(mnist.test_images[index]).save(file, "PNG")
+    return file.getvalue()
+
+
+def predict(url: str, body: bytes, **query: str) -> requests.Response:
+    return requests.post(f"{url}/predict", params=query, data=body, headers={"Content-Type": "image/png"}, timeout=30)
+
+
+def test_every_variant_reads_a_posted_digit(url: str, mnist: ImageSet) -> None:
+    variants = requests.get(f"{url}/variants", timeout=10).json()["variants"]
+    assert [v["name"] for v in variants] == ["plain", "dropout", "l2", "dropout_l2"]
+    for variant in variants:
+        answer = predict(url, png(mnist, 0), variant=variant["name"]).json()
+        assert answer["variant"] == variant["name"]
+        assert answer["predictions"][0]["label"] == str(mnist.test_labels[0])
+
+
+@pytest.mark.parametrize("service", ["training", "model-server", "gateway"])
+def test_containers_have_no_more_rights_than_they_need(url: str, service: str) -> None:
+    container = inspect(service)
+    host = container["HostConfig"]
+    assert container["Config"]["User"] == "10001:10001"
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["Memory"] > 0
+    assert host["PidsLimit"] > 0
+    writable = {mount["Destination"] for mount in container["Mounts"] if mount["RW"]}
+    assert writable == ({"/models", "/runs"} if service == "training" else set())
+
+
+def test_only_the_gateway_is_published(url: str) -> None:
+    assert not any(inspect("model-server")["NetworkSettings"]["Ports"].values())
+    assert inspect("gateway")["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostIp"] == "127.0.0.1"
+
+
+def test_a_killed_model_server_comes_back(url: str, mnist: ImageSet) -> None:
+    os.kill(inspect("model-server")["State"]["Pid"], signal.SIGKILL)
+    down = predict(url, png(mnist, 0))
+    assert down.status_code == 503
+    assert int(down.headers["Retry-After"]) > 0
+    assert down.headers["Content-Type"] == "application/problem+json"
+    until(lambda: is_ready(url), 60)
+    assert predict(url, png(mnist, 0)).json()["predictions"][0]["label"] == str(mnist.test_labels[0])
+    assert inspect("model-server")["RestartCount"] == 1
+
+
+def test_a_second_up_trains_nothing(url: str) -> None:
+    compose("up", "-d", "--no-build", "training", GATEWAY_PUBLISH=url.removeprefix("http://"))
+    until(lambda: inspect("training")["State"]["Status"] == "exited", 60)
+    assert inspect("training")["State"]["ExitCode"] == 0
+    assert "nothing to train" in compose("logs", "--no-color", "--tail=5", "training")
