@@ -66,9 +66,11 @@ def _integers(leaves: list[Any], dtype: int) -> np.ndarray:
 def _floats(leaves: list[Any], dtype: int) -> np.ndarray:
     _check_types(leaves, {int, float}, dtype)
     limits = _FLOATS[dtype]
-    largest_exact = 2 ** (limits.nmant + 1) - 1
+    # Beyond these a number would not arrive as it was sent; infinities are sent as such.
+    largest, largest_exact = float(limits.max), 2 ** (limits.nmant + 1) - 1
     for leaf in leaves:
-        if abs(leaf) > (largest_exact if type(leaf) is int else limits.max) and leaf not in (np.inf, -np.inf):
+        too_large = abs(leaf) > largest_exact if type(leaf) is int else largest < abs(leaf) < np.inf
+        if too_large:
             raise invalid_argument(
                 f"Cannot convert JSON value: {echo(leaf)} to {type_name(dtype)} without loss of precision."
             )

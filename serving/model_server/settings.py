@@ -30,8 +30,8 @@ class Settings:
     model_name: str = _flag("default", "name of the one model at --model_base_path")
     model_base_path: str = _flag("", "folder of the one model; its versions are the numbered folders in it")
     model_config_file: str = _flag("", "text-format ModelServerConfig of the models to serve")
-    model_config_file_poll_wait_seconds: int = _flag(0, "seconds between looks at --model_config_file; 0 for never")
-    file_system_poll_wait_seconds: int = _flag(1, "seconds between looks for new versions; 0 looks once")
+    model_config_file_poll_wait_seconds: float = _flag(0.0, "seconds between looks at --model_config_file; 0 for never")
+    file_system_poll_wait_seconds: float = _flag(1.0, "seconds between looks for new versions; 0 looks once")
     max_num_load_retries: int = _flag(5, "how often a failed load is tried again")
     load_retry_interval_micros: int = _flag(60_000_000, "microseconds between two tries of a load")
     num_load_threads: int = _flag(0, "versions loaded at a time; 0 for one a core")
@@ -49,21 +49,15 @@ class Settings:
     tensorflow_session_parallelism: int = _flag(0, "threads within and between operations; 0 for one a core")
     tensorflow_intra_op_parallelism: int = _flag(0, "threads within an operation; 0 for one a core")
     tensorflow_inter_op_parallelism: int = _flag(0, "threads between operations; 0 for one a core")
-    shutdown_grace_seconds: float = _flag(20, "how long SIGTERM waits for calls under way")
+    shutdown_grace_seconds: float = _flag(20.0, "how long SIGTERM waits for calls under way")
 
 
 # Flags of TF Serving that change nothing here: they tune what this server does not have.
 IGNORED_FLAGS = frozenset(
     [
-        "enable_cors_support",
-        "enable_per_model_metrics",
-        "enable_profiler",
-        "enable_serialization_as_tensor_content",
         "enable_signature_method_name_check",
         "enforce_session_run_timeout",
         "flush_filesystem_caches",
-        "force_allow_any_version_labels_for_unavailable_models",
-        "mixed_precision",
         "num_initial_load_threads",
         "num_unload_threads",
         "per_process_gpu_memory_fraction",
@@ -73,6 +67,16 @@ IGNORED_FLAGS = frozenset(
         "xla_gpu_compilation_enabled",
     ]
 )
+# Flags of TF Serving that a server must not overlook, and what to do instead.
+REFUSED_FLAGS = {
+    "ssl_config_file": "put a proxy with TLS in front of it",
+    "use_alts_credentials": "put a proxy with TLS in front of it",
+    "platform_config_file": "use the flags for sessions and batching",
+    "tensorflow_session_config_file": "use --tensorflow_session_parallelism",
+    "enable_per_model_batching_parameters": "use --batching_parameters_file",
+    "prefer_tflite_model": "serve the SavedModel",
+    "rest_api_enable_cors_support": "let the gateway answer browsers",
+}
 
 
 def _boolean(text: str) -> bool:
@@ -97,8 +101,12 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
         help_text = f"{field.metadata['help']} (default: {field.default!r})"
         parser.add_argument(f"--{field.name}", type=kind, default=default, help=help_text, **options)
     known, unknown = parser.parse_known_args(arguments)
-    if refused := [text for text in unknown if text.lstrip("-").partition("=")[0] not in IGNORED_FLAGS]:
-        parser.error(f"unrecognized arguments: {' '.join(refused)}")
+    for text in unknown:
+        name = text.lstrip("-").partition("=")[0]
+        if name in REFUSED_FLAGS:
+            raise ConfigError(f"--{name} is a flag that this server does not support: {REFUSED_FLAGS[name]}.")
+        if name not in IGNORED_FLAGS:
+            parser.error(f"unrecognized arguments: {text}")
     settings = Settings(**vars(known))
     _check(settings)
     return settings

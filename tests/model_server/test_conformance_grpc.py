@@ -122,7 +122,7 @@ def test_a_signature_may_have_a_scalar_input(server: Running) -> None:
 def test_every_type_keeps_its_type(server: Running) -> None:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "kinds"
-    inputs = {"text": [b"\xff"], "whole": [[2**40]], "truth": [True], "real": np.float32([1])}
+    inputs = {"text": [b"\xff"], "whole": [[2**40]], "truth": [True], "real": np.array([1], np.float32)}
     for name, value in inputs.items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
     outputs = server.prediction.Predict(request, timeout=SECONDS).outputs
@@ -131,7 +131,7 @@ def test_every_type_keeps_its_type(server: Running) -> None:
     assert outputs["truth"].bool_val == [True]
     assert outputs["real"].float_val == [0.0]
     request = text_format.Parse('model_spec { name: "kinds" signature_name: "total" }', predict_pb2.PredictRequest())
-    request.inputs["real"].CopyFrom(tf.make_tensor_proto(np.float32([0.5, 1.0])))
+    request.inputs["real"].CopyFrom(tf.make_tensor_proto(np.array([0.5, 1.0], np.float32)))
     outputs = server.prediction.Predict(request, timeout=SECONDS).outputs
     assert outputs["half"].half_val == [0x3800, 0x3C00]
     assert outputs["count"].int_val == [2]
@@ -243,7 +243,8 @@ def test_errors_have_their_code_and_words(
 ) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         call(server, method, text)
-    assert (caught.value.code(), message in caught.value.details()) == (code, True), caught.value.details()
+    assert caught.value.code() is code
+    assert message in str(caught.value.details())
 
 
 def test_the_deadline_ends_the_run(server: Running) -> None:
