@@ -1,0 +1,58 @@
+"""The gateway: digits in over HTTP, the answer of a variant out."""
+
+import logging.config
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from flask_openapi.models.info import Info
+from flask_openapi.openapi import OpenAPI
+
+from serving.gateway.in_flight import InFlight
+from serving.gateway.logs import log_config
+from serving.gateway.manifest import ManifestFile
+from serving.gateway.metrics import Metrics
+from serving.gateway.settings import Settings, SettingsError
+from serving.gateway.tf_serving.client import ModelServer
+from serving.gateway.views import compare, documentation, health, predict, problems, request_log, variants
+from serving.gateway.views.bodies import BodyRequest
+from serving.gateway.views.context import Gateway
+
+VERSION = "0.1.0"
+INFO = Info(
+    title="dropserve",
+    version=VERSION,
+    description="Says which digit an image shows, by one variant of a classifier or by all of them side by side.",
+)
+CANNOT_START = 4  # the exit status on which gunicorn gives up instead of starting the worker again
+
+
+def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
+    """Build the application from the settings in `environ`, the process's own if not given; connect to nothing."""
+    try:
+        settings = Settings.from_environ(os.environ if environ is None else environ)
+    except SettingsError as error:
+        os.write(2, f"{error}\n".encode())
+        raise SystemExit(CANNOT_START) from error
+    logging.config.dictConfig(log_config(settings.log_level))
+    app = OpenAPI(
+        __name__, info=INFO, doc_ui=False, validation_error_status="default",
+        validation_error_model=problems.Problem, validation_error_callback=problems.invalid_parameters,
+    )  # fmt: skip
+    app.openapi_version = "3.1.0"  # what generators and testers of clients read
+    app.request_class = BodyRequest
+    app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes, MAX_FORM_PARTS=settings.max_instances + 1)
+    app.extensions["gateway"] = Gateway(
+        settings=settings,
+        manifest=ManifestFile(Path(settings.models_dir) / "manifest.json"),
+        model_server=ModelServer(settings.model_server, settings.deadline_ms / 1000),
+        metrics=Metrics(),
+        in_flight=InFlight(settings.max_in_flight),
+    )
+    request_log.register(app)
+    problems.register(app)
+    for view in (predict, compare, variants, health):
+        app.register_api(view.blueprint)
+    app.register_blueprint(documentation.blueprint)
+    app.register_blueprint(documentation.swagger_files())
+    return app

@@ -1,0 +1,59 @@
+"""gunicorn's configuration: `gunicorn -c serving/gateway/gunicorn.conf.py 'serving.gateway:create_app()'`."""
+
+import logging.config
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # so that no writable disk is needed
+
+# Both are looked at when the packages that read them are imported, so they are set before.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gateway-metrics-", dir=MEMORY)
+METRICS_DIR = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small, and the cores are the workers'
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
+
+from serving.gateway.logs import log_config  # noqa: E402
+from serving.gateway.settings import Settings, SettingsError  # noqa: E402
+
+try:
+    settings = Settings.from_environ(os.environ)
+except SettingsError as error:
+    sys.exit(str(error))
+
+wsgi_app = "serving.gateway:create_app()"
+bind = f"{settings.host}:{settings.port}"
+workers = settings.workers
+threads = settings.threads
+worker_class = "gthread"
+worker_tmp_dir = MEMORY
+keepalive = 65  # seconds, more than the minute after which proxies close
+graceful_timeout = 30  # seconds for requests under way at SIGTERM
+control_socket_disable = True  # it wants a home directory to write to
+loglevel = settings.log_level
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata in what people upload
+
+
+def on_starting(server: Any) -> None:
+    """Log as the gateway does, and start counting at zero."""
+    logging.config.dictConfig(log_config(settings.log_level))
+    for leftover in Path(METRICS_DIR).glob("*.db"):
+        leftover.unlink()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Take a worker that ended out of the metrics that are of the living only."""
+    mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(METRICS_DIR, ignore_errors=True)

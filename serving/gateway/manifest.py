@@ -1,0 +1,125 @@
+"""Read, check and watch `models/manifest.json`, all that the gateway knows of the models."""
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from serving.gateway.errors import Unavailable
+from serving.gateway.framing import FRAMINGS
+
+logger = logging.getLogger(__name__)
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
+SMALLEST_SIDE, LARGEST_SIDE = 8, 1024
+
+
+class ImageFormat(BaseModel):
+    """What one image of the training set is: its size in pixels and how it was framed."""
+
+    height: int = Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)
+    width: int = Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)
+    framing: Annotated[str, Field(examples=["mnist"])]
+
+    @property
+    def pixels(self) -> int:
+        """Return the number of pixels, and of bytes, of one image."""
+        return self.height * self.width
+
+    @model_validator(mode="after")
+    def _known_framing(self) -> Self:
+        if self.framing not in FRAMINGS:
+            raise ValueError(f"framing {self.framing!r} is not known; known: {', '.join(FRAMINGS)}")
+        return self
+
+
+class Variant(BaseModel):
+    """One variant: a model of its own, and how it was trained and tested."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    name: Name
+    title: str
+    version: int = Field(ge=1, description="The version that was published last")
+    parameters: int
+    regularisation: dict[str, Any]
+    training: dict[str, Any]
+    test: dict[str, Any]
+    history: list[dict[str, Any]]
+    signatures: list[str] = Field(min_length=1)
+
+
+class Manifest(BaseModel):
+    """The whole of `manifest.json`; what is not listed here is ignored."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    image: ImageFormat
+    classes: list[str] = Field(min_length=2)
+    default: str
+    variants: list[Variant] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        if len(set(names)) < len(names):
+            raise ValueError(f"variants has a name twice: {', '.join(names)}")
+        if self.default not in names:
+            raise ValueError(f"default {self.default!r} is none of the variants {', '.join(names)}")
+        return self
+
+    def variant(self, name: str) -> Variant | None:
+        """Return the variant called `name`, None if there is none."""
+        return next((variant for variant in self.variants if variant.name == name), None)
+
+
+class ManifestFile:
+    """The manifest on disk, read again when it changes; a broken new one is logged, and the old one kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._seen: tuple[int, ...] | None = None
+        self._current: Manifest | None = None
+        self._problem = f"{path} has not been read yet."
+
+    def current(self) -> Manifest:
+        """Return the newest good manifest; raise Unavailable, saying why, while there has been none."""
+        seen = self._stamp()
+        if seen != self._seen:
+            with self._lock:
+                if seen != self._seen:
+                    self._read()
+                    self._seen = seen
+        if self._current is None:
+            raise Unavailable(self._problem)
+        return self._current
+
+    def _stamp(self) -> tuple[int, ...]:
+        try:
+            stat = os.stat(self._path)
+        except OSError:
+            return ()
+        return stat.st_mtime_ns, stat.st_ino, stat.st_size
+
+    def _read(self) -> None:
+        try:
+            self._current = Manifest.model_validate_json(self._path.read_bytes())
+            logger.info("manifest read", extra={"path": str(self._path)})
+        except FileNotFoundError:
+            self._report(f"{self._path} does not exist; the training job writes it (python -m training train).")
+        except OSError as error:
+            self._report(f"{self._path} cannot be read: {error.strerror}.")
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the whole"
+            self._report(f"{self._path} is no valid manifest: {place}: {first['msg']}.")
+
+    def _report(self, problem: str) -> None:
+        self._problem = problem
+        kept = (
+            "the manifest read before stays in use" if self._current else "no request can be answered until it is there"
+        )
+        logger.warning("%s %s", problem, kept[0].upper() + kept[1:] + ".")

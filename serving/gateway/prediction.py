@@ -1,0 +1,47 @@
+"""Ask one variant about images, and check that its answer fits them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.gateway.errors import BadGateway, Unprocessable
+from serving.gateway.manifest import Manifest, Variant
+from serving.gateway.tf_serving.client import Answer, ModelServer
+from serving.gateway.tf_serving.messages import Images
+
+PLAIN = "serving_default"
+UNCERTAINTY = "mc_dropout"
+PROBABILITIES = "probabilities"
+UNCERTAINTY_OUTPUTS = ("entropy", "mutual_information")
+
+
+def predict(server: ModelServer, manifest: Manifest, variant: Variant, images: Images) -> Answer:
+    """Return `probabilities`, float32 [n, classes], with dropout off."""
+    answer = server.predict(variant.name, PLAIN, images)
+    _expect(answer, variant, PROBABILITIES, (images.count, len(manifest.classes)))
+    return answer
+
+
+def predict_uncertainty(
+    server: ModelServer, manifest: Manifest, variant: Variant, images: Images, samples: int
+) -> Answer:
+    """Return `probabilities` [n, classes], the mean of `samples` passes, and `entropy` and `mutual_information` [n].
+
+    Raise Unprocessable, naming the variants that can, if this one has no dropout to sample from.
+    """
+    if UNCERTAINTY not in variant.signatures:
+        able = ", ".join(v.name for v in manifest.variants if UNCERTAINTY in v.signatures) or "none does"
+        raise Unprocessable(f"Variant {variant.name!r} cannot tell its uncertainty; those that can: {able}.")
+    answer = server.predict(variant.name, UNCERTAINTY, images, samples)
+    _expect(answer, variant, PROBABILITIES, (images.count, len(manifest.classes)))
+    for name in UNCERTAINTY_OUTPUTS:
+        _expect(answer, variant, name, (images.count,))
+    return answer
+
+
+def _expect(answer: Answer, variant: Variant, name: str, shape: tuple[int, ...]) -> None:
+    output: NDArray[np.float32] | None = answer.outputs.get(name)
+    if output is None or output.shape != shape or not np.isfinite(output).all():
+        found = "missing" if output is None else f"of shape {output.shape} with finite={np.isfinite(output).all()}"
+        raise BadGateway(
+            f"Variant {variant.name!r} answered {name} {found}; finite values of shape {shape} belong there."
+        )

@@ -1,0 +1,69 @@
+"""The gateway's settings: one table, read once from environment variables named GATEWAY_…."""
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Self
+
+PREFIX = "GATEWAY_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingsError(ValueError):
+    """A setting whose value cannot be used; the text is one line that names it."""
+
+
+def setting(default: Any, help: str, *, least: int | None = None, most: int | None = None, choices: tuple = ()) -> Any:
+    """Declare one row of the table; `least` and `most` are inclusive."""
+    return field(default=default, metadata={"help": help, "least": least, "most": most, "choices": choices})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One row a setting: its name in lower case, type, default, limits and help."""
+
+    models_dir: str = setting("models", "Folder that the training job publishes to; holds `manifest.json`")
+    model_server: str = setting("127.0.0.1:8500", "gRPC address of the model server: `host:port` or `unix:/path`")
+    deadline_ms: int = setting(2000, "Milliseconds a request may wait for the model server", least=10, most=600_000)
+    max_body_bytes: int = setting(8 * 2**20, "Largest request body, in bytes", least=1024, most=2**30)
+    max_pixels: int = setting(25_000_000, "Largest encoded image, in pixels", least=1, most=2**30)
+    max_request_pixels: int = setting(
+        100_000_000, "Most pixels that the encoded images of one request may have together", least=1, most=2**32
+    )
+    max_instances: int = setting(1024, "Most images in one request", least=1, most=100_000)
+    max_in_flight: int = setting(
+        64, "Most predictions that a worker works on at once; more are refused with 429", least=1, most=100_000
+    )
+    uncertainty_samples: int = setting(50, "Stochastic passes behind `?uncertainty=true`", least=30, most=1000)
+    host: str = setting("127.0.0.1", "Address to listen on")
+    port: int = setting(8080, "Port to listen on", least=0, most=65_535)
+    workers: int = setting(2, "Worker processes", least=1, most=256)
+    threads: int = setting(72, "Threads in a worker; keep it above `GATEWAY_MAX_IN_FLIGHT`", least=1, most=1024)
+    log_level: str = setting("info", "Least severe log line that is written", choices=LOG_LEVELS)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings from `environ`; a value that cannot be used raises SettingsError."""
+        given: dict[str, Any] = {
+            row.name: _parse(row, environ[variable(row)]) for row in fields(cls) if variable(row) in environ
+        }
+        return cls(**given)
+
+
+def variable(row: Field) -> str:
+    """Return the environment variable of one row of the table, such as GATEWAY_MODELS_DIR."""
+    return PREFIX + row.name.upper()
+
+
+def _parse(row: Field, text: str) -> int | str:
+    problem = f"{variable(row)}={text!r} cannot be used: it must be"
+    if row.type is int:
+        least, most = row.metadata["least"], row.metadata["most"]
+        if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
+            raise SettingsError(f"{problem} a whole number from {least} to {most} (default {row.default})")
+        return int(text)
+    choices = row.metadata["choices"]
+    if choices and text not in choices:
+        raise SettingsError(f"{problem} one of {', '.join(choices)} (default {row.default})")
+    if not text:
+        raise SettingsError(f"{problem} some text (default {row.default})")
+    return text

@@ -1,0 +1,1 @@
+"""TF Serving's gRPC protocol, as much of it as the gateway speaks."""

@@ -1,0 +1,89 @@
+"""POST /compare."""
+
+import base64
+import time
+from io import BytesIO
+from typing import Any
+
+from flask import Response, request
+from flask_openapi.blueprint import APIBlueprint
+from PIL import Image
+
+from serving.gateway import errors, prediction
+from serving.gateway.manifest import Manifest, Variant
+from serving.gateway.routing import named
+from serving.gateway.tf_serving.messages import Images
+from serving.gateway.views.answers import CompareAnswer, send
+from serving.gateway.views.bodies import DOCUMENTED, read_images
+from serving.gateway.views.context import Gateway, gateway, record
+from serving.gateway.views.parameters import CompareQuery, Headers
+from serving.gateway.views.problems import problems
+
+blueprint = APIBlueprint("compare", __name__)
+
+
+@blueprint.post(
+    "/compare",
+    operation_id="compare",
+    request_body=DOCUMENTED,
+    responses={
+        200: CompareAnswer,
+        **problems(
+            errors.BadRequest,
+            errors.NotFound,
+            errors.TooLarge,
+            errors.UnsupportedMediaType,
+            errors.Unprocessable,
+            errors.TooManyRequests,
+            errors.BadGateway,
+            errors.Unavailable,
+            errors.DeadlineExceeded,
+        ),
+    },
+)
+def compare(query: CompareQuery, header: Headers) -> Response:
+    """Show what each variant says of the very same pixels."""
+    services = gateway()
+    with services.in_flight:
+        manifest = services.manifest.current()
+        variants = _chosen(manifest, query.variants)
+        images = read_images(request, manifest.image, services.settings)
+        record().images = images.count
+        by_variant = [_ask(services, manifest, variant, images) for variant in variants]
+    results = []
+    for at, of_image in enumerate(zip(*by_variant, strict=True)):
+        pixels = images.pixels[at * manifest.image.pixels : (at + 1) * manifest.image.pixels]
+        agree = len({each["label"] for each in of_image}) == 1
+        results.append({"seen": _data_url(pixels, images), "agree": agree, "variants": of_image})
+    return send({"request_id": record().id, "results": results})
+
+
+def _chosen(manifest: Manifest, names: str | None) -> list[Variant]:
+    if names is None:
+        return manifest.variants
+    return [named(manifest, name) for name in dict.fromkeys(names.split(","))]
+
+
+def _ask(services: Gateway, manifest: Manifest, variant: Variant, images: Images) -> list[dict[str, Any]]:
+    """Return what `variant` says of each image."""
+    started = time.perf_counter()
+    answer = prediction.predict(services.model_server, manifest, variant, images)
+    milliseconds = round(1000 * (time.perf_counter() - started), 3)
+    probabilities = answer.outputs[prediction.PROBABILITIES]
+    return [
+        {
+            "variant": variant.name,
+            "version": answer.version,
+            "label": manifest.classes[label],
+            "confidence": probabilities[at, label],
+            "probabilities": probabilities[at],
+            "milliseconds": milliseconds,
+        }
+        for at, label in enumerate(probabilities.argmax(axis=1).tolist())
+    ]
+
+
+def _data_url(pixels: bytes, images: Images) -> str:
+    file = BytesIO()
+    Image.frombytes("L", (images.width, images.height), pixels).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

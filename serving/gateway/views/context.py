@@ -1,0 +1,43 @@
+"""What a view works with: the services of its application, and what it tells the log of its request."""
+
+from dataclasses import dataclass
+
+from flask import current_app, g
+
+from serving.gateway.in_flight import InFlight
+from serving.gateway.manifest import ManifestFile
+from serving.gateway.metrics import Metrics
+from serving.gateway.settings import Settings
+from serving.gateway.tf_serving.client import ModelServer
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The services of one application."""
+
+    settings: Settings
+    manifest: ManifestFile
+    model_server: ModelServer
+    metrics: Metrics
+    in_flight: InFlight
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """What is logged and counted of a request when it is answered."""
+
+    id: str
+    started: float
+    variant: str = ""
+    version: str = ""
+    images: int = 0
+
+
+def gateway() -> Gateway:
+    """Return the services of the application that answers this request."""
+    return current_app.extensions["gateway"]
+
+
+def record() -> RequestRecord:
+    """Return this request's record."""
+    return g.record

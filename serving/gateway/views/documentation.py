@@ -1,0 +1,41 @@
+"""GET /, /openapi.json and /docs."""
+
+import importlib.util
+from pathlib import Path
+
+import orjson
+from flask import Blueprint, Response, current_app, render_template, url_for
+
+from serving.gateway.views.answers import send
+
+SWAGGER = "flask_openapi_swagger"  # the package that brings Swagger UI's files
+
+blueprint = Blueprint("documentation", __name__)
+
+
+def swagger_files() -> Blueprint:
+    """Return the blueprint that serves Swagger UI's files."""
+    spec = importlib.util.find_spec(SWAGGER)
+    assert spec is not None and spec.origin is not None, SWAGGER
+    folder = Path(spec.origin).parent / "templates" / "swagger"
+    return Blueprint("swagger", __name__, static_folder=folder, static_url_path="/docs/static")
+
+
+@blueprint.get("/")
+def index() -> Response:
+    """Say where what is."""
+    pages = ("documentation.docs", "documentation.openapi", "variants.variants", "health.readyz", "health.metrics")
+    calls = ("predict.predict", "compare.compare")
+    return send({"GET": [url_for(page) for page in pages], "POST": [url_for(call) for call in calls]})
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    """Return the API's description."""
+    return Response(orjson.dumps(current_app.api_doc), mimetype="application/json")  # type: ignore[attr-defined]
+
+
+@blueprint.get("/docs")
+def docs() -> str:
+    """Return the page that shows the API and tries it out."""
+    return render_template("docs.html")

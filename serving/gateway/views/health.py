@@ -1,0 +1,51 @@
+"""GET /healthz, /readyz and /metrics."""
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+
+from serving.gateway.errors import Fault, Unavailable, pointer
+from serving.gateway.tf_serving.client import AVAILABLE
+from serving.gateway.views.answers import send
+from serving.gateway.views.context import gateway
+from serving.gateway.views.problems import problems
+
+blueprint = APIBlueprint("health", __name__)
+
+
+class Status(BaseModel):
+    """That all is well."""
+
+    status: str
+
+
+@blueprint.get("/healthz", operation_id="healthz", responses={200: Status, **problems()})
+def healthz() -> Response:
+    """Tell that the gateway is alive."""
+    return send({"status": "alive"})
+
+
+@blueprint.get("/readyz", operation_id="readyz", responses={200: Status, **problems(Unavailable)})
+def readyz() -> Response:
+    """Tell whether every variant of the manifest answers."""
+    services = gateway()
+    names = [variant.name for variant in services.manifest.current().variants]
+    faults = [
+        Fault(pointer("variants", name), f"{live.state} {live.detail}".strip())
+        for name, live in zip(names, services.model_server.states(names), strict=True)
+        if live.state != AVAILABLE
+    ]
+    if faults:
+        raise Unavailable("Not ready: " + "; ".join(f"{fault.pointer} is {fault.detail}" for fault in faults), faults)
+    return send({"status": "ready"})
+
+
+@blueprint.get(
+    "/metrics",
+    operation_id="metrics",
+    responses={200: {"description": "Prometheus' text format", "content": {"text/plain": {}}}, **problems()},
+)
+def metrics() -> Response:
+    """Return the metrics of all workers."""
+    return Response(gateway().metrics.text(), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,56 @@
+"""The parameters of the API, checked by pydantic and documented from the same models."""
+
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+UNIT_ID_LENGTH = 200
+
+
+class Parameters(BaseModel):
+    """A model whose JSON schema is made once: flask-openapi asks for it at every request."""
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return the model's JSON schema."""
+        return _schema(cls, *args, **kwargs)
+
+
+@cache
+def _schema(model: type[Parameters], *args: Any, **kwargs: Any) -> dict[str, Any]:
+    return super(Parameters, model).model_json_schema(*args, **kwargs)
+
+
+class Headers(Parameters):
+    """The headers that are read."""
+
+    model_config = ConfigDict(title="header")
+
+    request_id: str | None = Field(
+        None, alias="X-Request-Id", description="Taken over if it is 1 to 128 letters, digits, '.', '_' and '-'"
+    )
+    unit_id: str | None = Field(
+        None,
+        alias="X-Unit-Id",
+        max_length=UNIT_ID_LENGTH,
+        description="Who asks, or what about: requests of one unit are answered by one arm of an experiment",
+    )
+
+
+class PredictQuery(Parameters):
+    """The query of POST /predict."""
+
+    model_config = ConfigDict(title="query", extra="forbid")
+
+    variant: str | None = Field(None, description="The variant that is to answer; the default one if not given")
+    experiment: str | None = Field(None, description="The experiment that is to choose the variant")
+    uncertainty: bool = Field(False, description="Also return entropy and mutual information, from sampled dropout")
+
+
+class CompareQuery(Parameters):
+    """The query of POST /compare."""
+
+    model_config = ConfigDict(title="query", extra="forbid")
+
+    variants: str | None = Field(None, description="Names separated by commas; all variants if not given")

@@ -1,0 +1,96 @@
+"""Answer every error as an RFC 9457 problem."""
+
+import logging
+from typing import Any
+
+import orjson
+from flask import Response
+from flask_openapi.openapi import OpenAPI
+from pydantic import BaseModel, Field, ValidationError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from serving.gateway.errors import Fault, GatewayError, Unprocessable, pointer
+
+logger = logging.getLogger(__name__)
+
+MIMETYPE = "application/problem+json"
+SCHEMA = {"$ref": "#/components/schemas/Problem"}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try", "schema": {"type": "integer"}}}
+
+
+class FaultModel(BaseModel):
+    """One place that is to blame."""
+
+    pointer: str = Field(description="JSON pointer into the body, or /query/NAME, or /header/NAME")
+    detail: str
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str
+    status: int
+    detail: str
+    errors: list[FaultModel] | None = None
+
+
+def problems(*kinds: type[GatewayError]) -> dict[str | int, Any]:
+    """Return the documentation of the problems of these kinds, as flask-openapi's `responses` take it."""
+    content = {"content": {MIMETYPE: {"schema": SCHEMA}}}
+    documented: dict[str | int, Any] = {"default": {"description": "Any other error", **content}}
+    for kind in kinds:
+        text = (kind.__doc__ or "").strip()
+        documented[kind.status] = {"description": text, **content}
+        if kind.retry_after:
+            documented[kind.status]["headers"] = RETRY_AFTER
+    return documented
+
+
+def register(app: OpenAPI) -> None:
+    """Make `app` answer every exception as a problem."""
+    app.register_error_handler(GatewayError, _answer)
+    app.register_error_handler(HTTPException, _translate)
+    app.register_error_handler(Exception, _surprise)
+
+
+def invalid_parameters(error: ValidationError) -> None:
+    """Raise Unprocessable for what pydantic found wrong in the parameters that its model's title tells."""
+    place = error.title
+    faults = [
+        Fault(pointer(place, *found["loc"]), found["msg"])
+        for found in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    raise Unprocessable(f"The {place} parameter {faults[0].pointer.rpartition('/')[2]!r}: {faults[0].detail}.", faults)
+
+
+def _answer(error: GatewayError) -> Response:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+    }
+    if error.faults:
+        body["errors"] = [fault._asdict() for fault in error.faults]
+    response = Response(orjson.dumps(body), status=error.status, content_type=MIMETYPE)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _translate(error: HTTPException) -> Response:
+    """Answer one of Flask's own errors, such as an unknown path or a method that the path does not have."""
+    detail = error.description or error.name
+    if isinstance(error, RequestEntityTooLarge):
+        detail = "The body is larger, or has more parts, than GATEWAY_MAX_BODY_BYTES and GATEWAY_MAX_INSTANCES allow."
+    translated = GatewayError(detail)
+    translated.status, translated.title = error.code or 500, error.name
+    response = _answer(translated)
+    response.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
+    return response
+
+
+def _surprise(error: Exception) -> Response:
+    logger.exception("unexpected error")
+    return _answer(GatewayError("The gateway failed; its log says why, under this request's id."))

@@ -1,0 +1,50 @@
+"""GET /variants."""
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from pydantic import BaseModel, Field
+
+from serving.gateway.errors import Unavailable
+from serving.gateway.manifest import ImageFormat, Variant
+from serving.gateway.views.answers import send
+from serving.gateway.views.context import gateway
+from serving.gateway.views.problems import problems
+
+blueprint = APIBlueprint("variants", __name__)
+
+
+class Live(BaseModel):
+    """What the model server says of a variant at this moment."""
+
+    state: str = Field(description="TF Serving's word for it, AVAILABLE if it answers; UNREACHABLE if nobody said")
+    version: int | None = Field(description="The version that answers")
+    detail: str = Field(description="Why, if it does not answer")
+
+
+class LiveVariant(Variant):
+    """A variant of the manifest and its live state."""
+
+    live: Live
+
+
+class VariantsAnswer(BaseModel):
+    """The answer of GET /variants."""
+
+    default: str = Field(description="The variant that answers where none is named")
+    image: ImageFormat
+    classes: list[str]
+    variants: list[LiveVariant]
+
+
+@blueprint.get("/variants", operation_id="variants", responses={200: VariantsAnswer, **problems(Unavailable)})
+def variants() -> Response:
+    """List the variants, how they were trained and tested, and whether they answer."""
+    services = gateway()
+    manifest = services.manifest.current()
+    states = services.model_server.states([variant.name for variant in manifest.variants])
+    listed = [
+        {**variant.model_dump(), "live": state._asdict()}
+        for variant, state in zip(manifest.variants, states, strict=True)
+    ]
+    image = manifest.image.model_dump()
+    return send({"default": manifest.default, "image": image, "classes": manifest.classes, "variants": listed})
