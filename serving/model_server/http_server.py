@@ -2,6 +2,7 @@
 
 import http.server
 import logging
+import re
 import threading
 import zlib
 from typing import Any
@@ -10,7 +11,7 @@ from serving.model_server.metrics import Metrics
 from serving.model_server.rest_api import RestApi, error_text
 
 IDLE_SECONDS = 30.0
-_CHUNK = 1 << 16
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,8}")
 _log = logging.getLogger(__name__)
 
 
@@ -69,6 +70,7 @@ class HttpServer(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"  # else a request line that is none gets an answer without a status
     server_version = "dropserve"
     sys_version = ""
     timeout = IDLE_SECONDS
@@ -129,16 +131,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             body += self.rfile.read(size)
             if self.rfile.readline(3).strip():
                 raise _Refused(400, "A chunk of the body is longer than it says")
-        while self.rfile.readline(_CHUNK).strip():  # trailers, which nobody asked for
+        while self.rfile.readline(100).strip():  # trailers, which nobody asked for
             self._check_size(len(body))
         return bytes(body)
 
     def _chunk_size(self) -> int:
         text = self.rfile.readline(100).partition(b";")[0].strip()
-        try:
-            return int(text, 16)
-        except ValueError:
-            raise _Refused(400, f"A chunk of the body has the size {text[:20]!r}") from None
+        if not _CHUNK_SIZE.fullmatch(text):
+            raise _Refused(400, f"A chunk of the body has the size {text[:20].decode(errors='replace')!r}")
+        return int(text, 16)
 
     def _unpack(self, body: bytes) -> bytes:
         # 32 lets zlib find out whether it is gzip or deflate.
