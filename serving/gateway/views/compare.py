@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 from PIL import Image
 
 from serving.gateway import errors, prediction
@@ -19,7 +20,7 @@ from serving.gateway.views.context import Gateway, gateway, record
 from serving.gateway.views.parameters import CompareQuery, Headers
 from serving.gateway.views.problems import problems
 
-blueprint = APIBlueprint("compare", __name__)
+blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")])
 
 
 @blueprint.post(

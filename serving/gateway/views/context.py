@@ -31,6 +31,7 @@ class RequestRecord:
     variant: str = ""
     version: str = ""
     images: int = 0
+    problem: str = ""
 
 
 def gateway() -> Gateway:

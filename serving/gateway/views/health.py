@@ -2,6 +2,7 @@
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
@@ -11,7 +12,7 @@ from serving.gateway.views.answers import send
 from serving.gateway.views.context import gateway
 from serving.gateway.views.problems import problems
 
-blueprint = APIBlueprint("health", __name__)
+blueprint = APIBlueprint("health", __name__, abp_tags=[Tag(name="operation")])
 
 
 class Status(BaseModel):

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 from flask_openapi.utils import parse_body
 
 from serving.gateway import errors, prediction
@@ -20,7 +21,7 @@ from serving.gateway.views.problems import problems
 
 ID_BYTES = 16
 
-blueprint = APIBlueprint("predict", __name__)
+blueprint = APIBlueprint("predict", __name__, abp_tags=[Tag(name="predictions")])
 blueprint.components_schemas.update(parse_body(Instances)[1])
 
 

@@ -4,12 +4,13 @@ import logging
 from typing import Any
 
 import orjson
-from flask import Response
+from flask import Response, request
 from flask_openapi.openapi import OpenAPI
 from pydantic import BaseModel, Field, ValidationError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from serving.gateway.errors import Fault, GatewayError, Unprocessable, pointer
+from serving.gateway.views.context import record
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +56,15 @@ def register(app: OpenAPI) -> None:
 
 
 def invalid_parameters(error: ValidationError) -> None:
-    """Raise Unprocessable for what pydantic found wrong in the parameters that its model's title tells."""
-    place = error.title
+    """Raise Unprocessable for what pydantic found wrong in the header or the query, as its model's title says."""
     faults = [
-        Fault(pointer(place, *found["loc"]), found["msg"])
+        Fault(
+            pointer(error.title, *found["loc"]),
+            "There is no such parameter" if found["type"] == "extra_forbidden" else found["msg"],
+        )
         for found in error.errors(include_url=False, include_context=False, include_input=False)
     ]
-    raise Unprocessable(f"The {place} parameter {faults[0].pointer.rpartition('/')[2]!r}: {faults[0].detail}.", faults)
+    raise Unprocessable(f"{faults[0].pointer}: {faults[0].detail}.", faults)
 
 
 def _answer(error: GatewayError) -> Response:
@@ -71,6 +74,7 @@ def _answer(error: GatewayError) -> Response:
         "status": error.status,
         "detail": error.detail,
     }
+    record().problem = error.detail
     if error.faults:
         body["errors"] = [fault._asdict() for fault in error.faults]
     response = Response(orjson.dumps(body), status=error.status, content_type=MIMETYPE)
@@ -82,7 +86,9 @@ def _answer(error: GatewayError) -> Response:
 def _translate(error: HTTPException) -> Response:
     """Answer one of Flask's own errors, such as an unknown path or a method that the path does not have."""
     detail = error.description or error.name
-    if isinstance(error, RequestEntityTooLarge):
+    if isinstance(error, NotFound):
+        detail = f"There is nothing at {request.path}; /docs shows what there is."
+    elif isinstance(error, RequestEntityTooLarge):
         detail = "The body is larger, or has more parts, than GATEWAY_MAX_BODY_BYTES and GATEWAY_MAX_INSTANCES allow."
     translated = GatewayError(detail)
     translated.status, translated.title = error.code or 500, error.name

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 HEADER = "X-Request-Id"
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 UNKNOWN_PATH = "other"
+CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data: blob:"
 
 
 def register(app: Flask) -> None:
@@ -34,6 +35,7 @@ def _finish(response: Response) -> Response:
     if done.variant:
         response.headers["X-Variant"] = done.variant
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     path = request.url_rule.rule if request.url_rule else UNKNOWN_PATH
     gateway().metrics.answered(path, done.variant, done.version, response.status_code, seconds, done.images)
     logger.info(
@@ -47,6 +49,7 @@ def _finish(response: Response) -> Response:
             "variant": done.variant,
             "version": done.version,
             "images": done.images,
+            **({"problem": done.problem} if done.problem else {}),
         },
     )
     return response

@@ -2,6 +2,7 @@
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, Field
 
 from serving.gateway.errors import Unavailable
@@ -10,7 +11,7 @@ from serving.gateway.views.answers import send
 from serving.gateway.views.context import gateway
 from serving.gateway.views.problems import problems
 
-blueprint = APIBlueprint("variants", __name__)
+blueprint = APIBlueprint("variants", __name__, abp_tags=[Tag(name="variants")])
 
 
 class Live(BaseModel):
