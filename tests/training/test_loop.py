@@ -17,6 +17,23 @@ def test_an_epoch_is_a_permutation_of_all_images() -> None:
     assert (epochs[0] != epochs[1]).any()
 
 
+def test_images_that_share_a_batch_do_so_again_no_more_than_by_chance() -> None:
+    images, batch = 12_800, 128
+    orders = [
+        np.concatenate(
+            [loop.batch_indices(tf.constant(e * 100 + s), tf.constant(7), batch, images) for s in range(100)]
+        )
+        for e in range(2)
+    ]
+    batches = np.empty((2, images), int)
+    for of_image, order in zip(batches, orders, strict=True):
+        of_image[order] = np.arange(images) // batch
+    _, together = np.unique(batches[0] * 100 + batches[1], return_counts=True)
+    pairs = (together * (together - 1) // 2).sum()
+    expected = images / 2 * (batch - 1) * (batch - 1) / (images - 1)
+    assert pairs == pytest.approx(expected, abs=5 * expected**0.5)
+
+
 def test_members_of_other_seeds_see_other_batches() -> None:
     a, b = (loop.batch_indices(tf.constant(0), tf.constant(seed), 128, 1000) for seed in (1, 2))
     assert (a.numpy() != b.numpy()).any()
