@@ -23,5 +23,7 @@ def as_serving_error(error: Exception) -> ServingError:
     """Turn what TensorFlow or a file raised into a `ServingError` without the trace through the graph."""
     if isinstance(error, ServingError):
         return error
+    if isinstance(error, UnicodeEncodeError):  # JSON may escape half a character, which no message can carry
+        return invalid_argument("The surrogate pair in string is invalid.")
     code = _CODES.get(getattr(error, "error_code", -1), grpc.StatusCode.UNKNOWN)
     return ServingError(code, str(getattr(error, "message", error)).partition("\n\nOriginal stack trace")[0])

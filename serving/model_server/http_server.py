@@ -1,27 +1,21 @@
-"""An HTTP/1.1 server with limits on everything a client decides: connections, bodies, what they unpack to, patience."""
+"""An HTTP/1.1 server with limits on what a client decides: how many connections, how much body, how much patience."""
 
+import contextlib
 import http.server
 import logging
-import re
+import socket
 import threading
-import zlib
+import time
+from collections.abc import Iterator
 from typing import Any
 
+from serving.model_server.http_body import Refused, read_body
 from serving.model_server.metrics import Metrics
 from serving.model_server.rest_api import RestApi, error_text
 
 IDLE_SECONDS = 30.0
-_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,8}")
+LINGER_SECONDS = 2.0
 _log = logging.getLogger(__name__)
-
-
-class _Refused(Exception):
-    """A request whose body is not read to its end; the connection closes with the answer."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 class HttpServer(http.server.ThreadingHTTPServer):
@@ -39,8 +33,23 @@ class HttpServer(http.server.ThreadingHTTPServer):
         self.metrics = metrics
         self.metrics_path = metrics_path
         self.max_body_bytes = max_body_bytes
+        self.ending = False
         self._places = threading.BoundedSemaphore(max_connections)
+        self._under_way = 0
+        self._changed = threading.Condition()
         super().__init__(address, _Handler)
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True, name="rest").start()
+
+    def stop(self, timeout: float) -> None:
+        """Take no more connections, and wait for requests under way for `timeout` seconds at most."""
+        self.ending = True
+        self.shutdown()
+        self.server_close()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way, timeout)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection a thread, or send it away when all are taken."""
@@ -50,10 +59,8 @@ class HttpServer(http.server.ThreadingHTTPServer):
         body = error_text("Too many connections; try again.").encode()
         head = f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: {len(body)}"
         request.settimeout(1)
-        try:
+        with contextlib.suppress(OSError):  # who is sent away may already have gone
             request.sendall(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body)
-        except OSError:
-            _log.debug("A connection that was sent away had already gone")
         self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -63,9 +70,21 @@ class HttpServer(http.server.ThreadingHTTPServer):
         finally:
             self._places.release()
 
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a request as under way, from its headers to the last byte of its answer."""
+        with self._changed:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say in one line that a connection broke; it is the client's affair."""
-        _log.info("A REST connection ended early", exc_info=False)
+        """Say that a connection broke, which is its client's affair, without a stack trace."""
+        _log.info("A REST connection ended early")
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -79,20 +98,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: HttpServer
 
     def _handle(self) -> None:
-        path = self.path.partition("?")[0]
-        try:
-            body = self._body()
-            if path.lower().startswith("/v1/"):
-                self._send(*self.server.api.answer(self.command, path, body), "application/json")
-            elif path == self.server.metrics_path:
-                self._send(200, self.server.metrics.render(), "text/plain; version=0.0.4")
-            else:
-                self.send_error(404)
-        except _Refused as refused:
-            self.close_connection = True
-            self._send(refused.status, error_text(refused.message), "application/json")
+        with self.server.counted():
+            try:
+                self._answer(read_body(self.headers, self.rfile, self.server.max_body_bytes))
+            except Refused as refused:
+                self.close_connection = True
+                self._send(refused.status, error_text(refused.message), "application/json")
+                self._linger()
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _handle  # noqa: N815
+
+    def _answer(self, body: bytes) -> None:
+        self.close_connection |= self.server.ending
+        path = self.path.partition("?")[0]
+        if path.lower().startswith("/v1/"):
+            self._send(*self.server.api.answer(self.command, path, body), "application/json")
+        elif path == self.server.metrics_path:
+            self._send(200, self.server.metrics.render(), "text/plain; version=0.0.4")
+        else:
+            self.send_error(404)
 
     def _send(self, status: int, text: str, content_type: str) -> None:
         body = text.encode(errors="replace")
@@ -104,63 +128,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+        self.wfile.flush()
 
-    def _body(self) -> bytes:
-        encoding = self.headers.get("Content-Encoding", "identity").lower()
-        if encoding not in ("identity", "gzip", "deflate"):
-            raise _Refused(415, f"Content-Encoding {encoding!r} is not supported; send gzip, deflate or none")
-        body = self._chunked() if "Transfer-Encoding" in self.headers else self._sized()
-        return body if encoding == "identity" else self._unpack(body)
-
-    def _sized(self) -> bytes:
-        text = self.headers.get("Content-Length", "0")
-        if not (text.isascii() and text.isdigit()):
-            raise _Refused(400, f"Content-Length {text!r} is not a number")
-        self._check_size(int(text[:20]))
-        body = self.rfile.read(int(text))
-        if len(body) < int(text):
-            raise _Refused(400, f"The body ends after {len(body)} of {text} bytes")
-        return body
-
-    def _chunked(self) -> bytes:
-        if self.headers["Transfer-Encoding"].lower() != "chunked" or "Content-Length" in self.headers:
-            raise _Refused(400, "Transfer-Encoding must be 'chunked', and no Content-Length with it")
-        body = bytearray()
-        while size := self._chunk_size():
-            self._check_size(len(body) + size)
-            body += self.rfile.read(size)
-            if self.rfile.readline(3).strip():
-                raise _Refused(400, "A chunk of the body is longer than it says")
-        while self.rfile.readline(100).strip():  # trailers, which nobody asked for
-            self._check_size(len(body))
-        return bytes(body)
-
-    def _chunk_size(self) -> int:
-        text = self.rfile.readline(100).partition(b";")[0].strip()
-        if not _CHUNK_SIZE.fullmatch(text):
-            raise _Refused(400, f"A chunk of the body has the size {text[:20].decode(errors='replace')!r}")
-        return int(text, 16)
-
-    def _unpack(self, body: bytes) -> bytes:
-        # 32 lets zlib find out whether it is gzip or deflate.
-        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
-        try:
-            unpacked = unpacker.decompress(body, self.server.max_body_bytes + 1)
-        except zlib.error as error:
-            raise _Refused(400, f"The body does not unpack: {error}") from error
-        self._check_size(len(unpacked))
-        if not unpacker.eof:
-            raise _Refused(400, "The packed body ends too early")
-        return unpacked
-
-    def _check_size(self, size: int) -> None:
-        if size > self.server.max_body_bytes:
-            raise _Refused(413, f"A body may have {self.server.max_body_bytes} bytes; this one has more")
+    def _linger(self) -> None:
+        """Let the rest of a refused body come in, so that its sender does not lose the answer to a reset."""
+        until = time.monotonic() + LINGER_SECONDS
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(LINGER_SECONDS)
+            while time.monotonic() < until and self.rfile.read1(1 << 16):
+                pass
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay silent: requests are counted, not logged."""
-
-
-def listen(server: HttpServer) -> None:
-    """Serve in a thread of its own until `server.shutdown` is called."""
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True, name="rest").start()

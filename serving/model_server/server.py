@@ -12,7 +12,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from serving.model_server import config, grpc_api
 from serving.model_server.batching import Batcher
 from serving.model_server.errors import ServingError
-from serving.model_server.http_server import HttpServer, listen
+from serving.model_server.http_server import HttpServer
 from serving.model_server.metrics import Metrics
 from serving.model_server.rest_api import RestApi
 from serving.model_server.servable import BatchingServable, Servable, session_config
@@ -76,9 +76,11 @@ class Server:
     def wait(self) -> None:
         """Block until `stop` is called, then let calls under way finish and unload everything."""
         self._stopped.wait()
+        grace = self._settings.shutdown_grace_seconds
+        grpc_stopped = self._grpc.stop(grace)
         if self._http:
-            self._http.shutdown()
-        self._grpc.stop(self._settings.shutdown_grace_seconds).wait()
+            self._http.stop(grace)
+        grpc_stopped.wait()
         self._store.close(timeout=10)
 
     def stop(self) -> None:
@@ -137,7 +139,7 @@ class Server:
         self._grpc.start()
         if settings.rest_api_port:
             self._http = self._http_server()
-            listen(self._http)
+            self._http.start()
             _log.info("Exporting HTTP/REST API at %s:%d", settings.host, settings.rest_api_port)
 
     def _http_server(self) -> HttpServer:

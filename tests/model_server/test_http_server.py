@@ -1,15 +1,18 @@
 """The HTTP server's limits, with an API behind it that only repeats what it was asked."""
 
+import contextlib
 import gzip
 import json
 import socket
+import threading
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from serving.model_server.http_server import HttpServer, listen
+from serving.model_server.http_server import HttpServer
 from serving.model_server.metrics import Metrics
 
 MAX_BODY = 1000
@@ -23,14 +26,18 @@ class EchoApi:
         return 200, json.dumps([method, path, len(body)])
 
 
-@pytest.fixture
-def server() -> Iterator[HttpServer]:
-    api: Any = EchoApi()
-    server = HttpServer(("127.0.0.1", 0), api, Metrics(), "/metrics", max_connections=2, max_body_bytes=MAX_BODY)
-    listen(server)
+@contextlib.contextmanager
+def listening(max_connections: int, api: Any) -> Iterator[HttpServer]:
+    server = HttpServer(("127.0.0.1", 0), api, Metrics(), "/metrics", max_connections, max_body_bytes=MAX_BODY)
+    server.start()
     yield server
-    server.shutdown()
-    server.server_close()
+    server.stop(SECONDS)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HttpServer]:
+    with listening(16, EchoApi()) as server:
+        yield server
 
 
 def exchange(server: HttpServer, *requests: bytes) -> bytes:
@@ -128,13 +135,40 @@ def test_metrics_are_found_at_their_path(server: HttpServer) -> None:
     assert b"# TYPE :tensorflow:serving:request_count counter" in answer
 
 
-def test_one_connection_too_many_is_sent_away(server: HttpServer) -> None:
-    address = ("127.0.0.1", server.server_port)
+def test_one_connection_too_many_is_sent_away() -> None:
     request = post("Content-Length: 0\r\n")
-    with socket.create_connection(address, SECONDS) as one, socket.create_connection(address, SECONDS) as two:
-        for connection in (one, two):
-            connection.sendall(request)
-            assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
+    with (
+        listening(1, EchoApi()) as server,
+        socket.create_connection(("127.0.0.1", server.server_port), SECONDS) as first,
+    ):
+        first.sendall(request)
+        assert first.recv(100).startswith(b"HTTP/1.1 200 OK")
         answer = exchange(server)
-        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n")
-        assert b"Too many connections" in answer
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n")
+    assert b"Too many connections" in answer
+
+
+class SlowApi:
+    """Answers once it may."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, str]:
+        self.asked.set()
+        assert self.may_answer.wait(SECONDS)
+        return 200, "{}"
+
+
+def test_stopping_waits_for_requests_under_way() -> None:
+    api = SlowApi()
+    with listening(1, api) as server, ThreadPoolExecutor() as pool:
+        answer = pool.submit(exchange, server, post("Content-Length: 0\r\n"))
+        assert api.asked.wait(SECONDS)
+        server.stop(0)  # nobody new is let in any more
+        with pytest.raises(ConnectionRefusedError):
+            exchange(server)
+        stopped = pool.submit(server.stop, SECONDS)
+        api.may_answer.set()
+        stopped.result(SECONDS)
+        assert answer.result(SECONDS).startswith(b"HTTP/1.1 200 OK")
