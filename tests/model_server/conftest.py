@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.conftest import ROOT
 from tests.model_server.running import Running, connected, running
 
+hypothesis.settings.register_profile("long", max_examples=2500)
 REAL_ADDRESS = os.environ.get("TF_SERVING_ADDRESS")
 
 

@@ -142,7 +142,9 @@ JSON = st.recursive(
     path=st.sampled_from(["models/pixels:predict", "models/kinds:predict", "models/half_plus:classify"]),
 )
 def test_json_made_up(server: Running, document: dict[str, Any], path: str) -> None:
-    is_refused_over_rest(server, json.dumps(document).encode(), path)
+    # No images at all are no mistake: the answer is empty, too.
+    if all(json.dumps(document.get(key)).strip("[], ") for key in ("instances", "inputs")):
+        is_refused_over_rest(server, json.dumps(document).encode(), path)
 
 
 @each
