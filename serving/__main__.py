@@ -8,14 +8,16 @@ Settings are the two services' own environment variables.
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+GUNICORN_CONFIG = "serving/gateway/gunicorn.conf.py"
 POLL_SECONDS = 0.2
 DRAIN_SECONDS = 40  # longer than either service gives the calls it has under way
 
@@ -43,18 +45,20 @@ def main() -> int:
         "MODEL_SERVER_MODEL_CONFIG_FILE_POLL_WAIT_SECONDS": "1",
     }
     environment.setdefault("GATEWAY_MODEL_SERVER", f"127.0.0.1:{environment['MODEL_SERVER_PORT']}")
-    # The gateway comes last, so that it is stopped first: its calls under way need the model server.
-    services = {
-        "model server": start(environment, "-m", "serving.model_server"),
-        "gateway": start(
-            environment, "-m", "gunicorn", "-c", "serving/gateway/gunicorn.conf.py", "serving.gateway:create_app()"
-        ),
-    }
-    threading.Thread(target=announce, args=(environment, stop), daemon=True).start()
+    services = {"model server": start(environment, "-m", "serving.model_server")}
     try:
-        ended = watch(services, stop)
+        ended = watch(services, stop, lambda: listens(int(environment["MODEL_SERVER_PORT"])))
+        if not ended and not stop.is_set():
+            services["gateway"] = start(
+                environment, "-m", "gunicorn", "-c", GUNICORN_CONFIG, "serving.gateway:create_app()"
+            )
+            url = f"http://{environment['GATEWAY_HOST']}:{environment['GATEWAY_PORT']}"
+            ended = watch(services, stop, lambda: answers(f"{url}/readyz"))
+        if not ended and not stop.is_set():
+            print(f"\ndropserve is ready: {url}   (Ctrl-C stops it)\n", flush=True)
+            ended = watch(services, stop, lambda: False)
     finally:
-        for service in reversed(services.values()):
+        for service in reversed(services.values()):  # the gateway first: its calls under way need the model server
             end(service)
     if ended:
         print(f"serving: the {ended} ended by itself, exit code {services[ended].returncode}", file=sys.stderr)
@@ -66,25 +70,34 @@ def start(environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[b
     return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, start_new_session=True)
 
 
-def watch(services: Mapping[str, subprocess.Popen[bytes]], stop: threading.Event) -> str | None:
-    """Return the name of the first service that ends, or None once `stop` is set."""
-    while not stop.wait(POLL_SECONDS):
+def watch(
+    services: Mapping[str, subprocess.Popen[bytes]], stop: threading.Event, until: Callable[[], bool]
+) -> str | None:
+    """Wait until `until` holds or `stop` is set; return the name of a service that ended before, if one did."""
+    while not stop.is_set() and not until():
         for name, service in services.items():
             if service.poll() is not None:
                 return name
+        stop.wait(POLL_SECONDS)
     return None
 
 
-def announce(environment: Mapping[str, str], stop: threading.Event) -> None:
-    """Say where the gateway is as soon as every variant answers."""
-    url = f"http://{environment['GATEWAY_HOST']}:{environment['GATEWAY_PORT']}"
-    while not stop.wait(POLL_SECONDS):
-        try:
-            urllib.request.urlopen(f"{url}/readyz", timeout=5).close()
-        except OSError:  # not listening yet, or 503 while models load
-            continue
-        print(f"\ndropserve is ready: {url}   (Ctrl-C stops it)\n", flush=True)
-        return
+def listens(port: int) -> bool:
+    """Say whether anything accepts connections at a port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def answers(url: str) -> bool:
+    """Say whether a GET of `url` gets a good answer."""
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except OSError:  # nothing listens yet, or 503 while a model loads
+        return False
+    return True
 
 
 def end(service: subprocess.Popen[bytes]) -> None:

@@ -112,6 +112,7 @@ def serving(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     config = models / "models.config"
     config.write_text(config.read_text().replace(str(models_dir), str(models)))
     service = start_serving(models)
-    yield service
-    service.process.terminate()
-    assert service.process.wait(timeout=60) == 0
+    with service.process:
+        yield service
+        service.process.terminate()
+        assert service.process.wait(timeout=60) == 0

@@ -81,8 +81,9 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
 def test_a_signal_stops_both_services_in_order(models_dir: Path, tmp_path: Path) -> None:
     models = shutil.copytree(models_dir, tmp_path / "models")
     service = start_serving(models)
-    service.process.send_signal(signal.SIGINT)
-    assert service.process.wait(timeout=60) == 0
+    with service.process as process:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{service.url}/healthz", timeout=2)
 
@@ -91,7 +92,7 @@ def test_a_service_that_cannot_start_ends_the_other(models_dir: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "serving", "--models", models_dir],
         cwd=ROOT,
-        env={**os.environ, "GATEWAY_PORT": str(free_port()), "MODEL_SERVER_PORT": "-1"},
+        env={**os.environ, "GATEWAY_PORT": str(free_port()), "MODEL_SERVER_NUM_LOAD_THREADS": "few"},
         capture_output=True,
         text=True,
         timeout=60,
