@@ -1,0 +1,81 @@
+"""A model server in the test's own process: real gRPC, made-up answers, and whatever fault a test asks for."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import numpy as np
+
+from serving.gateway.tf_serving import wire_pb2 as wire
+
+CLASSES = 10
+Fault = Callable[[grpc.ServicerContext], object]
+
+
+class FakeModelServer:
+    """Answers class `sum of the pixels mod 10`, with certainty, from version 7 of any model in `models`."""
+
+    def __init__(self) -> None:
+        self.models = {"plain", "dropout"}
+        self.state = wire.ModelVersionStatus.AVAILABLE
+        self.fault: Fault | None = None
+        self.requests: list[wire.PredictRequest] = []
+        self._server = grpc.server(ThreadPoolExecutor(8))
+        self._server.add_generic_rpc_handlers(
+            (
+                self._service("PredictionService", "Predict", self._predict, wire.PredictRequest),
+                self._service("ModelService", "GetModelStatus", self._status, wire.GetModelStatusRequest),
+            )
+        )
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(grace=None).wait()
+
+    def _service(self, service: str, method: str, answer: Callable, request: Any) -> grpc.GenericRpcHandler:
+        handler: grpc.RpcMethodHandler = grpc.unary_unary_rpc_method_handler(
+            answer, request_deserializer=request.FromString, response_serializer=lambda m: m.SerializeToString()
+        )
+        return grpc.method_handlers_generic_handler(f"tensorflow.serving.{service}", {method: handler})
+
+    def _check(self, model: str, context: grpc.ServicerContext) -> None:
+        if self.fault:
+            self.fault(context)
+        if model not in self.models:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({model})")
+
+    def _predict(self, request: wire.PredictRequest, context: grpc.ServicerContext) -> wire.PredictResponse:
+        self.requests.append(request)
+        self._check(request.model_spec.name, context)
+        tensor = request.inputs["images"]
+        count, *sides = (dim.size for dim in tensor.tensor_shape.dim)
+        images = np.frombuffer(tensor.tensor_content, np.uint8).reshape(count, -1)
+        assert images.shape[1] == np.prod(sides)
+        response = wire.PredictResponse(model_spec=request.model_spec)
+        response.model_spec.version.value = 7
+        _put(response, "probabilities", np.eye(CLASSES)[images.sum(axis=1, dtype=int) % CLASSES])
+        if request.model_spec.signature_name == "mc_dropout":
+            _put(response, "entropy", np.full(count, 0.5))
+            _put(response, "mutual_information", np.full(count, 0.25))
+        return response
+
+    def _status(
+        self, request: wire.GetModelStatusRequest, context: grpc.ServicerContext
+    ) -> wire.GetModelStatusResponse:
+        self._check(request.model_spec.name, context)
+        return wire.GetModelStatusResponse(
+            model_version_status=[
+                wire.ModelVersionStatus(version=6, state=wire.ModelVersionStatus.END),
+                wire.ModelVersionStatus(version=7, state=self.state),
+            ]
+        )
+
+
+def _put(response: wire.PredictResponse, name: str, values: np.ndarray) -> None:
+    tensor = response.outputs[name]
+    tensor.dtype = wire.DT_FLOAT
+    for side in values.shape:
+        tensor.tensor_shape.dim.add().size = side
+    tensor.float_val.extend(values.ravel().tolist())

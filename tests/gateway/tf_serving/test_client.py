@@ -1,0 +1,81 @@
+import threading
+
+import grpc
+import numpy as np
+import pytest
+
+from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, Unavailable
+from serving.gateway.tf_serving import wire_pb2 as wire
+from serving.gateway.tf_serving.client import ModelServer, State
+from serving.gateway.tf_serving.messages import Images
+from tests.gateway.model_server import FakeModelServer
+
+IMAGES = Images(bytes([0] * 784 + [3] + [0] * 783), 2, 28, 28)
+SHORT, LONG = 0.2, 30.0  # seconds
+
+
+@pytest.fixture
+def server(fake_server: FakeModelServer) -> ModelServer:
+    return ModelServer(fake_server.address, LONG)
+
+
+def test_an_answer_has_its_outputs_and_the_version_that_gave_them(server: ModelServer) -> None:
+    answer = server.predict("plain", "serving_default", IMAGES)
+    assert answer.version == 7
+    assert answer.outputs["probabilities"].argmax(axis=1).tolist() == [0, 3]
+
+
+def test_samples_are_sent_to_a_signature_that_takes_them(server: ModelServer, fake_server: FakeModelServer) -> None:
+    answer = server.predict("dropout", "mc_dropout", IMAGES, samples=30)
+    np.testing.assert_array_equal(answer.outputs["entropy"], [0.5, 0.5])
+    (request,) = fake_server.requests
+    assert request.inputs["samples"].int_val == [30]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "detail"),
+    [
+        ("UNAVAILABLE", Unavailable, "The model server cannot be reached; try again shortly."),
+        ("RESOURCE_EXHAUSTED", Unavailable, "The model server has more to do than it accepts; try again shortly."),
+        ("NOT_FOUND", Unavailable, "The model server has not loaded variant 'plain'; try again shortly."),
+        ("DEADLINE_EXCEEDED", DeadlineExceeded, "The model server did not answer within 30 s."),
+        (
+            "INVALID_ARGUMENT",
+            BadGateway,
+            "The model server refused the request for variant 'plain': INVALID_ARGUMENT: no",
+        ),
+        ("INTERNAL", BadGateway, "The model server refused the request for variant 'plain': INTERNAL: no"),
+    ],
+)
+def test_the_servers_errors_become_the_gateways(
+    server: ModelServer, fake_server: FakeModelServer, code: str, kind: type[GatewayError], detail: str
+) -> None:
+    fake_server.fault = lambda context: context.abort(grpc.StatusCode[code], "no")
+    with pytest.raises(kind) as caught:
+        server.predict("plain", "serving_default", IMAGES)
+    assert caught.value.detail == detail
+
+
+def test_no_call_outlasts_its_deadline(fake_server: FakeModelServer) -> None:
+    released = threading.Event()
+    fake_server.fault = lambda context: released.wait()
+    try:
+        with pytest.raises(DeadlineExceeded):
+            ModelServer(fake_server.address, SHORT).predict("plain", "serving_default", IMAGES)
+    finally:
+        released.set()
+
+
+def test_a_server_that_is_not_there_is_unavailable_at_once(fake_server: FakeModelServer) -> None:
+    fake_server.stop()
+    server = ModelServer(fake_server.address, LONG)
+    with pytest.raises(Unavailable):
+        server.predict("plain", "serving_default", IMAGES)
+    assert server.states(["plain"])[0].state == "UNREACHABLE"
+
+
+def test_states_prefer_the_version_that_answers(server: ModelServer, fake_server: FakeModelServer) -> None:
+    gone = State("UNREACHABLE", None, "The model server has not loaded variant 'gone'; try again shortly.")
+    assert server.states(["plain", "gone"]) == [State("AVAILABLE", 7, ""), gone]
+    fake_server.state = wire.ModelVersionStatus.LOADING
+    assert server.states(["plain"]) == [State("LOADING", 7, "")]
