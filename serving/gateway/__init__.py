@@ -41,7 +41,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     )  # fmt: skip
     app.openapi_version = "3.1.0"  # what generators and testers of clients read
     app.request_class = BodyRequest
-    app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes, MAX_FORM_PARTS=settings.max_instances + 1)
+    app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes + 1, MAX_FORM_PARTS=settings.max_instances + 1)
     app.extensions["gateway"] = Gateway(
         settings=settings,
         manifest=ManifestFile(Path(settings.models_dir) / "manifest.json"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from serving.gateway import create_app
 from tests.gateway.model_server import FakeModelServer
@@ -26,6 +27,11 @@ MANIFEST = {
 }  # fmt: skip
 
 MakeClient = Callable[..., FlaskClient]
+
+
+def json_of(answer: TestResponse) -> Any:
+    """Return the JSON of an answer's body."""
+    return json.loads(answer.data)
 
 
 @pytest.fixture

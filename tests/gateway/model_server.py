@@ -16,7 +16,7 @@ Fault = Callable[[grpc.ServicerContext], object]
 class FakeModelServer:
     """Answers class `sum of the pixels mod 10`, with certainty, from version 7 of any model in `models`."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1:0") -> None:
         self.models = {"plain", "dropout"}
         self.state = wire.ModelVersionStatus.AVAILABLE
         self.fault: Fault | None = None
@@ -28,7 +28,8 @@ class FakeModelServer:
                 self._service("ModelService", "GetModelStatus", self._status, wire.GetModelStatusRequest),
             )
         )
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        port = self._server.add_insecure_port(address)
+        self.address = address.replace(":0", f":{port}")
         self._server.start()
 
     def stop(self) -> None:
@@ -49,6 +50,9 @@ class FakeModelServer:
     def _predict(self, request: wire.PredictRequest, context: grpc.ServicerContext) -> wire.PredictResponse:
         self.requests.append(request)
         self._check(request.model_spec.name, context)
+        return self.answer(request)
+
+    def answer(self, request: wire.PredictRequest) -> wire.PredictResponse:
         tensor = request.inputs["images"]
         count, *sides = (dim.size for dim in tensor.tensor_shape.dim)
         images = np.frombuffer(tensor.tensor_content, np.uint8).reshape(count, -1)

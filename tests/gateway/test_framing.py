@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +12,7 @@ def framed(image: Image.Image | np.ndarray) -> np.ndarray:
     return frame_mnist(np.asarray(image, np.float32)[:, :, np.newaxis], 28, 28)
 
 
+MNIST = Path(__file__).parents[2] / "data" / "t10k-images-idx3-ubyte"
 FRAMED = [framed(drawn(label)) for label in range(10)]
 
 
@@ -77,3 +80,11 @@ def test_the_frame_has_the_size_that_the_manifest_says(height: int, width: int) 
     image = frame_mnist(np.asarray(drawn(3), np.float32)[:, :, np.newaxis], height, width)
     assert image.shape == (height, width)
     assert max(box(image, least=20)) == pytest.approx(min(height, width) * 20 / 28, abs=1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MNIST.exists(), reason="needs MNIST in data/: make data")
+def test_mnist_itself_stays_as_it_is() -> None:
+    images = np.frombuffer(MNIST.read_bytes()[16:], np.uint8).reshape(-1, 28, 28)
+    same = sum(np.array_equal(framed(image), image) for image in images)
+    assert same > 0.99 * len(images)

@@ -1,4 +1,6 @@
 import threading
+import time
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -79,3 +81,20 @@ def test_states_prefer_the_version_that_answers(server: ModelServer, fake_server
     assert server.states(["plain", "gone"]) == [State("AVAILABLE", 7, ""), gone]
     fake_server.state = wire.ModelVersionStatus.LOADING
     assert server.states(["plain"]) == [State("LOADING", 7, "")]
+
+
+def test_a_server_that_comes_back_is_found_again(fake_server: FakeModelServer) -> None:
+    server = ModelServer(fake_server.address, LONG)
+    fake_server.stop()
+    assert server.states(["plain"])[0].state == "UNREACHABLE"
+    back = FakeModelServer(fake_server.address)
+    deadline = time.monotonic() + 10
+    while server.states(["plain"])[0].state != "AVAILABLE":
+        assert time.monotonic() < deadline
+    back.stop()
+
+
+def test_a_server_may_listen_on_a_unix_socket(tmp_path: Path) -> None:
+    there = FakeModelServer(f"unix:{tmp_path}/socket")
+    assert ModelServer(there.address, LONG).predict("plain", "serving_default", IMAGES).version == 7
+    there.stop()

@@ -1,0 +1,64 @@
+import base64
+from io import BytesIO
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from serving.gateway.tf_serving import wire_pb2 as wire
+from serving.gateway.views.answers import CompareAnswer
+from tests.gateway.conftest import json_of
+from tests.gateway.encoded import drawn, encode
+from tests.gateway.model_server import FakeModelServer
+
+RAW = "application/octet-stream"
+PIXELS = np.zeros((2, 28, 28), np.uint8)
+PIXELS[0, 0, :3], PIXELS[1, 27, 27] = (1, 2, 3), 9
+
+
+def test_every_variant_sees_the_same_pixels_and_says_what_they_show(
+    client: FlaskClient, fake_server: FakeModelServer
+) -> None:
+    answer = CompareAnswer.model_validate_json(client.post("/compare", data=PIXELS.tobytes(), content_type=RAW).data)
+    assert [[(v.variant, v.version, v.label) for v in result.variants] for result in answer.results] == [
+        [("plain", 7, "6"), ("dropout", 7, "6")],
+        [("plain", 7, "9"), ("dropout", 7, "9")],
+    ]
+    assert all(result.agree for result in answer.results)
+    assert {request.inputs["images"].tensor_content for request in fake_server.requests} == {PIXELS.tobytes()}
+
+
+def test_what_was_seen_is_shown(client: FlaskClient, fake_server: FakeModelServer) -> None:
+    answer = json_of(client.post("/compare", data=encode(drawn(5)), content_type="image/png"))
+    head, _, data = answer["results"][0]["seen"].partition(",")
+    assert head == "data:image/png;base64"
+    seen = np.asarray(Image.open(BytesIO(base64.b64decode(data))))
+    assert seen.tobytes() == fake_server.requests[-1].inputs["images"].tensor_content
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["plain", "dropout"]),
+        ("?variants=dropout", ["dropout"]),
+        ("?variants=dropout,plain,dropout", ["dropout", "plain"]),
+    ],
+)
+def test_variants_are_those_asked_for(client: FlaskClient, query: str, expected: list[str]) -> None:
+    answer = client.post(f"/compare{query}", data=bytes(784), content_type=RAW)
+    assert [each["variant"] for each in json_of(answer)["results"][0]["variants"]] == expected
+
+
+def test_a_disagreement_is_told(client: FlaskClient, fake_server: FakeModelServer) -> None:
+    honest = fake_server.answer
+
+    def contrary(request: wire.PredictRequest) -> wire.PredictResponse:
+        response = honest(request)
+        if request.model_spec.name == "dropout":
+            response.outputs["probabilities"].float_val[:] = [0] * 9 + [1]
+        return response
+
+    fake_server.answer = contrary  # type: ignore[method-assign]
+    answer = client.post("/compare", data=bytes(784), content_type=RAW)
+    assert json_of(answer)["results"][0]["agree"] is False
