@@ -18,6 +18,8 @@ from serving.model_server.service import Service
 
 Configure = Callable[[model_server_config_pb2.ModelServerConfig], set[str]]
 
+_A_DAY = 86_400.0
+
 
 def _answer(method: Callable[[Any, Any, grpc.ServicerContext], Any]) -> Callable[[Any, Any, grpc.ServicerContext], Any]:
     """Turn an exception of `method` into the call's status; a client sees no stack trace."""
@@ -33,6 +35,12 @@ def _answer(method: Callable[[Any, Any, grpc.ServicerContext], Any]) -> Callable
     return answer
 
 
+def _time_left(context: grpc.ServicerContext) -> float | None:
+    """Return the seconds until the client's deadline, None without one: gRPC then says infinity."""
+    seconds = context.time_remaining()
+    return seconds if seconds < _A_DAY else None
+
+
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """tensorflow.serving.PredictionService. The client's deadline is the time limit of the run."""
 
@@ -41,19 +49,19 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     @_answer
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.predict(request, context.time_remaining())
+        return self._service.predict(request, _time_left(context))
 
     @_answer
     def Classify(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.classify(request, context.time_remaining())
+        return self._service.classify(request, _time_left(context))
 
     @_answer
     def Regress(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.regress(request, context.time_remaining())
+        return self._service.regress(request, _time_left(context))
 
     @_answer
     def MultiInference(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.multi_inference(request, context.time_remaining())
+        return self._service.multi_inference(request, _time_left(context))
 
     @_answer
     def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802

@@ -35,7 +35,7 @@ X = 'inputs { key: "x" value { dtype: DT_FLOAT tensor_shape { dim { size: 1 } } 
 EXAMPLE = 'input { example_list { examples { features { feature { key: "x" value { float_list { value: 2 } } } } } } }'
 
 
-def call(server: Running, method: str, text: str, seconds: float = SECONDS) -> Any:
+def call(server: Running, method: str, text: str, seconds: float | None = SECONDS) -> Any:
     stub = server.model if method == "GetModelStatus" else server.prediction
     return getattr(stub, method)(text_format.Parse(text, REQUESTS[method]()), timeout=seconds)
 
@@ -254,6 +254,12 @@ def test_the_deadline_ends_the_run(server: Running) -> None:
             call(server, "Predict", f'model_spec {{ name: "slow" }} {endless}', seconds=0.1)
         assert caught.value.code() is StatusCode.DEADLINE_EXCEEDED
     assert call(server, "Predict", f'model_spec {{ name: "half_plus" }} {X}').outputs["y"].float_val == [4.0]
+
+
+@pytest.mark.parametrize("seconds", [None, 1e8])
+def test_a_call_needs_no_deadline(server: Running, seconds: float | None) -> None:
+    response = call(server, "Predict", f'model_spec {{ name: "half_plus" }} {X}', seconds)
+    assert response.outputs["y"].float_val == [4.0]
 
 
 def test_health_is_told(server: Running) -> None:
