@@ -14,9 +14,11 @@ PROBABILITIES = "probabilities"
 UNCERTAINTY_OUTPUTS = ("entropy", "mutual_information")
 
 
-def predict(server: ModelServer, manifest: Manifest, variant: Variant, images: Images) -> Answer:
-    """Return `probabilities`, float32 [n, classes], with dropout off."""
-    answer = server.predict(variant.name, PLAIN, images)
+def predict(
+    server: ModelServer, manifest: Manifest, variant: Variant, images: Images, timeout: float | None = None
+) -> Answer:
+    """Return `probabilities`, float32 [n, classes], with dropout off, within `timeout` seconds."""
+    answer = server.predict(variant.name, PLAIN, images, timeout=timeout)
     _expect(answer, variant, PROBABILITIES, (images.count, len(manifest.classes)))
     return answer
 

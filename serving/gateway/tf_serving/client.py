@@ -42,17 +42,22 @@ class ModelServer:
     """A client of one model server; the connection is made at the first call, so after any fork."""
 
     def __init__(self, address: str, deadline: float) -> None:
-        """Prepare for the server at `address`; every call ends within `deadline` seconds."""
+        """Prepare for the server at `address`; no call lasts longer than `deadline` seconds."""
         self._address = address
         self._deadline = deadline
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._methods: dict[str, grpc.UnaryUnaryMultiCallable] = {}
 
-    def predict(self, model: str, signature: str, images: Images, samples: int | None = None) -> Answer:
-        """Run `signature` of the newest version of `model`; raise a GatewayError where there is no usable answer."""
+    def predict(
+        self, model: str, signature: str, images: Images, samples: int | None = None, timeout: float | None = None
+    ) -> Answer:
+        """Run `signature` of the newest version of `model` within `timeout` seconds, at most the client's deadline.
+
+        Raise a GatewayError where there is no usable answer.
+        """
         request = predict_request(model, signature, images, samples)
-        response = self._predict(model, request)
+        response = self._predict(model, request, self._deadline if timeout is None else timeout)
         try:
             outputs = {name: read_floats(tensor) for name, tensor in response.outputs.items()}
         except ValueError as error:
@@ -77,9 +82,9 @@ class ModelServer:
         newest = versions[-1]
         return State(wire.ModelVersionStatus.State.Name(newest.state), newest.version, newest.status.error_message)
 
-    def _predict(self, model: str, request: wire.PredictRequest) -> wire.PredictResponse:
+    def _predict(self, model: str, request: wire.PredictRequest, timeout: float) -> wire.PredictResponse:
         try:
-            return self._method(PREDICT)(request, timeout=self._deadline)
+            return self._method(PREDICT)(request, timeout=timeout)
         except grpc.RpcError as error:
             raise self._translated(model, error) from error
 

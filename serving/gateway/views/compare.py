@@ -50,7 +50,8 @@ def compare(query: CompareQuery, header: Headers) -> Response:
         variants = _chosen(manifest, query.variants)
         images = read_images(request, manifest.image, services.settings)
         record().images = images.count
-        by_variant = [_ask(services, manifest, variant, images) for variant in variants]
+        until = time.monotonic() + services.settings.deadline_ms / 1000
+        by_variant = [_ask(services, manifest, variant, images, until) for variant in variants]
     results = []
     for at, of_image in enumerate(zip(*by_variant, strict=True)):
         pixels = images.pixels[at * manifest.image.pixels : (at + 1) * manifest.image.pixels]
@@ -65,11 +66,12 @@ def _chosen(manifest: Manifest, names: str | None) -> list[Variant]:
     return [named(manifest, name) for name in dict.fromkeys(names.split(","))]
 
 
-def _ask(services: Gateway, manifest: Manifest, variant: Variant, images: Images) -> list[dict[str, Any]]:
-    """Return what `variant` says of each image."""
-    started = time.perf_counter()
-    answer = prediction.predict(services.model_server, manifest, variant, images)
-    milliseconds = round(1000 * (time.perf_counter() - started), 3)
+def _ask(services: Gateway, manifest: Manifest, variant: Variant, images: Images, until: float) -> list[dict[str, Any]]:
+    """Return what `variant` says of each image, by the moment `until` on the monotonic clock."""
+    started = time.monotonic()
+    timeout = max(0.0, until - started)
+    answer = prediction.predict(services.model_server, manifest, variant, images, timeout)
+    milliseconds = round(1000 * (time.monotonic() - started), 3)
     probabilities = answer.outputs[prediction.PROBABILITIES]
     return [
         {

@@ -8,7 +8,7 @@ from PIL import Image
 
 from serving.gateway.tf_serving import wire_pb2 as wire
 from serving.gateway.views.answers import CompareAnswer
-from tests.gateway.conftest import json_of
+from tests.gateway.conftest import MakeClient, json_of
 from tests.gateway.encoded import drawn, encode
 from tests.gateway.model_server import FakeModelServer
 
@@ -62,3 +62,10 @@ def test_a_disagreement_is_told(client: FlaskClient, fake_server: FakeModelServe
     fake_server.answer = contrary  # type: ignore[method-assign]
     answer = client.post("/compare", data=bytes(784), content_type=RAW)
     assert json_of(answer)["results"][0]["agree"] is False
+
+
+def test_all_variants_share_one_deadline(make_client: MakeClient, fake_server: FakeModelServer) -> None:
+    left: list[float] = []
+    fake_server.fault = lambda context: left.append(context.time_remaining() or 0)
+    assert make_client(deadline_ms=30_000).post("/compare", data=bytes(784), content_type=RAW).status_code == 200
+    assert 30 > left[0] > left[1] > 0
