@@ -89,11 +89,14 @@ def loss_and_gradients(
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Return the mean cross-entropy of a batch plus `l2` Σ ½‖w‖² over all weights, and its gradient by each weight."""
     with tf.GradientTape() as tape:
-        entropies = tf.nn.sparse_softmax_cross_entropy_with_logits(y, network.logits(weights, x, masks))
-        loss = tf.reduce_mean(entropies)
-        if l2 is not None:
-            loss += l2 * tf.add_n([tf.nn.l2_loss(w) for w in weights])
-    return loss, tape.gradient(loss, weights)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, network.logits(weights, x, masks)))
+    gradients = tape.gradient(loss, weights)
+    if l2 is None:
+        return loss, gradients
+    # The penalty's gradient is added by hand, since the tape would add the two with AddN. Grappler makes of that a
+    # temporary variable with a fixed name, and two members in the same loop at a time then fail over it.
+    penalty = sum(tf.nn.l2_loss(w) for w in weights)
+    return loss + l2 * penalty, [gradient + l2 * w for gradient, w in zip(gradients, weights, strict=True)]
 
 
 def adam(state: State, gradients: list[tf.Tensor], step: tf.Tensor, learning_rate: float) -> None:

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from training import loop, network
+from training.variants import Recipe
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +64,18 @@ def test_a_step_is_keras_own(l2: float | None) -> None:
     np.testing.assert_allclose(our_loss, loss, rtol=1e-6)
     for a, b in zip(state.weights, model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("has_l2", [False, True])
+def test_no_addn_is_left_for_grappler_to_name_a_variable_after(has_l2: bool) -> None:
+    run = loop.compile_loop(True, has_l2, Recipe(), 1000)
+    state = loop.State.of([v.value for v in network.build(784, 10, 0.5, seed=1).trainable_variables])
+    images, labels = tf.zeros([1000, 784], tf.uint8), tf.zeros([1000], tf.int32)
+    numbers = [tf.constant(n) for n in (0, 1, 1, 0.5, 1e-4)]
+    graph = run.get_concrete_function(state, images, labels, *numbers).graph.as_graph_def()  # type: ignore[attr-defined]
+    used = {node.op for part in (graph, *graph.library.function) for node in getattr(part, "node", ()) or part.node_def}
+    assert "ResourceApplyAdam" in used
+    assert "AddN" not in used
 
 
 def test_adam_is_keras_adam_step_after_step() -> None:
