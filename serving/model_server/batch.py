@@ -1,14 +1,13 @@
 """A batch: requests put together along their first dimension, run once, and taken apart again."""
 
 import dataclasses
-import threading
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from grpc import StatusCode
 
-from serving.model_server.errors import ServingError
+from serving.model_server.errors import ServingError, as_serving_error
 
 Feeds = dict[str, np.ndarray]
 Run = Callable[[Feeds, Sequence[str], float | None], list[np.ndarray]]
@@ -28,19 +27,26 @@ class BatchingParameters:
 
 @dataclasses.dataclass
 class Task:
-    """One request on its way: its rows, when it has to be done, and what came of it."""
+    """One request on its way: its rows, when it has to be done, who wants to know, and what came of it."""
 
     feeds: Feeds
-    rows: int
+    rows: int | None  # None with a scalar among the inputs: there is nothing to put together
     deadline: float | None
+    done: Callable[["Task"], None]
     arrived: float = dataclasses.field(default_factory=time.monotonic)
-    done: threading.Event = dataclasses.field(default_factory=threading.Event)
     result: list[np.ndarray] | None = None
     error: ServingError | None = None
 
+    def outcome(self) -> list[np.ndarray]:
+        """Return the result, or raise the error."""
+        if self.error:
+            raise self.error
+        assert self.result is not None
+        return self.result
 
-def run_together(run: Run, tasks: list[Task], fetches: Sequence[str], parameters: BatchingParameters) -> None:
-    """Run the tasks as one and give each its rows; raise what the run raises."""
+
+def run_tasks(run: Run, tasks: list[Task], fetches: Sequence[str], parameters: BatchingParameters) -> None:
+    """Run the tasks as one, and each for itself if that fails: what is wrong with one is no affair of the others."""
     now = time.monotonic()
     for task in tasks:
         if task.deadline is not None and task.deadline <= now:
@@ -50,12 +56,28 @@ def run_together(run: Run, tasks: list[Task], fetches: Sequence[str], parameters
     alive = [task for task in tasks if not task.error]
     if not alive:
         return
-    if len(alive) == 1 and not parameters.allowed_batch_sizes:
-        alive[0].result = run(alive[0].feeds, fetches, _time_left(alive, now))
+    try:
+        _run_together(run, alive, fetches, parameters, now)
+    except Exception as error:  # whatever a graph raises, those who wait must hear of it
+        if len(alive) == 1:
+            alive[0].error = as_serving_error(error)
+        else:
+            for task in alive:
+                run_tasks(run, [task], fetches, parameters)
+
+
+def _run_together(
+    run: Run, tasks: list[Task], fetches: Sequence[str], parameters: BatchingParameters, now: float
+) -> None:
+    timeout = _time_left(tasks, now)
+    if len(tasks) == 1 and (tasks[0].rows is None or not parameters.allowed_batch_sizes):
+        tasks[0].result = run(tasks[0].feeds, fetches, timeout)
         return
-    rows = sum(task.rows for task in alive)
-    feeds = {name: _merge([task.feeds[name] for task in alive], name, rows, parameters) for name in alive[0].feeds}
-    arrays = run(feeds, fetches, _time_left(alive, now))
+    sizes = [task.rows or 0 for task in tasks]
+    feeds = {
+        name: _merge([task.feeds[name] for task in tasks], name, sum(sizes), parameters) for name in tasks[0].feeds
+    }
+    arrays = run(feeds, fetches, timeout)
     if any(array.ndim == 0 or len(array) != len(next(iter(feeds.values()))) for array in arrays):
         raise ServingError(
             StatusCode.FAILED_PRECONDITION,
@@ -63,9 +85,9 @@ def run_together(run: Run, tasks: list[Task], fetches: Sequence[str], parameters
             "tensors",
         )
     start = 0
-    for task in alive:
-        task.result = [array[start : start + task.rows] for array in arrays]
-        start += task.rows
+    for task, size in zip(tasks, sizes, strict=True):
+        task.result = [array[start : start + size] for array in arrays]
+        start += size
 
 
 def _time_left(tasks: list[Task], now: float) -> float | None:

@@ -1,16 +1,19 @@
 """Requests that come close together are run as one: a few threads take what has come together, oldest first."""
 
 import dataclasses
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from grpc import StatusCode
 
-from serving.model_server.batch import BatchingParameters, Feeds, Run, Task, run_together
-from serving.model_server.errors import ServingError, as_serving_error, invalid_argument
+from serving.model_server.batch import BatchingParameters, Feeds, Run, Task, run_tasks
+from serving.model_server.errors import ServingError, invalid_argument
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -20,7 +23,7 @@ class _Queue:
     run: Run
     fetches: Sequence[str]
     tasks: deque[Task] = dataclasses.field(default_factory=deque)
-    rows: int = 0
+    weight: int = 0
 
 
 class Batcher:
@@ -29,34 +32,39 @@ class Batcher:
     def __init__(self, parameters: BatchingParameters) -> None:
         self._parameters = parameters
         self._queues: dict[tuple, _Queue] = {}
+        self._waiting = 0
         self._changed = threading.Condition()
         self._closed = False
         for number in range(parameters.num_batch_threads):
             threading.Thread(target=self._work, daemon=True, name=f"batch {number}").start()
 
     def run(self, run: Run, feeds: Feeds, fetches: Sequence[str], timeout: float | None) -> list[np.ndarray]:
-        """Have `run` called on these rows among others; raise `ServingError` when the queue is full."""
+        """Have `run` called on these rows among others, and wait for what comes of it."""
+        done = threading.Event()
+        task = self.submit(run, feeds, fetches, timeout, lambda _: done.set())
+        done.wait()
+        return task.outcome()
+
+    def submit(
+        self, run: Run, feeds: Feeds, fetches: Sequence[str], timeout: float | None, done: Callable[[Task], None]
+    ) -> Task:
+        """Queue these rows and have `done` called afterwards; raise `ServingError` when the queue is full."""
         limits = self._parameters
         rows = _rows(feeds)
-        if rows is None:
-            return run(feeds, fetches, timeout)  # with a scalar among the inputs there is nothing to put together
-        if rows > limits.max_batch_size:
+        if rows and rows > limits.max_batch_size:
             raise invalid_argument(f"Task size {rows} is larger than maximum input batch size {limits.max_batch_size}")
-        task = Task(feeds, rows, None if timeout is None else time.monotonic() + timeout)
+        task = Task(feeds, rows, None if timeout is None else time.monotonic() + timeout, done)
         with self._changed:
-            queue = self._queues.setdefault((run, *feeds, None, *fetches), _Queue(run, fetches))
-            if queue.rows + rows > limits.max_batch_size * limits.max_enqueued_batches:
+            if self._waiting + _weight(task) > limits.max_batch_size * limits.max_enqueued_batches:
                 raise ServingError(
                     StatusCode.UNAVAILABLE, "The batch scheduling queue to which this task was submitted is full"
                 )
+            queue = self._queues.setdefault((run, *feeds, None, *fetches), _Queue(run, fetches))
             queue.tasks.append(task)
-            queue.rows += rows
+            queue.weight += _weight(task)
+            self._waiting += _weight(task)
             self._changed.notify()
-        task.done.wait()
-        if task.error:
-            raise task.error
-        assert task.result is not None
-        return task.result
+        return task
 
     def close(self) -> None:
         """End the threads once nothing waits any more."""
@@ -67,13 +75,12 @@ class Batcher:
     def _work(self) -> None:
         while taken := self._take():
             queue, tasks = taken
-            try:
-                run_together(queue.run, tasks, queue.fetches, self._parameters)
-            except Exception as error:  # one who waits must never be forgotten
-                for task in tasks:
-                    task.error = as_serving_error(error)
+            run_tasks(queue.run, tasks, queue.fetches, self._parameters)
             for task in tasks:
-                task.done.set()
+                try:
+                    task.done(task)
+                except Exception:  # the others must hear of theirs
+                    _log.exception("An answer could not be delivered")
 
     def _take(self) -> tuple[_Queue, list[Task]] | None:
         """Wait for a batch that is full or has waited long enough; None once closed and empty."""
@@ -84,7 +91,7 @@ class Batcher:
                 soonest = None
                 for key, queue in self._queues.items():
                     due = queue.tasks[0].arrived + limits.batch_timeout_seconds
-                    if queue.rows >= limits.max_batch_size or due <= now or self._closed:
+                    if queue.weight >= limits.max_batch_size or due <= now or self._closed:
                         return queue, self._pop(key, queue)
                     soonest = due if soonest is None else min(soonest, due)
                 if self._closed:
@@ -92,12 +99,15 @@ class Batcher:
                 self._changed.wait(None if soonest is None else soonest - now)
 
     def _pop(self, key: tuple, queue: _Queue) -> list[Task]:
-        tasks: list[Task] = []
-        rows = 0
-        while queue.tasks and rows + queue.tasks[0].rows <= self._parameters.max_batch_size:
+        tasks = [queue.tasks.popleft()]
+        weight = _weight(tasks[0])
+        while queue.tasks and None not in (tasks[0].rows, queue.tasks[0].rows):
+            if weight + _weight(queue.tasks[0]) > self._parameters.max_batch_size:
+                break
             tasks.append(queue.tasks.popleft())
-            rows += tasks[-1].rows
-        queue.rows -= rows
+            weight += _weight(tasks[-1])
+        queue.weight -= weight
+        self._waiting -= weight
         del self._queues[key]
         if queue.tasks:
             self._queues[key] = queue  # behind the others, so that every queue has its turn
@@ -112,3 +122,8 @@ def _rows(feeds: Feeds) -> int | None:
     if len(sizes) > 1:
         raise invalid_argument("Batching session Run() input tensors must have equal 0th-dimension size")
     return sizes.pop()
+
+
+def _weight(task: Task) -> int:
+    """Return how much room a task takes; one without rows takes some, too."""
+    return max(1, task.rows or 0)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -9,16 +10,19 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import (
     model_management_pb2,
     model_service_pb2_grpc,
+    predict_pb2,
     prediction_service_pb2_grpc,
 )
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.model_server.errors import as_serving_error, invalid_argument
+from serving.model_server.errors import ServingError, as_serving_error, invalid_argument
 from serving.model_server.service import Service
 
 Configure = Callable[[model_server_config_pb2.ModelServerConfig], set[str]]
 
 _A_DAY = 86_400.0
+# With batching these only parse requests; more of them would only compete for the interpreter.
+_PREDICT_THREADS = 1
 
 
 def _answer(method: Callable[[Any, Any, grpc.ServicerContext], Any]) -> Callable[[Any, Any, grpc.ServicerContext], Any]:
@@ -95,8 +99,35 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         return model_management_pb2.ReloadConfigResponse()
 
 
-def add_services(server: grpc.Server, service: Service, configure: Configure, with_health: bool) -> None:
-    """Register all services with `server`, grpc.health.v1 only `with_health`."""
+def _batched_predict(service: Service) -> grpc.RpcMethodHandler:
+    """Return a handler of Predict whose threads do not wait for the batch; the batch's thread sends the answers."""
+
+    def predict(request: Any, context: grpc.ServicerContext, send: Callable[[Any], None]) -> None:
+        def deliver(answer: Any) -> None:
+            if isinstance(answer, ServingError):
+                context.set_code(answer.code)
+                context.set_details(answer.message)
+            else:
+                send(answer)
+            send(None)
+
+        service.predict_later(request, _time_left(context), deliver)
+
+    # On the wire a call with one answer is a stream of one; only streams can be answered from another thread.
+    predict.experimental_non_blocking = True  # type: ignore[attr-defined]
+    predict.experimental_thread_pool = ThreadPoolExecutor(_PREDICT_THREADS, "predict")  # type: ignore[attr-defined]
+    return grpc.unary_stream_rpc_method_handler(
+        predict, predict_pb2.PredictRequest.FromString, predict_pb2.PredictResponse.SerializeToString
+    )
+
+
+def add_services(server: grpc.Server, service: Service, configure: Configure, with_health: bool, batched: bool) -> None:
+    """Register all services with `server`, grpc.health.v1 only `with_health`; `batched` where servables batch."""
+    if batched:  # what is registered first comes first
+        handlers = {"Predict": _batched_predict(service)}
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", handlers),)
+        )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(service), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(service, configure), server)
     if with_health:

@@ -1,5 +1,6 @@
 """Predict on one servable, whichever face the request came through."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,26 +10,52 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import model_pb2, predict_pb2
 
 from serving.model_server import tensors
+from serving.model_server.batch import Feeds
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.servable import Servable
 
 DEFAULT_SIGNATURE = "serving_default"
 
 
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a PredictRequest asks of the graph: the tensors to feed, and output alias → (tensor to fetch, its type)."""
+
+    feeds: Feeds
+    outputs: dict[str, tuple[str, tf.DType]]
+
+    @property
+    def fetches(self) -> list[str]:
+        """The names of the tensors to fetch, in the order of `outputs`."""
+        return [name for name, _ in self.outputs.values()]
+
+
 def predict(
     servable: Servable, request: predict_pb2.PredictRequest, timeout: float | None = None
 ) -> predict_pb2.PredictResponse:
     """Answer a PredictRequest; raise `ServingError` with TF Serving's code and words."""
+    plan = make_plan(servable, request)
+    return respond(servable, request, plan, servable.run(plan.feeds, plan.fetches, timeout))
+
+
+def make_plan(servable: Servable, request: predict_pb2.PredictRequest) -> Plan:
+    """Check a PredictRequest against its signature."""
     key = request.model_spec.signature_name or DEFAULT_SIGNATURE
     if key not in servable.signatures:
         raise ServingError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.')
     signature = servable.signatures[key]
     feeds = _feeds(signature, request)
-    aliases = _aliases(signature, request.output_filter)
-    arrays = servable.run(feeds, [signature.outputs[alias].name for alias in aliases], timeout)
+    infos = {alias: signature.outputs[alias] for alias in _aliases(signature, request.output_filter)}
+    return Plan(feeds, {alias: (info.name, tf.as_dtype(info.dtype)) for alias, info in infos.items()})
+
+
+def respond(
+    servable: Servable, request: predict_pb2.PredictRequest, plan: Plan, arrays: list[np.ndarray]
+) -> predict_pb2.PredictResponse:
+    """Return the response that holds what the graph gave for `plan`."""
     response = predict_pb2.PredictResponse(model_spec=resolved_spec(servable, request.model_spec))
-    for alias, array in zip(aliases, arrays, strict=True):
-        response.outputs[alias].CopyFrom(tensors.encode(array, tf.as_dtype(signature.outputs[alias].dtype)))
+    for (alias, (_, dtype)), array in zip(plan.outputs.items(), arrays, strict=True):
+        response.outputs[alias].CopyFrom(tensors.encode(array, dtype))
     return response
 
 
@@ -39,7 +66,7 @@ def resolved_spec(servable: Servable, asked: model_pb2.ModelSpec) -> model_pb2.M
     return spec
 
 
-def _feeds(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest) -> dict[str, np.ndarray]:
+def _feeds(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest) -> Feeds:
     _check_count(signature, request)
     feeds = {}
     for index, alias in enumerate(sorted(signature.inputs)):

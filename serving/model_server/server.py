@@ -111,7 +111,7 @@ class Server:
 
     def _grpc_server(self) -> grpc.Server:
         settings = self._settings
-        threads = settings.grpc_max_threads or (64 if self._batcher else 4 * (os.cpu_count() or 1))
+        threads = settings.grpc_max_threads or 4 * (os.cpu_count() or 1)
         server = grpc.server(
             ThreadPoolExecutor(threads, "grpc"),
             options=[
@@ -122,7 +122,8 @@ class Server:
             ],
         )
         service = Service(self._store, self._metrics, "GRPC")
-        grpc_api.add_services(server, service, self._configure, settings.enable_grpc_healthcheck_service)
+        with_health, batched = settings.enable_grpc_healthcheck_service, self._batcher is not None
+        grpc_api.add_services(server, service, self._configure, with_health, batched)
         return server
 
     def _listen(self) -> None:

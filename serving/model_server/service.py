@@ -1,9 +1,10 @@
 """What both faces do with a request: check it, find its servable, run it, count it."""
 
+import functools
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NoReturn
 
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -16,9 +17,9 @@ from tensorflow_serving.apis import (
 )
 
 from serving.model_server import examples, inference
-from serving.model_server.errors import as_serving_error, invalid_argument
+from serving.model_server.errors import ServingError, as_serving_error, invalid_argument
 from serving.model_server.metrics import Metrics
-from serving.model_server.servable import Servable
+from serving.model_server.servable import BatchingServable, Servable
 from serving.model_server.store import Store
 
 
@@ -35,6 +36,40 @@ class Service:
         """Run a signature on the tensors of the request."""
         with self._counted("Predict", _spec(request)) as servable:
             return inference.predict(servable, request, timeout)
+
+    def predict_later(
+        self,
+        request: predict_pb2.PredictRequest,
+        timeout: float | None,
+        deliver: Callable[[predict_pb2.PredictResponse | ServingError], None],
+    ) -> None:
+        """Have the request run in a batch; `deliver` gets the response or the error from the thread that ran it.
+
+        So no thread waits with each request: waking them all up after a batch would cost more than the batch.
+        """
+        held = ExitStack()
+
+        def end(compute: Callable[[], predict_pb2.PredictResponse]) -> None:
+            answer: predict_pb2.PredictResponse | ServingError
+            try:
+                with held:
+                    answer = compute()
+            except Exception as error:
+                answer = as_serving_error(error)
+            deliver(answer)
+
+        try:
+            servable = held.enter_context(self._counted("Predict", _spec(request)))
+            assert isinstance(servable, BatchingServable)
+            plan = inference.make_plan(servable, request)
+            servable.submit(
+                plan.feeds,
+                plan.fetches,
+                timeout,
+                lambda task: end(lambda: inference.respond(servable, request, plan, task.outcome())),
+            )
+        except Exception as error:
+            end(functools.partial(_raise, error))
 
     def classify(
         self, request: classification_pb2.ClassificationRequest, timeout: float | None
@@ -99,6 +134,10 @@ class Service:
             signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signatures)
         response.metadata["signature_def"].Pack(signatures)
         return response
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _spec(request: Any) -> model_pb2.ModelSpec:

@@ -43,7 +43,7 @@ class Settings:
     batching_parameters_file: str = _flag("", "text-format BatchingParameters")
     monitoring_config_file: str = _flag("", "text-format MonitoringConfig: whether and where Prometheus finds metrics")
     grpc_channel_arguments: str = _flag("", "comma-separated key=value arguments of the gRPC server")
-    grpc_max_threads: int = _flag(0, "gRPC calls answered at a time; 0 for 4 a core, or 64 with batching")
+    grpc_max_threads: int = _flag(0, "gRPC calls answered at a time, besides those in a batch; 0 for 4 a core")
     grpc_max_message_bytes: int = _flag(256 << 20, "largest gRPC request")
     enable_grpc_healthcheck_service: bool = _flag(True, "answer grpc.health.v1")
     tensorflow_session_parallelism: int = _flag(0, "threads within and between operations; 0 for one a core")

@@ -41,12 +41,14 @@ def conformance_flags(folder: Path) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", params=["alone"] if REAL_ADDRESS else ["alone", "batching"])
 def server(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """A server over all small models: the embedded one, or the real one that the environment names."""
+    """A server over all small models: the embedded one, without and with batching, or the real one."""
     if REAL_ADDRESS:
         with connected(REAL_ADDRESS) as channel:
             yield Running(REAL_ADDRESS, os.environ["TF_SERVING_REST"], channel)
         return
-    with running(*conformance_flags(request.getfixturevalue("saved_models"))) as embedded:
+    folder = request.getfixturevalue("saved_models")
+    batching = ["--enable_batching", f"--batching_parameters_file={folder}/batching.config"]
+    with running(*conformance_flags(folder), *(batching if request.param == "batching" else [])) as embedded:
         yield embedded

@@ -148,6 +148,7 @@ def main(folder: Path, seen_as: str) -> None:
     _write(_Kinds(), ("serving_default", "total"), folder / "kinds" / "1")
     _write(_Slow(), ("serving_default",), folder / "slow" / "1")
     (folder / "models.config").write_text(CONFIG.format(root=seen_as))
+    (folder / "batching.config").write_text("max_batch_size { value: 10000 }")
     (folder / "monitoring.config").write_text("prometheus_config { enable: true }")
 
 
