@@ -77,4 +77,10 @@ test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Doc
 verify-recipe: $(VENV)/.dev data ## Ten seeds a variant beside Keras' own pieces: final accuracies (about 15 minutes)
 	$(BIN)/python -m benchmarks.recipe
 
-.PHONY: help serve data train lock lint format test test-quick test-docker verify-recipe
+verify-accuracy: $(VENV)/.dev data ## The test images through a running gateway, as pixels and PNG files, against the manifest
+	$(BIN)/python -m benchmarks.accuracy
+
+bench-worker: $(VENV)/.dev data ## A gateway worker's start and memory
+	$(BIN)/python -m benchmarks.worker
+
+.PHONY: help verify-accuracy bench-worker serve data train lock lint format test test-quick test-docker verify-recipe
