@@ -73,7 +73,7 @@ def _ground(image: Floats) -> tuple[Floats, float]:
 def _fit(ring: Floats, x: NDArray, y: NDArray, deviation: NDArray) -> tuple[NDArray, float]:
     """Fit a quadratic surface to the ring, leaving out what is not ground; return its terms and the noise around it."""
     basis = _terms(x, y)
-    for _ in range(4):
+    for _ in range(2):
         # The ridge keeps images of one row or column solvable.
         keep = deviation <= 2.5 * TO_DEVIATION * _quantile(deviation, 0.5) + 1
         normal = basis[keep].T @ basis[keep] + 1e-6 * np.eye(basis.shape[1])

@@ -99,7 +99,7 @@ def test_a_request_under_way_is_finished_at_the_end(gateway: Gateway, fake_serve
 
     def hold(context: object) -> None:
         arrived.set()
-        released.wait()
+        released.wait(timeout=10)
 
     fake_server.fault = hold
     with ThreadPoolExecutor() as pool:

@@ -35,6 +35,15 @@ def test_the_stroke_is_found_and_nothing_else(image: np.ndarray) -> None:
     assert not (strong & ~expected).any()
 
 
+def test_a_stroke_across_the_border_does_not_tilt_the_ground() -> None:
+    image = page(np.linspace(120, 220, 128), 0, noise=2)
+    across = np.zeros((128, 128), bool)
+    across[:, 90:120] = True
+    image[across] -= 110
+    _, strong = find_ink(image)
+    assert (strong == across).mean() > 0.99
+
+
 @pytest.mark.parametrize(("ink", "ground"), [((200, 30, 40), (60, 150, 70)), ((0, 0, 255), (0, 0, 0))])
 def test_colours_of_like_brightness_are_told_apart(ink: tuple, ground: tuple) -> None:
     image = np.zeros((128, 128, 3), np.float32) + np.array(ground, np.float32)

@@ -60,7 +60,7 @@ def test_the_servers_errors_become_the_gateways(
 
 def test_no_call_outlasts_its_deadline(fake_server: FakeModelServer) -> None:
     released = threading.Event()
-    fake_server.fault = lambda context: released.wait()
+    fake_server.fault = lambda context: released.wait(timeout=10)
     try:
         with pytest.raises(DeadlineExceeded):
             ModelServer(fake_server.address, SHORT).predict("plain", "serving_default", IMAGES)

@@ -170,7 +170,7 @@ def test_more_in_flight_than_accepted_are_refused(make_client: MakeClient, fake_
 
     def hold(context: grpc.ServicerContext) -> None:
         arrived.set()
-        released.wait()
+        released.wait(timeout=10)
 
     fake_server.fault = hold
     with ThreadPoolExecutor() as pool:
@@ -212,7 +212,7 @@ def test_a_model_server_that_is_down_is_told_at_once(client: FlaskClient, fake_s
 
 def test_a_model_server_that_hangs_is_given_up(make_client: MakeClient, fake_server: FakeModelServer) -> None:
     released = threading.Event()
-    fake_server.fault = lambda context: released.wait()
+    fake_server.fault = lambda context: released.wait(timeout=10)
     try:
         answer = make_client(deadline_ms=100).post("/predict", json=ONE)
         assert problem(answer, 504).detail == "The model server did not answer within 0.1 s."

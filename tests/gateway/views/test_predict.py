@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.framing import frame_mnist
+from serving.gateway.tf_serving import wire_pb2 as wire
 from serving.gateway.tf_serving.messages import Images
 from serving.gateway.views.answers import PredictAnswer
 from tests.gateway.conftest import MANIFEST, MakeClient, json_of
@@ -122,3 +123,17 @@ def test_an_answer_that_does_not_fit_the_manifest_is_a_bad_gateway(make_client: 
         "Variant 'plain' answered probabilities of shape (1, 10) with finite=True; "
         "finite values of shape (1, 2) belong there."
     )
+
+
+def test_an_answer_that_is_not_finite_is_a_bad_gateway(client: FlaskClient, fake_server: FakeModelServer) -> None:
+    honest = fake_server.answer
+
+    def broken(request: wire.PredictRequest) -> wire.PredictResponse:
+        response = honest(request)
+        response.outputs["probabilities"].float_val[3] = float("nan")
+        return response
+
+    fake_server.answer = broken  # type: ignore[method-assign]
+    answer = client.post("/predict", data=bytes(784), content_type=RAW)
+    assert answer.status_code == 502
+    assert "answered probabilities of shape (1, 10) with finite=False" in json_of(answer)["detail"]
