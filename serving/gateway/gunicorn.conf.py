@@ -26,6 +26,7 @@ from serving.gateway.settings import Settings, SettingsError  # noqa: E402
 try:
     settings = Settings.from_environ(os.environ)
 except SettingsError as error:
+    shutil.rmtree(METRICS_DIR, ignore_errors=True)
     sys.exit(str(error))
 
 wsgi_app = "serving.gateway:create_app()"

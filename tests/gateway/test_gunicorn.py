@@ -35,6 +35,9 @@ class Gateway:
         self.url = f"http://127.0.0.1:{self.port}"
         settings = {"MODELS_DIR": models, "MODEL_SERVER": model_server, "PORT": self.port, "DEADLINE_MS": 20_000}
         environment = {**os.environ, **{f"GATEWAY_{name}": str(value) for name, value in settings.items()}}
+        self.metrics = models / "metrics"
+        self.metrics.mkdir()
+        environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
         self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment)
         deadline = time.monotonic() + 30
         while not self._alive():
@@ -94,6 +97,12 @@ def test_a_body_without_a_length_is_held_to_the_limit(gateway: Gateway, size: in
     assert requests.get(gateway.url + "/healthz").ok
 
 
+def test_nothing_is_left_behind(gateway: Gateway) -> None:
+    assert list(gateway.metrics.glob("counter_*.db"))
+    assert gateway.stop() == 0
+    assert not gateway.metrics.exists()
+
+
 def test_a_request_under_way_is_finished_at_the_end(gateway: Gateway, fake_server: FakeModelServer) -> None:
     arrived, released = threading.Event(), threading.Event()
 
@@ -121,10 +130,11 @@ def test_a_killed_worker_is_replaced(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("command", [COMMAND, COMMAND[:3] + COMMAND[5:]], ids=["configured", "bare"])
-def test_a_bad_setting_ends_the_start_with_one_clear_line(command: list[str]) -> None:
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "GATEWAY_THREADS": "many"}, capture_output=True, text=True, timeout=30
-    )
+def test_a_bad_setting_ends_the_start_with_one_clear_line(command: list[str], tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics"
+    metrics.mkdir()
+    environment = {**os.environ, "GATEWAY_THREADS": "many", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30)
     assert done.returncode != 0
     line = "GATEWAY_THREADS='many' cannot be used: it must be a whole number from 1 to 1024 (default 72)"
     assert done.stderr.splitlines().count(line) == 1

@@ -70,9 +70,9 @@ def test_all_variants_share_one_deadline(make_client: MakeClient, monkeypatch: p
     timeouts: list[float] = []
     predict = ModelServer.predict
 
-    def watched(self: ModelServer, *arguments: Any, timeout: float) -> Answer:
-        timeouts.append(timeout)
-        return predict(self, *arguments, timeout=timeout)
+    def watched(*arguments: Any, **named: Any) -> Answer:
+        timeouts.append(named["timeout"])
+        return predict(*arguments, **named)
 
     monkeypatch.setattr(ModelServer, "predict", watched)
     assert make_client(deadline_ms=30_000).post("/compare", data=bytes(784), content_type=RAW).status_code == 200
