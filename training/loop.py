@@ -93,9 +93,9 @@ def loss_and_gradients(
     gradients = tape.gradient(loss, weights)
     if l2 is None:
         return loss, gradients
-    # The penalty's gradient is added by hand, since the tape would add the two with AddN. Grappler makes of that a
-    # temporary variable with a fixed name, and two members in the same loop at a time then fail over it.
-    penalty = sum(tf.nn.l2_loss(w) for w in weights)
+    # No sum of three or more here, and none for the tape to make: grappler turns AddN, and chains of additions, into a
+    # temporary variable with a fixed name, over which two members in the same loop at a time fail now and then.
+    penalty = tf.reduce_sum(tf.stack([tf.nn.l2_loss(w) for w in weights]))
     return loss + l2 * penalty, [gradient + l2 * w for gradient, w in zip(gradients, weights, strict=True)]
 
 
