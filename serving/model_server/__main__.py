@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 from serving.model_server.settings import ConfigError, parse_settings
 
@@ -23,6 +24,19 @@ def _silenced_stderr() -> Iterator[None]:
         os.close(saved)
 
 
+def _on_signal(action: Callable[[], None]) -> None:
+    """Do `action` in a thread on SIGTERM or SIGINT: a handler interrupts code that may hold the locks it would need."""
+    reader, writer = os.pipe()
+
+    def wait_for_signal() -> None:
+        os.read(reader, 1)
+        action()
+
+    threading.Thread(target=wait_for_signal, daemon=True, name="signals").start()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: os.write(writer, b"."))
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 255 when the server cannot start, as TF Serving."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s")
@@ -38,8 +52,7 @@ def main() -> int:
         return 255
     try:
         running = server.Server(settings)
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: running.stop())
+        _on_signal(running.stop)
         running.start()
         running.wait()
     except (ConfigError, errors.ServingError) as error:

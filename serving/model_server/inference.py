@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 from grpc import StatusCode
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import model_pb2, predict_pb2
@@ -22,7 +21,7 @@ class Plan:
     """What a PredictRequest asks of the graph: the tensors to feed, and output alias → (tensor to fetch, its type)."""
 
     feeds: Feeds
-    outputs: dict[str, tuple[str, tf.DType]]
+    outputs: dict[str, tuple[str, int]]
 
     @property
     def fetches(self) -> list[str]:
@@ -45,8 +44,14 @@ def make_plan(servable: Servable, request: predict_pb2.PredictRequest) -> Plan:
         raise ServingError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.')
     signature = servable.signatures[key]
     feeds = _feeds(signature, request)
-    infos = {alias: signature.outputs[alias] for alias in _aliases(signature, request.output_filter)}
-    return Plan(feeds, {alias: (info.name, tf.as_dtype(info.dtype)) for alias, info in infos.items()})
+    outputs = _outputs(signature)
+    if request.output_filter:
+        outputs = {alias: outputs[alias] for alias in _filtered(signature, request.output_filter)}
+    return Plan(feeds, outputs)
+
+
+def _outputs(signature: meta_graph_pb2.SignatureDef) -> dict[str, tuple[str, int]]:
+    return {alias: (info.name, info.dtype) for alias, info in sorted(signature.outputs.items())}
 
 
 def respond(
@@ -55,7 +60,7 @@ def respond(
     """Return the response that holds what the graph gave for `plan`."""
     response = predict_pb2.PredictResponse(model_spec=resolved_spec(servable, request.model_spec))
     for (alias, (_, dtype)), array in zip(plan.outputs.items(), arrays, strict=True):
-        response.outputs[alias].CopyFrom(tensors.encode(array, dtype))
+        tensors.encode(array, dtype, response.outputs[alias])
     return response
 
 
@@ -67,7 +72,8 @@ def resolved_spec(servable: Servable, asked: model_pb2.ModelSpec) -> model_pb2.M
 
 
 def _feeds(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest) -> Feeds:
-    _check_count(signature, request)
+    if len(request.inputs) != len(signature.inputs):
+        _check_count(signature, request)
     feeds = {}
     for index, alias in enumerate(sorted(signature.inputs)):
         info = signature.inputs[alias]
@@ -89,7 +95,8 @@ def _feeds(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictR
             expected, got = tensors.type_name(info.dtype), tensors.type_name(proto.dtype)
             raise invalid_argument(f"Expects arg[{index}] to be {expected} but {got} is provided")
         feeds[info.name] = array
-    if unknown := sorted(set(request.inputs) - set(signature.inputs)):
+    if any(alias not in signature.inputs for alias in request.inputs):
+        unknown = sorted(set(request.inputs) - set(signature.inputs))
         used = ",".join(sorted(set(request.inputs) & set(signature.inputs)))
         raise invalid_argument(
             f"Inputs contains invalid name. Used request inputs: {used}, request input: {','.join(unknown)}"
@@ -108,9 +115,7 @@ def _check_count(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.Pr
         )
 
 
-def _aliases(signature: meta_graph_pb2.SignatureDef, output_filter: Sequence[str]) -> list[str]:
-    if not output_filter:
-        return sorted(signature.outputs)
+def _filtered(signature: meta_graph_pb2.SignatureDef, output_filter: Sequence[str]) -> list[str]:
     for position, alias in enumerate(output_filter):
         if alias not in signature.outputs:
             raise invalid_argument(

@@ -84,9 +84,9 @@ class Server:
         self._store.close(timeout=10)
 
     def stop(self) -> None:
-        """Ask the server to end; safe in a signal handler."""
+        """Ask the server to end, also while it waits for its first models."""
         self._stopped.set()
-        threading.Thread(target=self._store.wake).start()
+        self._store.wake()
 
     def _configure(self, models: model_server_config_pb2.ModelServerConfig) -> set[str]:
         return self._store.configure(models, self._settings.allow_version_labels_for_unavailable_models)

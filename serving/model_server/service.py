@@ -1,11 +1,11 @@
 """What both faces do with a request: check it, find its servable, run it, count it."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any, NoReturn
+from contextlib import contextmanager
+from typing import Any
 
+from grpc import StatusCode
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -17,10 +17,14 @@ from tensorflow_serving.apis import (
 )
 
 from serving.model_server import examples, inference
+from serving.model_server.batch import Task
 from serving.model_server.errors import ServingError, as_serving_error, invalid_argument
+from serving.model_server.lifecycle import Version
 from serving.model_server.metrics import Metrics
 from serving.model_server.servable import BatchingServable, Servable
 from serving.model_server.store import Store
+
+_NOTHING = ServingError(StatusCode.OK, "")
 
 
 class Service:
@@ -47,29 +51,24 @@ class Service:
 
         So no thread waits with each request: waking them all up after a batch would cost more than the batch.
         """
-        held = ExitStack()
+        call = _Call(self.store, self._metrics, "Predict", self._entrypoint)
 
-        def end(compute: Callable[[], predict_pb2.PredictResponse]) -> None:
-            answer: predict_pb2.PredictResponse | ServingError
+        def end(task: Task) -> None:
             try:
-                with held:
-                    answer = compute()
+                answer = inference.respond(servable, request, plan, task.outcome())
             except Exception as error:
-                answer = as_serving_error(error)
-            deliver(answer)
+                deliver(call.end(error))
+            else:
+                call.end()
+                deliver(answer)
 
         try:
-            servable = held.enter_context(self._counted("Predict", _spec(request)))
+            servable = call.begin(_spec(request))
             assert isinstance(servable, BatchingServable)
             plan = inference.make_plan(servable, request)
-            servable.submit(
-                plan.feeds,
-                plan.fetches,
-                timeout,
-                lambda task: end(lambda: inference.respond(servable, request, plan, task.outcome())),
-            )
+            servable.submit(plan.feeds, plan.fetches, timeout, end)
         except Exception as error:
-            end(functools.partial(_raise, error))
+            deliver(call.end(error))
 
     def classify(
         self, request: classification_pb2.ClassificationRequest, timeout: float | None
@@ -96,19 +95,13 @@ class Service:
 
     @contextmanager
     def _counted(self, api: str, spec: model_pb2.ModelSpec) -> Iterator[Servable]:
-        started = time.monotonic()
-        status = "OK"
+        call = _Call(self.store, self._metrics, api, self._entrypoint)
         try:
-            with self.store.use(spec) as servable:
-                yield servable
+            yield call.begin(spec)
         except Exception as error:
-            failure = as_serving_error(error)
-            status = failure.code.name
-            raise failure from error
-        finally:
-            # A name that only a client knows must not become a time series.
-            model = spec.name if self.store.knows(spec.name) else ""
-            self._metrics.record(model, api, self._entrypoint, status, time.monotonic() - started)
+            raise call.end(error) from error
+        else:
+            call.end()
 
     def model_status(
         self, request: get_model_status_pb2.GetModelStatusRequest
@@ -136,8 +129,30 @@ class Service:
         return response
 
 
-def _raise(error: Exception) -> NoReturn:
-    raise error
+class _Call:
+    """A request from its arrival to its end, which may come in another thread: it holds its version, and is counted."""
+
+    def __init__(self, store: Store, metrics: Metrics, api: str, entrypoint: str) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._labels = (api, entrypoint)
+        self._started = time.monotonic()
+        self._version: Version | None = None
+        self._model = ""
+
+    def begin(self, spec: model_pb2.ModelSpec) -> Servable:
+        # A name that only a client knows must not become a time series.
+        self._model = spec.name if self._store.knows(spec.name) else ""
+        self._version = self._store.acquire(spec)
+        assert self._version.servable
+        return self._version.servable
+
+    def end(self, error: Exception | None = None) -> ServingError:
+        failure = as_serving_error(error) if error else _NOTHING
+        if self._version:
+            self._store.release(self._version)
+        self._metrics.record(self._model, *self._labels, failure.code.name, time.monotonic() - self._started)
+        return failure
 
 
 def _spec(request: Any) -> model_pb2.ModelSpec:

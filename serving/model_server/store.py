@@ -82,17 +82,26 @@ class Store:
     @contextlib.contextmanager
     def use(self, spec: model_pb2.ModelSpec) -> Iterator[Servable]:
         """Hold the servable that a model_spec means; it is not unloaded before the block ends."""
-        with self._changed:
-            version = self._find(spec)
-            version.users += 1
+        version = self.acquire(spec)
         try:
             assert version.servable
             yield version.servable
         finally:
-            with self._changed:
-                version.users -= 1
-                if not version.users and version.state == State.UNLOADING:
-                    self._changed.notify_all()
+            self.release(version)
+
+    def acquire(self, spec: model_pb2.ModelSpec) -> Version:
+        """Hold the version that a model_spec means until `release`; raise `ServingError` when there is none."""
+        with self._changed:
+            version = self._find(spec)
+            version.users += 1
+            return version
+
+    def release(self, version: Version) -> None:
+        """Let go of a version, which may then be unloaded."""
+        with self._changed:
+            version.users -= 1
+            if not version.users and version.state == State.UNLOADING:
+                self._changed.notify_all()
 
     def _find(self, spec: model_pb2.ModelSpec) -> Version:
         number = self._number(spec)

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from serving.model_server.settings import ConfigError, Settings, parse_settings
@@ -70,9 +68,3 @@ def test_help_tells_of_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
         parse_settings(["--help"], {})
     text = capsys.readouterr().out
     assert all(f"--{name}" in text for name in Settings.__dataclass_fields__)
-
-
-def test_the_example_environment_names_every_setting() -> None:
-    example = (Path(__file__).parents[2] / ".env.example").read_text()
-    for name in Settings.__dataclass_fields__:
-        assert f"MODEL_SERVER_{name.upper()}=" in example
