@@ -39,6 +39,7 @@ def main() -> int:
         "MODEL_SERVER_HOST": "127.0.0.1",
         "MODEL_SERVER_PORT": "8500",
         "MODEL_SERVER_REST_API_PORT": "8501",
+        "MODEL_SERVER_GRPC_MAX_THREADS": "256",  # it refuses more calls at once; the workers' in flight stay below
         **os.environ,
         "GATEWAY_MODELS_DIR": str(models),
         "MODEL_SERVER_MODEL_CONFIG_FILE": str(models / "models.config"),

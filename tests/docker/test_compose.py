@@ -60,7 +60,7 @@ def url() -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
     compose("build")
     try:
-        compose("up", "-d", "--no-build", GATEWAY_PUBLISH=address)
+        compose("up", "-d", "--no-build", DROPSERVE_PUBLISH=address)
         until(lambda: is_ready(f"http://{address}"), 240)
         yield f"http://{address}"
     finally:
@@ -123,7 +123,7 @@ def test_a_killed_model_server_comes_back(url: str, mnist: ImageSet) -> None:
 
 
 def test_a_second_up_trains_nothing(url: str) -> None:
-    compose("up", "-d", "--no-build", "training", GATEWAY_PUBLISH=url.removeprefix("http://"))
+    compose("up", "-d", "--no-build", "training", DROPSERVE_PUBLISH=url.removeprefix("http://"))
     until(lambda: inspect("training")["State"]["Status"] == "exited", 60)
     assert inspect("training")["State"]["ExitCode"] == 0
     assert "nothing to train" in compose("logs", "--no-color", "--tail=5", "training")
