@@ -27,8 +27,11 @@ def _literal(name: bytes, value: bytes) -> bytes:
 class Load:
     """A connection on which one call is repeated."""
 
-    def __init__(self, host: str, port: int, path: str, request: bytes) -> None:
-        """Connect; every call is a POST of the serialized message `request` to `path`."""
+    def __init__(self, host: str, port: int, path: str, request: bytes, window: int = _LARGEST_WINDOW) -> None:
+        """Connect; every call is a POST of the serialized message `request` to `path`.
+
+        The server may send `window` bytes of each answer: with 0 it has to keep them.
+        """
         self._socket = socket.create_connection((host, port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         pseudo = b"\x83\x86" + _literal(b":path", path.encode()) + _literal(b":authority", host.encode())
@@ -38,7 +41,7 @@ class Load:
         self._stream = 1
         self._unread = b""
         self._answered: set[int] = set()
-        settings = struct.pack(">HI", 4, _LARGEST_WINDOW)
+        settings = struct.pack(">HI", 4, window)
         larger = struct.pack(">I", _LARGEST_WINDOW - _FIRST_WINDOW)
         self._socket.sendall(
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS, 0, 0, settings) + _frame(_WINDOW, 0, 0, larger)
@@ -49,17 +52,21 @@ class Load:
         started = time.perf_counter()
         sent = done = 0
         while done < calls:
-            frames = []
-            while sent < calls and sent - done < in_flight and self._window >= len(self._body):
-                frames.append(_frame(_HEADERS, _END_HEADERS, self._stream, self._headers))
-                frames.append(_frame(_DATA, _END_STREAM, self._stream, self._body))
-                self._window -= len(self._body)
-                self._stream += 2
-                sent += 1
-            if frames:
-                self._socket.sendall(b"".join(frames))
+            sent += self.send(min(calls - sent, in_flight - (sent - done)))
             done += self._receive()
         return calls / (time.perf_counter() - started)
+
+    def send(self, calls: int) -> int:
+        """Send up to so many calls, as far as the server has room for them; return how many."""
+        calls = min(calls, self._window // len(self._body))
+        frames = []
+        for _ in range(calls):
+            frames.append(_frame(_HEADERS, _END_HEADERS, self._stream, self._headers))
+            frames.append(_frame(_DATA, _END_STREAM, self._stream, self._body))
+            self._stream += 2
+        self._window -= calls * len(self._body)
+        self._socket.sendall(b"".join(frames))
+        return calls
 
     def close(self) -> None:
         """Close the connection."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
 
+from benchmarks.http2_load import Load
 from tests.model_server.running import Running
 
 pytestmark = pytest.mark.slow
@@ -151,6 +152,17 @@ def test_json_made_up(server: Running, document: dict[str, Any], path: str) -> N
 @given(body=st.binary(max_size=500), encoding=st.sampled_from(["identity", "gzip", "deflate", "br"]))
 def test_noise_over_rest(server: Running, body: bytes, encoding: str) -> None:
     is_refused_over_rest(server, b"\xfe" + body, **{"Content-Encoding": encoding})
+
+
+def test_a_client_that_does_not_read_holds_up_nobody(server: Running) -> None:
+    body = images(dtype=4, tensor_shape=shape(1, 28, 28), tensor_content=b"a" * 784)
+    host, _, port = server.grpc_address.partition(":")
+    deaf = Load(host, int(port), PREDICT, body, window=0)
+    assert deaf.send(20) == 20  # more than there are threads
+    call: Any = server.channel.unary_unary(PREDICT)
+    for _ in range(20):
+        call(body, timeout=SECONDS)
+    deaf.close()
 
 
 def test_the_server_still_answers(server: Running) -> None:
