@@ -9,6 +9,7 @@ What is compared is measured in turns, many times, and the median is shown: on a
 import argparse
 import contextlib
 import json
+import logging
 import os
 import shutil
 import statistics
@@ -30,7 +31,8 @@ from tests.conftest import free_port
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 IN_FLIGHT = 64
 LARGE = 1000
-BATCHING = "max_batch_size { value: 64 } num_batch_threads { value: 1 } max_enqueued_batches { value: 100 }"
+BATCHING = """max_batch_size { value: 32 } batch_timeout_micros { value: 2000 } num_batch_threads { value: 1 }
+max_enqueued_batches { value: 100 }"""
 PERCEPTRON = (784, 256, 128, 64, 32, 10)
 
 
@@ -229,6 +231,7 @@ def main() -> None:
     parser.add_argument("--reloads", type=int, default=500)
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if arguments.what == "soak":
         soak(arguments.reloads)
     else:
