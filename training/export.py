@@ -2,17 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from training import network, noise
+from training import network
 from training.data import SIDE
+from training.loop import draw_masks
+from training.variants import Noise
 
 WARMUP_IMAGES = (1, 8, 64)  # the first call of a batch size costs tens of milliseconds
 WARMUP_SAMPLES = 2
 CHECK_TOLERANCE = 1e-5  # batches of other sizes may differ in the last bits
+IMAGES = tf.TensorSpec([None, SIDE, SIDE], tf.uint8, "images")
+SAMPLES = tf.TensorSpec([], tf.int32, "samples")
+Outputs = dict[str, tf.Tensor]
 
 
 class ExportError(Exception):
@@ -20,58 +26,54 @@ class ExportError(Exception):
 
 
 class Servable(tf.Module):
-    """A trained network with its signatures; it holds its variables itself, or a session could not restore them."""
+    """The variables of a trained network, held directly: a session could not restore those of a Keras model inside."""
 
-    def __init__(self, weights: Sequence[np.ndarray], dropout: float) -> None:
+    def __init__(self, weights: Sequence[np.ndarray]) -> None:
         super().__init__()
         self.weights = [tf.Variable(w, trainable=False, name=f"weight_{i}") for i, w in enumerate(weights)]
-        self.dropout = dropout
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.uint8, "images")])
-    def predict(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return `probabilities`, float32 `[n, classes]`, with dropout off."""
-        return {"probabilities": network.probabilities(self.weights, images)}
 
-    @tf.function(
-        autograph=False,
-        input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.uint8, "images"), tf.TensorSpec([], tf.int32, "samples")],
-    )
-    def mc_dropout(self, images: tf.Tensor, samples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return what `samples` passes with dropout on say: mean `probabilities`, `entropy`, `mutual_information`.
+def signatures_of(weights: list[tf.Variable], noise_at_end: Noise | None) -> dict[str, Any]:
+    """Return the concrete functions to serve, by signature name; `mc_dropout` where there is noise."""
 
-        Entropy of the mean prediction and the mutual information of prediction and weights, `[n]`, in nats; the
-        latter is the entropy less the passes' mean entropy (Gal & Ghahramani 2016; Houlsby et al. 2011). The passes
-        run one after another, so memory does not grow with their number.
-        """
-        x = network.pixels_to_inputs(images)
+    @tf.function(autograph=False, input_signature=[IMAGES])
+    def serving_default(images: tf.Tensor) -> Outputs:
+        return {"probabilities": network.probabilities(weights, images)}
 
-        def one_pass(i: tf.Tensor, total: tf.Tensor, entropies: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            masks = [
-                noise.bernoulli(
-                    tf.stack([tf.shape(x)[0], units]),
-                    self.dropout,
-                    tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32),
-                )
-                for units in network.HIDDEN[: network.DROPOUT_AFTER]
-            ]
-            p = tf.nn.softmax(network.logits(self.weights, x, masks))
-            return i + 1, total + p, entropies + entropy(p)
+    found = {"serving_default": serving_default.get_concrete_function()}
+    if noise_at_end:
 
-        samples = tf.maximum(samples, 1)
-        classes = self.weights[-1].shape[0]
-        start = tf.constant(0), tf.zeros([tf.shape(x)[0], classes]), tf.zeros([tf.shape(x)[0]])
-        _, total, entropies = tf.while_loop(lambda i, *_: i < samples, one_pass, start)
-        mean = total / tf.cast(samples, tf.float32)
-        of_mean = entropy(mean)
-        information = tf.maximum(of_mean - entropies / tf.cast(samples, tf.float32), 0.0)
-        return {"probabilities": mean, "entropy": of_mean, "mutual_information": information}
+        @tf.function(autograph=False, input_signature=[IMAGES, SAMPLES])
+        def mc_dropout(images: tf.Tensor, samples: tf.Tensor) -> Outputs:
+            return sampled(weights, noise_at_end, images, samples)
 
-    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """Return the signatures by name; `mc_dropout` where the variant has dropout."""
-        found = {"serving_default": self.predict.get_concrete_function()}
-        if self.dropout:
-            found["mc_dropout"] = self.mc_dropout.get_concrete_function()
-        return found
+        found["mc_dropout"] = mc_dropout.get_concrete_function()
+    return found
+
+
+def sampled(weights: list[tf.Variable], noise: Noise, images: tf.Tensor, samples: tf.Tensor) -> Outputs:
+    """Return what `samples` passes with the noise on say: mean `probabilities`, `entropy`, `mutual_information`.
+
+    Entropy of the mean prediction and the mutual information of prediction and weights, `[n]`, in nats; the latter is
+    the entropy less the passes' mean entropy (Gal & Ghahramani 2016; Houlsby et al. 2011). The passes run one after
+    another, so memory does not grow with their number.
+    """
+    x = network.pixels_to_inputs(images)
+    rows = tf.shape(x)[0]
+
+    def one_pass(i: tf.Tensor, total: tf.Tensor, entropies: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
+        masks = draw_masks(noise.kind, weights, rows, tf.constant(noise.strength), seed[0], seed[1])
+        p = tf.nn.softmax(network.logits(weights, x, masks))
+        return i + 1, total + p, entropies + entropy(p)
+
+    samples = tf.maximum(samples, 1)
+    start = tf.constant(0), tf.zeros([rows, weights[-1].shape[0]]), tf.zeros([rows])
+    _, total, entropies = tf.while_loop(lambda i, *_: i < samples, one_pass, start)
+    mean = total / tf.cast(samples, tf.float32)
+    of_mean = entropy(mean)
+    information = tf.maximum(of_mean - entropies / tf.cast(samples, tf.float32), 0.0)
+    return {"probabilities": mean, "entropy": of_mean, "mutual_information": information}
 
 
 def entropy(p: tf.Tensor) -> tf.Tensor:
@@ -79,13 +81,16 @@ def entropy(p: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_sum(tf.math.xlogy(p, p), axis=1)
 
 
-def export(weights: Sequence[np.ndarray], dropout: float, name: str, samples: np.ndarray, folder: Path) -> list[str]:
+def export(
+    weights: Sequence[np.ndarray], noise_at_end: Noise | None, name: str, samples: np.ndarray, folder: Path
+) -> list[str]:
     """Write the SavedModel of trained weights with its warm-up records into `folder`; return its signatures' names.
 
-    `samples` are images, uint8 `[n, 28, 28]`, of which the warm-up requests are made.
+    `noise_at_end` is the noise of the last step, which `mc_dropout` draws from. `samples` are images, uint8
+    `[n, 28, 28]`, of which the warm-up requests are made.
     """
-    servable = Servable(weights, dropout)
-    signatures = servable.signatures()
+    servable = Servable(weights)
+    signatures = signatures_of(servable.weights, noise_at_end)
     tf.saved_model.save(servable, str(folder), signatures=signatures)
     extra = folder / "assets.extra"
     extra.mkdir()

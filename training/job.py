@@ -13,7 +13,7 @@ import tensorflow as tf
 from training import evaluate, export, network, population, publish
 from training.console import Console
 from training.data import SIDE, ImageSet
-from training.variants import DEFAULT, VARIANTS, Recipe, Variant
+from training.variants import DEFAULT, VARIANTS, Noise, Recipe, Variant
 
 
 class Interrupted(Exception):
@@ -62,18 +62,23 @@ def export_member(
     """Export a trained member below `staged`, check it, and return its entry in the manifest."""
     variant = trained.member.variant
     folder = staged / variant.name
-    signatures = export.export(trained.weights, variant.dropout, variant.name, data.test_images[:64], folder)
+    steps = recipe.steps(len(data.train_images))
+    noise = variant.noise
+    at_end = noise and Noise(noise.kind, noise.strength_at(steps))
+    signatures = export.export(trained.weights, at_end, variant.name, data.test_images[:64], folder)
     probabilities = export.check(folder, trained.weights, data.test_images)
-    dropout = {"kind": "bernoulli", "rate": variant.dropout, "schedule": "constant"} if variant.dropout else None
     return {
         "name": variant.name,
         "title": variant.title,
         "version": version,
         "parameters": sum(w.size for w in trained.weights),
-        "regularisation": {"dropout": dropout, "l2": variant.l2},
+        "regularisation": {
+            "dropout": noise and {"kind": noise.kind, "rate": noise.strength, "schedule": noise.schedule},
+            "l2": variant.l2,
+        },
         "training": {
             "seed": trained.member.seed,
-            "steps": recipe.steps(len(data.train_images)),
+            "steps": steps,
             "batch": recipe.batch,
             "optimizer": "adam",
             "learning_rate": recipe.learning_rate,

@@ -29,12 +29,13 @@ class State(NamedTuple):
         )
 
 
-def compile_loop(has_dropout: bool, has_l2: bool, recipe: Recipe, images: int) -> Callable[..., tf.Tensor]:
+def compile_loop(kind: str | None, has_l2: bool, recipe: Recipe, images: int) -> Callable[..., tf.Tensor]:
     """Return a function that runs a member from one step to another and returns the last step's loss.
 
     Its arguments: the member's State; all training images, uint8 `[images, pixels]`, and labels, int32 `[images]`;
-    the first step and the one to stop before, int32; the member's seed, int32; its dropout rate and L2 coefficient,
-    float32. The loss is the batch's mean cross-entropy plus the L2 penalty.
+    the first step and the one to stop before, int32; the member's seed, int32; its noise's numbers, float32 `[3]`;
+    its L2 coefficient, float32. `kind` is the kind of noise, None without. The loss is the batch's mean cross-entropy
+    plus the L2 penalty.
     """
 
     @tf.function(autograph=False)
@@ -45,15 +46,16 @@ def compile_loop(has_dropout: bool, has_l2: bool, recipe: Recipe, images: int) -
         start: tf.Tensor,
         stop: tf.Tensor,
         seed: tf.Tensor,
-        rate: tf.Tensor,
+        noise_numbers: tf.Tensor,
         l2: tf.Tensor,
     ) -> tf.Tensor:
         def body(step: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             chosen = batch_indices(step, seed, recipe.batch, images)
             inputs = network.pixels_to_inputs(tf.gather(x, chosen))
             masks = None
-            if has_dropout:
-                masks = draw_masks(state.weights, tf.shape(chosen)[0], rate, seed, step)
+            if kind:
+                strength = noise.strength_at(noise_numbers, step)
+                masks = draw_masks(kind, state.weights, tf.shape(chosen)[0], strength, seed, step)
             loss, gradients = loss_and_gradients(
                 state.weights, inputs, tf.gather(y, chosen), masks, l2 if has_l2 else None
             )
@@ -75,12 +77,12 @@ def batch_indices(step: tf.Tensor, seed: tf.Tensor, batch: int, images: int) -> 
 
 
 def draw_masks(
-    weights: list[tf.Variable], rows: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor, step: tf.Tensor
+    kind: str, weights: list[tf.Variable], rows: tf.Tensor, strength: tf.Tensor, seed: tf.Tensor, step: tf.Tensor
 ) -> list[tf.Tensor]:
-    """Return the step's dropout masks, one a hidden layer that has dropout."""
+    """Return a step's masks, float32 `[rows, units]`, one a hidden layer that has noise."""
     return [
-        noise.bernoulli(tf.stack([rows, kernel.shape[1]]), rate, tf.stack([seed, step * network.DROPOUT_AFTER + layer]))
-        for layer, kernel in enumerate(weights[::2][: network.DROPOUT_AFTER])
+        noise.MASKS[kind](rows, kernel.shape[1], strength, tf.stack([seed, step * network.NOISE_AFTER + layer]))
+        for layer, kernel in enumerate(weights[::2][: network.NOISE_AFTER])
     ]
 
 

@@ -1,10 +1,10 @@
-"""The network: five dense layers, ReLU between them, dropout after the first two."""
+"""The network: five dense layers, ReLU between them, noise after the first two."""
 
 import keras
 import tensorflow as tf
 
 HIDDEN = (256, 128, 64, 32)
-DROPOUT_AFTER = 2  # hidden layers
+NOISE_AFTER = 2  # hidden layers
 
 
 def build(inputs: int, classes: int, dropout: float, seed: int) -> keras.Sequential:
@@ -12,7 +12,7 @@ def build(inputs: int, classes: int, dropout: float, seed: int) -> keras.Sequent
     layers: list[keras.Layer] = [keras.Input((inputs,))]
     for i, units in enumerate(HIDDEN):
         layers.append(keras.layers.Dense(units, activation="relu", kernel_initializer=_glorot(seed, i)))
-        if dropout and i < DROPOUT_AFTER:
+        if dropout and i < NOISE_AFTER:
             layers.append(keras.layers.Dropout(dropout))
     layers.append(keras.layers.Dense(classes, kernel_initializer=_glorot(seed, len(HIDDEN))))
     return keras.Sequential(layers, name="network")

@@ -94,7 +94,8 @@ def train(
         variant = member.variant
         model = network.build(images[0].shape.num_elements(), len(data.classes), variant.dropout, member.seed)
         state = State.of([v.value for v in model.trainable_variables])
-        settings = tf.constant(member.seed), tf.constant(variant.dropout), tf.constant(variant.l2)
+        numbers = variant.noise.numbers if variant.noise else (0.0, 0.0, 0.0)
+        settings = tf.constant(member.seed), tf.constant(numbers), tf.constant(variant.l2)
         history: list[Report] = []
         start = 0
         for last in report_steps(recipe, len(images)):
@@ -115,9 +116,9 @@ def train(
     return _on_every_core(run, members, stop)
 
 
-def _kind(variant: Variant) -> tuple[bool, bool]:
-    """Return what decides the shape of a member's loop; rates and penalties are its arguments."""
-    return variant.dropout > 0, variant.l2 > 0
+def _kind(variant: Variant) -> tuple[str | None, bool]:
+    """Return what decides the shape of a member's loop; strengths and penalties are its arguments."""
+    return variant.noise.kind if variant.noise else None, variant.l2 > 0
 
 
 def _on_every_core(run: Callable[[Member], Trained], members: Sequence[Member], stop: threading.Event) -> list[Trained]:

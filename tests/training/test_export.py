@@ -6,6 +6,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from training import export, network
+from training.variants import Noise
 
 pytestmark = pytest.mark.slow
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
@@ -19,7 +20,7 @@ def weights() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def folder(weights: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "dropout"
-    assert export.export(weights, 0.5, "dropout", IMAGES, path) == ["serving_default", "mc_dropout"]
+    assert export.export(weights, Noise("bernoulli", 0.5), "dropout", IMAGES, path) == ["serving_default", "mc_dropout"]
     return path
 
 
@@ -38,7 +39,7 @@ def test_a_model_that_answers_otherwise_is_refused(folder: Path, weights: list[n
 
 
 def test_without_dropout_there_is_one_signature(weights: list[np.ndarray], tmp_path: Path) -> None:
-    assert export.export(weights, 0.0, "plain", IMAGES, tmp_path / "plain") == ["serving_default"]
+    assert export.export(weights, None, "plain", IMAGES, tmp_path / "plain") == ["serving_default"]
 
 
 def test_warm_up_records_are_requests_for_each_signature(folder: Path) -> None:

@@ -43,7 +43,13 @@ def test_members_of_other_seeds_see_other_batches() -> None:
 
 def test_masks_differ_between_layers_and_steps() -> None:
     weights = [tf.zeros([3, 64]), tf.zeros([64]), tf.zeros([64, 64]), tf.zeros([64])]
-    draws = [m.numpy() for step in (0, 1) for m in loop.draw_masks(weights, 16, 0.5, tf.constant(1), tf.constant(step))]
+    draws = [
+        m.numpy()
+        for step in (0, 1)
+        for m in loop.draw_masks(
+            "bernoulli", weights, tf.constant(16), tf.constant(0.5), tf.constant(1), tf.constant(step)
+        )
+    ]
     assert len(draws) == 4
     assert all((a != b).any() for i, a in enumerate(draws) for b in draws[:i])
 
@@ -67,14 +73,14 @@ def test_a_step_is_keras_own(l2: float | None) -> None:
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-@pytest.mark.parametrize("has_dropout", [False, True])
+@pytest.mark.parametrize("kind", [None, "bernoulli", "uniform", "gaussian"])
 @pytest.mark.parametrize("has_l2", [False, True])
-def test_optimised_loops_share_no_temporary_variable(has_dropout: bool, has_l2: bool) -> None:
+def test_optimised_loops_share_no_temporary_variable(kind: str | None, has_l2: bool) -> None:
     """Two members in the same loop at a time would fail over it, now and then."""
-    run = loop.compile_loop(has_dropout, has_l2, Recipe(), 60_000)
+    run = loop.compile_loop(kind, has_l2, Recipe(), 60_000)
     state = loop.State.of([v.value for v in network.build(784, 10, 0.5, seed=1).trainable_variables])
     images, labels = tf.zeros([60_000, 784], tf.uint8), tf.zeros([60_000], tf.int32)
-    numbers = [tf.constant(n) for n in (0, 1, 1, 0.5, 1e-4)]
+    numbers = [tf.constant(n) for n in (0, 1, 1, (0.3, 1.0, 0.0), 1e-4)]
     context.enable_run_metadata()
     try:
         run(state, images, labels, *numbers)
@@ -97,11 +103,11 @@ def test_adam_is_keras_adam_step_after_step() -> None:
     np.testing.assert_allclose(state.weights[0], theirs.numpy(), rtol=1e-5, atol=1e-7)
 
 
-def test_a_step_with_dropout_is_keras_gradient_of_the_masked_network() -> None:
+def test_a_step_with_noise_is_keras_gradient_of_the_masked_network() -> None:
     model = network.build(784, 10, 0.0, seed=1)
     weights = [v.value for v in model.trainable_variables]
     x, y = tf.random.stateless_uniform([128, 784], [1, 2]), tf.range(128) % 10
-    masks = loop.draw_masks(weights, tf.constant(128), tf.constant(0.5), tf.constant(1), tf.constant(0))
+    masks = loop.draw_masks("uniform", weights, tf.constant(128), tf.constant(1.0), tf.constant(1), tf.constant(0))
     with tf.GradientTape() as tape:
         h = x
         for i, layer in enumerate(model.layers):

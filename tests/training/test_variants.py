@@ -1,6 +1,6 @@
 import pytest
 
-from training.variants import DEFAULT, VARIANTS, Recipe, select
+from training.variants import DEFAULT, VARIANTS, Noise, Recipe, select
 
 
 def test_the_recipe_is_the_posts() -> None:
@@ -18,3 +18,26 @@ def test_select_names_what_there_is() -> None:
 
 def test_the_default_is_in_the_table() -> None:
     assert DEFAULT in {v.name for v in VARIANTS}
+
+
+@pytest.mark.parametrize(
+    ("noise", "start", "later"),
+    [("constant", 0.5, 0.5), ("falling", 0.5, 0.5 * 0.36788), ("rising", 0.0, 0.5 * 0.63212)],
+)
+def test_schedules_change_the_strength(noise: str, start: float, later: float) -> None:
+    assert Noise("bernoulli", 0.5, noise).strength_at(0) == start
+    assert Noise("bernoulli", 0.5, noise).strength_at(1000) == pytest.approx(later, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("binomial", 0.5), "no noise 'binomial'; there is bernoulli, uniform, gaussian"),
+        (("uniform", 0.5, "sideways"), "no schedule 'sideways'; there is constant, falling, rising"),
+        (("bernoulli", 1.0), "noise of strength 1; it must be from 0 to below 1, or 1 if uniform"),
+        (("uniform", 1.1), "noise of strength 1.1; it must be from 0 to below 1, or 1 if uniform"),
+    ],
+)
+def test_noise_that_cannot_be_is_refused(arguments: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Noise(*arguments)
