@@ -16,13 +16,17 @@ REGRESS = "tensorflow/serving/regress"
 _KINDS = {CLASSIFY: "classification", REGRESS: "regression"}
 _OUTPUTS = {CLASSIFY: ("classes", "scores"), REGRESS: ("outputs",)}
 
+# What is to be run: a signature, and the method it is run as. The method that the signature itself names is not looked
+# at, as in TF Serving unless it is told to: TensorFlow 2 writes the one of Predict into all of them.
+Wanted = tuple[meta_graph_pb2.SignatureDef, str]
+
 
 def classify(
     servable: Servable, request: classification_pb2.ClassificationRequest, timeout: float | None = None
 ) -> classification_pb2.ClassificationResponse:
     """Answer a ClassificationRequest: labels and scores of every example."""
     signature = _signature(servable, request.model_spec, CLASSIFY)
-    count, outputs = _run(servable, [signature], request.input, timeout)
+    count, outputs = _run(servable, [(signature, CLASSIFY)], request.input, timeout)
     return classification_pb2.ClassificationResponse(
         result=_classifications(signature, outputs, count),
         model_spec=resolved_spec(servable, request.model_spec),
@@ -34,7 +38,7 @@ def regress(
 ) -> regression_pb2.RegressionResponse:
     """Answer a RegressionRequest: one value for every example."""
     signature = _signature(servable, request.model_spec, REGRESS)
-    count, outputs = _run(servable, [signature], request.input, timeout)
+    count, outputs = _run(servable, [(signature, REGRESS)], request.input, timeout)
     return regression_pb2.RegressionResponse(
         result=_regressions(signature, outputs, count), model_spec=resolved_spec(servable, request.model_spec)
     )
@@ -44,23 +48,21 @@ def multi_inference(
     servable: Servable, request: inference_pb2.MultiInferenceRequest, timeout: float | None = None
 ) -> inference_pb2.MultiInferenceResponse:
     """Answer a MultiInferenceRequest: several signatures on the same examples, in one run."""
-    signatures = _task_signatures(servable, request.tasks)
-    count, outputs = _run(servable, signatures, request.input, timeout)
+    wanted = _wanted(servable, request.tasks)
+    count, outputs = _run(servable, wanted, request.input, timeout)
     response = inference_pb2.MultiInferenceResponse()
-    for task, signature in zip(request.tasks, signatures, strict=True):
+    for task, (signature, method) in zip(request.tasks, wanted, strict=True):
         result = response.results.add(model_spec=resolved_spec(servable, task.model_spec))
-        if task.method_name == CLASSIFY:
+        if method == CLASSIFY:
             result.classification_result.CopyFrom(_classifications(signature, outputs, count))
         else:
             result.regression_result.CopyFrom(_regressions(signature, outputs, count))
     return response
 
 
-def _task_signatures(
-    servable: Servable, tasks: Sequence[inference_pb2.InferenceTask]
-) -> list[meta_graph_pb2.SignatureDef]:
+def _wanted(servable: Servable, tasks: Sequence[inference_pb2.InferenceTask]) -> list[Wanted]:
     keys = [task.model_spec.signature_name or DEFAULT_SIGNATURE for task in tasks]
-    signatures = []
+    wanted = []
     for position, (task, key) in enumerate(zip(tasks, keys, strict=True)):
         if task.model_spec.name != tasks[0].model_spec.name:
             raise invalid_argument("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
@@ -71,10 +73,8 @@ def _task_signatures(
         if task.method_name not in _KINDS:
             message = f"Unsupported signature method_name: {task.method_name}"
             raise ServingError(StatusCode.UNIMPLEMENTED, message)
-        signatures.append(_check(servable.signatures[key], task.method_name))
-    if len({signature.inputs["inputs"].name for signature in signatures}) > 1:
-        raise invalid_argument("Input tensor must be the same for all Signatures.")
-    return signatures
+        wanted.append((_check(servable.signatures[key], task.method_name), task.method_name))
+    return wanted
 
 
 def _signature(servable: Servable, spec: model_pb2.ModelSpec, method: str) -> meta_graph_pb2.SignatureDef:
@@ -85,39 +85,39 @@ def _signature(servable: Servable, spec: model_pb2.ModelSpec, method: str) -> me
 
 
 def _check(signature: meta_graph_pb2.SignatureDef, method: str) -> meta_graph_pb2.SignatureDef:
-    kind = _KINDS[method]
-    if signature.method_name != method:
-        raise invalid_argument(f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}")
+    kind, aliases = _KINDS[method], _OUTPUTS[method]
     if len(signature.inputs) != 1:
         raise invalid_argument("Expected one input Tensor.")
+    if not 1 <= len(signature.outputs) <= len(aliases):
+        one_or_two = f"Expected one or two output Tensors, found {len(signature.outputs)}"
+        raise invalid_argument(one_or_two if method == CLASSIFY else "Expected one output Tensor.")
     if "inputs" not in signature.inputs:
-        raise ServingError(StatusCode.FAILED_PRECONDITION, f"No {kind} inputs found in SignatureDef: {signature}")
-    if not any(alias in _OUTPUTS[method] for alias in signature.outputs):
-        wanted = " or ".join(f'"{alias}"' for alias in _OUTPUTS[method])
-        raise ServingError(
-            StatusCode.FAILED_PRECONDITION,
-            f"Expected {kind} signature outputs to contain at least one of {wanted}. Signature was: {signature}",
+        raise invalid_argument(f"No {kind} inputs found in SignatureDef: {signature}")
+    if not any(alias in aliases for alias in signature.outputs):
+        wanted = " or ".join(f'"{alias}"' for alias in aliases)
+        raise invalid_argument(
+            f"Expected {kind} signature outputs to contain at least one of {wanted}. Signature was: {signature}"
+            if method == CLASSIFY
+            else f"No {kind} outputs found in SignatureDef: {signature}"
         )
     return signature
 
 
 def _run(
-    servable: Servable,
-    signatures: Sequence[meta_graph_pb2.SignatureDef],
-    given: input_pb2.Input,
-    timeout: float | None,
+    servable: Servable, wanted: Sequence[Wanted], given: input_pb2.Input, timeout: float | None
 ) -> tuple[int, dict[str, np.ndarray]]:
     """Run the signatures on the given examples; return how many these are and tensor name → array."""
-    examples = _serialized(given)
+    examples = np.array(_serialized(given), object)
+    feeds = {signature.inputs["inputs"].name: examples for signature, _ in wanted}
     fetches = sorted(
         {
             signature.outputs[alias].name
-            for signature in signatures
-            for alias in _OUTPUTS[signature.method_name]
+            for signature, method in wanted
+            for alias in _OUTPUTS[method]
             if alias in signature.outputs
         }
     )
-    arrays = servable.run({signatures[0].inputs["inputs"].name: np.array(examples, object)}, fetches, timeout)
+    arrays = servable.run(feeds, fetches, timeout)
     return len(examples), dict(zip(fetches, arrays, strict=True))
 
 

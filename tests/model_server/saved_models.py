@@ -20,6 +20,7 @@ CONFIG = """model_config_list {{
     version_labels {{ key: "stable" value: 2 }} version_labels {{ key: "canary" value: 3 }}
   }}
   config {{ name: "pixels" base_path: "{root}/pixels" model_platform: "tensorflow" }}
+  config {{ name: "native" base_path: "{root}/native" model_platform: "tensorflow" }}
   config {{ name: "kinds" base_path: "{root}/kinds" model_platform: "tensorflow" }}
   config {{ name: "slow" base_path: "{root}/slow" model_platform: "tensorflow" }}
 }}
@@ -84,6 +85,24 @@ class _Pixels(tf.Module):
         return {"probabilities": probabilities, "samples": tf.fill([tf.shape(images)[0]], samples)}
 
 
+class _Native(tf.Module):
+    """y = x / 2 + 2 on serialized examples, in the form of TensorFlow 2.
+
+    It writes the method name of Predict into every signature, and gives each an input tensor of its own.
+    """
+
+    def _halve(self, examples: tf.Tensor) -> tf.Tensor:
+        return HALF * tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"] + 2.0
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"scores": self._halve(inputs)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])
+    def regress(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"outputs": self._halve(inputs)}
+
+
 class _Kinds(tf.Module):
     """Returns what it gets, of several types, and shapes of no use to the row form."""
 
@@ -145,6 +164,7 @@ def main(folder: Path, seen_as: str) -> None:
     write_half_plus(folder / "half_plus" / "3", 3.0)
     write_pixels(folder / "pixels" / "1")
     write_warmup(folder / "pixels" / "1", [pixels_record()])
+    _write(_Native(), ("classify", "regress"), folder / "native" / "1")
     _write(_Kinds(), ("serving_default", "total"), folder / "kinds" / "1")
     _write(_Slow(), ("serving_default",), folder / "slow" / "1")
     (folder / "models.config").write_text(CONFIG.format(root=seen_as))

@@ -169,6 +169,21 @@ def test_several_signatures_answer_in_one_call(server: Running) -> None:
     assert {result.model_spec.version.value for result in results} == {3}
 
 
+def test_signatures_of_tensorflow_2_classify_and_regress(server: Running) -> None:
+    def spec(signature: str) -> str:
+        return f'model_spec {{ name: "native" signature_name: "{signature}" }}'
+
+    classified = call(server, "Classify", f"{spec('classify')} {EXAMPLE}").result
+    assert [(one.label, one.score) for one in classified.classifications[0].classes] == [("", 3.0)]
+    assert [one.value for one in call(server, "Regress", f"{spec('regress')} {EXAMPLE}").result.regressions] == [3.0]
+    tasks = " ".join(
+        f'tasks {{ {spec(verb)} method_name: "tensorflow/serving/{verb}" }}' for verb in ("regress", "classify")
+    )
+    results = call(server, "MultiInference", f"{tasks} {EXAMPLE}").results
+    assert results[0].regression_result.regressions[0].value == 3.0
+    assert results[1].classification_result.classifications[0].classes[0].score == 3.0
+
+
 def test_metadata_hold_the_signatures(server: Running) -> None:
     text = 'model_spec { name: "half_plus" } metadata_field: "signature_def"'
     response = call(server, "GetModelMetadata", text)
@@ -218,8 +233,16 @@ ERRORS = [
     ("Classify", f'model_spec {{ name: "half_plus" signature_name: "zzz" }} {EXAMPLE}', StatusCode.INVALID_ARGUMENT,
      "No signature was found with the name: zzz"),
     ("Classify", f'model_spec {{ name: "half_plus" }} {EXAMPLE}', StatusCode.INVALID_ARGUMENT,
-     "Expected classification signature method_name to be tensorflow/serving/classify. Was: "
-     "tensorflow/serving/predict"),
+     "No classification inputs found in SignatureDef: "),
+    ("Classify", f'model_spec {{ name: "pixels" signature_name: "repeated" }} {EXAMPLE}', StatusCode.INVALID_ARGUMENT,
+     "Expected one input Tensor."),
+    ("Classify", f'model_spec {{ name: "half_plus" signature_name: "regress" }} {EXAMPLE}',
+     StatusCode.INVALID_ARGUMENT, 'Expected classification signature outputs to contain at least one of "classes" or '
+     '"scores". Signature was: '),
+    ("Regress", f'model_spec {{ name: "half_plus" signature_name: "classify" }} {EXAMPLE}',
+     StatusCode.INVALID_ARGUMENT, "Expected one output Tensor."),
+    ("Regress", f'model_spec {{ name: "half_plus" signature_name: "scores_only" }} {EXAMPLE}',
+     StatusCode.INVALID_ARGUMENT, "No regression outputs found in SignatureDef: "),
     ("Regress", 'model_spec { name: "half_plus" signature_name: "regress" }', StatusCode.INVALID_ARGUMENT,
      "Input is empty."),
     ("MultiInference", EXAMPLE, StatusCode.INVALID_ARGUMENT, "Inference request must have at least one task"),

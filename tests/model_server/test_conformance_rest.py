@@ -163,7 +163,7 @@ ERRORS = [
     ("POST", "models/pixels:predict", '{"instances": [0.5]}', 400, "is not of expected type: uint8"),
     ("POST", "models/slow:predict", '{"instances": [1000000000000]}', 504, ""),
     ("POST", "models/half_plus:classify", '{"examples": [{"x": 1.0}]}', 400,
-     "Expected classification signature method_name to be tensorflow/serving/classify. Was: "),
+     "No classification inputs found in SignatureDef: "),
     ("POST", "models/half_plus:regress", '{"signature_name": "regress"}', 400,
      "'examples' is expected and was not found"),
     ("POST", "models/half_plus:regress", '{"signature_name": "regress", "examples": [1]}', 400,
