@@ -10,6 +10,7 @@ import grpc
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.model_server import config, grpc_api
+from serving.model_server.addresses import grpc_addresses
 from serving.model_server.batching import Batcher
 from serving.model_server.errors import ServingError
 from serving.model_server.http_server import HttpServer
@@ -128,10 +129,7 @@ class Server:
 
     def _listen(self) -> None:
         settings = self._settings
-        addresses = [f"{settings.host}:{settings.port}"] if settings.port else []
-        if settings.grpc_socket_path:
-            addresses.append(f"unix:{settings.grpc_socket_path}")
-        for address in addresses:
+        for address in grpc_addresses(settings):
             try:
                 self._grpc.add_insecure_port(address)
             except RuntimeError as error:

@@ -126,6 +126,17 @@ def test_channel_arguments_and_a_unix_socket_are_taken(saved_models: Path, tmp_p
             assert predict(Running("", "", channel), "half_plus").outputs["y"].float_val == [4.0]
 
 
+def test_a_unix_socket_is_left_to_the_server_that_answers_there(saved_models: Path, tmp_path: Path) -> None:
+    flag = f"--grpc_socket_path={tmp_path}/grpc.sock"
+    with (
+        running(*model_flags("first", saved_models / "half_plus"), flag),
+        running(*model_flags("second", saved_models / "half_plus"), flag) as second,
+        connected(f"unix:{tmp_path}/grpc.sock") as channel,
+    ):
+        assert predict(Running("", "", channel), "first").outputs["y"].float_val == [4.0]
+        assert predict(second, "second").outputs["y"].float_val == [4.0]
+
+
 def write_config(root: Path, *names: str) -> None:
     models = " ".join(
         f'config {{ name: "{name}" base_path: "{root}/{name}" model_platform: "tensorflow" }}' for name in names
