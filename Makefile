@@ -83,4 +83,10 @@ verify-accuracy: $(VENV)/.dev data ## The test images through a running gateway,
 bench-worker: $(VENV)/.dev data ## A gateway worker's start and memory
 	$(BIN)/python -m benchmarks.worker
 
-.PHONY: help verify-accuracy bench-worker serve data train lock lint format test test-quick test-docker verify-recipe
+bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and off, large requests, ways to run a graph
+	$(BIN)/python -m benchmarks.model_server
+
+soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
+	$(BIN)/python -m benchmarks.model_server soak
+
+.PHONY: help verify-accuracy bench-worker bench-model-server soak-model-server serve data train lock lint format test test-quick test-docker verify-recipe
