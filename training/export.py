@@ -13,7 +13,7 @@ from training.data import SIDE
 from training.loop import draw_masks
 from training.variants import Noise
 
-WARMUP_IMAGES = (1, 8, 64)  # the first call of a batch size costs tens of milliseconds
+WARMUP_IMAGES = (1, 8)  # more might be over the batch size that a server is configured for, and fail the load
 WARMUP_SAMPLES = 2
 CHECK_TOLERANCE = 1e-5  # batches of other sizes may differ in the last bits
 IMAGES = tf.TensorSpec([None, SIDE, SIDE], tf.uint8, "images")

@@ -63,7 +63,9 @@ class Batcher:
             queue.tasks.append(task)
             queue.weight += _weight(task)
             self._waiting += _weight(task)
-            self._changed.notify()
+            # A thread is woken for what changes when it has to act; for every task it would only cost time.
+            if len(queue.tasks) == 1 or queue.weight >= limits.max_batch_size:
+                self._changed.notify()
         return task
 
     def close(self) -> None:

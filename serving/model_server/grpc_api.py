@@ -1,13 +1,15 @@
 """The gRPC face: PredictionService, ModelService and grpc.health.v1."""
 
+import asyncio
 import functools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Any, TypeAlias
 
 import grpc
-from grpc import _server
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from tensorflow_serving.apis import (
     model_management_pb2,
     model_service_pb2_grpc,
@@ -20,57 +22,99 @@ from serving.model_server.errors import ServingError, as_serving_error, invalid_
 from serving.model_server.service import Service
 
 Configure = Callable[[model_server_config_pb2.ModelServerConfig], set[str]]
+Answer: TypeAlias = predict_pb2.PredictResponse | ServingError
+Handler = Callable[[Any, Any, grpc.aio.ServicerContext], Awaitable[Any]]
 
 _A_DAY = 86_400.0
-# With batching these only parse requests; more of them would only compete for the interpreter.
-_PREDICT_THREADS = 1
 
 
-def _answer(method: Callable[[Any, Any, grpc.ServicerContext], Any]) -> Callable[[Any, Any, grpc.ServicerContext], Any]:
+def _answer(method: Handler) -> Handler:
     """Turn an exception of `method` into the call's status; a client sees no stack trace."""
 
     @functools.wraps(method)
-    def answer(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
+    async def answer(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
-            return method(self, request, context)
+            return await method(self, request, context)
         except Exception as error:
             failure = as_serving_error(error)
-            context.abort(failure.code, failure.message)
+        await context.abort(failure.code, failure.message)
 
     return answer
 
 
-def _time_left(context: grpc.ServicerContext) -> float | None:
-    """Return the seconds until the client's deadline, None without one: gRPC then says infinity."""
+def _time_left(context: grpc.aio.ServicerContext) -> float | None:
+    """Return the seconds until the client's deadline, None without one."""
     seconds = context.time_remaining()
-    return seconds if seconds < _A_DAY else None
+    return seconds if seconds is not None and seconds < _A_DAY else None
+
+
+class _Mailbox:
+    """Brings answers to the event loop that awaits them, waking it once for all that come together."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._posted: deque[tuple[asyncio.Future[Answer], Answer]] = deque()
+        self._waking = False
+
+    def post(self, awaited: "asyncio.Future[Answer]", answer: Answer) -> None:
+        """Have `awaited` get the answer; callable from any thread."""
+        self._posted.append((awaited, answer))
+        if not self._waking:
+            self._waking = True
+            self._loop.call_soon_threadsafe(self._open)
+
+    def _open(self) -> None:
+        self._waking = False  # before looking: what is posted from now on wakes the loop again
+        while self._posted:
+            awaited, answer = self._posted.popleft()
+            if not awaited.done():  # unless the client has gone
+                awaited.set_result(answer)
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """tensorflow.serving.PredictionService. The client's deadline is the time limit of the run."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, threads: Executor, batched: bool) -> None:
+        """Run calls in `threads`; with `batched`, Predict waits for its batch without one."""
         self._service = service
+        self._threads = threads
+        self._batched = batched
+        self._mailbox = _Mailbox()
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     @_answer
-    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.predict(request, _time_left(context))
+    async def Predict(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
+        if self._batched:
+            return await self._predict_later(request, _time_left(context))
+        return await self._in_thread(self._service.predict, request, _time_left(context))
+
+    async def _predict_later(
+        self, request: predict_pb2.PredictRequest, timeout: float | None
+    ) -> predict_pb2.PredictResponse:
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._service.predict_later(request, timeout, lambda answer: self._mailbox.post(answered, answer))
+        answer = await answered
+        if isinstance(answer, ServingError):
+            raise answer
+        return answer
 
     @_answer
-    def Classify(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.classify(request, _time_left(context))
+    async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
+        return await self._in_thread(self._service.classify, request, _time_left(context))
 
     @_answer
-    def Regress(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.regress(request, _time_left(context))
+    async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
+        return await self._in_thread(self._service.regress, request, _time_left(context))
 
     @_answer
-    def MultiInference(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.multi_inference(request, _time_left(context))
+    async def MultiInference(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
+        return await self._in_thread(self._service.multi_inference, request, _time_left(context))
 
     @_answer
-    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.model_metadata(request)
+    async def GetModelMetadata(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
+        return await self._in_thread(self._service.model_metadata, request)
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
@@ -81,58 +125,44 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self._configure = configure
 
     @_answer
-    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: D102, N802
+    async def GetModelStatus(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
         return self._service.model_status(request)
 
     @_answer
-    def HandleReloadConfigRequest(  # noqa: D102, N802
-        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
+    async def HandleReloadConfigRequest(  # noqa: D102, N802
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.aio.ServicerContext
     ) -> model_management_pb2.ReloadConfigResponse:
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
-        added = self._configure(request.config)
-        # New models are waited for; a client that goes away ends the waiting, not the loading.
-        context.add_callback(self._service.store.wake)
-        self._service.store.wait_until_available(added, cancelled=lambda: not context.is_active())
+        store, gone = self._service.store, threading.Event()
+
+        def reload() -> None:
+            added = self._configure(request.config)
+            store.wait_until_available(added, cancelled=gone.is_set)
+
+        # New models are waited for, without limit, so not in the threads that answer; a client that goes away ends the
+        # waiting, not the loading.
+        try:
+            await asyncio.to_thread(reload)
+        except asyncio.CancelledError:
+            gone.set()
+            store.wake()
+            raise
         return model_management_pb2.ReloadConfigResponse()
 
 
-def _batched_predict(service: Service) -> grpc.RpcMethodHandler:
-    """Return a handler of Predict whose threads do not wait for the batch; the batch's thread sends the answers."""
-
-    def predict(request: predict_pb2.PredictRequest, context: Any, send: object) -> None:
-        def deliver(answer: predict_pb2.PredictResponse | ServingError) -> None:
-            message = None
-            if isinstance(answer, ServingError):
-                context.set_code(answer.code)
-                context.set_details(answer.message)
-            else:
-                message = answer.SerializeToString()
-            # `send` would wait until this client has read the message, and all others with it; gRPC's own way of
-            # ending a unary call does not, and takes one step for what takes `send` two.
-            _server._status(context._rpc_event, context._state, message)
-
-        service.predict_later(request, _time_left(context), deliver)
-
-    # On the wire a call with one answer is a stream of one; only streams may be answered from another thread.
-    predict.experimental_non_blocking = True  # type: ignore[attr-defined]
-    predict.experimental_thread_pool = ThreadPoolExecutor(_PREDICT_THREADS, "predict")  # type: ignore[attr-defined]
-    return grpc.unary_stream_rpc_method_handler(predict, predict_pb2.PredictRequest.FromString)
-
-
-def add_services(server: grpc.Server, service: Service, configure: Configure, with_health: bool, batched: bool) -> None:
-    """Register all services with `server`, grpc.health.v1 only `with_health`; `batched` where servables batch."""
-    if batched:  # what is registered first comes first
-        handlers = {"Predict": _batched_predict(service)}
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", handlers),)
-        )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(service), server)
+def add_services(
+    server: grpc.aio.Server, service: Service, configure: Configure, threads: Executor, batched: bool
+) -> None:
+    """Register the services of TensorFlow Serving; `batched` where servables batch."""
+    prediction = PredictionService(service, threads, batched)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(service, configure), server)
-    if with_health:
-        servicer = health.HealthServicer()
-        servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+
+
+def add_health(server: grpc.aio.Server) -> None:
+    """Register grpc.health.v1, which says SERVING of the server as a whole."""
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)

@@ -13,6 +13,7 @@ from serving.model_server import config, grpc_api
 from serving.model_server.addresses import grpc_addresses
 from serving.model_server.batching import Batcher
 from serving.model_server.errors import ServingError
+from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
 from serving.model_server.metrics import Metrics
 from serving.model_server.rest_api import RestApi
@@ -81,7 +82,8 @@ class Server:
         grpc_stopped = self._grpc.stop(grace)
         if self._http:
             self._http.stop(grace)
-        grpc_stopped.wait()
+        grpc_stopped.result()
+        self._grpc.close()
         self._store.close(timeout=10)
 
     def stop(self) -> None:
@@ -110,28 +112,29 @@ class Server:
 
         threading.Thread(target=loop, daemon=True, name=action.__name__).start()
 
-    def _grpc_server(self) -> grpc.Server:
+    def _grpc_server(self) -> GrpcServer:
         settings = self._settings
-        threads = settings.grpc_max_threads or 4 * (os.cpu_count() or 1)
-        server = grpc.server(
-            ThreadPoolExecutor(threads, "grpc"),
-            options=[
-                ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
-                ("grpc.max_send_message_length", -1),
-                *config.channel_arguments(settings.grpc_channel_arguments),
-            ],
-        )
+        options = [
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
+            ("grpc.max_send_message_length", -1),
+            *config.channel_arguments(settings.grpc_channel_arguments),
+        ]
+        threads = ThreadPoolExecutor(settings.grpc_max_threads or 4 * (os.cpu_count() or 1), "call")
         service = Service(self._store, self._metrics, "GRPC")
-        with_health, batched = settings.enable_grpc_healthcheck_service, self._batcher is not None
-        grpc_api.add_services(server, service, self._configure, with_health, batched)
-        return server
+
+        def register(server: grpc.aio.Server) -> None:
+            grpc_api.add_services(server, service, self._configure, threads, self._batcher is not None)
+            if settings.enable_grpc_healthcheck_service:
+                grpc_api.add_health(server)
+
+        return GrpcServer(options, register)
 
     def _listen(self) -> None:
         settings = self._settings
         for address in grpc_addresses(settings):
             try:
-                self._grpc.add_insecure_port(address)
+                self._grpc.listen(address)
             except RuntimeError as error:
                 raise ConfigError(f"Cannot listen on {address}: {error}") from error
             _log.info("Running gRPC ModelServer at %s", address)
