@@ -1,5 +1,6 @@
 """One loaded SavedModel, run as TF Serving runs it: a graph in a session, restored by the SavedModel loader."""
 
+import gc
 import threading
 from collections.abc import Callable, Sequence
 
@@ -74,6 +75,8 @@ class Servable:
         """Give the memory back."""
         self._callables.clear()
         self._session.close()
+        del self._session
+        gc.collect()  # a graph is full of reference cycles
 
 
 class BatchingServable(Servable):

@@ -1,5 +1,6 @@
 """Puts the store, its two faces and the watchers of files together, and takes them down again."""
 
+import gc
 import logging
 import os
 import threading
@@ -65,6 +66,7 @@ class Server:
 
     def start(self) -> None:
         """Load the models, then open the ports; raise `ServingError` when a model fails for good."""
+        gc.freeze()  # what is here stays: the collections after each unload need not look at it
         names = self._configure(self._models)
         if self._settings.file_system_poll_wait_seconds > 0:
             self._repeat(self._store.scan, self._settings.file_system_poll_wait_seconds)
