@@ -10,7 +10,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from PIL import Image
 
-from serving.gateway import errors, prediction
+from serving.gateway import prediction
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.routing import named
 from serving.gateway.tf_serving.messages import Images
@@ -18,7 +18,7 @@ from serving.gateway.views.answers import CompareAnswer, send
 from serving.gateway.views.bodies import DOCUMENTED, read_images
 from serving.gateway.views.context import Gateway, gateway, record
 from serving.gateway.views.parameters import CompareQuery, Headers
-from serving.gateway.views.problems import problems
+from serving.gateway.views.problems import OF_PREDICTIONS, problems
 
 blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")])
 
@@ -29,17 +29,7 @@ blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")]
     request_body=DOCUMENTED,
     responses={
         200: CompareAnswer,
-        **problems(
-            errors.BadRequest,
-            errors.NotFound,
-            errors.TooLarge,
-            errors.UnsupportedMediaType,
-            errors.Unprocessable,
-            errors.TooManyRequests,
-            errors.BadGateway,
-            errors.Unavailable,
-            errors.DeadlineExceeded,
-        ),
+        **problems(*OF_PREDICTIONS),
     },
 )
 def compare(query: CompareQuery, header: Headers) -> Response:

@@ -8,7 +8,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from flask_openapi.utils import parse_body
 
-from serving.gateway import errors, prediction
+from serving.gateway import prediction
 from serving.gateway.manifest import Manifest
 from serving.gateway.routing import choose
 from serving.gateway.tf_serving.client import Answer
@@ -17,7 +17,7 @@ from serving.gateway.views.bodies import DOCUMENTED, read_images
 from serving.gateway.views.context import gateway, record
 from serving.gateway.views.instances import Instances
 from serving.gateway.views.parameters import Headers, PredictQuery
-from serving.gateway.views.problems import problems
+from serving.gateway.views.problems import OF_PREDICTIONS, problems
 
 ID_BYTES = 16
 
@@ -31,17 +31,7 @@ blueprint.components_schemas.update(parse_body(Instances)[1])
     request_body=DOCUMENTED,
     responses={
         200: PredictAnswer,
-        **problems(
-            errors.BadRequest,
-            errors.NotFound,
-            errors.TooLarge,
-            errors.UnsupportedMediaType,
-            errors.Unprocessable,
-            errors.TooManyRequests,
-            errors.BadGateway,
-            errors.Unavailable,
-            errors.DeadlineExceeded,
-        ),
+        **problems(*OF_PREDICTIONS),
     },
 )
 def predict(query: PredictQuery, header: Headers) -> Response:

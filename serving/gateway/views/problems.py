@@ -9,6 +9,7 @@ from flask_openapi.openapi import OpenAPI
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
+from serving.gateway import errors
 from serving.gateway.errors import Fault, GatewayError, Unprocessable, pointer
 from serving.gateway.views.context import record
 
@@ -17,6 +18,19 @@ logger = logging.getLogger(__name__)
 MIMETYPE = "application/problem+json"
 SCHEMA = {"$ref": "#/components/schemas/Problem"}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try", "schema": {"type": "integer"}}}
+
+# How asking models about images can end.
+OF_PREDICTIONS = (
+    errors.BadRequest,
+    errors.NotFound,
+    errors.TooLarge,
+    errors.UnsupportedMediaType,
+    errors.Unprocessable,
+    errors.TooManyRequests,
+    errors.BadGateway,
+    errors.Unavailable,
+    errors.DeadlineExceeded,
+)
 
 
 class FaultModel(BaseModel):
