@@ -64,6 +64,7 @@ format: $(VENV)/.dev ## Write the code as `make lint` wants it
 	$(BIN)/ruff format .
 
 test: $(VENV)/.dev ## Run the whole test suite
+	@$(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
 	$(BIN)/python -m pytest -m "not docker"
 
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds
