@@ -23,6 +23,7 @@ import psutil
 import requests
 
 from benchmarks.accuracy import CONNECTIONS, label_of_file, png
+from tests.conftest import free_port
 from training.data import load
 
 STARTS = 5
@@ -57,13 +58,6 @@ def main() -> None:
                         images = itertools.islice(itertools.cycle(files), arguments.requests)
                         answered = sum(1 for _ in pool.map(label_of_file, itertools.repeat(predict), images))
                     print(f"resident after {answered} PNG files: {worker.memory_info().rss / 1e6:.0f} MB")
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @contextmanager
