@@ -75,13 +75,15 @@ def export_member(
         "regularisation": {
             "dropout": noise and {"kind": noise.kind, "rate": noise.strength, "schedule": noise.schedule},
             "l2": variant.l2,
+            "weight_decay": variant.weight_decay,
         },
         "training": {
             "seed": trained.member.seed,
             "steps": steps,
             "batch": recipe.batch,
-            "optimizer": "adam",
+            "optimizer": "adamw" if variant.weight_decay else "adam",
             "learning_rate": recipe.learning_rate,
+            "learning_rate_schedule": variant.learning_rate_schedule,
         },
         "test": {
             "accuracy": evaluate.accuracy(probabilities, data.test_labels),

@@ -1,12 +1,13 @@
 """The optimiser's loop over steps, compiled: one trace serves every member of the same shape."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from training import network, noise
-from training.variants import Recipe
+from training.variants import RATE_SCHEDULES, Recipe, Variant
 
 # Rounds of the cipher that permutes indices. With the four of tf.random.experimental.index_shuffle, two images that
 # share a batch share the next epoch's too 195 times as often as by chance; from eight on, as often.
@@ -29,42 +30,74 @@ class State(NamedTuple):
         )
 
 
-def compile_loop(kind: str | None, has_l2: bool, recipe: Recipe, images: int) -> Callable[..., tf.Tensor]:
-    """Return a function that runs a member from one step to another and returns the last step's loss.
+class Settings(NamedTuple):
+    """What tells members of one kind apart, in tensors, so that one trace serves them all."""
+
+    seed: tf.Tensor  # int32
+    noise: tf.Tensor  # float32 [3]: Noise.numbers
+    l2: tf.Tensor  # float32
+    weight_decay: tf.Tensor  # float32
+    learning_rate: tf.Tensor  # float32 [4]: rate, level, change and last step of variants.RATE_SCHEDULES
+
+    @classmethod
+    def of(cls, variant: Variant, seed: int, recipe: Recipe, images: int) -> "Settings":
+        """Return the settings of a variant trained from `seed` by a recipe on so many images."""
+        rates = recipe.learning_rate, *RATE_SCHEDULES[variant.learning_rate_schedule]
+        last = max(1, recipe.steps(images) - 1)
+        noise_numbers = variant.noise.numbers if variant.noise else (0.0, 0.0, 0.0)
+        return cls(
+            tf.constant(seed), tf.constant(noise_numbers), tf.constant(variant.l2), tf.constant(variant.weight_decay),
+            tf.constant((*rates, float(last))),
+        )  # fmt: skip
+
+
+class Kind(NamedTuple):
+    """What decides the shape of a member's loop."""
+
+    noise: str | None
+    has_l2: bool
+    has_weight_decay: bool
+
+    @classmethod
+    def of(cls, variant: Variant) -> "Kind":
+        """Return a variant's."""
+        return cls(variant.noise.kind if variant.noise else None, variant.l2 > 0, variant.weight_decay > 0)
+
+
+def compile_loop(kind: Kind, batch: int, images: int) -> Callable[..., tf.Tensor]:
+    """Return a function that runs a member of a kind from one step to another and returns the last step's loss.
 
     Its arguments: the member's State; all training images, uint8 `[images, pixels]`, and labels, int32 `[images]`;
-    the first step and the one to stop before, int32; the member's seed, int32; its noise's numbers, float32 `[3]`;
-    its L2 coefficient, float32. `kind` is the kind of noise, None without. The loss is the batch's mean cross-entropy
+    the first step and the one to stop before, int32; the member's Settings. The loss is the batch's mean cross-entropy
     plus the L2 penalty.
     """
 
     @tf.function(autograph=False)
     def run(
-        state: State,
-        x: tf.Tensor,
-        y: tf.Tensor,
-        start: tf.Tensor,
-        stop: tf.Tensor,
-        seed: tf.Tensor,
-        noise_numbers: tf.Tensor,
-        l2: tf.Tensor,
+        state: State, x: tf.Tensor, y: tf.Tensor, start: tf.Tensor, stop: tf.Tensor, settings: Settings
     ) -> tf.Tensor:
         def body(step: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            chosen = batch_indices(step, seed, recipe.batch, images)
+            chosen = batch_indices(step, settings.seed, batch, images)
             inputs = network.pixels_to_inputs(tf.gather(x, chosen))
             masks = None
-            if kind:
-                strength = noise.strength_at(noise_numbers, step)
-                masks = draw_masks(kind, state.weights, tf.shape(chosen)[0], strength, seed, step)
-            loss, gradients = loss_and_gradients(
-                state.weights, inputs, tf.gather(y, chosen), masks, l2 if has_l2 else None
-            )
-            adam(state, gradients, step, recipe.learning_rate)
+            if kind.noise:
+                strength = noise.strength_at(settings.noise, step)
+                masks = draw_masks(kind.noise, state.weights, tf.shape(chosen)[0], strength, settings.seed, step)
+            l2 = settings.l2 if kind.has_l2 else None
+            loss, gradients = loss_and_gradients(state.weights, inputs, tf.gather(y, chosen), masks, l2)
+            rate = learning_rate_at(settings.learning_rate, step)
+            adam(state, gradients, step, rate, settings.weight_decay if kind.has_weight_decay else None)
             return step + 1, loss
 
         return tf.while_loop(lambda step, _: step < stop, body, (start, tf.constant(0.0)))[1]
 
     return run
+
+
+def learning_rate_at(numbers: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    """Return the learning rate at a step of Settings' `learning_rate`, float32 `[4]`."""
+    rate, level, change, last = tf.unstack(numbers)
+    return rate * (level + change * tf.cos(math.pi * tf.cast(step, tf.float32) / last))
 
 
 def batch_indices(step: tf.Tensor, seed: tf.Tensor, batch: int, images: int) -> tf.Tensor:
@@ -101,13 +134,17 @@ def loss_and_gradients(
     return loss + l2 * penalty, [gradient + l2 * w for gradient, w in zip(gradients, weights, strict=True)]
 
 
-def adam(state: State, gradients: list[tf.Tensor], step: tf.Tensor, learning_rate: float) -> None:
-    """Apply one Adam step (Kingma & Ba 2015, with the bias correction folded into the rate) in place."""
+def adam(
+    state: State, gradients: list[tf.Tensor], step: tf.Tensor, learning_rate: tf.Tensor, weight_decay: tf.Tensor | None
+) -> None:
+    """Apply one step of Adam (Kingma & Ba 2015, bias correction folded into the rate), or of AdamW, in place."""
     t = tf.cast(step + 1, tf.float32)
     # The kernel writes where the gradients are still being read unless it waits for all of them; it would then copy.
     with tf.control_dependencies(gradients):
         for weight, mean, square, gradient in zip(*state, gradients, strict=True):
-            tf.raw_ops.ResourceApplyAdam(
-                var=weight.handle, m=mean.handle, v=square.handle, beta1_power=BETA_1**t, beta2_power=BETA_2**t,
-                lr=learning_rate, beta1=BETA_1, beta2=BETA_2, epsilon=EPSILON, grad=gradient,
-            )  # fmt: skip
+            decayed = [] if weight_decay is None else [weight.assign_sub(learning_rate * weight_decay * weight)]
+            with tf.control_dependencies(decayed):
+                tf.raw_ops.ResourceApplyAdam(
+                    var=weight.handle, m=mean.handle, v=square.handle, beta1_power=BETA_1**t, beta2_power=BETA_2**t,
+                    lr=learning_rate, beta1=BETA_1, beta2=BETA_2, epsilon=EPSILON, grad=gradient,
+                )  # fmt: skip

@@ -13,7 +13,7 @@ import tensorflow as tf
 from training import network
 from training.data import ImageSet
 from training.evaluate import accuracy
-from training.loop import State, compile_loop
+from training.loop import Kind, Settings, State, compile_loop
 from training.variants import Recipe, Variant
 
 
@@ -87,22 +87,21 @@ def train(
     images = tf.constant(data.train_images)
     labels = tf.constant(data.train_labels, tf.int32)
     test_images = tf.constant(data.test_images)
-    loops = {kind: compile_loop(*kind, recipe, len(images)) for kind in {_kind(m.variant) for m in members}}
+    loops = {kind: compile_loop(kind, recipe.batch, len(images)) for kind in {Kind.of(m.variant) for m in members}}
     predict = tf.function(network.probabilities, autograph=False)
 
     def run(member: Member) -> Trained:
         variant = member.variant
         model = network.build(images[0].shape.num_elements(), len(data.classes), variant.dropout, member.seed)
         state = State.of([v.value for v in model.trainable_variables])
-        numbers = variant.noise.numbers if variant.noise else (0.0, 0.0, 0.0)
-        settings = tf.constant(member.seed), tf.constant(numbers), tf.constant(variant.l2)
+        settings = Settings.of(variant, member.seed, recipe, len(images))
         history: list[Report] = []
         start = 0
         for last in report_steps(recipe, len(images)):
             if stop.is_set():
                 raise Stopped
             steps = tf.constant(start), tf.constant(last + 1)
-            loss = float(loops[_kind(variant)](state, images, labels, *steps, *settings))
+            loss = float(loops[Kind.of(variant)](state, images, labels, *steps, settings))
             probabilities = predict(state.weights, test_images).numpy()
             if not (math.isfinite(loss) and np.isfinite(probabilities).all()):
                 raise Diverged(
@@ -114,11 +113,6 @@ def train(
         return Trained(member, [w.numpy() for w in state.weights], history)
 
     return _on_every_core(run, members, stop)
-
-
-def _kind(variant: Variant) -> tuple[str | None, bool]:
-    """Return what decides the shape of a member's loop; strengths and penalties are its arguments."""
-    return variant.noise.kind if variant.noise else None, variant.l2 > 0
 
 
 def _on_every_core(run: Callable[[Member], Trained], members: Sequence[Member], stop: threading.Event) -> list[Trained]:

@@ -10,6 +10,8 @@ KINDS = ("bernoulli", "uniform", "gaussian")
 # other way.
 GAMMA = 1e-3
 SCHEDULES = MappingProxyType({"constant": (1.0, 0.0), "falling": (0.0, 1.0), "rising": (1.0, -1.0)})
+# What the learning rate is multiplied by at step t of 0 … last: level + change · cos(π t / last). "cosine" ends at 0.
+RATE_SCHEDULES = MappingProxyType({"constant": (1.0, 0.0), "cosine": (0.5, 0.5)})
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,26 @@ class Variant:
     `noise` is on the outputs of the first two hidden layers; dropout is its Bernoulli kind.
     `l2` is the coefficient of Σ `tf.nn.l2_loss(p)` = Σ ½‖p‖² over all trainable variables, biases included;
     Keras' `regularizers.l2(c)` leaves the ½ out, so `l2` here is 2c there.
+    `weight_decay` is decoupled, as in Keras' AdamW (Loshchilov & Hutter 2019): each step takes it times the learning
+    rate of every trainable variable, biases included. `learning_rate_schedule` is one of RATE_SCHEDULES.
     """
 
     name: str
     title: str
     noise: Noise | None = None
     l2: float = 0.0
+    weight_decay: float = 0.0
+    learning_rate_schedule: str = "constant"
     published_accuracy: float | None = None  # what the blog post's one run printed last
+
+    def __post_init__(self) -> None:
+        if self.learning_rate_schedule not in RATE_SCHEDULES:
+            raise ValueError(
+                f"no learning rate schedule {self.learning_rate_schedule!r}; there is {', '.join(RATE_SCHEDULES)}"
+            )
+        for what in ("l2", "weight_decay"):
+            if not 0 <= getattr(self, what) < math.inf:
+                raise ValueError(f"{what} of {getattr(self, what):g}; it must be a number from 0")
 
     @property
     def dropout(self) -> float:
@@ -66,7 +81,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a variant is trained: Adam at a constant rate, each epoch all images, its last batch being what is left."""
+    """How a variant is trained: Adam, each epoch all images, its last batch being what is left."""
 
     batch: int = 128
     epochs: int = 10

@@ -1,3 +1,5 @@
+from typing import Any, cast
+
 import keras
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from training import loop, network
-from training.variants import Recipe
+from training.variants import Noise, Recipe, Variant
 
 pytestmark = pytest.mark.slow
 
@@ -67,23 +69,24 @@ def test_a_step_is_keras_own(l2: float | None) -> None:
             loss += l2 * tf.add_n([tf.nn.l2_loss(v.value) for v in model.trainable_variables])
     optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]), model.trainable_variables)
     our_loss, gradients = loop.loss_and_gradients(state.weights, x, y, None, None if l2 is None else tf.constant(l2))
-    loop.adam(state, gradients, tf.constant(0), 0.01)
+    loop.adam(state, gradients, tf.constant(0), tf.constant(0.01), None)
     np.testing.assert_allclose(our_loss, loss, rtol=1e-6)
     for a, b in zip(state.weights, model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [None, "bernoulli", "uniform", "gaussian"])
-@pytest.mark.parametrize("has_l2", [False, True])
-def test_optimised_loops_share_no_temporary_variable(kind: str | None, has_l2: bool) -> None:
+@pytest.mark.parametrize("penalised", [False, True])
+def test_optimised_loops_share_no_temporary_variable(kind: str | None, penalised: bool) -> None:
     """Two members in the same loop at a time would fail over it, now and then."""
-    run = loop.compile_loop(kind, has_l2, Recipe(), 60_000)
+    run = loop.compile_loop(loop.Kind(kind, penalised, penalised), 128, 60_000)
+    noise = Noise(kind, 0.3) if kind else None
+    settings = loop.Settings.of(Variant("one", "One", noise, l2=1e-4), 1, Recipe(), 60_000)
     state = loop.State.of([v.value for v in network.build(784, 10, 0.5, seed=1).trainable_variables])
     images, labels = tf.zeros([60_000, 784], tf.uint8), tf.zeros([60_000], tf.int32)
-    numbers = [tf.constant(n) for n in (0, 1, 1, (0.3, 1.0, 0.0), 1e-4)]
     context.enable_run_metadata()
     try:
-        run(state, images, labels, *numbers)
+        run(state, images, labels, tf.constant(0), tf.constant(1), settings)
         graphs = context.export_run_metadata().function_graphs
     finally:
         context.disable_run_metadata()
@@ -93,14 +96,47 @@ def test_optimised_loops_share_no_temporary_variable(kind: str | None, has_l2: b
     assert "TemporaryVariable" not in used
 
 
-def test_adam_is_keras_adam_step_after_step() -> None:
-    theirs, optimizer = keras.Variable(np.zeros(50, np.float32)), keras.optimizers.Adam(learning_rate=0.01)
-    state = loop.State.of([tf.Variable(tf.zeros(50))])
+@pytest.mark.parametrize("decay", [None, 0.1])
+def test_adam_is_keras_step_after_step(decay: float | None) -> None:
+    theirs = keras.Variable(np.full(50, 2, np.float32))
+    optimizer = keras.optimizers.AdamW(0.01, decay) if decay else keras.optimizers.Adam(0.01)
+    state = loop.State.of([tf.Variable(tf.fill([50], 2.0))])
     for step in range(20):
         gradient = tf.random.stateless_normal([50], [step, 0])
         optimizer.apply([gradient], [theirs])
-        loop.adam(state, [gradient], tf.constant(step), 0.01)
+        loop.adam(state, [gradient], tf.constant(step), tf.constant(0.01), decay and tf.constant(decay))
     np.testing.assert_allclose(state.weights[0], theirs.numpy(), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "rate"),
+    [("constant", 0, 0.01), ("constant", 4689, 0.01), ("cosine", 0, 0.01), ("cosine", 1563, 0.0075),
+     ("cosine", 3126, 0.0025), ("cosine", 4689, 0.0)],
+)  # fmt: skip
+def test_the_learning_rate_follows_its_schedule(schedule: str, step: int, rate: float) -> None:
+    variant = Variant("one", "One", learning_rate_schedule=schedule)
+    numbers = loop.Settings.of(variant, 1, Recipe(), 60_000).learning_rate
+    assert loop.learning_rate_at(numbers, tf.constant(step)).numpy() == pytest.approx(rate, rel=1e-6, abs=1e-12)
+
+
+def test_a_schedule_of_one_step_starts_at_the_rate() -> None:
+    settings = loop.Settings.of(Variant("one", "One", learning_rate_schedule="cosine"), 1, Recipe(epochs=1), 100)
+    assert loop.learning_rate_at(settings.learning_rate, tf.constant(0)).numpy() == pytest.approx(0.01)
+
+
+def test_one_trace_serves_all_strengths_penalties_and_schedules() -> None:
+    run = loop.compile_loop(loop.Kind("bernoulli", True, True), 8, 16)
+    for seed, noise, schedule, rate in [
+        (1, Noise("bernoulli", 0.5), "constant", 0.01),
+        (2, Noise("bernoulli", 0.1, "rising"), "cosine", 0.1),
+    ]:
+        variant = Variant(
+            "one", "One", noise, l2=seed * 1e-4, weight_decay=seed * 1e-2, learning_rate_schedule=schedule
+        )
+        state = loop.State.of([v.value for v in network.build(4, 2, 0.0, seed).trainable_variables])
+        settings = loop.Settings.of(variant, seed, Recipe(8, 2, rate), 16)
+        run(state, tf.zeros([16, 4], tf.uint8), tf.zeros([16], tf.int32), tf.constant(0), tf.constant(3), settings)
+    assert cast(Any, run).experimental_get_tracing_count() == 1
 
 
 def test_a_step_with_noise_is_keras_gradient_of_the_masked_network() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from training.variants import DEFAULT, VARIANTS, Noise, Recipe, select
+from training.variants import DEFAULT, VARIANTS, Noise, Recipe, Variant, select
 
 
 def test_the_recipe_is_the_posts() -> None:
@@ -41,3 +41,16 @@ def test_schedules_change_the_strength(noise: str, start: float, later: float) -
 def test_noise_that_cannot_be_is_refused(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Noise(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"learning_rate_schedule": "linear"}, "no learning rate schedule 'linear'; there is constant, cosine"),
+        ({"weight_decay": -0.1}, "weight_decay of -0.1; it must be a number from 0"),
+        ({"l2": float("nan")}, "l2 of nan; it must be a number from 0"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_refused(columns: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Variant("one", "One", **columns)
