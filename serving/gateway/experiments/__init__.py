@@ -1,0 +1,1 @@
+"""Experiments: which variant is better, decided by evidence from live traffic."""
