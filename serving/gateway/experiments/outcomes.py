@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+METRICS = ("error_rate", "slow")
+
 
 @dataclass(frozen=True)
 class Guardrail:
@@ -15,6 +17,13 @@ class Guardrail:
     metric: str
     margin: float
     threshold_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a metric that is not counted, and for `slow` without its threshold."""
+        if self.metric not in METRICS:
+            raise ValueError(f"There is no guardrail metric {self.metric!r}; there are {' and '.join(METRICS)}.")
+        if self.metric == "slow" and self.threshold_ms is None:
+            raise ValueError("The guardrail slow needs threshold_ms: how many milliseconds a request may take.")
 
 
 @dataclass(frozen=True)

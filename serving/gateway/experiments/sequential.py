@@ -1,0 +1,82 @@
+"""Tests and intervals that hold however often they are looked at, from counts alone.
+
+An e-value E starts at 1 and, while the null hypothesis holds, is not expected to grow: P(E ever ≥ 1/α) ≤ α (Ville).
+So it may be looked at after every label, 1/E is a p-value at every moment, and the product over phases is an e-value
+again, even where the weights of a phase were chosen after seeing the one before. Everything is kept as log E.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+ODDS_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # alternatives of the one-sided test, mixed in equal parts
+TUNED_FOR = 10_000  # observations at which the confidence sequence is narrowest
+LARGEST_LOG = 690.0  # exp of it is still a number that JSON can carry
+
+
+def log_e_shares(counts: Sequence[int], shares: Sequence[float], concentration: float) -> float:
+    """Return log E against "each case falls to arm i with probability `shares[i]`", renormalised to sum to 1.
+
+    The Dirichlet-multinomial e-value of Lindon & Malek (NeurIPS 2022, arXiv 2011.03567): `concentration` says how near
+    to `shares` the alternatives lie. A case of an arm whose share is 0 cannot happen: log E is then infinite.
+    """
+    if any(count and not share for count, share in zip(counts, shares, strict=True)):
+        return math.inf
+    total = sum(shares)
+    arms = [(count, share / total) for count, share in zip(counts, shares, strict=True) if share]
+    return (
+        math.lgamma(concentration)
+        - math.lgamma(concentration + sum(counts))
+        + sum(
+            math.lgamma(concentration * share + count)
+            - math.lgamma(concentration * share)
+            - count * math.log(share)
+            for count, share in arms
+        )
+    )  # fmt: skip
+
+
+def log_e_above(cases: int, others: int, odds: float) -> float:
+    """Return log E against "the odds that a case is one of `cases`, not of `others`, are at most `odds`".
+
+    One-sided: an equal mixture of likelihood ratios of larger odds to `odds`. The factor of one case grows with the
+    probability of `cases` and is 1 on average at the bound, so below the bound it is expected to shrink. That holds too
+    where both kinds of case tend to come together, as they do when two arms are asked about the same image.
+    """
+    logs = [
+        cases * math.log(ratio) - (cases + others) * math.log((1 + ratio * odds) / (1 + odds)) for ratio in ODDS_RATIOS
+    ]
+    largest = max(logs)
+    return largest + math.log(sum(math.exp(log - largest) for log in logs) / len(logs))
+
+
+def e_value(log_e: float) -> float:
+    """Return E, cut off at e^690 ≈ 1e299."""
+    return math.exp(min(log_e, LARGEST_LOG))
+
+
+def p_anytime(log_e: float) -> float:
+    """Return min(1, 1/E): a p-value that is valid at every moment."""
+    return math.exp(-max(log_e, 0.0))
+
+
+def half_width(variance: float, n: float, alpha: float) -> float:
+    """Return half the width of the asymptotic confidence sequence for the mean of `n` observations.
+
+    Equation 9 of Waudby-Smith et al., Annals of Statistics 2024 (arXiv 2103.06476), with the ρ that their appendix
+    gives for the narrowest interval at `TUNED_FOR` observations. `variance` is that of one observation.
+    """
+    rho2 = (-2 * math.log(alpha) + math.log1p(-2 * math.log(alpha))) / TUNED_FOR
+    spread = n * rho2 + 1
+    return math.sqrt(variance * 2 * spread / (n * n * rho2) * math.log(math.sqrt(spread) / alpha))
+
+
+def wilson(right: int, n: int, alpha: float) -> tuple[float, float]:
+    """Return Wilson's interval for a share, `right` of `n`, at level 1 - `alpha`; it holds for a single look."""
+    if not n:
+        return 0.0, 1.0
+    z2 = NormalDist().inv_cdf(1 - alpha / 2) ** 2
+    share, scale = right / n, 1 + z2 / n
+    centre = (share + z2 / (2 * n)) / scale
+    reach = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / scale
+    return max(0.0, centre - reach), min(1.0, centre + reach)
