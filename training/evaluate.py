@@ -1,5 +1,7 @@
 """How good predicted probabilities are on a labelled set."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 
@@ -14,13 +16,48 @@ def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.log(np.maximum(likelihoods, np.finfo(np.float32).tiny)).mean())
 
 
+def brier(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean squared distance of the probabilities `[n, classes]` from the labels' one-hot rows: 0 to 2."""
+    distances = probabilities.astype(np.float64)
+    distances[np.arange(len(labels)), labels] -= 1.0
+    return float(np.square(distances).sum(axis=1).mean())
+
+
+class Reliability(NamedTuple):
+    """Equal bins of confidence: how many predictions fall into each, their mean confidence and share that is right.
+
+    The latter two are NaN where there are none.
+    """
+
+    counts: np.ndarray
+    confidences: np.ndarray
+    accuracies: np.ndarray
+
+
+def reliability(confidences: np.ndarray, right: np.ndarray, bins: int = 15) -> Reliability:
+    """Return the reliability diagram of predictions: confidences, float `[n]`, and which are right, bool `[n]`."""
+    bin_of = np.minimum((confidences * bins).astype(int), bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    sums = [np.bincount(bin_of, values.astype(np.float64), minlength=bins) for values in (confidences, right)]
+    per_prediction = np.where(counts > 0, 1.0, np.nan) / np.maximum(counts, 1)
+    return Reliability(counts, sums[0] * per_prediction, sums[1] * per_prediction)
+
+
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
     """Return the expected calibration error: mean |accuracy − confidence| over equal bins of confidence.
 
     Guo, Pleiss, Sun & Weinberger 2017, "On Calibration of Modern Neural Networks", eq. 3, with their 15 bins.
     """
-    confidences = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bin_of = np.minimum((confidences * bins).astype(int), bins - 1)
-    gaps = np.bincount(bin_of, right - confidences.astype(np.float64), minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    diagram = reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, bins)
+    gaps = np.abs(diagram.accuracies - diagram.confidences)
+    return float(np.nansum(diagram.counts * gaps) / len(labels))
+
+
+def selective_accuracy(confidences: np.ndarray, right: np.ndarray, coverages: np.ndarray) -> np.ndarray:
+    """Return the share that is right of the most confident predictions, for each share of all that is answered.
+
+    Equal confidences are taken in their order. Confidences are float `[n]`, `right` bool `[n]`, coverages in (0, 1].
+    """
+    answered = np.maximum(np.round(coverages * len(right)).astype(int), 1)
+    so_far = np.cumsum(right[np.argsort(-confidences, kind="stable")])
+    return so_far[answered - 1] / answered

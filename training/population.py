@@ -3,9 +3,10 @@
 import math
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,9 @@ from training.data import ImageSet
 from training.evaluate import accuracy
 from training.loop import Kind, Settings, State, compile_loop
 from training.variants import Recipe, Variant
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,54 @@ def report_steps(recipe: Recipe, images: int) -> list[int]:
     return sorted({*range(0, last, recipe.report_every), last})
 
 
+class Stage(NamedTuple):
+    """A member after step `step`: its loss, its test images' probabilities `[n, classes]`, its weights as they are."""
+
+    step: int
+    loss: float
+    probabilities: np.ndarray
+    weights: list[tf.Variable]
+
+
+class Trainer:
+    """What the members trained on one image set by one recipe share: the images in tensors, a compiled loop a kind."""
+
+    def __init__(self, data: ImageSet, recipe: Recipe, variants: Iterable[Variant]) -> None:
+        self.images, self.labels = tf.constant(data.train_images), tf.constant(data.train_labels, tf.int32)
+        self._data, self._recipe = data, recipe
+        self._test_images = tf.constant(data.test_images)
+        kinds = {Kind.of(variant) for variant in variants}
+        self._loops = {kind: compile_loop(kind, recipe.batch, len(data.train_images)) for kind in kinds}
+        self._predict = tf.function(network.probabilities, autograph=False)
+
+    def stages(self, member: Member, steps: Sequence[int], stop: threading.Event) -> Iterator[Stage]:
+        """Train a member, and yield after each of `steps`, which ascend.
+
+        Raise Diverged when a loss is NaN or infinite, Stopped soon after `stop` is set.
+        """
+        variant, images = member.variant, self._data.train_images
+        model = network.build(math.prod(images.shape[1:]), len(self._data.classes), variant.dropout, member.seed)
+        state = State.of([v.value for v in model.trainable_variables])
+        settings = Settings.of(variant, member.seed, self._recipe, len(images))
+        start = 0
+        for last in steps:
+            if stop.is_set():
+                raise Stopped
+            span = tf.constant(start), tf.constant(last + 1)
+            loss = float(self._loops[Kind.of(variant)](state, self.images, self.labels, *span, settings))
+            probabilities = self.predict(state.weights, self._test_images)
+            if not (math.isfinite(loss) and np.isfinite(probabilities).all()):
+                raise Diverged(
+                    f"{variant.name}, seed {member.seed}: the loss is not a number any more after step {last}"
+                )
+            yield Stage(last, loss, probabilities, state.weights)
+            start = last + 1
+
+    def predict(self, weights: list[tf.Variable], images: tf.Tensor) -> np.ndarray:
+        """Return the class probabilities `[n, classes]` of uint8 images `[n, …]`, dropout off."""
+        return self._predict(weights, images).numpy()
+
+
 def train(
     members: Sequence[Member],
     data: ImageSet,
@@ -81,44 +133,26 @@ def train(
 ) -> list[Trained]:
     """Train the members and return them in their order.
 
-    `on_report` is called from the members' threads. Raise Diverged when a loss is NaN or infinite, Stopped soon after
-    `stop` is set. What becomes of a member does not depend on which others are trained beside it.
+    `on_report` is called from the members' threads. Raise Diverged or Stopped as Trainer does. What becomes of a
+    member does not depend on which others are trained beside it.
     """
-    images = tf.constant(data.train_images)
-    labels = tf.constant(data.train_labels, tf.int32)
-    test_images = tf.constant(data.test_images)
-    loops = {kind: compile_loop(kind, recipe.batch, len(images)) for kind in {Kind.of(m.variant) for m in members}}
-    predict = tf.function(network.probabilities, autograph=False)
+    trainer = Trainer(data, recipe, [m.variant for m in members])
+    steps = report_steps(recipe, len(data.train_images))
 
     def run(member: Member) -> Trained:
-        variant = member.variant
-        model = network.build(images[0].shape.num_elements(), len(data.classes), variant.dropout, member.seed)
-        state = State.of([v.value for v in model.trainable_variables])
-        settings = Settings.of(variant, member.seed, recipe, len(images))
         history: list[Report] = []
-        start = 0
-        for last in report_steps(recipe, len(images)):
-            if stop.is_set():
-                raise Stopped
-            steps = tf.constant(start), tf.constant(last + 1)
-            loss = float(loops[Kind.of(variant)](state, images, labels, *steps, settings))
-            probabilities = predict(state.weights, test_images).numpy()
-            if not (math.isfinite(loss) and np.isfinite(probabilities).all()):
-                raise Diverged(
-                    f"{variant.name}, seed {member.seed}: the loss is not a number any more after step {last}"
-                )
-            history.append(Report(last, loss, accuracy(probabilities, data.test_labels)))
+        for stage in trainer.stages(member, steps, stop):
+            history.append(Report(stage.step, stage.loss, accuracy(stage.probabilities, data.test_labels)))
             on_report(member, history[-1])
-            start = last + 1
-        return Trained(member, [w.numpy() for w in state.weights], history)
+        return Trained(member, [w.numpy() for w in stage.weights], history)
 
-    return _on_every_core(run, members, stop)
+    return on_every_core(run, members, stop)
 
 
-def _on_every_core(run: Callable[[Member], Trained], members: Sequence[Member], stop: threading.Event) -> list[Trained]:
-    """Run the members, one a core, and return them in their order; the first to fail stops the others."""
+def on_every_core(run: Callable[[Job], Result], jobs: Sequence[Job], stop: threading.Event) -> list[Result]:
+    """Run the jobs, one a core, and return their results in order; the first to fail sets `stop` for the others."""
     with ThreadPoolExecutor(cores(), thread_name_prefix="member") as pool:
-        futures = [pool.submit(run, member) for member in members]
+        futures = [pool.submit(run, job) for job in jobs]
         try:
             for future in as_completed(futures):
                 future.result()
