@@ -108,6 +108,8 @@ def _outlook(facts: Facts, c: Comparison) -> str:
     if c.significant:
         return "They differ, but not in one direction throughout: see what changed between the phases."
     kind = "images on which one alone is right" if facts.paired else "labelled errors"
+    if not c.for_variant + c.for_control:
+        return f"No {kind} have been labelled yet."
     if c.cases_to_go is None:
         return f"As {kind} are split now, more of them would not decide it soon."
     return f"If they go on as until now, about {c.cases_to_go:,} more {kind} decide it."

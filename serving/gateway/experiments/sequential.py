@@ -51,7 +51,7 @@ def log_e_above(cases: int, others: int, odds: float) -> float:
 
 
 def e_value(log_e: float) -> float:
-    """Return E, cut off at e^690 ≈ 1e299."""
+    """Return E, cut off at e^690 ≈ 5e299."""
     return math.exp(min(log_e, LARGEST_LOG))
 
 
