@@ -44,6 +44,15 @@ data: $(VENV)/.serve ## Fetch MNIST into data/ and verify it
 train: $(VENV)/.serve ## Train all variants anew and publish them as new versions (ARGS="--seed 2 --variants l2")
 	@$(BIN)/python -m training train $(ARGS)
 
+study: $(VENV)/.dev data ## Train 26 arms, up to 32 seeds each, and report in runs/study (half an hour; goes on where it was stopped)
+	$(BIN)/python -m training study $(ARGS)
+
+study-quick: $(VENV)/.dev data ## The same, small: 7 arms, 4 seeds, in runs/study-quick (about two minutes on two cores)
+	$(BIN)/python -m training study --quick $(ARGS)
+
+study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional net, added to the report in runs/study
+	$(BIN)/python -m training study --suite convolution $(ARGS)
+
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
@@ -90,4 +99,4 @@ bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and o
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help verify-accuracy bench-worker bench-model-server soak-model-server serve data train lock lint format test test-quick test-docker verify-recipe
+.PHONY: help verify-accuracy bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

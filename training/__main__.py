@@ -1,4 +1,4 @@
-"""The training job's command line: `python -m training train`, `python -m training data`."""
+"""The training job's command line: `python -m training data`, `train`, `study`."""
 
 import argparse
 import contextlib
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training import data, fetch, publish
-from training.variants import VARIANTS, Recipe, Variant, select
+from training.arguments import DATA, parser
+from training.variants import Recipe, Variant, select
 
-DATA, MODELS, RUNS = Path("data"), Path("models"), Path("runs")
 EXIT_BAD_INPUT, EXIT_DIVERGED = 2, 3
 
 
@@ -21,44 +21,14 @@ def main() -> int:
     """Parse the command line, do what it says and return the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = parser().parse_args()
+    run = {"data": run_data, "train": run_train, "study": run_study}[arguments.command]
     try:
-        return arguments.run(arguments)
+        return run(arguments)
     except (data.DataError, ValueError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    top = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
-    names = ",".join(v.name for v in VARIANTS)
-    get = commands.add_parser("data", help="fetch MNIST and verify it")
-    get.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="folder to put it into (default: data)")
-    get.set_defaults(run=run_data)
-    train = commands.add_parser("train", help="train variants and publish them in models/")
-    train.add_argument(
-        "--data", type=Path, metavar="DIR",
-        help="folder of an image set, IDX files or mnist.npz (default: data, into which MNIST is fetched if need be)",
-    )  # fmt: skip
-    train.add_argument("--models", type=Path, default=MODELS, metavar="DIR", help="where to publish (default: models)")
-    train.add_argument(
-        "--runs", type=Path, default=RUNS, metavar="DIR", help="TensorBoard's event files (default: runs)"
-    )
-    train.add_argument("--variants", default=names, metavar="A,B", help=f"which to train (default: {names})")
-    train.add_argument("--if-missing", action="store_true", help="only those that are not published yet")
-    train.add_argument("--seed", type=natural, default=1, metavar="N", help="decides a run bit for bit (default: 1)")
-    train.add_argument("--epochs", type=positive, default=Recipe.epochs, metavar="N", help="(default: %(default)s)")
-    train.add_argument(
-        "--learning-rate", type=float, default=Recipe.learning_rate, metavar="X", help="(default: %(default)s)"
-    )
-    train.add_argument(
-        "--keep", type=positive, default=3, metavar="N", help="versions of a variant to keep (default: 3)"
-    )
-    train.set_defaults(run=run_train)
-    return top
 
 
 def run_data(arguments: argparse.Namespace) -> int:
@@ -97,6 +67,24 @@ def run_train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_study(arguments: argparse.Namespace) -> int:
+    """Train what is missing of a study and write its tables and its report."""
+    images = load_images(arguments.data)
+    with _silenced_stderr():
+        from training import job, population
+        from training.study import command
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        command.main(arguments, images)
+    except population.Diverged as error:
+        print(f"training: {error}; leave its arm out with --arms.", file=sys.stderr)
+        return EXIT_DIVERGED
+    except job.Interrupted as interrupted:
+        print("training: stopped; what is finished is kept, and the same command goes on.", file=sys.stderr)
+        return 128 + interrupted.number
+    return 0
+
+
 @contextlib.contextmanager
 def _silenced_stderr() -> Iterator[None]:
     """Send what TensorFlow's libraries print while they are loaded to nowhere; an exception still gets through."""
@@ -129,20 +117,6 @@ def missing(variants: tuple[Variant, ...], models: Path) -> tuple[Variant, ...]:
     if published:
         publish.write_config(models, published)
     return tuple(v for v in variants if v.name not in published)
-
-
-def positive(text: str) -> int:
-    """Return the integer from 1 that `text` is."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
-
-
-def natural(text: str) -> int:
-    """Return the integer from 0 that `text` is, as far as a seed may go."""
-    if not 0 <= (number := int(text)) < 2**20:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {2**20 - 1}")
-    return number
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""What the training job's command line takes."""
+
+import argparse
+from pathlib import Path
+
+from training.variants import VARIANTS, Recipe
+
+DATA, MODELS, RUNS = Path("data"), Path("models"), Path("runs")
+SUITES = ("regularisers", "convolution")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(prog="python -m training", description="The training job.")
+    commands = top.add_subparsers(required=True, dest="command", metavar="COMMAND")
+    get = commands.add_parser("data", help="fetch MNIST and verify it")
+    get.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="folder to put it into (default: data)")
+    _add_train(commands.add_parser("train", help="train variants and publish them in models/"))
+    _add_study(commands.add_parser("study", help="train many seeds of many arms and compare them"))
+    return top
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    names = ",".join(v.name for v in VARIANTS)
+    train.add_argument(
+        "--data", type=Path, metavar="DIR",
+        help="folder of an image set, IDX files or mnist.npz (default: data, into which MNIST is fetched if need be)",
+    )  # fmt: skip
+    train.add_argument("--models", type=Path, default=MODELS, metavar="DIR", help="where to publish (default: models)")
+    train.add_argument(
+        "--runs", type=Path, default=RUNS, metavar="DIR", help="TensorBoard's event files (default: runs)"
+    )
+    train.add_argument("--variants", default=names, metavar="A,B", help=f"which to train (default: {names})")
+    train.add_argument("--if-missing", action="store_true", help="only those that are not published yet")
+    train.add_argument("--seed", type=natural, default=1, metavar="N", help="decides a run bit for bit (default: 1)")
+    train.add_argument("--epochs", type=positive, default=Recipe.epochs, metavar="N", help="(default: %(default)s)")
+    train.add_argument(
+        "--learning-rate", type=float, default=Recipe.learning_rate, metavar="X", help="(default: %(default)s)"
+    )
+    train.add_argument(
+        "--keep", type=positive, default=3, metavar="N", help="versions of a variant to keep (default: 3)"
+    )
+
+
+def _add_study(study: argparse.ArgumentParser) -> None:
+    study.add_argument("--suite", choices=SUITES, default=SUITES[0], help="(default: %(default)s)")
+    study.add_argument("--quick", action="store_true", help="a small study, in about two minutes on two cores")
+    study.add_argument("--seeds", type=positive, metavar="N", help="of every arm (default: the arm's own number)")
+    study.add_argument("--arms", metavar="A,B", help="which to train and compare (default: all)")
+    study.add_argument("--epochs", type=positive, metavar="N", help="(default: the suite's own number)")
+    study.add_argument("--data", type=Path, metavar="DIR", help="folder of an image set (default: data)")
+    study.add_argument("--folder", type=Path, metavar="DIR", help="of the results (default: runs/study, or -quick)")
+    study.add_argument("--timing", action="store_true", help="only time a step of each of the seed's four arms")
+
+
+def positive(text: str) -> int:
+    """Return the integer from 1 that `text` is."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def natural(text: str) -> int:
+    """Return the integer from 0 that `text` is, as far as a seed may go."""
+    if not 0 <= (number := int(text)) < 2**20:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {2**20 - 1}")
+    return number
