@@ -93,12 +93,25 @@ def test_unpaired_phases_are_compared_each_with_itself() -> None:
     assert compare(UNPAIRED, phases, 1).difference == pytest.approx((80 / 9000 - 8 / 1000 + 0.1 - 0.09) / 2)
 
 
+def test_unpaired_errors_are_held_against_the_weights() -> None:
+    weighted = compare(UNPAIRED, [unpaired_phase([20, 80], [2000, 8000], weights=(0.2, 0.8))], 1)
+    assert weighted.log_e == log_e_shares((80, 20), (0.8, 0.2), UNPAIRED_CONCENTRATION) < 0
+    assert compare(UNPAIRED, [unpaired_phase([20, 80], [2000, 8000])], 1).verdict(0.002) == "undecided"
+
+
+def test_test_and_difference_must_point_the_same_way() -> None:
+    """Labels are given to dropout ten times as often: more errors by its weight, and a lower error rate."""
+    for facts, arm in ((UNPAIRED, 1), (replace(UNPAIRED, control=1), 0)):
+        c = compare(facts, [unpaired_phase([60, 120], [6000, 60_000])], arm)
+        assert (c.significant, c.verdict(0.002)) == (True, "undecided")
+
+
 def test_two_of_three_arms_by_their_bits_with_the_error_shared() -> None:
     phase = paired_phase({0b111: 900, 0b001: 5, 0b011: 7, 0b110: 20, 0b100: 3, 0b000: 2}, arms=3)
     c = compare(THREE, [phase], 2)
     assert (c.for_variant, c.for_control, c.n, c.threshold) == (20 + 3, 5 + 7, 937, 40)
-    wider = compare(THREE, [phase], 2).sequence, compare(replace(THREE, alpha=0.1), [phase], 2).sequence
-    assert wider[0][0] < wider[1][0]  # type: ignore[index]
+    alone = paired_phase({0b11: 900, 0b01: 12, 0b10: 23, 0b00: 2})
+    assert c.sequence == compare(replace(PAIRED, alpha=0.025), [alone], 1).sequence
 
 
 def test_an_arm_that_is_never_served_cannot_be_compared_unpaired() -> None:

@@ -61,6 +61,12 @@ def test_the_first_rule_that_applies_decides(
     assert decision.reasons[0].startswith(reason)
 
 
+def test_of_several_broken_guardrails_the_clearest_is_named_and_all_are_told() -> None:
+    facts = replace(THREE, guardrails=PAIRED.guardrails)
+    decision = decided([paired_phase({}, arms=3, failures=(10, 60, 0), slow=(10, 0, 90))], facts)
+    assert (decision.variant, len(decision.reasons)) == ("dropout", 2)
+
+
 def test_when_the_labels_are_spent_it_is_inconclusive() -> None:
     decision = decided([EARLY], replace(PAIRED, max_labels=408))
     assert decision.recommendation == "inconclusive"

@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from serving.gateway.experiments.outcomes import Facts, Latency, PhaseCounts
 from serving.gateway.experiments.report import build_report
 from tests.gateway.experiments.counts import PAIRED, THREE, UNPAIRED, mcnemar, paired_phase, unpaired_phase
 
-NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone(timedelta(hours=2)))
 WORKED = replace(
     paired_phase({0b11: 8880, 0b01: 30, 0b10: 60, 0b00: 30}),
     compared=9000, disagreements=112, labelled_disagreements=112,
@@ -52,6 +52,12 @@ def test_the_worked_example() -> None:
     assert (seen["decision"]["recommendation"], seen["decision"]["variant"]) == ("ship", "dropout")
 
 
+def test_any_arm_may_be_control_and_weights_are_those_of_now() -> None:
+    seen = report(replace(PAIRED, control=1), [WORKED, replace(WORKED, weights=(0.8, 0.2))])
+    assert [(arm["control"], arm["weight"]) for arm in seen["arms"]] == [(False, 0.8), (True, 0.2)]
+    assert [(c["variant"], c["vs"], c["verdict"]) for c in seen["comparisons"]] == [("l2", "dropout", "worse")]
+
+
 def test_unpaired_counts_each_arm_by_its_own_labels() -> None:
     seen = report(UNPAIRED, [unpaired_phase([30, 10], [1000, 500], requests=(2000, 1000), failures=(4, 0))])
     assert [(arm["n"], arm["accuracy"], arm["error_rate"]) for arm in seen["arms"]] == [
@@ -83,4 +89,5 @@ def test_it_says_when_only_disagreements_have_labels() -> None:
     queue = mcnemar(0, 30, 60, compared=8980, disagreements=90, labelled_disagreements=90)
     seen = report(PAIRED, [queue])
     assert seen["notes"][0].startswith("Labels were mostly given to images on which the arms disagree")
+    assert report(PAIRED, [replace(WORKED, disagreements=90, compared=12_000)])["notes"] == []
     assert (seen["comparisons"][0]["n"], seen["arms"][0]["n"]) == (8980, 90)
