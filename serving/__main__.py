@@ -46,6 +46,7 @@ def main() -> int:
         "MODEL_SERVER_MODEL_CONFIG_FILE_POLL_WAIT_SECONDS": "1",
     }
     environment.setdefault("GATEWAY_MODEL_SERVER", f"127.0.0.1:{environment['MODEL_SERVER_PORT']}")
+    environment.setdefault("GATEWAY_DATABASE_URL", f"sqlite:///{ROOT / 'experiments.db'}")
     services = {"model server": start(environment, "-m", "serving.model_server")}
     try:
         ended = watch(services, stop, lambda: listens(int(environment["MODEL_SERVER_PORT"])))

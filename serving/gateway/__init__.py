@@ -8,13 +8,29 @@ from pathlib import Path
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 
+from serving.gateway.experiments.service import Experiments
 from serving.gateway.in_flight import InFlight
 from serving.gateway.logs import log_config
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.metrics import Metrics
 from serving.gateway.settings import Settings, SettingsError
+from serving.gateway.store.engine import UnusableDatabase
+from serving.gateway.store.store import Store
 from serving.gateway.tf_serving.client import ModelServer
-from serving.gateway.views import compare, documentation, health, predict, problems, request_log, variants
+from serving.gateway.views import (
+    admin,
+    compare,
+    documentation,
+    experiments,
+    feedback,
+    health,
+    predict,
+    problems,
+    promotions,
+    reports,
+    request_log,
+    variants,
+)
 from serving.gateway.views.bodies import BodyRequest
 from serving.gateway.views.context import Gateway
 
@@ -22,7 +38,8 @@ VERSION = "0.1.0"
 INFO = Info(
     title="dropserve",
     version=VERSION,
-    description="Says which digit an image shows, by one variant of a classifier or by all of them side by side.",
+    description="Says which digit an image shows, by one variant of a classifier or by all of them side by side, "
+    "and finds out from live traffic which variant is better.",
 )
 CANNOT_START = 4  # the exit status on which gunicorn gives up instead of starting the worker again
 
@@ -31,27 +48,30 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     """Build the application from the settings in `environ`, the process's own if not given; connect to nothing."""
     try:
         settings = Settings.from_environ(os.environ if environ is None else environ)
-    except SettingsError as error:
+        store = Store(settings.database_url)
+    except (SettingsError, UnusableDatabase) as error:
         os.write(2, f"{error}\n".encode())
         raise SystemExit(CANNOT_START) from error
     logging.config.dictConfig(log_config(settings.log_level))
     app = OpenAPI(
-        __name__, info=INFO, doc_ui=False, validation_error_status="default",
+        __name__, info=INFO, doc_ui=False, security_schemes=admin.SCHEME, validation_error_status="default",
         validation_error_model=problems.Problem, validation_error_callback=problems.invalid_parameters,
     )  # fmt: skip
     app.openapi_version = "3.1.0"  # what generators and testers of clients read
     app.request_class = BodyRequest
     app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes + 1, MAX_FORM_PARTS=settings.max_instances + 1)
+    model_server, metrics = ModelServer(settings.model_server, settings.deadline_ms / 1000), Metrics()
     app.extensions["gateway"] = Gateway(
         settings=settings,
         manifest=ManifestFile(Path(settings.models_dir) / "manifest.json"),
-        model_server=ModelServer(settings.model_server, settings.deadline_ms / 1000),
-        metrics=Metrics(),
+        model_server=model_server,
+        metrics=metrics,
         in_flight=InFlight(settings.max_in_flight),
+        experiments=Experiments(store, model_server, metrics),
     )
     request_log.register(app)
     problems.register(app)
-    for view in (predict, compare, variants, health):
+    for view in (predict, compare, variants, promotions, feedback, experiments, reports, health):
         app.register_api(view.blueprint)
     app.register_blueprint(documentation.blueprint)
     app.register_blueprint(documentation.swagger_files())

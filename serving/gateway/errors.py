@@ -36,6 +36,18 @@ class NotFound(GatewayError):
     status, title = 404, "Not Found"
 
 
+class Unauthorized(GatewayError):
+    """The call is for administrators: `Authorization: Bearer TOKEN`."""
+
+    status, title = 401, "Unauthorized"
+
+
+class Conflict(GatewayError):
+    """What is asked for does not go with what is there."""
+
+    status, title = 409, "Conflict"
+
+
 class TooLarge(GatewayError):
     """The body, an image or the number of images is over a limit."""
 

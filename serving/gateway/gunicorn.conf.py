@@ -2,6 +2,7 @@
 
 import logging.config
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -29,6 +30,10 @@ except SettingsError as error:
     shutil.rmtree(METRICS_DIR, ignore_errors=True)
     sys.exit(str(error))
 
+if not settings.admin_token:  # one for all workers, told once
+    os.environ["GATEWAY_ADMIN_TOKEN"] = secrets.token_urlsafe(24)
+    print(f"Administrators' token: {os.environ['GATEWAY_ADMIN_TOKEN']}   (GATEWAY_ADMIN_TOKEN is not set)", flush=True)
+
 wsgi_app = "serving.gateway:create_app()"
 bind = f"{settings.host}:{settings.port}"
 workers = settings.workers
@@ -48,6 +53,12 @@ def on_starting(server: Any) -> None:
     logging.config.dictConfig(log_config(settings.log_level))
     for leftover in Path(METRICS_DIR).glob("*.db"):
         leftover.unlink()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Let a worker write what it still has to record."""
+    if hasattr(worker.wsgi, "extensions"):  # it is None in the parent of a worker that was killed
+        worker.wsgi.extensions["gateway"].experiments.close()
 
 
 def child_exit(server: Any, worker: Any) -> None:

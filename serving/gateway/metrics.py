@@ -28,6 +28,14 @@ class Metrics:
         self.images = Histogram(
             "gateway_request_images", "Images in a request", ["variant", "version"], buckets=IMAGES, registry=registry
         )
+        self.exposures_dropped = Counter(
+            "gateway_exposures_dropped", "Exposures that the store had no room or time for", registry=registry
+        )
+        self.shadows_dropped = Counter(
+            "gateway_shadows_dropped",
+            "Images about which other arms were not asked for want of time",
+            registry=registry,
+        )
 
     def answered(self, path: str, variant: str, version: str, status: int, seconds: float, images: int) -> None:
         """Record one answered request; `path` is the route's pattern."""

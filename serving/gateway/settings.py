@@ -12,9 +12,19 @@ class SettingsError(ValueError):
     """A setting whose value cannot be used; the text is one line that names it."""
 
 
-def setting(default: Any, help: str, *, least: int | None = None, most: int | None = None, choices: tuple = ()) -> Any:
+def setting(
+    default: Any,
+    help: str,
+    *,
+    least: int | None = None,
+    most: int | None = None,
+    choices: tuple = (),
+    secret: bool = False,
+) -> Any:
     """Declare one row of the table; `least` and `most` are inclusive."""
-    return field(default=default, metadata={"help": help, "least": least, "most": most, "choices": choices})
+    return field(
+        default=default, repr=not secret, metadata={"help": help, "least": least, "most": most, "choices": choices}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +48,13 @@ class Settings:
     port: int = setting(8080, "Port to listen on", least=0, most=65_535)
     workers: int = setting(2, "Worker processes", least=1, most=256)
     threads: int = setting(72, "Threads in a worker; keep it above `GATEWAY_MAX_IN_FLIGHT`", least=1, most=1024)
+    database_url: str = setting(
+        "sqlite:///experiments.db",
+        "Where experiments are kept: `sqlite:///FILE`, `postgresql://USER:PASSWORD@HOST/NAME`",
+    )
+    admin_token: str = setting(
+        "", "What administrators' calls have to bear; made at start, and printed, if there is none", secret=True
+    )
     log_level: str = setting("info", "Least severe log line that is written", choices=LOG_LEVELS)
 
     @classmethod
@@ -64,6 +81,6 @@ def _parse(row: Field, text: str) -> int | str:
     choices = row.metadata["choices"]
     if choices and text not in choices:
         raise SettingsError(f"{problem} one of {', '.join(choices)} (default {row.default})")
-    if not text:
+    if not text and row.default:
         raise SettingsError(f"{problem} some text (default {row.default})")
     return text

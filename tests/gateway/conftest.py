@@ -1,14 +1,19 @@
 import json
 import logging
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from serving.gateway import create_app
+from serving.gateway.store.store import Store
+from tests.gateway.databases import new_database, postgresql
 from tests.gateway.model_server import FakeModelServer
 
 
@@ -25,6 +30,9 @@ MANIFEST = {
     "classes": [str(digit) for digit in range(10)], "default": "plain",
     "variants": [variant("plain"), variant("dropout", "mc_dropout")],
 }  # fmt: skip
+
+ADMIN_TOKEN = "a-token-for-tests"
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
 MakeClient = Callable[..., FlaskClient]
 
@@ -47,15 +55,65 @@ def manifest_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a real PostgreSQL."""
+    with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the schema, whose copies spare tests the migrations."""
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    store = Store(f"sqlite:///{file}")
+    with store.read():
+        store.close()
+    return file
+
+
 @pytest.fixture
-def make_client(fake_server: FakeModelServer, manifest_folder: Path) -> MakeClient:
-    """Return a function that takes settings, such as `max_instances=2`, and gives a client of an app that has them."""
+def database_kind() -> str:
+    """The kind of database a test runs on; tests of both kinds are parametrized by it."""
+    return os.environ.get("TEST_DATABASE", "sqlite")
+
+
+@pytest.fixture
+def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database."""
+    if database_kind == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "experiments.db")
+        yield f"sqlite:///{tmp_path}/experiments.db"
+    else:
+        with new_database(request.getfixturevalue("postgresql_server")) as url:
+            yield url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A store of its own."""
+    made = Store(database_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_client(fake_server: FakeModelServer, manifest_folder: Path, database_url: str) -> Iterator[MakeClient]:
+    """Give a function that takes settings, such as `max_instances=2`, and returns a client of an app that has them."""
+    apps: list[Flask] = []
 
     def make(**settings: object) -> FlaskClient:
-        given = {"models_dir": manifest_folder, "model_server": fake_server.address, **settings}
-        return create_app({f"GATEWAY_{name.upper()}": str(value) for name, value in given.items()}).test_client()
+        given = {
+            "models_dir": manifest_folder, "model_server": fake_server.address, "admin_token": ADMIN_TOKEN,
+            "database_url": database_url, **settings,
+        }  # fmt: skip
+        app = create_app({f"GATEWAY_{name.upper()}": str(value) for name, value in given.items()})
+        apps.append(app)
+        return app.test_client()
 
-    return make
+    yield make
+    for app in apps:
+        app.extensions["gateway"].experiments.close()
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """POST /compare."""
 
-import base64
 import time
-from io import BytesIO
 from typing import Any
 
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
-from PIL import Image
 
 from serving.gateway import prediction
 from serving.gateway.manifest import Manifest, Variant
@@ -18,6 +15,7 @@ from serving.gateway.views.answers import CompareAnswer, send
 from serving.gateway.views.bodies import DOCUMENTED, read_images
 from serving.gateway.views.context import Gateway, gateway, record
 from serving.gateway.views.parameters import CompareQuery, Headers
+from serving.gateway.views.pictures import data_url
 from serving.gateway.views.problems import OF_PREDICTIONS, problems
 
 blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")])
@@ -46,7 +44,7 @@ def compare(query: CompareQuery, header: Headers) -> Response:
     for at, of_image in enumerate(zip(*by_variant, strict=True)):
         pixels = images.pixels[at * manifest.image.pixels : (at + 1) * manifest.image.pixels]
         agree = len({each["label"] for each in of_image}) == 1
-        results.append({"seen": _data_url(pixels, images), "agree": agree, "variants": of_image})
+        results.append({"seen": data_url(pixels, manifest.image), "agree": agree, "variants": of_image})
     return send({"request_id": record().id, "results": results})
 
 
@@ -74,9 +72,3 @@ def _ask(services: Gateway, manifest: Manifest, variant: Variant, images: Images
         }
         for at, label in enumerate(probabilities.argmax(axis=1).tolist())
     ]
-
-
-def _data_url(pixels: bytes, images: Images) -> str:
-    file = BytesIO()
-    Image.frombytes("L", (images.width, images.height), pixels).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

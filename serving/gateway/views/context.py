@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask import current_app, g
 
+from serving.gateway.experiments.service import Experiments
 from serving.gateway.in_flight import InFlight
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.metrics import Metrics
@@ -20,6 +21,7 @@ class Gateway:
     model_server: ModelServer
     metrics: Metrics
     in_flight: InFlight
+    experiments: Experiments
 
 
 @dataclass(slots=True)

@@ -24,8 +24,11 @@ def swagger_files() -> Blueprint:
 @blueprint.get("/")
 def index() -> Response:
     """Say where what is."""
-    pages = ("documentation.docs", "documentation.openapi", "variants.variants", "health.readyz", "health.metrics")
-    calls = ("predict.predict", "compare.compare")
+    pages = (
+        "documentation.docs", "documentation.openapi", "variants.variants", "experiments.every", "health.readyz",
+        "health.metrics",
+    )  # fmt: skip
+    calls = ("predict.predict", "compare.compare", "feedback.feedback")
     return send({"GET": [url_for(page) for page in pages], "POST": [url_for(call) for call in calls]})
 
 

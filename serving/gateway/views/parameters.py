@@ -48,6 +48,22 @@ class PredictQuery(Parameters):
     uncertainty: bool = Field(False, description="Also return entropy and mutual information, from sampled dropout")
 
 
+class NamedPath(Parameters):
+    """The path of what concerns one experiment or variant."""
+
+    model_config = ConfigDict(title="path")
+
+    name: str = Field(max_length=64)
+
+
+class QueueQuery(Parameters):
+    """The query of GET /experiments/{name}/disagreements."""
+
+    model_config = ConfigDict(title="query", extra="forbid")
+
+    limit: int = Field(20, ge=1, le=100, description="Most images in the answer")
+
+
 class CompareQuery(Parameters):
     """The query of POST /compare."""
 

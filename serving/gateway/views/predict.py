@@ -1,6 +1,9 @@
 """POST /predict."""
 
 import os
+import time
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -8,18 +11,23 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from flask_openapi.utils import parse_body
 
-from serving.gateway import prediction
-from serving.gateway.manifest import Manifest
-from serving.gateway.routing import choose
+from serving.gateway import prediction, routing
+from serving.gateway.errors import GatewayError, Unprocessable
+from serving.gateway.experiments import traffic
+from serving.gateway.experiments.live import Snapshot
+from serving.gateway.experiments.prediction_id import Exposed, PredictionRef, sign
+from serving.gateway.experiments.shadow import Job
+from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.tf_serving.client import Answer
+from serving.gateway.tf_serving.messages import Images
 from serving.gateway.views.answers import PredictAnswer, send
 from serving.gateway.views.bodies import DOCUMENTED, read_images
-from serving.gateway.views.context import gateway, record
+from serving.gateway.views.context import Gateway, gateway, record
 from serving.gateway.views.instances import Instances
 from serving.gateway.views.parameters import Headers, PredictQuery
 from serving.gateway.views.problems import OF_PREDICTIONS, problems
 
-ID_BYTES = 16
+KEY_BYTES = 12
 
 blueprint = APIBlueprint("predict", __name__, abp_tags=[Tag(name="predictions")])
 blueprint.components_schemas.update(parse_body(Instances)[1])
@@ -36,43 +44,109 @@ blueprint.components_schemas.update(parse_body(Instances)[1])
 )
 def predict(query: PredictQuery, header: Headers) -> Response:
     """Say which class each image shows."""
-    services = gateway()
+    services, log = gateway(), record()
     with services.in_flight:
-        manifest = services.manifest.current()
-        route = choose(manifest, query.variant, query.experiment)
-        images = read_images(request, manifest.image, services.settings)
-        log = record()
-        log.variant, log.images = route.variant.name, images.count
+        manifest, snapshot = services.manifest.current(), services.experiments.live.current()
         if query.uncertainty:
-            answer = prediction.predict_uncertainty(
-                services.model_server, manifest, route.variant, images, services.settings.uncertainty_samples
-            )
+            chosen: Variant | routing.Exposure = _sampled(manifest, snapshot, query)
         else:
-            answer = prediction.predict(services.model_server, manifest, route.variant, images)
-        log.version = str(answer.version)
+            chosen = routing.choose(manifest, snapshot, query.variant, query.experiment, header.unit_id or log.id)
+        images = read_images(request, manifest.image, services.settings)
+        log.images = images.count
+        key = os.urandom(KEY_BYTES).hex()
+        if isinstance(chosen, routing.Exposure):
+            return _expose(services, manifest, snapshot, chosen, images, key)
+        log.variant = chosen.name
+        if query.uncertainty:
+            samples = services.settings.uncertainty_samples
+            answer = prediction.predict_uncertainty(services.model_server, manifest, chosen, images, samples)
+        else:
+            answer = prediction.predict(services.model_server, manifest, chosen, images)
+    ids = _ids(snapshot, key, traffic.said(answer, manifest), chosen, answer.version, None)
+    return _answer(answer, manifest, chosen, None, ids)
+
+
+def _sampled(manifest: Manifest, snapshot: Snapshot, query: PredictQuery) -> Variant:
+    """Return who answers with sampled dropout: never an experiment, whose arms are compared without."""
+    if query.experiment is not None:
+        raise Unprocessable("An experiment compares answers without sampling: leave out experiment or uncertainty.")
+    if query.variant is not None:
+        return routing.named(manifest, query.variant)
+    return routing.default(manifest, snapshot)
+
+
+def _expose(
+    services: Gateway, manifest: Manifest, snapshot: Snapshot, chosen: routing.Exposure, images: Images, key: str
+) -> Response:
+    """Answer as an experiment says; what happened is recorded, and other arms are asked, in the background."""
+    running, assignment = chosen
+    until = time.monotonic() + services.settings.deadline_ms / 1000
+    record().variant = running.arms[assignment.arm]
+    served, outcomes = traffic.serve(
+        running, assignment.arm, manifest, partial(_ask, services, manifest, images, until)
+    )
+    if isinstance(served, GatewayError):
+        arm, ids = None, []
+    else:
+        arm = served.arm
+        exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, arm)
+        ids = _ids(snapshot, key, outcomes[arm].said or (), served.variant, served.answer.version, exposed)
+    exposure = traffic.exposure(key, running, assignment, arm, outcomes, images.count)
+    if running.paired:
+        services.experiments.shadow.submit(Job(running, manifest, images, outcomes, exposure, ids))
+    else:
+        services.experiments.recorder.record(exposure)
+    if isinstance(served, GatewayError):
+        raise served
+    return _answer(served.answer, manifest, served.variant, running.name, ids)
+
+
+def _ask(services: Gateway, manifest: Manifest, images: Images, until: float, variant: Variant) -> Answer:
+    """Ask one arm, by the moment `until` on the monotonic clock."""
+    return prediction.predict(
+        services.model_server, manifest, variant, images, timeout=max(0.0, until - time.monotonic())
+    )
+
+
+def _ids(
+    snapshot: Snapshot, key: str, said: Sequence[traffic.Said], variant: Variant, version: int, exposed: Exposed | None
+) -> list[str]:
+    """Return an id for each image; before the store has been reached once, one on which there can be no feedback."""
+    keys = [f"{key}.{at}" for at in range(len(said))]
+    if (secret := snapshot.signing_key) is None:
+        return keys
+    return [
+        sign(secret, PredictionRef(name, label, variant.name, version, exposed))
+        for name, (label, _) in zip(keys, said, strict=True)
+    ]
+
+
+def _answer(
+    answer: Answer, manifest: Manifest, variant: Variant, experiment: str | None, ids: Sequence[str]
+) -> Response:
+    log = record()
+    log.variant, log.version = variant.name, str(answer.version)
     return send(
         {
             "request_id": log.id,
-            "variant": route.variant.name,
+            "variant": variant.name,
             "version": answer.version,
-            "experiment": route.experiment,
-            "predictions": _predictions(answer, manifest),
+            "experiment": experiment,
+            "predictions": _predictions(answer, manifest, ids),
         }
     )
 
 
-def _predictions(answer: Answer, manifest: Manifest) -> list[dict[str, Any]]:
+def _predictions(answer: Answer, manifest: Manifest, ids: Sequence[str]) -> list[dict[str, Any]]:
     probabilities = answer.outputs[prediction.PROBABILITIES]
-    best = probabilities.argmax(axis=1).tolist()
-    ids = os.urandom(ID_BYTES * len(best)).hex()
     predictions: list[dict[str, Any]] = [
         {
-            "id": ids[2 * ID_BYTES * at : 2 * ID_BYTES * (at + 1)],
+            "id": ids[at],
             "label": manifest.classes[label],
             "confidence": probabilities[at, label],
             "probabilities": probabilities[at],
         }
-        for at, label in enumerate(best)
+        for at, label in enumerate(probabilities.argmax(axis=1).tolist())
     ]
     for name in prediction.UNCERTAINTY_OUTPUTS:
         for each, value in zip(predictions, answer.outputs.get(name, ()), strict=False):

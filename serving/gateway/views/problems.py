@@ -94,6 +94,8 @@ def _answer(error: GatewayError) -> Response:
     response = Response(orjson.dumps(body), status=error.status, content_type=MIMETYPE)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

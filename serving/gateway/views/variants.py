@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from serving.gateway.errors import Unavailable
 from serving.gateway.manifest import ImageFormat, Variant
+from serving.gateway.routing import default
 from serving.gateway.views.answers import send
 from serving.gateway.views.context import gateway
 from serving.gateway.views.problems import problems
@@ -48,4 +49,5 @@ def variants() -> Response:
         for variant, state in zip(manifest.variants, states, strict=True)
     ]
     image = manifest.image.model_dump()
-    return send({"default": manifest.default, "image": image, "classes": manifest.classes, "variants": listed})
+    answering = default(manifest, services.experiments.live.current()).name
+    return send({"default": answering, "image": image, "classes": manifest.classes, "variants": listed})

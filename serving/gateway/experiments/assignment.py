@@ -1,0 +1,51 @@
+"""Assign units to arms: by hashing alone, so that every worker agrees and nothing is looked up."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Assignment(NamedTuple):
+    """The arm of a unit, the probability with which units get it, and the unit's 64-bit name in this phase."""
+
+    arm: int
+    propensity: float
+    unit: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """How one phase of an experiment divides units.
+
+    Being in the experiment and being in an arm are drawn with a salt each: with one, those who are in would be the same
+    in every experiment of that salt, and their arms would depend on it.
+    """
+
+    traffic: float
+    weights: Sequence[float]
+    traffic_salt: str
+    arm_salt: str
+
+    def assign(self, unit: str) -> Assignment | None:
+        """Return the assignment of `unit`, None if it is not in the experiment."""
+        if _draw(_digest(self.traffic_salt, unit)) >= self.traffic:
+            return None
+        digest = _digest(self.arm_salt, unit)
+        share, reached, arm = _draw(digest), 0.0, 0
+        for number, weight in enumerate(self.weights):
+            if weight:
+                arm = number  # the last one takes what rounding leaves over
+                reached += weight
+                if share < reached:
+                    break
+        return Assignment(arm, self.weights[arm], int.from_bytes(digest[8:16], signed=True))
+
+
+def _digest(salt: str, unit: str) -> bytes:
+    return hashlib.sha256(f"{salt}:{unit}".encode()).digest()
+
+
+def _draw(digest: bytes) -> float:
+    """Return a number of [0, 1)."""
+    return (int.from_bytes(digest[:8]) >> 11) / 2**53

@@ -1,0 +1,94 @@
+"""Write exposures in batches, off the path of the requests that made them."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from serving.gateway.errors import GatewayError
+from serving.gateway.store import exposures
+from serving.gateway.store.exposures import Exposure
+from serving.gateway.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.1
+RETRY_SECONDS = 0.5
+MOST_WAITING = 20_000  # images; while the store is gone, more are dropped
+BATCH = 500  # images in a transaction, about
+LAST_SECONDS = 5.0  # to write what waits when the worker ends
+
+
+class Recorder:
+    """A bounded queue of exposures, and the thread of this worker that writes them."""
+
+    def __init__(self, store: Store, dropped: Callable[[int], None]) -> None:
+        """Prepare to write to `store`; `dropped` is called with the number of exposures that found no room."""
+        self._store = store
+        self._dropped = dropped
+        self._waiting: list[Exposure] = []
+        self._images = 0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._ending = False
+
+    def record(self, exposure: Exposure) -> None:
+        """Take an exposure to be written soon, or drop it where too many wait."""
+        with self._changed:
+            if self._images + exposure.images > MOST_WAITING:
+                self._dropped(1)
+                return
+            self._images += exposure.images
+            self._waiting.append(exposure)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Write what waits, for LAST_SECONDS at most."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(LAST_SECONDS)
+
+    def _run(self) -> None:
+        until = float("inf")
+        while time.monotonic() < until:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ending, FLUSH_SECONDS)
+                if self._ending:
+                    until = min(until, time.monotonic() + LAST_SECONDS)
+                    if not self._waiting:
+                        return
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write all that waits; what cannot be written goes on waiting."""
+        while batch := self._batch():
+            try:
+                with self._store.write() as connection:
+                    exposures.lock(connection, {exposure.experiment_id for exposure in batch})
+                    exposures.write(connection, batch)
+            except GatewayError:
+                time.sleep(RETRY_SECONDS)
+                return
+            except Exception:
+                logger.exception("exposures that cannot be written are dropped")
+                self._dropped(len(batch))
+            self._remove(batch)
+
+    def _batch(self) -> list[Exposure]:
+        with self._changed:
+            images, batch = 0, []
+            for exposure in self._waiting:
+                images += exposure.images
+                batch.append(exposure)
+                if images >= BATCH:
+                    break
+            return batch
+
+    def _remove(self, batch: list[Exposure]) -> None:
+        with self._changed:
+            del self._waiting[: len(batch)]
+            self._images -= sum(exposure.images for exposure in batch)

@@ -1,0 +1,109 @@
+"""What an experiment is asked to be: checked when it is made, frozen once it is started."""
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from serving.gateway.experiments.outcomes import Facts, Guardrail
+from serving.gateway.manifest import Name
+
+FEWEST_ARMS, MOST_ARMS = 2, 6  # each arm doubles the number of masks
+MOST_LABELS = 100_000_000
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Arm(BaseModel):
+    """One variant of an experiment and the share of its units that get this variant's answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    variant: Name
+    weight: Share
+
+
+class GuardrailSpec(BaseModel):
+    """A bound on what a variant may cost: its rate may be (1 + `margin`) times that of control."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metric: Literal["error_rate", "slow"] = Field(description="Requests that failed, or took over `threshold_ms`")
+    margin: float = Field(ge=0, le=100, allow_inf_nan=False)
+    threshold_ms: float | None = Field(None, gt=0, le=600_000, description="Milliseconds; `slow` needs it")
+
+    @model_validator(mode="after")
+    def _has_its_threshold(self) -> Self:
+        if (self.metric == "slow") != (self.threshold_ms is not None):
+            raise ValueError("threshold_ms belongs to the metric 'slow', and to no other")
+        return self
+
+
+class ExperimentSpec(BaseModel):
+    """An experiment: which variants, who gets which, and when it is decided."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    hypothesis: str = Field("", max_length=2000)
+    control: Name = Field(description="The arm that the others are compared with")
+    arms: list[Arm] = Field(min_length=FEWEST_ARMS, max_length=MOST_ARMS)
+    traffic: float = Field(1.0, gt=0, le=1, allow_inf_nan=False, description="Share of the units that take part")
+    paired: bool = Field(False, description="Also ask the other arms about each image, in the background")
+    alpha: float = Field(0.05, gt=0, lt=0.5, allow_inf_nan=False)
+    margin: float = Field(0.002, gt=0, lt=1, allow_inf_nan=False, description="Differences below it do not matter")
+    max_labels: int = Field(200_000, ge=1, le=MOST_LABELS)
+    guardrails: list[GuardrailSpec] = Field(default=[], max_length=2)
+    on_decision: Literal["notify", "promote"] = "notify"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        variants = self.variants
+        if len(set(variants)) < len(variants):
+            raise ValueError(f"a variant is an arm twice: {', '.join(variants)}")
+        if self.control not in variants:
+            raise ValueError(f"control {self.control!r} is none of the arms {', '.join(variants)}")
+        if len({guardrail.metric for guardrail in self.guardrails}) < len(self.guardrails):
+            raise ValueError("a metric has two guardrails")
+        check_weights([arm.weight for arm in self.arms], self.paired)
+        return self
+
+    @property
+    def variants(self) -> list[str]:
+        """Return the variants in the order of the arms."""
+        return [arm.variant for arm in self.arms]
+
+    @property
+    def weights(self) -> list[float]:
+        """Return the weights in the order of the arms."""
+        return [arm.weight for arm in self.arms]
+
+    @property
+    def facts(self) -> Facts:
+        """Return what the experiment is judged by."""
+        return Facts(
+            self.name, tuple(self.variants), self.variants.index(self.control), self.paired, self.alpha, self.margin,
+            self.max_labels, tuple(Guardrail(g.metric, g.margin, g.threshold_ms) for g in self.guardrails),
+        )  # fmt: skip
+
+    @property
+    def slow_ms(self) -> float:
+        """Return from how many milliseconds on a request counts as slow; infinity if it never does."""
+        return next((g.threshold_ms for g in self.guardrails if g.threshold_ms is not None), math.inf)
+
+
+def check_weights(weights: list[float], paired: bool) -> None:
+    """Raise ValueError for weights that do not share out the units."""
+    if not math.isclose(sum(weights), 1, abs_tol=1e-6):
+        raise ValueError(f"the weights add up to {sum(weights):g}, not to 1")
+    if not paired and not all(weights):
+        raise ValueError("a weight of 0 needs paired: true; otherwise that arm is never asked")
+
+
+def user_labels_decide(weights: list[float], paired: bool) -> bool:
+    """Say whether labels that users volunteer are evidence.
+
+    They tend to come when the answer that was served is wrong. Unpaired that is so in every arm alike. Paired, it
+    favours the arms that are served less, unless all are served alike.
+    """
+    return len(set(weights)) == 1 if paired else all(weights)

@@ -1,0 +1,41 @@
+"""The counters: kept in the transaction that stores what they count, so that a report reads a few dozen rows."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from serving.gateway.store.store import insert
+from serving.gateway.store.tables import counts
+
+
+class Count(NamedTuple):
+    """What is counted: of which arm, and with which further value, where it has them."""
+
+    name: str
+    arm: int = 0
+    value: int = 0
+
+
+Tally = Counter[Count]
+
+
+def add(connection: Connection, experiment: int, phase: int, tally: Mapping[Count, int]) -> None:
+    """Add `tally` to the counters of one phase."""
+    rows = [
+        {"experiment_id": experiment, "phase": phase, **count._asdict(), "n": n} for count, n in sorted(tally.items())
+    ]
+    if rows:
+        statement = insert(connection, counts)
+        sum_up = {"n": counts.c.n + statement.excluded.n}
+        connection.execute(statement.on_conflict_do_update(index_elements=list(counts.primary_key), set_=sum_up), rows)
+
+
+def read(connection: Connection, experiment: int) -> dict[int, Tally]:
+    """Return the counters of an experiment by phase; phases without any are missing."""
+    phases: dict[int, Tally] = {}
+    query = select(counts.c.phase, counts.c.name, counts.c.arm, counts.c.value, counts.c.n)
+    for phase, name, arm, value, n in connection.execute(query.where(counts.c.experiment_id == experiment)):
+        phases.setdefault(phase, Tally())[Count(name, arm, value)] = n
+    return phases

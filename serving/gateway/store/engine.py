@@ -1,0 +1,88 @@
+"""Connect to the database: PostgreSQL by psycopg, or SQLite with what keeps its commits safe."""
+
+import importlib
+import logging
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+logger = logging.getLogger(__name__)
+
+BUSY_SECONDS = 5  # that SQLite waits for another's transaction
+CONNECT_SECONDS = 3
+POOL = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 5}
+OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
+WRITES = "writes"  # the execution option of connections whose transaction writes
+KNOWN = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
+
+
+class UnusableDatabase(ValueError):
+    """A database that cannot be used whatever happens later; the text is one line that says why."""
+
+
+def connect(url: str) -> Engine:
+    """Return the engine for `url`; nothing is connected before it is used. Raise UnusableDatabase."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UnusableDatabase(f"The database's URL cannot be read; it must be {KNOWN}.") from error
+    match parsed.get_backend_name():
+        case "postgresql":
+            return _postgresql(parsed)
+        case "sqlite" if parsed.database and parsed.database != ":memory:":
+            return _sqlite(parsed)
+    raise UnusableDatabase(f"The database {parsed.render_as_string()!r} cannot be used; it must be {KNOWN}.")
+
+
+def sqlite_module() -> ModuleType:
+    """Return pysqlite3, which brings a SQLite of its own, or Python's sqlite3 where there is none."""
+    try:
+        return importlib.import_module("pysqlite3.dbapi2")
+    except ImportError:
+        return importlib.import_module("sqlite3")
+
+
+def journal_mode(version: tuple[int, ...]) -> str:
+    """Return the mode in which this version of SQLite keeps its commits; raise UnusableDatabase for one too old.
+
+    From 3.7.0 on, several connections in WAL mode could lose commits, fixed in 3.51.3, 3.50.7 and 3.44.6.
+    """
+    text = ".".join(map(str, version))
+    if version < OLDEST_SQLITE:
+        raise UnusableDatabase(f"SQLite {text} is too old; install pysqlite3, or use PostgreSQL.")
+    safe = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    return "WAL" if safe else "TRUNCATE"
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={"connect_timeout": CONNECT_SECONDS},
+        pool_pre_ping=True,  # the database may have been restarted since
+        **POOL,
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    module = sqlite_module()
+    mode = journal_mode(module.sqlite_version_info)
+    logger.info("SQLite %s, journal mode %s", module.sqlite_version, mode)
+    engine = create_engine(url, module=module, connect_args={"timeout": BUSY_SECONDS}, **POOL)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # transactions begin below, not where the driver guesses
+        cursor = connection.cursor()
+        for pragma in (f"journal_mode={mode}", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and then writes would fail where another has written in between.
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,76 @@
+"""Keep experiments, their phases, and the log of who did what."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from serving.gateway.store.store import bump
+from serving.gateway.store.tables import audit, experiments, phases, state
+
+SALT_BYTES = 16
+
+
+def create(connection: Connection, spec: dict[str, Any]) -> None:
+    """Keep a new experiment as a draft; its name must be free."""
+    connection.execute(
+        insert(experiments).values(name=spec["name"], spec=spec, status="draft", phase=0, created_at=time.time())
+    )
+    bump(connection)
+
+
+def find(connection: Connection, name: str, *, hold: bool = False) -> Row | None:
+    """Return an experiment, None if there is none of this name; `hold` it until the transaction ends."""
+    query = select(experiments).where(experiments.c.name == name)
+    return connection.execute(query.with_for_update(key_share=True) if hold else query).one_or_none()
+
+
+def every(connection: Connection) -> Sequence[Row]:
+    """Return all experiments, the oldest first."""
+    return connection.execute(select(experiments).order_by(experiments.c.id)).all()
+
+
+def change(connection: Connection, experiment: int, **values: Any) -> None:
+    """Change columns of an experiment."""
+    connection.execute(update(experiments).where(experiments.c.id == experiment).values(**values))
+    bump(connection)
+
+
+def open_phase(connection: Connection, experiment: int, weights: Sequence[float], traffic: float) -> None:
+    """Open the next phase: with salts of its own, so that its units are drawn anew."""
+    (number,) = connection.execute(select(experiments.c.phase + 1).where(experiments.c.id == experiment)).one()
+    connection.execute(
+        insert(phases).values(
+            experiment_id=experiment, number=number, weights=list(weights), traffic=traffic, started_at=time.time(),
+            traffic_salt=secrets.token_hex(SALT_BYTES), arm_salt=secrets.token_hex(SALT_BYTES),
+        )
+    )  # fmt: skip
+    change(connection, experiment, phase=number)
+
+
+def phases_of(connection: Connection, experiment: int) -> Sequence[Row]:
+    """Return the phases of an experiment in their order."""
+    query = select(phases).where(phases.c.experiment_id == experiment).order_by(phases.c.number)
+    return connection.execute(query).all()
+
+
+def log(connection: Connection, who: str, action: str, subject: str, reason: str | None) -> None:
+    """Note who did what to which experiment or variant, and why."""
+    connection.execute(insert(audit).values(at=time.time(), who=who, action=action, subject=subject, reason=reason))
+
+
+def logged(connection: Connection, subject: str) -> Sequence[Row]:
+    """Return what was done to an experiment or variant, the oldest first."""
+    return connection.execute(select(audit).where(audit.c.subject == subject).order_by(audit.c.id)).all()
+
+
+def revision(connection: Connection) -> int:
+    """Return a number that grows with every change of an experiment's state or of the default variant."""
+    return connection.execute(select(state.c.revision)).scalar_one()
+
+
+def signing_key(connection: Connection) -> bytes:
+    """Return the key with which all workers on this store sign predictions' ids."""
+    return bytes.fromhex(connection.execute(select(state.c.signing_key)).scalar_one())

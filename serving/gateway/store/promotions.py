@@ -1,0 +1,45 @@
+"""Keep which variant is the default, and the way back."""
+
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Row, insert, select
+
+from serving.gateway.store.store import bump
+from serving.gateway.store.tables import promotions
+
+
+def current(connection: Connection) -> Row | None:
+    """Return the promotion in force, None if there has been none."""
+    return connection.execute(select(promotions).order_by(promotions.c.id.desc()).limit(1)).one_or_none()
+
+
+def latest(connection: Connection, most: int) -> Sequence[Row]:
+    """Return the last promotions and rollbacks, the newest first."""
+    return connection.execute(select(promotions).order_by(promotions.c.id.desc()).limit(most)).all()
+
+
+def promote(connection: Connection, variant: str, who: str, reason: str | None) -> None:
+    """Make `variant` the default."""
+    before = current(connection)
+    _append(connection, variant, before.id if before else None, "promote", who, reason)
+
+
+def roll_back(connection: Connection, who: str, reason: str | None) -> bool:
+    """Return to the default before the one in force; return False if there was none."""
+    now = current(connection)
+    if now is None or (now.parent is None and now.variant is None):
+        return False
+    before = connection.execute(select(promotions).where(promotions.c.id == now.parent)).one_or_none()
+    variant, parent = (before.variant, before.parent) if before else (None, None)
+    _append(connection, variant, parent, "rollback", who, reason)
+    return True
+
+
+def _append(
+    connection: Connection, variant: str | None, parent: int | None, action: str, who: str, reason: str | None
+) -> None:
+    connection.execute(
+        insert(promotions).values(variant=variant, parent=parent, action=action, who=who, reason=reason, at=time.time())
+    )
+    bump(connection)

@@ -1,0 +1,116 @@
+"""What all arms of a paired experiment said of each image, and the queue of images whose label would tell most."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from serving.gateway.store.counts import Count, Tally
+from serving.gateway.store.store import insert
+from serving.gateway.store.tables import QUEUED, feedback, shadows
+
+MOST_QUEUED = 1000  # images an experiment
+QUEUED_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The label and the confidence that each arm gave one image; `key` is the prediction's."""
+
+    key: str
+    prediction_id: str
+    answers: tuple[tuple[str, float], ...]
+    pixels: bytes
+
+    @property
+    def disagree(self) -> bool:
+        """Whether the arms gave different labels."""
+        return len({label for label, _ in self.answers}) > 1
+
+    @property
+    def usefulness(self) -> float:
+        """Return the confidence of the least sure arm: where all are sure and differ, one of them is surely wrong."""
+        return min(confidence for _, confidence in self.answers)
+
+
+def write(connection: Connection, experiment: int, phase: int, images: Sequence[Answered]) -> Tally:
+    """Write new images of a locked experiment, and return what they add to its counts: labels may be there already."""
+    if not images:
+        return Tally()
+    query = select(feedback.c.prediction, feedback.c.label, feedback.c.decisive)
+    query = query.where(feedback.c.prediction.in_([image.key for image in images]))
+    labels = {row.prediction: row for row in connection.execute(query)}
+    tally = Tally({Count("compared"): len(images)})
+    rows = []
+    now = time.time()
+    for image in images:
+        label = labels.get(image.key)
+        if image.disagree:
+            tally[Count("disagreements")] += 1
+        if label is not None and label.decisive:
+            tally += masked(image.answers, label.label)
+        queued = image.disagree and label is None
+        rows.append(
+            {
+                "prediction": image.key, "experiment_id": experiment, "phase": phase, "answers": image.answers,
+                "prediction_id": image.prediction_id if queued else None, "usefulness": image.usefulness,
+                "pixels": image.pixels if queued else None, "at": now,
+            }
+        )  # fmt: skip
+    connection.execute(insert(connection, shadows), rows)
+    if any(row["pixels"] for row in rows):
+        _bound(connection, experiment)
+    return tally
+
+
+def masked(answers: Sequence[Sequence[Any]], label: str) -> Tally:
+    """Return what one labelled image adds to the counts: the mask of the arms that are right."""
+    given = [answer for answer, _ in answers]
+    mask = sum(1 << arm for arm, answer in enumerate(given) if answer == label)
+    tally = Tally({Count("mask", 0, mask): 1})
+    if len(set(given)) > 1:
+        tally[Count("labelled_disagreements")] = 1
+    return tally
+
+
+def answers_of(connection: Connection, keys: Sequence[str]) -> dict[str, Sequence[Sequence[Any]]]:
+    """Return what the arms said of these predictions, as far as it is known."""
+    query = select(shadows.c.prediction, shadows.c.answers).where(shadows.c.prediction.in_(keys))
+    return {row.prediction: row.answers for row in connection.execute(query)}
+
+
+def unqueue(connection: Connection, keys: Sequence[str]) -> None:
+    """Take labelled images out of the queue, and forget their pixels."""
+    _forget(connection, shadows.c.prediction.in_(keys))
+
+
+def queued(connection: Connection, experiment: int, most: int) -> Sequence[Row]:
+    """Return unlabelled images on which the arms disagree, the most useful first."""
+    query = select(shadows).where(shadows.c.experiment_id == experiment, QUEUED)
+    query = query.order_by(shadows.c.usefulness.desc(), shadows.c.prediction).limit(most)
+    return connection.execute(query).all()
+
+
+def forget_pixels_before(connection: Connection, moment: float) -> None:
+    """Forget the pixels of images from before `moment`."""
+    _forget(connection, shadows.c.at < moment)
+
+
+def delete_before(connection: Connection, moment: float) -> int:
+    """Delete what the arms said before `moment`, and return of how many images; counts stay."""
+    return connection.execute(delete(shadows).where(shadows.c.at < moment)).rowcount
+
+
+def _bound(connection: Connection, experiment: int) -> None:
+    of_experiment = (shadows.c.experiment_id == experiment) & QUEUED
+    ranked = select(shadows.c.prediction).where(of_experiment)
+    beyond = ranked.order_by(shadows.c.usefulness.desc(), shadows.c.prediction).offset(MOST_QUEUED)
+    surplus = connection.execute(beyond.limit(MOST_QUEUED)).scalars().all()
+    if surplus:
+        unqueue(connection, surplus)
+
+
+def _forget(connection: Connection, where: Any) -> None:
+    connection.execute(update(shadows).where(where & QUEUED).values(pixels=None, prediction_id=None))

@@ -1,0 +1,77 @@
+"""The store: transactions on a database whose schema is brought up to date before the first."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Table, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from serving.gateway.errors import Unavailable
+from serving.gateway.store import engine, tables
+from serving.gateway.store.schema import bring_up_to_date
+
+logger = logging.getLogger(__name__)
+
+
+class Store:
+    """Transactions on one database; nothing is connected before the first."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare for the database at `url`; raise UnusableDatabase if that cannot work."""
+        self._engine = engine.connect(url)
+        self._lock = threading.Lock()
+        self._current = False
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection for one transaction that only reads; raise Unavailable where the database fails."""
+        with self._transaction(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection for one transaction that writes, committed at the end; raise Unavailable if it failed."""
+        with self._transaction(self._engine.execution_options(**{engine.WRITES: True})) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, engine: Any) -> Iterator[Connection]:
+        try:
+            self._prepare()
+            with engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            logger.warning("the store failed: %s", " ".join(str(cause).split()))
+            raise Unavailable("The store cannot be used at the moment; try again shortly.") from error
+
+    def _prepare(self) -> None:
+        if not self._current:
+            with self._lock:
+                if not self._current:
+                    with self._engine.execution_options(**{engine.WRITES: True}).begin() as connection:
+                        bring_up_to_date(connection)
+                    self._current = True
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """Return an INSERT for `table` that knows ON CONFLICT, which both databases spell alike."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def bump(connection: Connection) -> None:
+    """Tell all workers, once this transaction is committed, that something changed."""
+    connection.execute(update(tables.state).values(revision=tables.state.c.revision + 1))
+
+
+def hold(connection: Connection) -> None:
+    """Let no other make experiments or change the default variant until this transaction ends."""
+    connection.execute(update(tables.state).values(revision=tables.state.c.revision))

@@ -1,0 +1,22 @@
+"""Let only administrators do what changes things for everybody."""
+
+import hmac
+from typing import Any
+
+from flask import request
+
+from serving.gateway.errors import Unauthorized
+from serving.gateway.views.context import gateway
+
+SCHEME: dict[str, Any] = {"admin": {"type": "http", "scheme": "bearer", "description": "GATEWAY_ADMIN_TOKEN"}}
+SECURITY: list[dict[str, list[Any]]] = [{"admin": []}]
+
+
+def require_admin() -> None:
+    """Raise Unauthorized unless the request bears the administrators' token."""
+    token = gateway().settings.admin_token
+    if not token:
+        raise Unauthorized("This gateway has no GATEWAY_ADMIN_TOKEN, so nobody may do this; set it and start again.")
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+        raise Unauthorized("Send the header 'Authorization: Bearer TOKEN' with the gateway's GATEWAY_ADMIN_TOKEN.")

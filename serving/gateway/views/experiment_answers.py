@@ -1,0 +1,78 @@
+"""What is shown of experiments."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection, Row
+
+from serving.gateway.experiments.spec import ExperimentSpec
+from serving.gateway.store import experiments as rows
+
+
+class LogEntry(BaseModel):
+    """Who did what, when and why."""
+
+    at: str
+    who: str
+    action: str
+    reason: str | None
+
+
+class Phase(BaseModel):
+    """A stretch of an experiment with one set of weights."""
+
+    number: int
+    weights: list[float]
+    traffic: float
+    started_at: str
+
+
+class ExperimentAnswer(ExperimentSpec):
+    """An experiment and how it stands."""
+
+    status: str = Field(description="draft, running, paused, stopped or archived")
+    phase: int
+    created_at: str
+    started_at: str | None
+    stopped_at: str | None
+    reason: str | None = Field(description="Why it was stopped")
+    decision: dict[str, Any] | None = Field(description="What the evidence recommended when it was stopped")
+    verdict: dict[str, Any] | None = Field(description="The first verdict that the evidence was enough for")
+    phases: list[Phase]
+    log: list[LogEntry]
+
+
+class ExperimentsAnswer(BaseModel):
+    """All experiments, the oldest first."""
+
+    experiments: list[dict[str, Any]]
+
+
+def summary(row: Row) -> dict[str, Any]:
+    """Return what is listed of an experiment."""
+    return {
+        **row.spec,
+        **{name: getattr(row, name) for name in ("status", "phase", "reason", "decision", "verdict")},
+        **{name: moment(getattr(row, name)) for name in ("created_at", "started_at", "stopped_at")},
+    }
+
+
+def show(connection: Connection, row: Row) -> dict[str, Any]:
+    """Return all that is shown of an experiment."""
+    phases = [
+        {"number": p.number, "weights": p.weights, "traffic": p.traffic, "started_at": moment(p.started_at)}
+        for p in rows.phases_of(connection, row.id)
+    ]
+    return {**summary(row), "phases": phases, "log": _entries(rows.logged(connection, row.name))}
+
+
+def _entries(logged: Any) -> list[dict[str, Any]]:
+    return [{"at": moment(e.at), "who": e.who, "action": e.action, "reason": e.reason} for e in logged]
+
+
+def moment(seconds: float | None) -> str | None:
+    """Return a time as ISO 8601 has it."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,148 @@
+"""/experiments: make, list and show them, and lead them through their life."""
+
+from typing import Any
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from serving.gateway import errors
+from serving.gateway.errors import Unprocessable, pointer
+from serving.gateway.experiments import lifecycle
+from serving.gateway.experiments.evidence import report
+from serving.gateway.experiments.lifecycle import Act
+from serving.gateway.experiments.spec import ExperimentSpec, Share
+from serving.gateway.store import experiments as rows
+from serving.gateway.views import experiment_answers as answers
+from serving.gateway.views.admin import SECURITY, require_admin
+from serving.gateway.views.answers import send
+from serving.gateway.views.context import gateway
+from serving.gateway.views.json_body import documented, read_json, schemas
+from serving.gateway.views.parameters import NamedPath
+from serving.gateway.views.problems import problems
+
+
+class Action(BaseModel):
+    """Who does something, and why; both are kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field("admin", min_length=1, max_length=64)
+    reason: str | None = Field(None, max_length=2000)
+
+    @property
+    def act(self) -> Act:
+        """Return it as what is kept."""
+        return Act(self.by, self.reason)
+
+
+class Weights(Action):
+    """The weights of a new phase, one for each arm."""
+
+    weights: dict[str, Share]
+    traffic: float | None = Field(None, gt=0, le=1, allow_inf_nan=False, description="As it was, if not given")
+
+
+OF_CHANGES = problems(
+    errors.BadRequest, errors.Unauthorized, errors.NotFound, errors.Conflict, errors.TooLarge,
+    errors.UnsupportedMediaType, errors.Unprocessable, errors.Unavailable,
+)  # fmt: skip
+
+blueprint = APIBlueprint("experiments", __name__, abp_tags=[Tag(name="experiments")])
+blueprint.components_schemas.update(schemas(ExperimentSpec, Action, Weights))
+
+
+@blueprint.post(
+    "/experiments", operation_id="create_experiment", security=SECURITY,
+    request_body=documented(ExperimentSpec), responses={201: answers.ExperimentAnswer, **OF_CHANGES},
+)  # fmt: skip
+def create() -> tuple[Response, int]:
+    """Make an experiment, as a draft."""
+    require_admin()
+    spec = read_json(ExperimentSpec)
+    manifest = gateway().manifest.current()
+    for number, variant in enumerate(spec.variants):
+        if manifest.variant(variant) is None:
+            place = pointer("arms", number, "variant")
+            detail = f"There is no variant {variant!r}; there are {', '.join(v.name for v in manifest.variants)}"
+            raise Unprocessable(f"{place}: {detail}.", [errors.Fault(place, detail)])
+    with gateway().experiments.store.write() as connection:
+        lifecycle.create(connection, spec, Act("admin"))
+        shown = answers.show(connection, lifecycle.find(connection, spec.name))
+    gateway().experiments.live.refresh()
+    return send(shown), 201
+
+
+@blueprint.get(
+    "/experiments",
+    operation_id="experiments",
+    responses={200: answers.ExperimentsAnswer, **problems(errors.Unavailable)},
+)
+def every() -> Response:
+    """List the experiments."""
+    with gateway().experiments.store.read() as connection:
+        return send({"experiments": [answers.summary(row) for row in rows.every(connection)]})
+
+
+@blueprint.get(
+    "/experiments/<name>", operation_id="experiment",
+    responses={200: answers.ExperimentAnswer, **problems(errors.NotFound, errors.Unavailable)},
+)  # fmt: skip
+def show(path: NamedPath) -> Response:
+    """Show an experiment, its phases, and who did what with it."""
+    with gateway().experiments.store.read() as connection:
+        return send(answers.show(connection, lifecycle.find(connection, path.name)))
+
+
+@blueprint.post(
+    "/experiments/<name>/weights", operation_id="reweight_experiment", security=SECURITY,
+    request_body=documented(Weights), responses={200: answers.ExperimentAnswer, **OF_CHANGES},
+)  # fmt: skip
+def reweight(path: NamedPath) -> Response:
+    """Change the weights: that opens a new phase, whose units are drawn anew and counted apart."""
+    require_admin()
+    body = read_json(Weights)
+    return _changed(path.name, lambda c: lifecycle.reweight(c, path.name, body.weights, body.traffic, body.act))
+
+
+def _step(action: str) -> Any:
+    """Return the view that takes one of the life cycle's steps."""
+
+    def view(path: NamedPath) -> Response:
+        require_admin()
+        act = read_json(Action, optional=True).act
+
+        def take(connection: Connection) -> None:
+            found = lifecycle.find(connection, path.name, hold=True)
+            decision = report(connection, found)["decision"] if action == "stop" else None
+            lifecycle.step(connection, path.name, action, act, decision)
+
+        return _changed(path.name, take)
+
+    return view
+
+
+for _action, _summary_text in (
+    ("start", "Start a draft: from now on nothing but the weights can change."),
+    ("pause", "Pause: the default variant answers."),
+    ("resume", "Go on after a pause, every unit in the arm that it was in."),
+    ("stop", "Stop for good; labels are taken until it is archived."),
+    ("archive", "Archive: no more labels are taken."),
+):
+    blueprint.post(
+        f"/experiments/<name>/{_action}", endpoint=_action, operation_id=f"{_action}_experiment", security=SECURITY,
+        summary=_summary_text, request_body=documented(Action, optional=True),
+        responses={200: answers.ExperimentAnswer, **OF_CHANGES},
+    )(_step(_action))  # fmt: skip
+
+
+def _changed(name: str, change: Any) -> Response:
+    """Make a change in one transaction, and show the experiment after it."""
+    services = gateway()
+    with services.experiments.store.write() as connection:
+        change(connection)
+        shown = answers.show(connection, lifecycle.find(connection, name))
+    services.experiments.live.refresh()
+    return send(shown)

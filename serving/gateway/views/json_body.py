@@ -1,0 +1,51 @@
+"""Read JSON bodies as models."""
+
+from typing import Any, TypeVar
+
+from flask import request
+from flask_openapi.utils import parse_body
+from pydantic import BaseModel, ValidationError
+
+from serving.gateway.errors import BadRequest, Fault, TooLarge, Unprocessable, UnsupportedMediaType, pointer
+from serving.gateway.views.context import gateway
+
+JSON = "application/json"
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_json(model: type[M], *, optional: bool = False) -> M:
+    """Return the body as `model`, or an `optional` one that is missing as its defaults; raise a GatewayError."""
+    most = gateway().settings.max_body_bytes
+    body = request.get_data(cache=False)
+    if len(body) > most:
+        raise TooLarge(f"The body is larger than {most:,} bytes (GATEWAY_MAX_BODY_BYTES).")
+    if optional and not body:
+        return model()
+    if request.mimetype != JSON:
+        given = f"Content-Type {request.mimetype!r}" if request.mimetype else "A missing Content-Type"
+        raise UnsupportedMediaType(f"{given} is not read; send {JSON}.")
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def documented(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
+    """Return the documentation of a body that is `model`, whose schema `schemas` gives."""
+    return {
+        "required": not optional,
+        "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}},
+    }
+
+
+def schemas(*models: type[BaseModel]) -> dict[str, Any]:
+    """Return the schemas of bodies, as a blueprint's `components_schemas` take them."""
+    return {name: schema for model in models for name, schema in parse_body(model)[1].items()}
+
+
+def _explained(error: ValidationError) -> BadRequest | Unprocessable:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return BadRequest(f"The body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}.")
+    faults = [Fault(pointer(*each["loc"]), each["msg"].removeprefix("Value error, ")) for each in found[:20]]
+    return Unprocessable(f"{faults[0].pointer or 'The body'}: {faults[0].detail}.", faults)

@@ -1,0 +1,126 @@
+"""POST /variants/{name}/promote, POST /variants/rollback and GET /variants/promotions."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+
+from serving.gateway.errors import Conflict, Unavailable
+from serving.gateway.routing import default, named
+from serving.gateway.store import promotions
+from serving.gateway.store.experiments import log
+from serving.gateway.store.store import hold
+from serving.gateway.views.admin import SECURITY, require_admin
+from serving.gateway.views.answers import send
+from serving.gateway.views.context import gateway
+from serving.gateway.views.experiment_answers import moment
+from serving.gateway.views.experiments import OF_CHANGES, Action
+from serving.gateway.views.json_body import documented, read_json, schemas
+from serving.gateway.views.parameters import NamedPath
+from serving.gateway.views.problems import problems
+
+MOST_SHOWN = 50
+
+
+class Promotion(Action):
+    """Who changes the default variant, why, and from which revision on."""
+
+    expected_revision: int | None = Field(
+        None, ge=0, description="The revision that GET /variants/promotions showed: refused if another came between"
+    )
+
+
+class PromotionEntry(BaseModel):
+    """A change of the default variant."""
+
+    revision: int
+    variant: str | None = Field(description="What became the default; null is the manifest's own default")
+    action: str = Field(description="promote or rollback")
+    who: str
+    reason: str | None
+    at: str
+
+
+class PromotionsAnswer(BaseModel):
+    """The default variant, and how it came to be."""
+
+    default: str
+    revision: int
+    promotions: list[PromotionEntry] = Field(description="The newest first")
+
+
+blueprint = APIBlueprint("promotions", __name__, abp_tags=[Tag(name="variants")])
+blueprint.components_schemas.update(schemas(Promotion))
+
+
+@blueprint.get(
+    "/variants/promotions", operation_id="promotions", responses={200: PromotionsAnswer, **problems(Unavailable)}
+)
+def every() -> Response:
+    """Show the default variant, and who made it so."""
+    return _shown()
+
+
+@blueprint.post(
+    "/variants/<name>/promote", operation_id="promote", security=SECURITY,
+    request_body=documented(Promotion, optional=True), responses={200: PromotionsAnswer, **OF_CHANGES},
+)  # fmt: skip
+def promote(path: NamedPath) -> Response:
+    """Make a variant the default."""
+    require_admin()
+    named(gateway().manifest.current(), path.name)
+
+    def change(connection: Connection, body: Promotion) -> None:
+        promotions.promote(connection, path.name, body.by, body.reason)
+        log(connection, body.by, "promote", path.name, body.reason)
+
+    return _change(change)
+
+
+@blueprint.post(
+    "/variants/rollback", operation_id="rollback", security=SECURITY,
+    request_body=documented(Promotion, optional=True), responses={200: PromotionsAnswer, **OF_CHANGES},
+)  # fmt: skip
+def rollback() -> Response:
+    """Return to the default variant before the present one."""
+    require_admin()
+
+    def change(connection: Connection, body: Promotion) -> None:
+        before = promotions.current(connection)
+        if before is None or not promotions.roll_back(connection, body.by, body.reason):
+            raise Conflict("No promotion is in force, so there is nothing to roll back.")
+        log(connection, body.by, "rollback", before.variant or "", body.reason)
+
+    return _change(change)
+
+
+def _change(change: Callable[[Connection, Promotion], None]) -> Response:
+    body = read_json(Promotion, optional=True)
+    services = gateway()
+    with services.experiments.store.write() as connection:
+        hold(connection)
+        now = promotions.current(connection)
+        revision = now.id if now else 0
+        if body.expected_revision not in (None, revision):
+            raise Conflict(f"The default is at revision {revision}, not {body.expected_revision}; look again first.")
+        change(connection, body)
+    services.experiments.live.refresh()
+    return _shown()
+
+
+def _shown() -> Response:
+    services = gateway()
+    with services.experiments.store.read() as connection:
+        latest = promotions.latest(connection, MOST_SHOWN)
+    listed: list[dict[str, Any]] = [
+        {"revision": p.id, "variant": p.variant, "action": p.action, "who": p.who, "reason": p.reason,
+         "at": moment(p.at)}
+        for p in latest
+    ]  # fmt: skip
+    snapshot = services.experiments.live.current()
+    answering = default(services.manifest.current(), snapshot).name
+    return send({"default": answering, "revision": latest[0].id if latest else 0, "promotions": listed})
