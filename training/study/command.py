@@ -3,14 +3,29 @@
 import argparse
 import dataclasses
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from training import population
 from training.arguments import RUNS
 from training.data import ImageSet
 from training.job import stop_on_signals
-from training.study import arms, regularisers, report, result, run, summary, tables, timing
+from training.study import (
+    arms,
+    convolution,
+    convolution_suite,
+    regularisers,
+    report,
+    result,
+    run,
+    summary,
+    tables,
+    timing,
+)
 from training.variants import Recipe
+
+Arm = TypeVar("Arm")
 
 
 def run_suite(suite: run.Suite, folder: Path, stop: threading.Event) -> None:
@@ -24,13 +39,14 @@ def run_suite(suite: run.Suite, folder: Path, stop: threading.Event) -> None:
 def main(arguments: argparse.Namespace, data: ImageSet) -> None:
     """Do what the arguments of `study` say; raise ValueError, population.Diverged or job.Interrupted."""
     top = arguments.folder or RUNS / ("study-quick" if arguments.quick else "study")
-    suite = of_regularisers(arguments, data)
+    suite = SUITES[arguments.suite](arguments, data)
     population.use_one_core_per_member()
     with result.locked(top), stop_on_signals() as stop:
         folder = top / suite.name
         (folder / "members").mkdir(parents=True, exist_ok=True)
-        if arguments.timing or not (folder / "timings.json").is_file():
-            timing.write(folder / "timings.json", data, stop)
+        timings = top / regularisers.NAME / "timings.json"
+        if arguments.timing or (suite.name == regularisers.NAME and not timings.is_file()):
+            timing.write(timings, data, stop)
         if not arguments.timing:
             run_suite(suite, folder, stop)
             report.write(top)
@@ -39,13 +55,25 @@ def main(arguments: argparse.Namespace, data: ImageSet) -> None:
 
 def of_regularisers(arguments: argparse.Namespace, data: ImageSet) -> run.Suite:
     """Return the regularisers' suite that the arguments ask for."""
-    chosen = {arm.variant.name: arm for arm in arms.arms()}
-    if arguments.arms or arguments.quick:
-        names = arguments.arms.split(",") if arguments.arms else arms.QUICK
-        unknown = sorted(set(names) - chosen.keys())
-        if unknown:
-            raise ValueError(f"no arm {', '.join(unknown)}; there are {', '.join(chosen)}")
-        chosen = {name: arm for name, arm in chosen.items() if name in names}
+    chosen = choose({arm.variant.name: arm for arm in arms.arms()}, arms.QUICK, arguments)
     seeds = arguments.seeds or (arms.QUICK_SEEDS if arguments.quick else None)
-    picked = [dataclasses.replace(arm, seeds=seeds or arm.seeds) for arm in chosen.values()]
+    picked = [dataclasses.replace(arm, seeds=seeds or arm.seeds) for arm in chosen]
     return regularisers.suite(data, Recipe(epochs=arguments.epochs or Recipe.epochs), picked)
+
+
+def of_convolution(arguments: argparse.Namespace, data: ImageSet) -> run.Suite:
+    """Return the convolutional suite that the arguments ask for."""
+    chosen = choose({cell.name: cell for cell in convolution.cells()}, convolution_suite.QUICK, arguments)
+    seeds = arguments.seeds or (convolution_suite.QUICK_SEEDS if arguments.quick else None)
+    return convolution_suite.suite(data, chosen, seeds, arguments.epochs)
+
+
+SUITES = {regularisers.NAME: of_regularisers, convolution_suite.NAME: of_convolution}
+
+
+def choose(there: dict[str, Arm], quick: Sequence[str], arguments: argparse.Namespace) -> list[Arm]:
+    """Return the arms that the arguments name, in the order of those there are; raise ValueError for another name."""
+    names = arguments.arms.split(",") if arguments.arms else quick if arguments.quick else list(there)
+    if unknown := sorted(set(names) - there.keys()):
+        raise ValueError(f"no arm {', '.join(unknown)}; there are {', '.join(there)}")
+    return [arm for name, arm in there.items() if name in names]
