@@ -1,7 +1,8 @@
 """A model server in the test's own process: real gRPC, made-up answers, and whatever fault a test asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ from serving.gateway.tf_serving import wire_pb2 as wire
 
 CLASSES = 10
 Fault = Callable[[grpc.ServicerContext], object]
+Answer = Callable[[wire.PredictRequest], wire.PredictResponse]
 
 
 class FakeModelServer:
@@ -21,6 +23,7 @@ class FakeModelServer:
         self.state = wire.ModelVersionStatus.AVAILABLE
         self.fault: Fault | None = None
         self.requests: list[wire.PredictRequest] = []
+        self.answer: Answer = answer
         self._server = grpc.server(ThreadPoolExecutor(8))
         self._server.add_generic_rpc_handlers(
             (
@@ -52,19 +55,6 @@ class FakeModelServer:
         self._check(request.model_spec.name, context)
         return self.answer(request)
 
-    def answer(self, request: wire.PredictRequest) -> wire.PredictResponse:
-        tensor = request.inputs["images"]
-        count, *sides = (dim.size for dim in tensor.tensor_shape.dim)
-        images = np.frombuffer(tensor.tensor_content, np.uint8).reshape(count, -1)
-        assert images.shape[1] == np.prod(sides)
-        response = wire.PredictResponse(model_spec=request.model_spec)
-        response.model_spec.version.value = 7
-        _put(response, "probabilities", np.eye(CLASSES)[images.sum(axis=1, dtype=int) % CLASSES])
-        if request.model_spec.signature_name == "mc_dropout":
-            _put(response, "entropy", np.full(count, 0.5))
-            _put(response, "mutual_information", np.full(count, 0.25))
-        return response
-
     def _status(
         self, request: wire.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> wire.GetModelStatusResponse:
@@ -77,9 +67,43 @@ class FakeModelServer:
         )
 
 
+def answer(request: wire.PredictRequest) -> wire.PredictResponse:
+    """Answer the sum of an image's pixels mod 10, with certainty."""
+    tensor = request.inputs["images"]
+    count, *sides = (dim.size for dim in tensor.tensor_shape.dim)
+    images = np.frombuffer(tensor.tensor_content, np.uint8).reshape(count, -1)
+    assert images.shape[1] == np.prod(sides)
+    response = wire.PredictResponse(model_spec=request.model_spec)
+    response.model_spec.version.value = 7
+    _put(response, "probabilities", np.eye(CLASSES)[images.sum(axis=1, dtype=int) % CLASSES])
+    if request.model_spec.signature_name == "mc_dropout":
+        _put(response, "entropy", np.full(count, 0.5))
+        _put(response, "mutual_information", np.full(count, 0.25))
+    return response
+
+
 def _put(response: wire.PredictResponse, name: str, values: np.ndarray) -> None:
     tensor = response.outputs[name]
     tensor.dtype = wire.DT_FLOAT
     for side in values.shape:
         tensor.tensor_shape.dim.add().size = side
     tensor.float_val.extend(values.ravel().tolist())
+
+
+def shifted(honest: Answer, models: set[str], confidences: Mapping[int, float] = MappingProxyType({})) -> Answer:
+    """Return an answer in which `models` take each digit for the next one, as sure of it as `confidences` says."""
+
+    def answer(request: wire.PredictRequest) -> wire.PredictResponse:
+        response = honest(request)
+        if request.model_spec.name in models:
+            values = response.outputs["probabilities"].float_val
+            digits = np.array(values).reshape(-1, CLASSES).argmax(axis=1)
+            del values[:]
+            for digit in digits.tolist():
+                sure = confidences.get(digit, 1.0)
+                row = np.full(CLASSES, (1 - sure) / (CLASSES - 1))
+                row[(digit + 1) % CLASSES] = sure
+                values.extend(row.tolist())
+        return response
+
+    return answer

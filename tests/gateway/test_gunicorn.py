@@ -12,49 +12,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 import requests
 
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from tests.gateway.conftest import MANIFEST
 from tests.gateway.encoded import drawn, encode
+from tests.gateway.gunicorn import COMMAND, Gateway
 from tests.gateway.model_server import FakeModelServer
 
 pytestmark = pytest.mark.slow
-COMMAND = [sys.executable, "-m", "gunicorn", "-c", "serving/gateway/gunicorn.conf.py", "serving.gateway:create_app()"]
-MOST_RESIDENT = 90e6  # bytes, of a worker
+MOST_RESIDENT = 100e6  # bytes, of a worker
 RAW = {"Content-Type": "application/octet-stream"}
-
-
-class Gateway:
-    """A running gunicorn."""
-
-    def __init__(self, models: Path, model_server: str) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        settings = {"MODELS_DIR": models, "MODEL_SERVER": model_server, "PORT": self.port, "DEADLINE_MS": 20_000}
-        environment = {**os.environ, **{f"GATEWAY_{name}": str(value) for name, value in settings.items()}}
-        self.metrics = models / "metrics"
-        self.metrics.mkdir()
-        environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
-        self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment)
-        deadline = time.monotonic() + 30
-        while not self._alive():
-            assert self.process.poll() is None and time.monotonic() < deadline
-
-    def _alive(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/healthz", timeout=10).ok
-        except requests.ConnectionError:
-            return False
-
-    def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children()
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(timeout=40)
 
 
 @pytest.fixture
@@ -146,7 +115,8 @@ def test_the_gateway_has_no_tensorflow(tmp_path: Path) -> None:
     program = """
 import sys
 from serving.gateway import create_app
-client = create_app({"GATEWAY_MODELS_DIR": sys.argv[1], "GATEWAY_MODEL_SERVER": "127.0.0.1:1"}).test_client()
+settings = {"MODELS_DIR": sys.argv[1], "MODEL_SERVER": "127.0.0.1:1", "DATABASE_URL": f"sqlite:///{sys.argv[1]}/x.db"}
+client = create_app({f"GATEWAY_{name}": value for name, value in settings.items()}).test_client()
 assert client.post("/predict", data=bytes(784), content_type="application/octet-stream").status_code == 503
 print([name for name in sys.modules if name.split(".")[0] in ("tensorflow", "keras", "tensorflow_serving", "training")])
 """

@@ -14,7 +14,7 @@ from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.experiments import phases_of
 
 SOURCES = ("ground_truth", "audit", "user")
-OPEN = ("continue", "equivalent", "inconclusive")  # what a verdict that stands is not taken back for
+ALARMS = ("unhealthy", "guardrail_broken")  # what goes before a verdict that stands
 
 
 def report(connection: Connection, experiment: Row) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     built = build_report(spec.facts, phases, latencies, experiment.status, datetime.now(UTC))
     built["labels"] = {source: sum(total[Count(f"labels_{source}", arm)] for arm in arms) for source in SOURCES}
     built["verdict"] = experiment.verdict
-    if experiment.verdict and built["decision"]["recommendation"] in OPEN:
+    if experiment.verdict and built["decision"]["recommendation"] not in ALARMS:
         built["decision"] = {key: experiment.verdict[key] for key in ("recommendation", "variant", "reasons")}
     return built
 

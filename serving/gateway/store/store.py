@@ -4,10 +4,10 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Table, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from serving.gateway.errors import Unavailable
@@ -64,7 +64,7 @@ class Store:
 
 def insert(connection: Connection, table: Table) -> Any:
     """Return an INSERT for `table` that knows ON CONFLICT, which both databases spell alike."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
 
 
 def bump(connection: Connection) -> None:

@@ -1,11 +1,11 @@
 """POST /feedback."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
-from flask_openapi.models.tag import Tag
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from flask_openapi.models import tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 
 from serving.gateway import errors
 from serving.gateway.experiments.labelling import Given, Taken, take
@@ -16,6 +16,7 @@ from serving.gateway.views.json_body import documented, read_json, schemas
 from serving.gateway.views.problems import problems
 
 MOST_ITEMS = 1000
+ONE, MANY = "<one>", "<many>"
 REFUSALS = {404: errors.NotFound, 409: errors.Conflict, 422: errors.Unprocessable}
 
 
@@ -39,7 +40,14 @@ class FeedbackItems(BaseModel):
     items: list[FeedbackItem] = Field(min_length=1, max_length=MOST_ITEMS)
 
 
-class Feedback(RootModel[FeedbackItem | FeedbackItems]):
+def _kind(body: object) -> str:
+    return MANY if isinstance(body, FeedbackItems) or (isinstance(body, dict) and "items" in body) else ONE
+
+
+Either = Annotated[Annotated[FeedbackItem, Tag(ONE)] | Annotated[FeedbackItems, Tag(MANY)], Discriminator(_kind)]
+
+
+class Feedback(RootModel[Either]):
     """One piece of feedback, or `items` with up to 1,000."""
 
 
@@ -57,7 +65,7 @@ class FeedbackAnswers(BaseModel):
     items: list[FeedbackAnswer]
 
 
-blueprint = APIBlueprint("feedback", __name__, abp_tags=[Tag(name="predictions")])
+blueprint = APIBlueprint("feedback", __name__, abp_tags=[tag.Tag(name="predictions")])
 blueprint.components_schemas.update(schemas(Feedback, FeedbackAnswers))
 
 

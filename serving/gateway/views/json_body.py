@@ -1,5 +1,6 @@
 """Read JSON bodies as models."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from flask import request
@@ -10,6 +11,7 @@ from serving.gateway.errors import BadRequest, Fault, TooLarge, Unprocessable, U
 from serving.gateway.views.context import gateway
 
 JSON = "application/json"
+MOST_FAULTS = 20  # that an answer lists
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -47,5 +49,10 @@ def _explained(error: ValidationError) -> BadRequest | Unprocessable:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return BadRequest(f"The body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}.")
-    faults = [Fault(pointer(*each["loc"]), each["msg"].removeprefix("Value error, ")) for each in found[:20]]
+    faults = [Fault(_place(each["loc"]), each["msg"].removeprefix("Value error, ")) for each in found[:MOST_FAULTS]]
     return Unprocessable(f"{faults[0].pointer or 'The body'}: {faults[0].detail}.", faults)
+
+
+def _place(steps: Sequence[str | int]) -> str:
+    """Return the JSON pointer to where pydantic found a fault; a tag of a union, <…>, is no place in the body."""
+    return pointer(*(step for step in steps if not str(step).startswith("<")))

@@ -61,7 +61,7 @@ def test_a_disagreement_is_told(client: FlaskClient, fake_server: FakeModelServe
             response.outputs["probabilities"].float_val[:] = [0] * 9 + [1]
         return response
 
-    fake_server.answer = contrary  # type: ignore[method-assign]
+    fake_server.answer = contrary
     answer = client.post("/compare", data=bytes(784), content_type=RAW)
     assert json_of(answer)["results"][0]["agree"] is False
 

@@ -133,7 +133,7 @@ def test_an_answer_that_is_not_finite_is_a_bad_gateway(client: FlaskClient, fake
         response.outputs["probabilities"].float_val[3] = float("nan")
         return response
 
-    fake_server.answer = broken  # type: ignore[method-assign]
+    fake_server.answer = broken
     answer = client.post("/predict", data=bytes(784), content_type=RAW)
     assert answer.status_code == 502
     assert "answered probabilities of shape (1, 10) with finite=False" in json_of(answer)["detail"]

@@ -1,0 +1,106 @@
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from serving.gateway.errors import Unavailable
+from serving.gateway.experiments import lifecycle, recorder
+from serving.gateway.experiments.lifecycle import Act
+from serving.gateway.experiments.recorder import Recorder
+from serving.gateway.experiments.spec import ExperimentSpec
+from serving.gateway.store import counts, exposures
+from serving.gateway.store.counts import Count
+from serving.gateway.store.exposures import Asked, Exposure
+from serving.gateway.store.store import Store
+from serving.gateway.store.tables import exposures as table
+from tests.gateway.experiments.traffic import SPLIT, eventually
+
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
+
+class Flaky(Store):
+    """A store that can be taken away."""
+
+    gone = threading.Event()
+
+    @contextmanager
+    def write(self) -> Iterator[Any]:
+        if self.gone.is_set():
+            raise Unavailable("gone")
+        with super().write() as connection:
+            yield connection
+
+
+@pytest.fixture
+def flaky(database_url: str) -> Iterator[Flaky]:
+    made = Flaky(database_url)
+    with made.write() as connection:
+        lifecycle.create(connection, ExperimentSpec.model_validate(SPLIT), Act("test"))
+        lifecycle.step(connection, "test", "start", Act("test"))
+    yield made
+    made.gone.clear()
+    made.close()
+
+
+def exposure(number: int, images: int = 1) -> Exposure:
+    asked = (Asked(0, 2.0, False, False),)
+    return Exposure(f"id {number}", 1, 1, number, 0, 0, 0.5, images, 2.0, False, time.time(), asked)
+
+
+def written(store: Store) -> int:
+    with store.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def test_what_waits_is_written_once_the_store_is_back(flaky: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "RETRY_SECONDS", 0.01)
+    flaky.gone.set()
+    dropped: list[int] = []
+    under_test = Recorder(flaky, dropped.append)
+    for number in range(10):
+        under_test.record(exposure(number))
+    assert written(flaky) == 0
+    flaky.gone.clear()
+    eventually(lambda: written(flaky) == 10)
+    assert dropped == []
+    under_test.close()
+
+
+def test_more_than_fits_is_dropped_and_counted(flaky: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "MOST_WAITING", 25)
+    flaky.gone.set()
+    dropped: list[int] = []
+    under_test = Recorder(flaky, dropped.append)
+    for number in range(4):
+        under_test.record(exposure(number, images=10))
+    assert dropped == [1, 1]
+    flaky.gone.clear()
+    under_test.close()
+    assert written(flaky) == 2
+
+
+def test_closing_writes_what_waits(flaky: Flaky) -> None:
+    under_test = Recorder(flaky, lambda _: None)
+    for number in range(1200):
+        under_test.record(exposure(number))
+    under_test.close()
+    assert written(flaky) == 1200
+
+
+def test_what_is_written_twice_counts_once(flaky: Flaky) -> None:
+    """A batch is tried again when the word of its commit was lost."""
+    batch = [exposure(number) for number in range(5)]
+    for _ in range(2):
+        with flaky.write() as connection:
+            exposures.lock(connection, {1})
+            exposures.write(connection, batch)
+    with flaky.write() as connection:
+        exposures.write(connection, [*batch, replace(batch[0], id="another")])  # of a unit that is known
+    with flaky.read() as connection:
+        tally = counts.read(connection, 1)[1]
+    assert (tally[Count("units")], tally[Count("requests")], written(flaky)) == (5, 6, 6)

@@ -1,0 +1,63 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from serving.gateway.experiments.outcomes import Facts, Guardrail
+from serving.gateway.experiments.spec import ExperimentSpec, user_labels_decide
+
+GOOD: dict[str, Any] = {
+    "name": "b_vs_a", "control": "a", "arms": [{"variant": "b", "weight": 0.25}, {"variant": "a", "weight": 0.75}],
+    "paired": True,
+    "guardrails": [{"metric": "error_rate", "margin": 0.5}, {"metric": "slow", "threshold_ms": 90, "margin": 1}],
+}  # fmt: skip
+
+
+def weighted(*weights: float) -> list[dict[str, Any]]:
+    return [{"variant": "abcdefgh"[at], "weight": weight} for at, weight in enumerate(weights)]
+
+
+def test_the_facts_are_those_of_the_spec() -> None:
+    spec = ExperimentSpec.model_validate(GOOD)
+    rails = (Guardrail("error_rate", 0.5), Guardrail("slow", 1.0, 90.0))
+    assert spec.facts == Facts("b_vs_a", ("b", "a"), 1, True, 0.05, 0.002, 200_000, rails)
+    assert (spec.weights, spec.slow_ms) == ([0.25, 0.75], 90)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"name": "B"}, "should match pattern"),
+        ({"control": "c"}, "control 'c' is none of the arms b, a"),
+        ({"arms": weighted(1.0)}, "at least 2 items"),
+        ({"arms": weighted(*[1 / 7] * 7)}, "at most 6 items"),
+        ({"arms": weighted(0.5, 0.4)}, "the weights add up to 0.9, not to 1"),
+        ({"arms": weighted(1.0, 0.0), "paired": False}, "a weight of 0 needs paired: true"),
+        ({"arms": weighted(1.5, -0.5)}, "less than or equal to 1"),
+        ({"arms": weighted(0.5, float("nan"))}, "finite number"),
+        ({"arms": weighted(0.5) * 2}, "a variant is an arm twice: a, a"),
+        ({"alpha": 0.5}, "less than 0.5"),
+        ({"traffic": 0}, "greater than 0"),
+        ({"on_decision": "explode"}, "'notify' or 'promote'"),
+        ({"guardrails": [{"metric": "slow", "margin": 0.5}]}, "threshold_ms belongs to the metric 'slow'"),
+        ({"guardrails": [{"metric": "error_rate", "margin": 0.5}] * 2}, "a metric has two guardrails"),
+        ({"wait": 1}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_bad_experiment_is_told_what_is_wrong(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValidationError, match=text):
+        ExperimentSpec.model_validate({**GOOD, **changes})
+
+
+def test_a_shadow_has_weight_0() -> None:
+    assert ExperimentSpec.model_validate({**GOOD, "arms": weighted(1.0, 0.0)}).weights == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("weights", "paired", "decide"),
+    [([0.9, 0.1], False, True), ([0.9, 0.1], True, False), ([0.5, 0.5], True, True), ([1.0, 0.0], True, False)],
+)
+def test_volunteered_labels_decide_where_serving_was_randomised(
+    weights: list[float], paired: bool, decide: bool
+) -> None:
+    assert user_labels_decide(weights, paired) is decide

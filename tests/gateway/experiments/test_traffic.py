@@ -1,0 +1,168 @@
+"""Experiments from request to report, through the WSGI application, on both databases."""
+
+import random
+import threading
+from typing import Any
+
+import grpc
+import pytest
+from flask.testing import FlaskClient
+
+from serving.gateway.store.store import Store
+from serving.gateway.store.tables import exposures
+from tests.gateway.conftest import MakeClient, json_of
+from tests.gateway.experiments.traffic import (
+    PAIRED,
+    RAW,
+    SPLIT,
+    act,
+    eventually,
+    images,
+    label,
+    predict,
+    report,
+    start,
+)
+from tests.gateway.model_server import FakeModelServer, shifted
+from tests.gateway.recount import kept, problems
+
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
+
+def store_of(client: FlaskClient) -> Store:
+    return client.application.extensions["gateway"].experiments.store
+
+
+def rows(client: FlaskClient) -> Any:
+    with store_of(client).read() as connection:
+        return connection.execute(exposures.select()).all()
+
+
+@pytest.mark.parametrize("spec", [SPLIT, PAIRED])
+def test_counters_are_what_a_recount_gives(
+    client: FlaskClient, fake_server: FakeModelServer, spec: dict[str, Any]
+) -> None:
+    fake_server.answer = shifted(fake_server.answer, {"dropout"})
+    rng = random.Random(5)
+    start(client, spec)
+    asked = 0
+    for number in range(60):
+        if number == 30:
+            act(client, "test", "weights", weights={"plain": 0.75, "dropout": 0.25})
+        answer = predict(client, *rng.choices(range(10), k=rng.randint(1, 4)), unit=f"unit {rng.randrange(25)}")
+        asked += len(answer["predictions"])
+        for each in answer["predictions"]:
+            if rng.random() < 0.6:
+                source = rng.choice(["user", "audit", "ground_truth"])
+                assert label(client, each["id"], str(rng.randrange(10)), source) == 201
+    eventually(lambda: len(rows(client)) == 60)
+    with store_of(client).read() as connection:
+        assert problems(connection, 1) == []
+        assert set(kept(connection, 1)) == {1, 2}
+    counts = report(client)["counts"]
+    assert counts["compared"] == counts["disagreements"] == (asked if spec.get("paired") else 0)
+
+
+def test_a_units_first_label_counts(client: FlaskClient) -> None:
+    start(client)
+    first, second = (predict(client, 3, 4, unit="one")["predictions"] for _ in range(2))
+    assert [label(client, each["id"], "3") for each in (*first, *second)] == [201] * 4
+    found = report(client)
+    assert (found["counts"]["units"], found["counts"]["labelled"], found["labels"]["ground_truth"]) == (1, 1, 4)
+    assert sum(arm["n"] for arm in found["arms"]) == 1
+    assert {arm["accuracy"] for arm in found["arms"] if arm["n"]} == {1.0}
+
+
+def test_a_label_may_come_before_its_exposure_and_before_other_arms(
+    client: FlaskClient, fake_server: FakeModelServer
+) -> None:
+    start(client, {**PAIRED, "arms": [{"variant": "plain", "weight": 1}, {"variant": "dropout", "weight": 0}]})
+    released = threading.Event()
+    honest = fake_server.answer
+
+    def hold(request: Any) -> Any:
+        if request.model_spec.name == "dropout":
+            released.wait(20)
+        return honest(request)
+
+    fake_server.answer = hold
+    prediction = predict(client, 3)["predictions"][0]["id"]
+    assert label(client, prediction, "3") == 201
+    assert (report(client)["counts"]["compared"], report(client)["arms"][0]["n"]) == (0, 0)
+    released.set()
+    eventually(lambda: report(client)["counts"]["compared"] == 1)
+    assert [arm["accuracy"] for arm in report(client)["arms"]] == [1.0, 1.0]
+    assert json_of(client.get("/experiments/test/disagreements"))["disagreements"] == []
+
+
+@pytest.mark.parametrize(("weights", "counted"), [((0.5, 0.5), 1), ((0.75, 0.25), 0), ((1, 0), 0)])
+def test_volunteered_labels_count_where_serving_was_randomised(
+    client: FlaskClient, weights: tuple[float, float], counted: int
+) -> None:
+    arms = [{"variant": name, "weight": weight} for name, weight in zip(("plain", "dropout"), weights, strict=True)]
+    start(client, {**PAIRED, "arms": arms})
+    assert label(client, predict(client, 3)["predictions"][0]["id"], "3", "user") == 201
+    eventually(lambda: report(client)["counts"]["compared"] == 1)
+    found = report(client)
+    assert (found["counts"]["labelled"], found["labels"]["user"]) == (counted, 1)
+
+
+def test_an_arm_that_fails_is_stood_in_for_and_blamed(client: FlaskClient, fake_server: FakeModelServer) -> None:
+    start(client)
+    fake_server.models.remove("dropout")
+    answers = [predict(client, 3, unit=f"unit {n}") for n in range(30)]
+    assert {answer["variant"] for answer in answers} == {"plain"}
+    assert {answer["experiment"] for answer in answers} == {"test"}
+    eventually(lambda: len(rows(client)) == 30)
+    assert {(row.assigned, row.served, row.failed) for row in rows(client)} == {(0, 0, False), (1, 0, True)}
+    assert [arm["error_rate"] for arm in report(client)["arms"]] == [0.0, 1.0]
+
+
+def test_when_no_arm_answers_the_client_is_told_and_the_failure_counted(
+    client: FlaskClient, fake_server: FakeModelServer
+) -> None:
+    start(client, {**PAIRED, "guardrails": [{"metric": "error_rate", "margin": 0.5}]})
+    fake_server.fault = lambda context: context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+    answer = client.post("/predict", data=images(3), content_type=RAW)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    eventually(lambda: rows(client))
+    assert [(row.served, row.failed) for row in rows(client)] == [(None, True)]
+    assert [arm["error_rate"] for arm in report(client)["arms"]] == [1.0, 1.0]
+
+
+def test_the_most_useful_disagreements_come_first_and_leave_with_a_label(
+    client: FlaskClient, fake_server: FakeModelServer
+) -> None:
+    unsure = shifted(fake_server.answer, {"dropout"}, {3: 0.6, 4: 0.9, 5: 0.8})
+    fake_server.answer = unsure
+    start(client, PAIRED)
+    ids = [each["id"] for each in predict(client, 3, 4, 5)["predictions"]]
+
+    def queue() -> list[str]:
+        found = json_of(client.get("/experiments/test/disagreements"))["disagreements"]
+        return [each["prediction_id"] for each in found]
+
+    eventually(lambda: len(queue()) == 3)
+    assert queue() == [ids[1], ids[2], ids[0]]
+    assert label(client, ids[2], "5") == 201
+    assert queue() == [ids[1], ids[0]]
+    shown = json_of(client.get("/experiments/test/disagreements?limit=1"))["disagreements"]
+    assert [(a["variant"], a["label"]) for a in shown[0]["answers"]] == [("plain", "4"), ("dropout", "5")]
+    assert shown[0]["seen"].startswith("data:image/png;base64,")
+
+
+def test_predictions_go_on_when_the_store_is_gone(make_client: MakeClient, database_kind: str) -> None:
+    client = make_client()
+    start(client)
+    known = predict(client, 3)
+    eventually(lambda: len(rows(client)) == 1)
+    store = store_of(client)
+    engine, store._engine = store._engine, Store(f"postgresql://nobody@/x?host=/nowhere/{database_kind}")._engine
+    answers = [predict(client, 3, unit="one") for _ in range(5)]
+    assert {answer["experiment"] for answer in answers} == {"test"}
+    refused = client.post("/feedback", json={"prediction_id": known["predictions"][0]["id"], "label": "3"})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert client.get("/experiments/test/report").status_code == 503
+    store._engine = engine
+    eventually(lambda: len(rows(client)) == 6)
+    assert [label(client, answer["predictions"][0]["id"], "3") for answer in answers] == [201] * 5

@@ -1,0 +1,49 @@
+"""The gateway as it is run: gunicorn with its configuration, in a process of its own."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import requests
+
+from tests.conftest import ROOT, free_port
+from tests.gateway.conftest import ADMIN_TOKEN
+
+COMMAND = [sys.executable, "-m", "gunicorn", "-c", "serving/gateway/gunicorn.conf.py", "serving.gateway:create_app()"]
+
+
+class Gateway:
+    """A running gunicorn."""
+
+    def __init__(self, models: Path, model_server: str, **others: object) -> None:
+        """Start over `models`, with settings such as `workers=4`, and wait until it answers."""
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        settings = {
+            "models_dir": models, "model_server": model_server, "port": self.port, "deadline_ms": 20_000,
+            "database_url": f"sqlite:///{models}/experiments.db", "admin_token": ADMIN_TOKEN, **others,
+        }  # fmt: skip
+        environment = {**os.environ, **{f"GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}}
+        self.metrics = models / "metrics"
+        self.metrics.mkdir(exist_ok=True)
+        environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
+        self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment)
+        deadline = time.monotonic() + 30
+        while not self._alive():
+            assert self.process.poll() is None and time.monotonic() < deadline
+
+    def _alive(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=10).ok
+        except requests.ConnectionError:
+            return False
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(timeout=40)

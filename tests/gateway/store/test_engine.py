@@ -1,0 +1,66 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from serving.gateway.errors import Unavailable
+from serving.gateway.store import engine
+from serving.gateway.store.engine import UnusableDatabase, journal_mode
+from serving.gateway.store.store import Store, bump
+
+
+@pytest.mark.parametrize(
+    ("version", "mode"),
+    [
+        ((3, 40, 1), "TRUNCATE"), ((3, 44, 5), "TRUNCATE"), ((3, 44, 6), "WAL"), ((3, 45, 0), "TRUNCATE"),
+        ((3, 50, 6), "TRUNCATE"), ((3, 50, 7), "WAL"), ((3, 51, 2), "TRUNCATE"), ((3, 51, 3), "WAL"),
+        ((4, 0, 0), "WAL"),
+    ],
+)  # fmt: skip
+def test_wal_is_used_only_where_it_keeps_every_commit(version: tuple[int, ...], mode: str) -> None:
+    assert journal_mode(version) == mode
+
+
+def test_a_sqlite_that_is_too_old_is_refused() -> None:
+    with pytest.raises(UnusableDatabase, match=r"^SQLite 3.34.1 is too old; install pysqlite3, or use PostgreSQL.$"):
+        journal_mode((3, 34, 1))
+
+
+@pytest.mark.parametrize("url", ["", "mysql://root:secret@host/x", "sqlite://", "sqlite:///:memory:"])
+def test_a_url_that_cannot_work_is_refused_without_telling_secrets(url: str) -> None:
+    with pytest.raises(UnusableDatabase, match="it must be sqlite:///FILE or postgresql://") as caught:
+        engine.connect(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_pythons_own_sqlite_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(engine, "sqlite_module", lambda: sqlite3)
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    with store.read() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+        assert str(mode).upper() == journal_mode(sqlite3.sqlite_version_info)
+    store.close()
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    def revision() -> int:
+        with store.read() as connection:
+            return connection.exec_driver_sql("SELECT revision FROM state").scalar_one()
+
+    before = revision()
+    with pytest.raises(ZeroDivisionError), store.write() as connection:
+        bump(connection)
+        _ = 1 / 0
+    assert revision() == before
+
+
+def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    for url in (f"sqlite:///{tmp_path}/missing/a.db", f"postgresql://nobody@/x?host={tmp_path}"):
+        store = Store(url)
+        with (
+            pytest.raises(Unavailable, match=r"^The store cannot be used at the moment; try again shortly.$"),
+            store.read(),
+        ):
+            pass
+        store.close()

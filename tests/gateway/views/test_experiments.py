@@ -1,0 +1,179 @@
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from serving.gateway.views.experiment_answers import ExperimentAnswer
+from tests.gateway.conftest import ADMIN, MakeClient, json_of
+from tests.gateway.experiments.traffic import SPLIT, act, predict, report, start
+
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
+
+def shown(client: FlaskClient) -> Any:
+    return json_of(client.get("/experiments/test"))
+
+
+def test_an_experiment_goes_through_its_life(client: FlaskClient) -> None:
+    start(client)
+    assert predict(client, 1)["experiment"] == "test"
+    assert act(client, "test", "pause", reason="lunch", by="ada")["status"] == "paused"
+    assert predict(client, 1)["experiment"] is None
+    assert act(client, "test", "resume")["status"] == "running"
+    assert predict(client, 1)["experiment"] == "test"
+    stopped = act(client, "test", "stop", reason="enough")
+    assert (stopped["status"], stopped["reason"], stopped["decision"]["recommendation"]) == (
+        "stopped",
+        "enough",
+        "continue",
+    )
+    assert predict(client, 1)["experiment"] is None
+    archived = act(client, "test", "archive")
+    ExperimentAnswer.model_validate(archived)
+    assert [(entry["who"], entry["action"], entry["reason"]) for entry in archived["log"]] == [
+        ("admin", "create", None), ("admin", "start", None), ("ada", "pause", "lunch"), ("admin", "resume", None),
+        ("admin", "stop", "enough"), ("admin", "archive", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("steps", "refused", "detail"),
+    [
+        ((), "pause", "is draft, so pause is not possible; what can be done is start or archive."),
+        ((), "stop", "is draft, so stop is not possible; what can be done is start or archive."),
+        (
+            ("start",),
+            "start",
+            "is running, so start is not possible; what can be done is pause or stop.",
+        ),
+        (
+            ("start", "stop"),
+            "resume",
+            "is stopped, so resume is not possible; what can be done is archive.",
+        ),
+        (
+            ("archive",),
+            "start",
+            "is archived, so start is not possible; nothing more can be done with it.",
+        ),
+    ],
+)
+def test_a_step_that_does_not_lead_on_is_refused(
+    client: FlaskClient, steps: tuple[str, ...], refused: str, detail: str
+) -> None:
+    client.post("/experiments", json=SPLIT, headers=ADMIN)
+    for step in steps:
+        act(client, "test", step)
+    answer = client.post(f"/experiments/test/{refused}", headers=ADMIN)
+    assert (answer.status_code, json_of(answer)["detail"]) == (409, f"Experiment 'test' {detail}")
+
+
+def test_other_weights_open_a_phase_with_other_arms_for_its_units(client: FlaskClient) -> None:
+    start(client)
+    units = [f"unit {n}" for n in range(40)]
+    before = [predict(client, 1, unit=unit)["variant"] for unit in units]
+    assert before == [predict(client, 1, unit=unit)["variant"] for unit in units]
+    changed = act(client, "test", "weights", weights={"plain": 0.5, "dropout": 0.5}, reason="again")
+    assert (changed["phase"], [phase["weights"] for phase in changed["phases"]]) == (2, [[0.5, 0.5]] * 2)
+    assert before != [predict(client, 1, unit=unit)["variant"] for unit in units]
+    assert report(client)["phase"] == 2
+
+
+@pytest.mark.parametrize(
+    ("weights", "status", "detail"),
+    [
+        ({"plain": 1.0}, 422, "The weights must be of the arms plain, dropout, each of them."),
+        ({"plain": 0.5, "dropout": 0.4}, 422, "These weights cannot be used: the weights add up to 0.9, not to 1."),
+        ({"plain": 2, "dropout": 0}, 422, "/weights/plain: Input should be less than or equal to 1."),
+    ],
+)
+def test_weights_that_share_out_nothing_are_refused(
+    client: FlaskClient, weights: dict[str, float], status: int, detail: str
+) -> None:
+    start(client)
+    answer = client.post("/experiments/test/weights", json={"weights": weights}, headers=ADMIN)
+    assert (answer.status_code, json_of(answer)["detail"]) == (status, detail)
+
+
+def test_a_draft_has_no_weights_to_change(client: FlaskClient) -> None:
+    client.post("/experiments", json=SPLIT, headers=ADMIN)
+    answer = client.post("/experiments/test/weights", json={"weights": {"plain": 1.0}}, headers=ADMIN)
+    assert json_of(answer)["detail"] == "Experiment 'test' is draft; weights change while it is running or paused."
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "detail"),
+    [
+        ({"control": "l2"}, 422, "The body: control 'l2' is none of the arms plain, dropout."),
+        ({"name": "Test!"}, 422, "/name: String should match pattern '^[a-z0-9_]+$'."),
+        ({"arms": [{"variant": "plain", "weight": 0.5}, {"variant": "l2", "weight": 0.5}]}, 422,
+         "/arms/1/variant: There is no variant 'l2'; there are plain, dropout."),
+    ],
+)  # fmt: skip
+def test_an_experiment_that_cannot_be_is_refused(
+    client: FlaskClient, changes: dict[str, Any], status: int, detail: str
+) -> None:
+    answer = client.post("/experiments", json={**SPLIT, **changes}, headers=ADMIN)
+    assert (answer.status_code, json_of(answer)["detail"]) == (status, detail)
+
+
+def test_a_name_is_given_once(client: FlaskClient) -> None:
+    assert client.post("/experiments", json=SPLIT, headers=ADMIN).status_code == 201
+    answer = client.post("/experiments", json=SPLIT, headers=ADMIN)
+    assert answer.status_code == 409
+    assert json_of(answer)["detail"] == "There is an experiment 'test' already; choose another name."
+    assert [each["name"] for each in json_of(client.get("/experiments"))["experiments"]] == ["test"]
+
+
+def test_the_first_started_takes_the_traffic_and_others_are_named(client: FlaskClient) -> None:
+    start(client)
+    start(client, {**SPLIT, "name": "second"})
+    assert predict(client, 1)["experiment"] == "test"
+    assert predict(client, 1, query="?experiment=second")["experiment"] == "second"
+    assert predict(client, 1, query="?experiment=second&variant=plain")["experiment"] is None
+    act(client, "test", "stop")
+    assert predict(client, 1)["experiment"] == "second"
+    assert predict(client, 1, query="?experiment=test")["experiment"] is None
+
+
+@pytest.mark.parametrize("path", ["", "/report", "/disagreements"])
+def test_an_unknown_experiment_names_what_exists(client: FlaskClient, path: str) -> None:
+    client.post("/experiments", json=SPLIT, headers=ADMIN)
+    answer = client.get(f"/experiments/summer{path}")
+    assert (answer.status_code, json_of(answer)["detail"]) == (404, "There is no experiment 'summer'; there are test.")
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {ADMIN['Authorization'][7:]}"}]
+)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/experiments",
+        "/experiments/test/start",
+        "/experiments/test/weights",
+        "/variants/plain/promote",
+        "/variants/rollback",
+    ],
+)
+def test_only_administrators_change_anything(client: FlaskClient, path: str, headers: dict[str, str]) -> None:
+    answer = client.post(path, json=SPLIT, headers=headers)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert "GATEWAY_ADMIN_TOKEN" in json_of(answer)["detail"]
+
+
+def test_without_a_token_nobody_is_an_administrator(make_client: MakeClient) -> None:
+    answer = make_client(admin_token="").post("/experiments", json=SPLIT, headers={"Authorization": "Bearer "})
+    assert answer.status_code == 401
+    assert json_of(answer)["detail"].startswith("This gateway has no GATEWAY_ADMIN_TOKEN")
+
+
+def test_sampling_takes_no_part_in_experiments(client: FlaskClient) -> None:
+    start(client)
+    assert predict(client, 1, query="?uncertainty=true&variant=dropout")["experiment"] is None
+    answer = client.post(
+        "/predict?uncertainty=true&experiment=test", data=bytes(784), content_type="application/octet-stream"
+    )
+    assert (answer.status_code, json_of(answer)["detail"]) == (
+        422, "An experiment compares answers without sampling: leave out experiment or uncertainty.",
+    )  # fmt: skip
