@@ -83,8 +83,10 @@ def compile_loop(kind: Kind, batch: int, images: int) -> Callable[..., tf.Tensor
             if kind.noise:
                 strength = noise.strength_at(settings.noise, step)
                 masks = draw_masks(kind.noise, state.weights, tf.shape(chosen)[0], strength, settings.seed, step)
-            l2 = settings.l2 if kind.has_l2 else None
-            loss, gradients = loss_and_gradients(state.weights, inputs, tf.gather(y, chosen), masks, l2)
+            loss, gradients = network.loss_and_gradients(state.weights, inputs, tf.gather(y, chosen), masks)
+            if kind.has_l2:
+                loss = tf.cond(step + 1 < stop, lambda: loss, lambda: loss + l2_penalty(state.weights, settings.l2))
+                gradients = [g + settings.l2 * w for g, w in zip(gradients, state.weights, strict=True)]
             rate = learning_rate_at(settings.learning_rate, step)
             adam(state, gradients, step, rate, settings.weight_decay if kind.has_weight_decay else None)
             return step + 1, loss
@@ -119,19 +121,11 @@ def draw_masks(
     ]
 
 
-def loss_and_gradients(
-    weights: list[tf.Variable], x: tf.Tensor, y: tf.Tensor, masks: list[tf.Tensor] | None, l2: tf.Tensor | None
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Return the mean cross-entropy of a batch plus `l2` Σ ½‖w‖² over all weights, and its gradient by each weight."""
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, network.logits(weights, x, masks)))
-    gradients = tape.gradient(loss, weights)
-    if l2 is None:
-        return loss, gradients
-    # No sum of three or more here, and none for the tape to make: grappler turns AddN, and chains of additions, into a
-    # temporary variable with a fixed name, over which two members in the same loop at a time fail now and then.
-    penalty = tf.reduce_sum(tf.stack([tf.nn.l2_loss(w) for w in weights]))
-    return loss + l2 * penalty, [gradient + l2 * w for gradient, w in zip(gradients, weights, strict=True)]
+def l2_penalty(weights: list[tf.Variable], l2: tf.Tensor) -> tf.Tensor:
+    """Return `l2` Σ ½‖w‖² over all weights."""
+    # Not by AddN: grappler turns it, and chains of additions, into a temporary variable with a fixed name, over which
+    # two members in the same loop at a time fail now and then.
+    return l2 * tf.reduce_sum(tf.stack([tf.nn.l2_loss(w) for w in weights]))
 
 
 def adam(

@@ -34,12 +34,49 @@ def logits(weights: list[tf.Variable], x: tf.Tensor, masks: list[tf.Tensor] | No
     layer's output; None is inference. It is the Keras network in plain operations, which a compiled loop and a
     SavedModel need; a test holds the two together.
     """
-    kernels, biases = weights[::2], weights[1::2]
-    for i, (kernel, bias) in enumerate(zip(kernels[:-1], biases[:-1], strict=True)):
-        x = tf.nn.relu(tf.matmul(x, kernel) + bias)
+    return _dense(_layer_inputs(weights, x, masks)[-1], *weights[-2:])
+
+
+def loss_and_gradients(
+    weights: list[tf.Variable], x: tf.Tensor, y: tf.Tensor, masks: list[tf.Tensor] | None = None
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Return the mean cross-entropy of a batch with labels `[n]`, and its gradient by each weight.
+
+    Written out: a tape takes some more operations, which a step of this size feels. Masks must not be negative.
+    """
+    inputs = _layer_inputs(weights, x, masks)
+    losses, by_logits = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+        features=_dense(inputs[-1], *weights[-2:]), labels=y
+    )
+    gradients: list[tf.Tensor] = []
+    back = by_logits / tf.cast(tf.shape(y)[0], tf.float32)
+    for i in reversed(range(len(inputs))):
+        gradients = [
+            tf.matmul(inputs[i], back, transpose_a=True),
+            tf.raw_ops.BiasAddGrad(out_backprop=back),
+            *gradients,
+        ]
+        if i > 0:
+            back = tf.matmul(back, weights[2 * i], transpose_b=True)
+            if masks and i <= len(masks):
+                back *= masks[i - 1]
+            back = tf.raw_ops.ReluGrad(gradients=back, features=inputs[i])
+    return tf.reduce_mean(losses), gradients
+
+
+def _layer_inputs(weights: list[tf.Variable], x: tf.Tensor, masks: list[tf.Tensor] | None) -> list[tf.Tensor]:
+    """Return what goes into each layer: `x`, then each hidden layer's output, masked where it has a mask."""
+    inputs = [x]
+    for i in range(len(weights) // 2 - 1):
+        x = tf.nn.relu(_dense(x, weights[2 * i], weights[2 * i + 1]))
         if masks and i < len(masks):
             x *= masks[i]
-    return tf.matmul(x, kernels[-1]) + biases[-1]
+        inputs.append(x)
+    return inputs
+
+
+def _dense(x: tf.Tensor, kernel: tf.Variable, bias: tf.Variable) -> tf.Tensor:
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
 
 def probabilities(weights: list[tf.Variable], images: tf.Tensor) -> tf.Tensor:

@@ -56,10 +56,17 @@ def test_bernoulli_drops_its_rate(rate: float) -> None:
 def test_masks_are_independent_across_seeds_rows_and_units(kind: str, strength: float) -> None:
     mask = draw(kind, strength, [1, 2])
     pairs = [(mask, draw(kind, strength, seed)) for seed in ([1, 3], [2, 2])]
-    pairs += [(mask[:, :-1], mask[:, 1:]), (mask[:-1], mask[1:]), (mask[:, :-2], mask[:, 2:])]
+    pairs += [(mask[:, :-by], mask[:, by:]) for by in (1, 2)] + [(mask[:-1], mask[1:])]
     for a, b in pairs:
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 4 / a.size**0.5
     np.testing.assert_array_equal(mask, draw(kind, strength, [1, 2]))
+
+
+def test_the_two_normal_numbers_of_a_pair_are_independent_in_sign_and_size() -> None:
+    mask, by = draw("gaussian", 0.32, [1, 2]), UNITS // 2 + 1
+    for f in (np.sign, np.square):
+        a, b = f(mask[:, :-by] - 1), f(mask[:, by:] - 1)
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 4 / a.size**0.5
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
