@@ -90,6 +90,9 @@ verify-recipe: $(VENV)/.dev data ## Ten seeds a variant beside Keras' own pieces
 verify-accuracy: $(VENV)/.dev data ## The test images through a running gateway, as pixels and PNG files, against the manifest
 	$(BIN)/python -m benchmarks.accuracy
 
+bench-training: $(VENV)/.dev data ## The post's eager loop beside this engine: speed, share of the matmul peak, memory
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.training
+
 bench-worker: $(VENV)/.dev data ## A gateway worker's start and memory
 	$(BIN)/python -m benchmarks.worker
 
@@ -99,4 +102,4 @@ bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and o
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help verify-accuracy bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
