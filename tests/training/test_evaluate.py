@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.evaluate import accuracy, calibration_error, cross_entropy
+from training.evaluate import accuracy, brier, calibration_error, cross_entropy, reliability, selective_accuracy
 
 PROBABILITIES = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.35, 0.65]], np.float32)
 LABELS = np.array([0, 1, 1, 1], np.uint8)
@@ -28,3 +28,26 @@ def test_calibration_error_weighs_each_bins_gap() -> None:
 
 def test_certainty_falls_into_the_last_bin() -> None:
     assert calibration_error(np.array([[1.0, 0.0]]), np.array([0])) == 0.0
+
+
+def test_brier() -> None:
+    assert brier(PROBABILITIES, LABELS) == pytest.approx(2 * np.square([0.1, 0.6, 0.3, 0.35]).mean())
+
+
+def test_reliability_counts_what_falls_into_each_bin() -> None:
+    confidences, right = np.array([0.1, 0.9, 0.8, 1.0]), np.array([True, True, False, True])
+    diagram = reliability(confidences, right, bins=2)
+    assert diagram.counts.tolist() == [1, 3]
+    assert diagram.confidences == pytest.approx([0.1, 0.9])
+    assert diagram.accuracies == pytest.approx([1.0, 2 / 3])
+
+
+def test_an_empty_bin_has_no_accuracy() -> None:
+    diagram = reliability(np.array([0.9]), np.array([True]), bins=2)
+    assert np.isnan([diagram.accuracies[0], diagram.confidences[0]]).all()
+
+
+def test_selective_accuracy_answers_the_surest_first() -> None:
+    confidences, right = np.array([0.5, 0.9, 0.7, 0.8]), np.array([False, True, False, True])
+    accuracies = selective_accuracy(confidences, right, np.array([0.25, 0.5, 0.75, 1.0]))
+    assert accuracies == pytest.approx([1.0, 1.0, 2 / 3, 0.5])

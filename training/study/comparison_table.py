@@ -10,24 +10,23 @@ from training.study.reading import Tables
 
 def comparison_table(tables: Tables, rows: Sequence[dict[str, Any]]) -> str:
     """Return comparisons as a table."""
-    header = ("comparison", "of", "difference", "95 % interval", "seeds and images", "p (Holm)", "p permuted",
-              "McNemar, seed 1", "comes out")  # fmt: skip
-    return page.table(
-        header,
-        [
-            (
-                f"{tables.title(row['a'])} − {tables.title(row['b'])}",
-                row["metric"].replace("_", " "),
-                number(row["difference"], row["metric"]),
-                interval((row["low"], row["high"]), row["metric"]),
-                interval(row.get("bootstrap"), row["metric"]),
-                probability(row["p_holm"]),
-                probability(row["p_permutation"]),
-                f"{m['only_a']} : {m['only_b']}, p {probability(m['p'])}" if (m := row.get("mcnemar")) else "–",
-                row["outcome"],
-            )
-            for row in rows
-        ],
+    header = ("comparison", "comes out", "of", "difference", "95 % interval", "seeds and images", "p (Holm)",
+              "p permuted", "McNemar, seed 1")  # fmt: skip
+    return page.table(header, [_row(tables, row) for row in rows])
+
+
+def _row(tables: Tables, row: dict[str, Any]) -> tuple[str, ...]:
+    metric, models = row["metric"], row.get("mcnemar")
+    return (
+        f"{tables.title(row['a'])} − {tables.title(row['b'])}",
+        row["outcome"],
+        metric.replace("_", " "),
+        number(row["difference"], metric),
+        interval((row["low"], row["high"]), metric),
+        interval(row.get("bootstrap"), metric),
+        probability(row["p_holm"]),
+        probability(row["p_permutation"]),
+        f"{models['only_a']} : {models['only_b']}, p {probability(models['p'])}" if models else "–",
     )
 
 
@@ -36,8 +35,15 @@ def number(value: float | None, metric: str) -> str:
     if value is None:
         return "–"
     if "accuracy" in metric:
-        return f"{value * POINTS:+.2f}"
-    return f"{value:+,.0f}" if metric.startswith("steps") else f"{value:+.4f}"
+        text = f"{value * POINTS:+.2f}"
+    else:
+        text = f"{value:+,.0f}" if metric.startswith("steps") else f"{value:+.4f}"
+    return text.replace("-", "−")
+
+
+def points(value: float | None) -> str:
+    """Return a standard deviation of accuracy in percentage points."""
+    return "–" if value is None else f"{value * POINTS:.2f}"
 
 
 def interval(ends: Sequence[float | None] | None, metric: str) -> str:

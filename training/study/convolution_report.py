@@ -1,7 +1,7 @@
 """The report's part on the convolutional suite."""
 
 from training.study import page, plots
-from training.study.comparison_table import comparison_table, number
+from training.study.comparison_table import comparison_table, points
 from training.study.reading import Tables
 
 
@@ -37,7 +37,7 @@ def _by_size(tables: Tables, prefix: str, title: str) -> list[str]:
         return []
     rows = [row for row in tables.statistics["comparisons"] if row["a"] in arms]
     of_arms = [
-        (of_arm["title"], str(s["n"]), f"{s['mean']:.2%}", number(s["sd"], "test_accuracy"),
+        (of_arm["title"], str(s["n"]), f"{s['mean']:.2%}", points(s["sd"]),
          f"{s['min']:.2%} … {s['max']:.2%}",
          f"{of_arm['test_loss']['mean']:.4f}", f"{of_arm['train_loss']['mean']:.4f}")
         for of_arm in (tables.statistics["arms"][arm] for arm in arms)

@@ -4,12 +4,13 @@ import numpy as np
 
 from training.evaluate import Reliability
 from training.study import page, plots
-from training.study.comparison_table import comparison_table, number
+from training.study.comparison_table import comparison_table, points
 from training.study.comparisons import BESIDE
 from training.study.reading import Tables
 from training.study.tables import PERCENTS
 from training.variants import VARIANTS
 
+STEP_TIMES_CLAIM = 2
 FIRST = tuple(v.name for v in VARIANTS)
 
 
@@ -51,12 +52,27 @@ def claims(tables: Tables) -> list[str]:
         rows = [row for row in tables.statistics["comparisons"] if row["claim"] == claim["number"]]
         parts += [
             page.verdict(claim["number"], claim["claim"], claim["verdict"]),
+            *(step_times(tables) if claim["number"] == STEP_TIMES_CLAIM else ()),
             comparison_table(tables, rows),
         ]
     beside = [row for row in tables.statistics["comparisons"] if row["claim"] is None]
     if beside:
         parts += [page.heading(BESIDE, 3), comparison_table(tables, beside)]
     return parts
+
+
+def step_times(tables: Tables) -> list[str]:
+    """Say what a step takes with dropout and without, which is no part of the comparisons: those know no clock."""
+    if not tables.timings:
+        return []
+    took = {arm: of_arm["median"] for arm, of_arm in tables.timings["ms_per_step_and_member"].items()}
+    return [
+        page.paragraph(
+            f"A step takes {took['dropout']:.2f} ms with dropout and {took['plain']:.2f} ms without, timed apart. What "
+            "is compared is how many steps it takes until accuracy is first seen at 90 % and at 95 %; a seed that "
+            "never gets there counts with all its steps."
+        )
+    ]
 
 
 def accuracy(tables: Tables, four: list[str]) -> list[str]:
@@ -67,7 +83,7 @@ def accuracy(tables: Tables, four: list[str]) -> list[str]:
         of_arm = tables.statistics["arms"][arm]
         s = of_arm["test_accuracy"]
         rows.append(
-            (of_arm["title"], str(s["n"]), f"{s['mean']:.2%}", number(s["sd"], "test_accuracy"),
+            (of_arm["title"], str(s["n"]), f"{s['mean']:.2%}", points(s["sd"]),
              f"{s['min']:.2%} … {s['max']:.2%}", f"{of_arm['test_loss']['mean']:.4f}",
              f"{of_arm['test_brier']['mean']:.4f}", f"{of_arm['test_ece']['mean']:.4f}")
         )  # fmt: skip

@@ -86,7 +86,7 @@ def save(file: Path, result: Result) -> None:
 def load(file: Path) -> Result:
     """Return the result in a file; raise ValueError where it is damaged."""
     try:
-        with np.load(file) as arrays:
+        with open(file, "rb") as stream, np.load(stream) as arrays:
             values = {name: arrays[name] for name in arrays.files}
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise ValueError(f"{file}: not a whole result ({error}); delete it and run the study again") from error

@@ -1,0 +1,103 @@
+"""A study as a user runs it, tiny but whole: killed, stopped, asked for what it does not have."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+TABLES = ("results.csv", "curves.csv", "statistics.json")
+
+
+def command(data: Path, folder: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "training", "study", f"--data={data}", f"--folder={folder}", *arguments]
+
+
+def tiny(data: Path, folder: Path, epochs: int = 5) -> list[str]:
+    """Return the command of a study of six members in `folder`, where nothing is to be timed any more."""
+    (folder / "regularisers").mkdir(parents=True, exist_ok=True)
+    (folder / "regularisers" / "timings.json").write_text("null")
+    return command(data, folder, "--arms=plain,dropout,uniform", "--seeds=2", f"--epochs={epochs}")
+
+
+def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def finished(folder: Path) -> int:
+    return len(list((folder / "regularisers" / "members").glob("*.npz")))
+
+
+def start_until(arguments: list[str], folder: Path, members: int) -> subprocess.Popen[str]:
+    """Start a study and return it as soon as so many members are finished."""
+    process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 120
+    while finished(folder) < members:
+        assert process.poll() is None, f"the study ended with {process.returncode}"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+def test_a_study_killed_again_and_again_ends_with_the_same_bytes(digits_dir: Path, tmp_path: Path) -> None:
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    done = run(tiny(digits_dir, undisturbed))
+    assert done.returncode == 0, done.stderr
+    members = 0
+    while members < 5:
+        members = random.randint(members + 1, 5)
+        process = start_until(tiny(digits_dir, killed), killed, members)
+        process.kill()
+        process.communicate(timeout=60)
+        members = max(members, finished(killed))
+    assert run(tiny(digits_dir, killed)).returncode == 0
+    for name in TABLES:
+        table = (undisturbed / "regularisers" / name).read_bytes()
+        assert (killed / "regularisers" / name).read_bytes() == table
+    assert len((killed / "regularisers" / "results.csv").read_text().splitlines()) == 1 + 6
+    assert "Dropout 0.5" in (killed / "report.html").read_text()
+
+
+def test_what_is_finished_is_not_trained_again_and_a_new_recipe_is(digits_dir: Path, tmp_path: Path) -> None:
+    members = tmp_path / "regularisers" / "members"
+    assert run(tiny(digits_dir, tmp_path, epochs=1)).returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in members.iterdir()}
+    assert run(tiny(digits_dir, tmp_path, epochs=1)).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in members.iterdir()} == before
+    assert run(tiny(digits_dir, tmp_path, epochs=2)).returncode == 0
+    assert len(list(members.iterdir())) == 2 * len(before) == 12
+    about = json.loads((tmp_path / "regularisers" / "statistics.json").read_text())["about"]
+    assert about["recipe"]["epochs"] == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_study_stops_and_says_how_it_goes_on(digits_dir: Path, tmp_path: Path, number: signal.Signals) -> None:
+    with start_until(tiny(digits_dir, tmp_path, epochs=100), tmp_path, 1) as process:
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "training: stopped; what is finished is kept, and the same command goes on." in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arms=plain,foo"], "training: no arm foo; there are plain, dropout, l2, dropout_l2, "),
+        (["--suite=convolution", "--arms=plain"], "training: no arm plain; there are small_none, "),
+        (["--seeds=0"], "argument --seeds: 0 is not 1 or more"),
+        (["--suite=foo"], "invalid choice: 'foo'"),
+    ],
+)
+def test_bad_arguments_are_named(digits_dir: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = run(command(digits_dir, tmp_path, *arguments))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
