@@ -93,6 +93,19 @@ verify-accuracy: $(VENV)/.dev data ## The test images through a running gateway,
 bench-training: $(VENV)/.dev data ## The post's eager loop beside this engine: speed, share of the matmul peak, memory
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.training
 
+demo: $(VENV)/.dev data ## An experiment of l2 against dropout_l2 on the test images, from its start to its decision
+	@$(BIN)/python -m training train --if-missing
+	@$(BIN)/python -m benchmarks.demo
+
+verify-durability: $(VENV)/.dev ## Kill workers and databases 50 times under load: is every acknowledged label there?
+	$(BIN)/python -m benchmarks.durability
+
+verify-experiments: $(VENV)/.dev ## 400 A/A experiments through the API: false decisions; images to a decision at 1.0 % against 0.7 % error
+	$(BIN)/python -m benchmarks.simulation
+
+bench-experiments: $(VENV)/.dev ## A report on 10 million labels, and what an experiment costs /predict
+	$(BIN)/python -m benchmarks.experiments
+
 bench-worker: $(VENV)/.dev data ## A gateway worker's start and memory
 	$(BIN)/python -m benchmarks.worker
 
@@ -102,4 +115,4 @@ bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and o
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

@@ -75,14 +75,15 @@ def answer(request: wire.PredictRequest) -> wire.PredictResponse:
     assert images.shape[1] == np.prod(sides)
     response = wire.PredictResponse(model_spec=request.model_spec)
     response.model_spec.version.value = 7
-    _put(response, "probabilities", np.eye(CLASSES)[images.sum(axis=1, dtype=int) % CLASSES])
+    put(response, "probabilities", np.eye(CLASSES)[images.sum(axis=1, dtype=int) % CLASSES])
     if request.model_spec.signature_name == "mc_dropout":
-        _put(response, "entropy", np.full(count, 0.5))
-        _put(response, "mutual_information", np.full(count, 0.25))
+        put(response, "entropy", np.full(count, 0.5))
+        put(response, "mutual_information", np.full(count, 0.25))
     return response
 
 
-def _put(response: wire.PredictResponse, name: str, values: np.ndarray) -> None:
+def put(response: wire.PredictResponse, name: str, values: np.ndarray) -> None:
+    """Add an output, as floats."""
     tensor = response.outputs[name]
     tensor.dtype = wire.DT_FLOAT
     for side in values.shape:

@@ -88,14 +88,14 @@ def unqueue(connection: Connection, keys: Sequence[str]) -> None:
 
 def queued(connection: Connection, experiment: int, most: int) -> Sequence[Row]:
     """Return unlabelled images on which the arms disagree, the most useful first."""
-    query = select(shadows).where(shadows.c.experiment_id == experiment, QUEUED)
+    query = select(shadows).where(shadows.c.experiment_id == experiment, QUEUED, shadows.c.at >= _oldest())
     query = query.order_by(shadows.c.usefulness.desc(), shadows.c.prediction).limit(most)
     return connection.execute(query).all()
 
 
-def forget_pixels_before(connection: Connection, moment: float) -> None:
-    """Forget the pixels of images from before `moment`."""
-    _forget(connection, shadows.c.at < moment)
+def forget_old_pixels(connection: Connection) -> None:
+    """Forget the pixels of images that have waited for a label for QUEUED_SECONDS."""
+    _forget(connection, shadows.c.at < _oldest())
 
 
 def delete_before(connection: Connection, moment: float) -> int:
@@ -103,7 +103,13 @@ def delete_before(connection: Connection, moment: float) -> int:
     return connection.execute(delete(shadows).where(shadows.c.at < moment)).rowcount
 
 
+def _oldest() -> float:
+    return time.time() - QUEUED_SECONDS
+
+
 def _bound(connection: Connection, experiment: int) -> None:
+    """Forget the pixels of the least useful images beyond MOST_QUEUED, and of those that are too old."""
+    forget_old_pixels(connection)
     of_experiment = (shadows.c.experiment_id == experiment) & QUEUED
     ranked = select(shadows.c.prediction).where(of_experiment)
     beyond = ranked.order_by(shadows.c.usefulness.desc(), shadows.c.prediction).offset(MOST_QUEUED)

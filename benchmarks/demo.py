@@ -1,0 +1,132 @@
+"""An experiment from its start to its decision: `l2` against `dropout_l2`, on the test images with their labels.
+
+    python -m benchmarks.demo [--url URL] [--data DIR]
+
+Without --url it starts the model server and a gateway with a store of its own on free ports, and stops them at the end.
+Sends the 10,000 test images through `/predict`, the labels to `/feedback`, and prints the report as it moves.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from benchmarks.worker import GUNICORN, answers, connects, running, wait_until
+from tests.conftest import free_port
+from training.data import ImageSet, load
+
+CONTROL, CHALLENGER = "dropout_l2", "l2"
+IMAGES_A_REQUEST = 10
+CONNECTIONS = 4
+TOKEN = "demo"
+DECIDED = ("ship", "roll_back", "equivalent", "inconclusive", "guardrail_broken")
+SECONDS = 60
+
+sessions = threading.local()
+
+
+def main() -> int:
+    """Run the experiment; return the exit code."""
+    parser = argparse.ArgumentParser(description="Run an experiment on the test images.")
+    parser.add_argument("--url", help="a running gateway, whose GATEWAY_ADMIN_TOKEN is taken from the environment")
+    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="(default: %(default)s)")
+    arguments = parser.parse_args()
+    images = load(arguments.data)
+    if arguments.url:
+        return demonstrate(arguments.url, os.environ.get("GATEWAY_ADMIN_TOKEN", ""), images)
+    with services() as url:
+        return demonstrate(url, TOKEN, images)
+
+
+@contextmanager
+def services() -> Iterator[str]:
+    """Run a model server and a gateway for as long as the block takes, and give the gateway's URL."""
+    address, port = f"127.0.0.1:{free_port()}", free_port()
+    flags = [f"--port={address.rpartition(':')[2]}", "--host=127.0.0.1", "--model_config_file=models/models.config"]
+    with tempfile.TemporaryDirectory() as folder, running("serving.model_server", *flags) as model_server:
+        wait_until(lambda: connects(address), model_server)
+        environment = {
+            "GATEWAY_PORT": str(port), "GATEWAY_MODEL_SERVER": address, "GATEWAY_ADMIN_TOKEN": TOKEN,
+            "GATEWAY_DATABASE_URL": f"sqlite:///{folder}/experiments.db", "GATEWAY_LOG_LEVEL": "error",
+        }  # fmt: skip
+        url = f"http://127.0.0.1:{port}"
+        with running(*GUNICORN, **environment) as gateway:
+            wait_until(lambda: answers(f"{url}/readyz"), gateway)
+            yield url
+
+
+def demonstrate(url: str, token: str, images: ImageSet) -> int:
+    """Make the experiment, send the images, and print what the report says; return the exit code."""
+    name, began = f"demo_{time.strftime('%Y%m%d_%H%M%S')}", time.monotonic()
+    admin = {"Authorization": f"Bearer {token}"}
+    spec = {
+        "name": name, "hypothesis": f"{CHALLENGER} errs less than {CONTROL}", "control": CONTROL, "paired": True,
+        "arms": [{"variant": variant, "weight": 0.5} for variant in (CONTROL, CHALLENGER)],
+    }  # fmt: skip
+    for path, body in (("experiments", spec), (f"experiments/{name}/start", {})):
+        answer = requests.post(f"{url}/{path}", json=body, headers=admin, timeout=10)
+        if not answer.ok:
+            print(f"demo: {answer.json()['detail']}", file=sys.stderr)
+            return 1
+    time.sleep(1)  # by then every worker knows of it
+    print("labelled  disagreements  only l2 right  only dropout_l2 right  E          recommendation")
+    starts = range(0, len(images.test_images), IMAGES_A_REQUEST)
+    batches = [slice(start, start + IMAGES_A_REQUEST) for start in starts]
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for number, _ in enumerate(pool.map(lambda batch: send(url, name, images, batch), batches), 1):
+            if number % 50 == 0:
+                show(report(url, name))
+    deadline = time.monotonic() + SECONDS
+    while (found := report(url, name))["counts"]["compared"] < len(images.test_images) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    show(found)
+    print("\n".join(found["decision"]["reasons"]))
+    if found["verdict"]:
+        print(f"It was decided at {found['verdict']['labelled']:,} labels.")
+    print(f"{time.monotonic() - began:.0f} s")
+    requests.post(f"{url}/experiments/{name}/stop", json={"reason": "the demo is over"}, headers=admin, timeout=10)
+    return 0 if found["decision"]["recommendation"] in DECIDED else 1
+
+
+def send(url: str, name: str, images: ImageSet, batch: slice) -> None:
+    """Ask about a batch of images, and send their labels."""
+    if not hasattr(sessions, "session"):
+        sessions.session = requests.Session()
+    answer = sessions.session.post(
+        f"{url}/predict?experiment={name}", data=images.test_images[batch].tobytes(),
+        headers={"Content-Type": "application/octet-stream"}, timeout=30,
+    )  # fmt: skip
+    answer.raise_for_status()
+    items = [
+        {"prediction_id": prediction["id"], "label": str(truth), "source": "ground_truth"}
+        for prediction, truth in zip(answer.json()["predictions"], images.test_labels[batch], strict=True)
+    ]
+    sessions.session.post(f"{url}/feedback", json={"items": items}, timeout=30).raise_for_status()
+
+
+def report(url: str, name: str) -> Any:
+    """Return the report."""
+    return requests.get(f"{url}/experiments/{name}/report", timeout=10).json()
+
+
+def show(found: Any) -> None:
+    """Print one line of the report."""
+    counts, (comparison,) = found["counts"], found["comparisons"]
+    print(
+        f"{counts['labelled']:8,}  {counts['disagreements']:13,}  {comparison['only_variant_right']:13,}  "
+        f"{comparison['only_control_right']:21,}  {comparison['e_value']:<9.3g}  {found['decision']['recommendation']}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

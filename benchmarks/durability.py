@@ -1,0 +1,64 @@
+"""Kill gateway workers, and the database, 50 times under load: is every acknowledged label there, and once?
+
+    python -m benchmarks.durability [--kills N]
+
+Starts what it needs: gunicorn with four workers over a made-up model server, on SQLite and on a real PostgreSQL. Ends
+with exit code 1 where a label is lost, stored twice, or counted wrongly.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.gateway.conftest import MANIFEST
+from tests.gateway.databases import new_database, postgresql
+from tests.gateway.durability import killer, torture
+from tests.gateway.gunicorn import Gateway
+from tests.gateway.model_server import FakeModelServer
+
+WORKERS = 4
+
+
+def main() -> int:
+    """Run the three cases; return the exit code."""
+    parser = argparse.ArgumentParser(description="Look for labels that were acknowledged and lost.")
+    parser.add_argument("--kills", type=int, default=50, metavar="N", help="in each case (default: %(default)s)")
+    kills = parser.parse_args().kills
+    with tempfile.TemporaryDirectory() as folder:
+        good = run("SQLite, workers killed", f"sqlite:///{folder}/experiments.db", kills, killer)
+    with postgresql() as server:
+        with new_database(server.url) as url:
+            good &= run("PostgreSQL, workers killed", url, kills, killer)
+        good &= run("PostgreSQL, database killed", server.url, kills, lambda _: lambda _: server.restart())
+    return 0 if good else 1
+
+
+def run(case: str, url: str, kills: int, make_killer: Callable[[Gateway], Callable[[int], None]]) -> bool:
+    """Run one case, print a line, and say whether all is well."""
+    with gateway(url) as running:
+        found = torture(running, url, make_killer(running), kills)
+    wrong = f"; {found.problems}" if found.problems else ""
+    print(f"{case}: {kills} kills, {found.acknowledged:,} labels acknowledged, {found.lost} lost{wrong}", flush=True)
+    return not found.lost and not found.problems
+
+
+@contextmanager
+def gateway(url: str) -> Iterator[Gateway]:
+    """Run a gateway with its store at `url`, its log thrown away."""
+    server = FakeModelServer()
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "manifest.json").write_text(json.dumps(MANIFEST))
+        running = Gateway(Path(folder), server.address, workers=WORKERS, database_url=url, log_level="error")
+        try:
+            yield running
+        finally:
+            running.stop()
+            server.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
