@@ -44,7 +44,7 @@ data: $(VENV)/.serve ## Fetch MNIST into data/ and verify it
 train: $(VENV)/.serve ## Train all variants anew and publish them as new versions (ARGS="--seed 2 --variants l2")
 	@$(BIN)/python -m training train $(ARGS)
 
-study: $(VENV)/.dev data ## Train 26 arms, up to 32 seeds each, and report in runs/study (half an hour; goes on where it was stopped)
+study: $(VENV)/.dev data ## Train 26 arms, up to 32 seeds each; report in runs/study (35 minutes; goes on where it stopped)
 	$(BIN)/python -m training study $(ARGS)
 
 study-quick: $(VENV)/.dev data ## The same, small: 7 arms, 4 seeds, in runs/study-quick (about two minutes on two cores)

@@ -28,7 +28,7 @@ def test_a_model_learns_and_is_the_same_alone_or_beside_another(images: data.Ima
     np.testing.assert_array_equal(together[0].confidences, alone.confidences)
     assert alone.test_loss == together[0].test_loss != together[1].test_loss
     assert alone.curve.step.tolist() == [62, 125]
-    assert alone.curve.test_accuracy[-1] > 0.9
+    assert alone.curve.test_accuracy[-1] > 0.7
 
 
 def test_dropout_and_batch_norm_move_on_from_step_to_step(images: data.ImageSet) -> None:
