@@ -33,7 +33,7 @@ from training.loop import Kind, Settings, State, compile_loop
 from training.variants import DROPOUT, VARIANTS, Noise, Recipe, Variant
 
 RECIPE = Recipe()
-STEPS, ROUNDS, EAGER_STEPS = 100, 3, 50
+STEPS, ROUNDS, EAGER_STEPS = 60, 3, 40
 NOISES = {
     "bernoulli 0.5": DROPOUT,
     "bernoulli 0.5 falling": replace(DROPOUT, schedule="falling"),
@@ -113,6 +113,7 @@ def engine_figures(images: data.ImageSet, eager: float) -> dict[str, Any]:
         "milliseconds_by_variant": {v.name: spent[v.name] for v in VARIANTS},
         "milliseconds_of_plain_by_members": {n: spent[n] for n in ("2", "4", "8", "16", "32")},
         "cost_relative_to_bernoulli": {name: spent[name] / spent["bernoulli 0.5"] for name in NOISES},
+        "members_in_memory": sum(len(members) for members in cohorts.values()),
         "peak_resident_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
