@@ -11,6 +11,9 @@ from serving.gateway.manifest import Name
 FEWEST_ARMS, MOST_ARMS = 2, 6  # each arm doubles the number of masks
 MOST_LABELS = 100_000_000
 
+NO_NUL = r"^[^\x00]*$"  # which PostgreSQL does not store
+
+Text = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -45,7 +48,7 @@ class ExperimentSpec(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
-    hypothesis: str = Field("", max_length=2000)
+    hypothesis: Text = ""
     control: Name = Field(description="The arm that the others are compared with")
     arms: list[Arm] = Field(min_length=FEWEST_ARMS, max_length=MOST_ARMS)
     traffic: float = Field(1.0, gt=0, le=1, allow_inf_nan=False, description="Share of the units that take part")

@@ -25,6 +25,7 @@ class Store:
         self._engine = engine.connect(url)
         self._lock = threading.Lock()
         self._current = False
+        self._failing = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -49,9 +50,18 @@ class Store:
             with engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
+            self._note(error)
+            raise Unavailable("The store cannot be used at the moment; try again shortly.") from error
+        if self._failing:
+            self._failing = False
+            logger.info("the store works again")
+
+    def _note(self, error: SQLAlchemyError) -> None:
+        """Log the first failure of a row of them: background threads try several times a second."""
+        if not self._failing:
+            self._failing = True
             cause = error.orig if isinstance(error, DBAPIError) else error
             logger.warning("the store failed: %s", " ".join(str(cause).split()))
-            raise Unavailable("The store cannot be used at the moment; try again shortly.") from error
 
     def _prepare(self) -> None:
         if not self._current:

@@ -13,7 +13,7 @@ from serving.gateway.errors import Unprocessable, pointer
 from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.lifecycle import Act
-from serving.gateway.experiments.spec import ExperimentSpec, Share
+from serving.gateway.experiments.spec import NO_NUL, ExperimentSpec, Share, Text
 from serving.gateway.store import experiments as rows
 from serving.gateway.views import experiment_answers as answers
 from serving.gateway.views.admin import SECURITY, require_admin
@@ -29,8 +29,8 @@ class Action(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    by: str = Field("admin", min_length=1, max_length=64)
-    reason: str | None = Field(None, max_length=2000)
+    by: str = Field("admin", min_length=1, max_length=64, pattern=NO_NUL)
+    reason: Text | None = None
 
     @property
     def act(self) -> Act:

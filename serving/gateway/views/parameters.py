@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.gateway.experiments.spec import NO_NUL
+
 UNIT_ID_LENGTH = 200
 
 
@@ -53,7 +55,7 @@ class NamedPath(Parameters):
 
     model_config = ConfigDict(title="path")
 
-    name: str = Field(max_length=64)
+    name: str = Field(max_length=64, pattern=NO_NUL)
 
 
 class QueueQuery(Parameters):

@@ -105,6 +105,7 @@ def test_a_draft_has_no_weights_to_change(client: FlaskClient) -> None:
     ("changes", "status", "detail"),
     [
         ({"control": "l2"}, 422, "The body: control 'l2' is none of the arms plain, dropout."),
+        ({"hypothesis": "\0"}, 422, "/hypothesis: String should match pattern '^[^\\x00]*$'."),
         ({"name": "Test!"}, 422, "/name: String should match pattern '^[a-z0-9_]+$'."),
         ({"arms": [{"variant": "plain", "weight": 0.5}, {"variant": "l2", "weight": 0.5}]}, 422,
          "/arms/1/variant: There is no variant 'l2'; there are plain, dropout."),
@@ -177,3 +178,8 @@ def test_sampling_takes_no_part_in_experiments(client: FlaskClient) -> None:
     assert (answer.status_code, json_of(answer)["detail"]) == (
         422, "An experiment compares answers without sampling: leave out experiment or uncertainty.",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["%00", "%00/report", "x/disagreements?limit=0", "x" * 65])
+def test_a_path_or_query_that_cannot_be_is_refused(client: FlaskClient, path: str) -> None:
+    assert client.get(f"/experiments/{path}").status_code == 422

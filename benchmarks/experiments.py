@@ -1,0 +1,120 @@
+"""What experiments cost: a report on 10 million labels, and `/predict` while an experiment runs.
+
+    python -m benchmarks.experiments [report|predict]
+
+Needs published models (`make train`). Starts the model server and a gateway of two workers on free ports, on SQLite;
+all share the machine with the load generator. Goals: a report in under 100 ms; less than 10 % of the throughput in
+split mode, less than 35 % paired with two arms.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from typing import Any
+
+import requests
+from sqlalchemy import text
+
+from benchmarks.demo import CHALLENGER, CONTROL, TOKEN, services
+from benchmarks.http_load import post, requests_a_second
+from serving.gateway import create_app
+from serving.gateway.experiments import lifecycle
+from serving.gateway.experiments.lifecycle import Act
+from serving.gateway.experiments.spec import ExperimentSpec
+from serving.gateway.store.counts import Count, add
+from serving.gateway.store.store import Store
+
+LABELS = 10_000_000
+REPORTS = 50
+CONNECTIONS, SECONDS, ROUNDS = 16, 4.0, 5
+ARMS = [{"variant": variant, "weight": 0.5} for variant in (CONTROL, CHALLENGER)]
+INSERT = """
+    INSERT INTO feedback (prediction, label, source, predicted, variant, version, experiment_id, phase, arm, unit,
+                          decisive, counted, at)
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :last)
+    SELECT printf('%024x.0', i), '3', 'ground_truth', '3', 'l2', 1, 1, 1, i % 2, i, 1, 1, 0 FROM n
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Measure what experiments cost.")
+    parser.add_argument("what", nargs="?", choices=["report", "predict"], help="only this (default: both)")
+    what = parser.parse_args().what
+    if what != "predict":
+        report()
+    if what != "report":
+        predict()
+
+
+def report() -> None:
+    """Store 10 million labels, and time reports."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/experiments.db"
+        store = Store(url)
+        with store.write() as connection:
+            spec = ExperimentSpec.model_validate({"name": "big", "control": CONTROL, "arms": ARMS, "paired": True})
+            lifecycle.create(connection, spec, Act("benchmark"))
+            lifecycle.step(connection, "big", "start", Act("benchmark"))
+            connection.execute(text(INSERT), {"last": LABELS - 1})
+            tally = {Count("mask", 0, mask): LABELS // 4 for mask in range(4)}
+            tally |= {Count(name, arm): LABELS // 2 for name in ("units", "labelled", "requests") for arm in (0, 1)}
+            tally |= {Count("latency", arm, bucket): LABELS // 40 for arm in (0, 1) for bucket in range(20)}
+            add(connection, 1, 1, tally)
+        store.close()
+        client = create_app({"GATEWAY_DATABASE_URL": url, "GATEWAY_LOG_LEVEL": "error"}).test_client()
+        times = []
+        for _ in range(REPORTS):
+            began = time.perf_counter()
+            answer = client.get("/experiments/big/report")
+            times.append(1000 * (time.perf_counter() - began))
+        labelled = json.loads(answer.data)["counts"]["labelled"]
+    print(f"report on {labelled:,} labels: median {statistics.median(times):.1f} ms, longest {max(times):.1f} ms")
+
+
+def predict() -> None:
+    """Measure the throughput without an experiment, split and paired, in turn."""
+    body = json.dumps({"instances": [[[0] * 28] * 28]}).encode()
+    request = post("/predict", body, "application/json")
+    rates: dict[str, list[float]] = {"without": [], "split": [], "paired": []}
+    with services() as url:
+        port = int(url.rpartition(":")[2])
+        for name in ("split", "paired"):
+            admin(url, "experiments", name=name, control=CONTROL, arms=ARMS, paired=name == "paired")
+            admin(url, f"experiments/{name}/start")
+            admin(url, f"experiments/{name}/pause")
+        requests_a_second(port, request, CONNECTIONS, SECONDS)
+        for _ in range(ROUNDS):
+            for mode, found in rates.items():
+                with_experiment(url, mode, "resume")
+                found.append(requests_a_second(port, request, CONNECTIONS, SECONDS))
+                with_experiment(url, mode, "pause")
+        counts = requests.get(f"{url}/experiments/paired/report", timeout=10).json()["counts"]
+        dropped = [
+            line for line in requests.get(f"{url}/metrics", timeout=10).text.splitlines()
+            if "dropped" in line and not line.startswith("#")
+        ]  # fmt: skip
+    for mode, found in rates.items():
+        cost = statistics.median(1 - rate / without for rate, without in zip(found, rates["without"], strict=True))
+        spread = f"{min(found):,.0f} to {max(found):,.0f}"
+        print(f"{mode:8} {statistics.median(found):6,.0f} requests a second ({spread}); costs {cost:.1%}")
+    print(f"paired: {counts['compared']:,} images compared; {', '.join(dropped)}")
+
+
+def with_experiment(url: str, mode: str, action: str) -> None:
+    """Resume or pause the experiment of a mode, and wait until every worker knows."""
+    if mode != "without":
+        admin(url, f"experiments/{mode}/{action}")
+        time.sleep(1)
+
+
+def admin(url: str, path: str, **body: Any) -> None:
+    """Make an administrator's call."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    requests.post(f"{url}/{path}", json=body, headers=headers, timeout=10).raise_for_status()
+
+
+if __name__ == "__main__":
+    main()
