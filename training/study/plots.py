@@ -14,27 +14,32 @@ ROW = 0.27  # inches of height a row of a chart of arms
 POINTS = 100  # percentage points in 1
 
 
-def curves(tables: Tables, arms: Sequence[str], panels: Sequence[tuple[str, str, tuple[float, float] | None]]) -> str:
+def curves(tables: Tables, arms: Sequence[str], panels: Sequence[tuple[str, str]]) -> str:
     """Draw the arms' means over seeds against the step, their bands a standard deviation either way.
 
-    A panel is a column of the curves, its title, and the limits of its axis.
+    A panel is a column of the curves and its title. The axis shows all that comes after the first tenth of the steps,
+    before which everything is far off.
     """
     with svg.style():
         drawing, axes = svg.figure(len(panels), 3.6, squeeze=False)
-        for axis, (column, title, limits) in zip(axes[0], panels, strict=True):
+        for axis, (column, title) in zip(axes[0], panels, strict=True):
+            ends: list[float] = []
             for arm in arms:
                 step, values = tables.curves[arm]["step"][0], tables.curves[arm][column]
                 mean, sd = values.mean(axis=0), values.std(axis=0)
                 (line,) = axis.plot(step, mean, label=tables.title(arm), linewidth=1.6)
                 axis.fill_between(step, mean - sd, mean + sd, alpha=0.2, color=line.get_color(), linewidth=0)
-            axis.set(title=title, xlabel="step", ylim=limits)
+                late = step >= step[-1] / 10
+                ends += [(mean - sd)[late].min(), (mean + sd)[late].max()]
+            margin = 0.05 * (max(ends) - min(ends)) or 0.01
+            axis.set(title=title, xlabel="step", ylim=(min(ends) - margin, max(ends) + margin))
             if "accuracy" in column:
-                axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+                axis.yaxis.set_major_formatter(PercentFormatter(1))
         _legend(drawing, axes[0][0])
         return svg.text(drawing, "-".join(("curves", *arms, *(p[0] for p in panels))))
 
 
-def by_arm(tables: Tables, arms: Sequence[str], panels: Sequence[tuple[str, str]], percent: bool = True) -> str:
+def by_arm(tables: Tables, arms: Sequence[str], panels: Sequence[tuple[str, str]]) -> str:
     """Draw every seed of the arms as a dot, with the mean and its 95 % interval; a panel is a column and its title."""
     with svg.style():
         height = 0.9 + ROW * len(arms)
@@ -52,7 +57,7 @@ def by_arm(tables: Tables, arms: Sequence[str], panels: Sequence[tuple[str, str]
                     axis.plot(of_arm["mean"], row, "|", color=svg.COLOURS[1], markersize=11, markeredgewidth=2)
             axis.set(title=title, ylim=(len(arms) - 0.5, -0.5))
             axis.set_yticks(range(len(arms)), [tables.title(arm) for arm in arms])
-            if percent and "accuracy" in column:
+            if "accuracy" in column:
                 axis.xaxis.set_major_formatter(PercentFormatter(1))
         return svg.text(drawing, "-".join(("arms", *arms, *(p[0] for p in panels))))
 

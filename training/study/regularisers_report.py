@@ -87,7 +87,7 @@ def accuracy(tables: Tables, four: list[str]) -> list[str]:
              f"{s['min']:.2%} … {s['max']:.2%}", f"{of_arm['test_loss']['mean']:.4f}",
              f"{of_arm['test_brier']['mean']:.4f}", f"{of_arm['test_ece']['mean']:.4f}")
         )  # fmt: skip
-    panels = [("test_accuracy", "test accuracy", (0.92, 0.985)), ("test_loss", "test loss (nats)", (0.05, 0.35))]
+    panels = [("test_accuracy", "test accuracy"), ("test_loss", "test loss (nats)")]
     return [
         page.heading("How they learn and where they end"),
         page.figure(plots.curves(tables, four, panels), "Test accuracy and test loss on the way, mean of the seeds; "
@@ -101,7 +101,7 @@ def accuracy(tables: Tables, four: list[str]) -> list[str]:
 
 def over_fitting(tables: Tables, four: list[str]) -> list[str]:
     """Return the gap between training and test images."""
-    panels = [("train_loss", "loss on training images", (0.0, 0.35)), ("test_loss", "loss on test images", (0.0, 0.35))]
+    panels = [("train_loss", "loss on training images"), ("test_loss", "loss on test images")]
     gaps = [("accuracy_gap", "accuracy: training − test"), ("loss_gap", "loss: test − training")]
     return [
         page.heading("Over-fitting: training against test images"),
