@@ -28,7 +28,8 @@ from serving.gateway.store.store import Store
 
 LABELS = 10_000_000
 REPORTS = 50
-CONNECTIONS, SECONDS, ROUNDS = 16, 4.0, 5
+CONNECTIONS, SECONDS, ROUNDS = 16, 2.0, 10
+KNOWN_SECONDS = 0.5  # until every worker knows of a change: they look four times a second
 ARMS = [{"variant": variant, "weight": 0.5} for variant in (CONTROL, CHALLENGER)]
 INSERT = """
     INSERT INTO feedback (prediction, label, source, predicted, variant, version, experiment_id, phase, arm, unit,
@@ -107,7 +108,7 @@ def with_experiment(url: str, mode: str, action: str) -> None:
     """Resume or pause the experiment of a mode, and wait until every worker knows."""
     if mode != "without":
         admin(url, f"experiments/{mode}/{action}")
-        time.sleep(1)
+        time.sleep(KNOWN_SECONDS)
 
 
 def admin(url: str, path: str, **body: Any) -> None:

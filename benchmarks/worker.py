@@ -13,6 +13,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,11 +40,15 @@ def main() -> None:
     files = [png(image) for image in load(arguments.data).test_images]
     address = f"127.0.0.1:{free_port()}"
     flags = [f"--port={address.rpartition(':')[2]}", "--host=127.0.0.1", "--model_config_file=models/models.config"]
-    with running("serving.model_server", *flags, "--grpc_max_threads=256") as model_server:
+    model_server_command = ("serving.model_server", *flags, "--grpc_max_threads=256")
+    with tempfile.TemporaryDirectory() as folder, running(*model_server_command) as model_server:
         wait_until(lambda: connects(address), model_server)
         times = []
         for start in range(STARTS):
-            environment = {"GATEWAY_WORKERS": "1", "GATEWAY_PORT": str(free_port()), "GATEWAY_MODEL_SERVER": address}
+            environment = {
+                "GATEWAY_WORKERS": "1", "GATEWAY_PORT": str(free_port()), "GATEWAY_MODEL_SERVER": address,
+                "GATEWAY_DATABASE_URL": f"sqlite:///{folder}/experiments.db",
+            }  # fmt: skip
             url = f"http://127.0.0.1:{environment['GATEWAY_PORT']}"
             began = time.perf_counter()
             with running(*GUNICORN, **environment) as gateway:

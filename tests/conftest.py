@@ -93,9 +93,10 @@ class Serving:
 def start_serving(models: Path) -> Serving:
     """Start both services over `models` and return when every variant answers."""
     port, ports = free_port(), {"MODEL_SERVER_PORT": str(free_port()), "MODEL_SERVER_REST_API_PORT": str(free_port())}
+    settings = {"GATEWAY_PORT": str(port), "GATEWAY_DATABASE_URL": f"sqlite:///{models.parent}/experiments.db"}
     process = subprocess.Popen(
         [sys.executable, "-m", "serving", "--models", models],
-        cwd=ROOT, env={**os.environ, **ports, "GATEWAY_PORT": str(port)}, stdout=subprocess.PIPE,
+        cwd=ROOT, env={**os.environ, **ports, **settings}, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout
     for line in process.stdout:
