@@ -25,7 +25,7 @@ def sections(tables: Tables) -> list[str]:
             "mask m that is never negative comes out of the ReLU, relu(m·z) = m·relu(z). So “in the middle” can mean "
             "something only between two convolutions, or around pooling or batch normalisation."
         ),
-        *(page.verdict(claim["number"], claim["claim"], claim["verdict"]) for claim in statistics["claims"]),
+        *(page.verdict(claim) for claim in statistics["claims"]),
         *_by_size(tables, "small", "Trained on 2,000 images"),
         *_by_size(tables, "all", "Trained on all images"),
     ]  # fmt: skip

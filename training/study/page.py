@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 from string import Template
+from typing import Any
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --paper: #ffffff; --soft: #f1f3f5; --line: #d5d9dd; }
@@ -76,6 +77,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def verdict(number: int, claim: str, text: str) -> str:
-    """Return a claim with what it comes to."""
-    return f'<h3>{number}. {escape(claim)}</h3><p><span class="verdict">{escape(text)}</span></p>'
+def verdict(claim: dict[str, Any]) -> str:
+    """Return a claim with what it comes to, and how many of its comparisons lack an arm."""
+    left_out = f" (left out: {claim['left_out']} of its comparisons)" if claim["left_out"] else ""
+    return (
+        f"<h3>{claim['number']}. {escape(claim['claim'])}</h3>"
+        f'<p><span class="verdict">{escape(claim["verdict"])}</span>{left_out}</p>'
+    )

@@ -8,10 +8,10 @@ from training.study.comparison_table import comparison_table, points
 from training.study.comparisons import BESIDE
 from training.study.reading import Tables
 from training.study.tables import PERCENTS
-from training.variants import VARIANTS
+from training.variants import BLOG_POST
 
 STEP_TIMES_CLAIM = 2
-FIRST = tuple(v.name for v in VARIANTS)
+FIRST = tuple(v.name for v in BLOG_POST)
 
 
 def sections(tables: Tables) -> list[str]:
@@ -51,7 +51,7 @@ def claims(tables: Tables) -> list[str]:
     for claim in tables.statistics["claims"]:
         rows = [row for row in tables.statistics["comparisons"] if row["claim"] == claim["number"]]
         parts += [
-            page.verdict(claim["number"], claim["claim"], claim["verdict"]),
+            page.verdict(claim),
             *(step_times(tables) if claim["number"] == STEP_TIMES_CLAIM else ()),
             comparison_table(tables, rows),
         ]

@@ -41,7 +41,7 @@ def document(suite: Suite, results: Sequence[Result]) -> dict[str, Any]:
         "about": suite.about,
         "arms": {name: {"title": title, **_of_arm(arms, name)} for name, title in suite.titles.items()},
         "comparisons": compared,
-        "claims": [_claim(number, [row for row in compared if row["claim"] == number]) for number in numbers],
+        "claims": [_claim(suite, number, [row for row in compared if row["claim"] == number]) for number in numbers],
     }
 
 
@@ -103,9 +103,16 @@ def outcome(difference: float, p: float, claimed: int) -> str:
     return "as claimed" if difference * claimed > 0 else "the other way"
 
 
-def _claim(number: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _claim(suite: Suite, number: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
     outcomes = [row["outcome"] for row in rows if row["claimed"]]
-    return {"number": number, "claim": CLAIMS[number], "verdict": verdict(outcomes), "outcomes": outcomes}
+    asked = sum(c.claim == number and c.claimed != 0 for c in suite.comparisons)
+    return {
+        "number": number,
+        "claim": CLAIMS[number],
+        "verdict": verdict(outcomes),
+        "outcomes": outcomes,
+        "left_out": asked - len(outcomes),
+    }
 
 
 def verdict(outcomes: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from training import network, population
 from training.data import ImageSet
 from training.loop import Kind, Settings, State, compile_loop
 from training.study.tables import write_text
-from training.variants import VARIANTS, Recipe, Variant
+from training.variants import BLOG_POST, Recipe, Variant
 
 STEPS, ROUNDS = (
     150,
@@ -30,9 +30,9 @@ def write(path: Path, data: ImageSet, stop: threading.Event) -> None:
 def measure(data: ImageSet, stop: threading.Event) -> dict[str, Any]:
     """Return, for each of the four variants, milliseconds a step and member: the median, and all rounds."""
     images, labels = tf.constant(data.train_images), tf.constant(data.train_labels, tf.int32)
-    lanes = [_Lane(variant, data, images, labels) for variant in VARIANTS]
+    lanes = [_Lane(variant, data, images, labels) for variant in BLOG_POST]
     members = range(population.cores())
-    rounds: dict[str, list[float]] = {variant.name: [] for variant in VARIANTS}
+    rounds: dict[str, list[float]] = {variant.name: [] for variant in BLOG_POST}
     for number in range(ROUNDS + 1):
         for lane in lanes:
             if stop.is_set():

@@ -29,6 +29,7 @@ def test_a_document_says_how_each_comparison_comes_out() -> None:
     document = json.loads(summary.text(summary.document(suite(comparisons), RESULTS)))
     assert [row["outcome"] for row in document["comparisons"]] == ["as claimed", "as claimed", "the other way"]
     assert [claim["verdict"] for claim in document["claims"]] == ["holds", "does not hold: the other way"]
+    assert [claim["left_out"] for claim in document["claims"]] == [0, 1]
     first = document["comparisons"][0]
     assert first["difference"] == pytest.approx(-0.2)
     assert first["mcnemar"] == {"only_a": 0, "only_b": 20, "p": pytest.approx(2**-19)}
