@@ -61,7 +61,8 @@ class Live:
         self._started = threading.Event()
         self._looked = threading.Event()
         self._stop = threading.Event()
-        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._starting = threading.Lock()
 
     def current(self) -> Snapshot:
         """Return what is known; the very first call waits for the first look, at most FIRST_LOOK_SECONDS."""
@@ -72,7 +73,8 @@ class Live:
 
     def refresh(self) -> Snapshot:
         """Look now; raise Unavailable where the store cannot be read."""
-        with self._store.read() as connection:
+        # One look at a time: an older one must not end last.
+        with self._looking, self._store.read() as connection:
             if rows.revision(connection) != self._snapshot.revision:
                 self._snapshot = _look(connection)
         return self._snapshot
@@ -82,7 +84,7 @@ class Live:
         self._stop.set()
 
     def _start(self) -> None:
-        with self._lock:
+        with self._starting:
             if not self._started.is_set():
                 self._started.set()
                 threading.Thread(target=self._watch, name="live", daemon=True).start()

@@ -24,6 +24,7 @@ class Store:
         """Prepare for the database at `url`; raise UnusableDatabase if that cannot work."""
         self._engine = engine.connect(url)
         self._lock = threading.Lock()
+        self._one_writer = threading.Lock() if self._engine.dialect.name == "sqlite" else None
         self._current = False
         self._failing = False
 
@@ -36,8 +37,22 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Give a connection for one transaction that writes, committed at the end; raise Unavailable if it failed."""
-        with self._transaction(self._engine.execution_options(**{engine.WRITES: True})) as connection:
+        options = {engine.WRITES: True}
+        with self._turn(), self._transaction(self._engine.execution_options(**options)) as connection:
             yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let threads queue for SQLite, which takes one write at a time and makes others try again and again."""
+        if self._one_writer is None:
+            yield
+            return
+        if not self._one_writer.acquire(timeout=engine.BUSY_SECONDS):
+            raise Unavailable("The store has more to write than it can; try again shortly.")
+        try:
+            yield
+        finally:
+            self._one_writer.release()
 
     def close(self) -> None:
         """Close all connections."""

@@ -83,7 +83,8 @@ def disagreements(path: NamedPath, query: QueueQuery) -> Response:
     image = gateway().manifest.current().image
     with gateway().experiments.store.read() as connection:
         found = lifecycle.find(connection, path.name)
-        waiting = shadows.queued(connection, found.id, query.limit)
+        # An archived experiment takes no labels.
+        waiting = [] if found.status == "archived" else shadows.queued(connection, found.id, query.limit)
     variants = ExperimentSpec.model_validate(found.spec).variants
     shown = [_disagreement(row, variants, image) for row in waiting if len(row.pixels) == image.pixels]
     return send({"experiment": path.name, "disagreements": shown})
