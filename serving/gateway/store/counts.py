@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -27,9 +28,7 @@ def add(connection: Connection, experiment: int, phase: int, tally: Mapping[Coun
         {"experiment_id": experiment, "phase": phase, **count._asdict(), "n": n} for count, n in sorted(tally.items())
     ]
     if rows:
-        statement = insert(connection, counts)
-        sum_up = {"n": counts.c.n + statement.excluded.n}
-        connection.execute(statement.on_conflict_do_update(index_elements=list(counts.primary_key), set_=sum_up), rows)
+        connection.execute(_sum_up(connection.dialect.name), rows)
 
 
 def read(connection: Connection, experiment: int) -> dict[int, Tally]:
@@ -39,3 +38,11 @@ def read(connection: Connection, experiment: int) -> dict[int, Tally]:
     for phase, name, arm, value, n in connection.execute(query.where(counts.c.experiment_id == experiment)):
         phases.setdefault(phase, Tally())[Count(name, arm, value)] = n
     return phases
+
+
+@cache
+def _sum_up(dialect: str) -> Any:
+    """Return the INSERT that adds to what is there already; making it takes longer than running it."""
+    statement = insert(dialect, counts)
+    added = {"n": counts.c.n + statement.excluded.n}
+    return statement.on_conflict_do_update(index_elements=list(counts.primary_key), set_=added)

@@ -65,7 +65,7 @@ def lock(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
 
 def write(connection: Connection, given: Sequence[Exposure]) -> None:
     """Write exposures of locked experiments; what is there already is left alone and not counted again."""
-    statement = insert(connection, exposures).on_conflict_do_nothing().returning(exposures.c.id)
+    statement = insert(connection.dialect.name, exposures).on_conflict_do_nothing().returning(exposures.c.id)
     rows = [dict(zip(exposures.columns.keys(), COLUMNS(exposure), strict=True)) for exposure in given]
     new = set(connection.execute(statement, rows).scalars())
     by_phase: dict[tuple[int, int], list[Exposure]] = defaultdict(list)
@@ -87,7 +87,7 @@ def write_units(connection: Connection, experiment: int, phase: int, arms: dict[
         {"experiment_id": experiment, "phase": phase, "unit": unit, "arm": arm, "labelled": False}
         for unit, arm in sorted(arms.items())
     ]
-    statement = insert(connection, units).on_conflict_do_nothing().returning(units.c.arm)
+    statement = insert(connection.dialect.name, units).on_conflict_do_nothing().returning(units.c.arm)
     return Tally(Count("units", arm) for arm in connection.execute(statement, rows).scalars())
 
 

@@ -54,7 +54,7 @@ def write(connection: Connection, labels: Sequence[Label]) -> dict[str, str]:
         if label.prediction not in known
     ]
     if rows:
-        statement = insert(connection, feedback).on_conflict_do_nothing().returning(feedback.c.prediction)
+        statement = insert(connection.dialect.name, feedback).on_conflict_do_nothing().returning(feedback.c.prediction)
         new = set(connection.execute(statement, rows).scalars())
         _count(connection, [label for label in labels if label.prediction in new], first)
         if len(new) < len(rows):  # another worker was faster with a prediction outside of experiments

@@ -59,7 +59,7 @@ def write(connection: Connection, experiment: int, phase: int, images: Sequence[
                 "pixels": image.pixels if queued else None, "at": now,
             }
         )  # fmt: skip
-    connection.execute(insert(connection, shadows), rows)
+    connection.execute(insert(connection.dialect.name, shadows), rows)
     if any(row["pixels"] for row in rows):
         _bound(connection, experiment)
     return tally

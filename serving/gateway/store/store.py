@@ -87,9 +87,9 @@ class Store:
                     self._current = True
 
 
-def insert(connection: Connection, table: Table) -> Any:
+def insert(dialect: str, table: Table) -> Any:
     """Return an INSERT for `table` that knows ON CONFLICT, which both databases spell alike."""
-    return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 def bump(connection: Connection) -> None:
