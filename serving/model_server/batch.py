@@ -25,7 +25,7 @@ class BatchingParameters:
     pad_variable_length_inputs: bool = False
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Task:
     """One request on its way: its rows, when it has to be done, who wants to know, and what came of it."""
 

@@ -3,26 +3,24 @@
 import asyncio
 import functools
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from tensorflow_serving.apis import (
     model_management_pb2,
     model_service_pb2_grpc,
-    predict_pb2,
     prediction_service_pb2_grpc,
 )
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.model_server.errors import ServingError, as_serving_error, invalid_argument
+from serving.model_server.mailbox import Answer, Mailbox
 from serving.model_server.service import Service
 
 Configure = Callable[[model_server_config_pb2.ModelServerConfig], set[str]]
-Answer: TypeAlias = predict_pb2.PredictResponse | ServingError
 Handler = Callable[[Any, Any, grpc.aio.ServicerContext], Awaitable[Any]]
 
 _A_DAY = 86_400.0
@@ -42,33 +40,18 @@ def _answer(method: Handler) -> Handler:
     return answer
 
 
+async def _reply(context: grpc.aio.ServicerContext, answered: "asyncio.Future[Answer]") -> Any:
+    """Return the answer that comes, or end the call with the status of the error."""
+    answer = await answered
+    if isinstance(answer, ServingError):
+        await context.abort(answer.code, answer.message)
+    return answer
+
+
 def _time_left(context: grpc.aio.ServicerContext) -> float | None:
     """Return the seconds until the client's deadline, None without one."""
     seconds = context.time_remaining()
     return seconds if seconds is not None and seconds < _A_DAY else None
-
-
-class _Mailbox:
-    """Brings answers to the event loop that awaits them, waking it once for all that come together."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._posted: deque[tuple[asyncio.Future[Answer], Answer]] = deque()
-        self._waking = False
-
-    def post(self, awaited: "asyncio.Future[Answer]", answer: Answer) -> None:
-        """Have `awaited` get the answer; callable from any thread."""
-        self._posted.append((awaited, answer))
-        if not self._waking:
-            self._waking = True
-            self._loop.call_soon_threadsafe(self._open)
-
-    def _open(self) -> None:
-        self._waking = False  # before looking: what is posted from now on wakes the loop again
-        while self._posted:
-            awaited, answer = self._posted.popleft()
-            if not awaited.done():  # unless the client has gone
-                awaited.set_result(answer)
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -77,44 +60,30 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def __init__(self, service: Service, threads: Executor, batched: bool) -> None:
         """Run calls in `threads`; with `batched`, Predict waits for its batch without one."""
         self._service = service
-        self._threads = threads
         self._batched = batched
-        self._mailbox = _Mailbox()
+        self._mailbox = Mailbox()
+        self._in_thread = functools.partial(self._mailbox.answer_in, threads)
 
-    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-
-    @_answer
     async def Predict(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
         if self._batched:
-            return await self._predict_later(request, _time_left(context))
-        return await self._in_thread(self._service.predict, request, _time_left(context))
+            answered = self._mailbox.expect()
+            deliver = functools.partial(self._mailbox.post, answered)
+            self._service.predict_later(request, _time_left(context), deliver)
+        else:
+            answered = self._in_thread(self._service.predict, request, _time_left(context))
+        return await _reply(context, answered)
 
-    async def _predict_later(
-        self, request: predict_pb2.PredictRequest, timeout: float | None
-    ) -> predict_pb2.PredictResponse:
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._service.predict_later(request, timeout, lambda answer: self._mailbox.post(answered, answer))
-        answer = await answered
-        if isinstance(answer, ServingError):
-            raise answer
-        return answer
-
-    @_answer
     async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        return await self._in_thread(self._service.classify, request, _time_left(context))
+        return await _reply(context, self._in_thread(self._service.classify, request, _time_left(context)))
 
-    @_answer
     async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        return await self._in_thread(self._service.regress, request, _time_left(context))
+        return await _reply(context, self._in_thread(self._service.regress, request, _time_left(context)))
 
-    @_answer
     async def MultiInference(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        return await self._in_thread(self._service.multi_inference, request, _time_left(context))
+        return await _reply(context, self._in_thread(self._service.multi_inference, request, _time_left(context)))
 
-    @_answer
     async def GetModelMetadata(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        return await self._in_thread(self._service.model_metadata, request)
+        return await _reply(context, self._in_thread(self._service.model_metadata, request))
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):

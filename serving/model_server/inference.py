@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from grpc import StatusCode
-from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import model_pb2, predict_pb2
 
 from serving.model_server import tensors
 from serving.model_server.batch import Feeds
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.servable import Servable
+from serving.model_server.signatures import Signature, Tensors
 
 DEFAULT_SIGNATURE = "serving_default"
 
@@ -21,7 +21,7 @@ class Plan:
     """What a PredictRequest asks of the graph: the tensors to feed, and output alias → (tensor to fetch, its type)."""
 
     feeds: Feeds
-    outputs: dict[str, tuple[str, int]]
+    outputs: Tensors
 
     @property
     def fetches(self) -> list[str]:
@@ -40,18 +40,14 @@ def predict(
 def make_plan(servable: Servable, request: predict_pb2.PredictRequest) -> Plan:
     """Check a PredictRequest against its signature."""
     key = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    if key not in servable.signatures:
+    signature = servable.tables.get(key)
+    if signature is None:
         raise ServingError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.')
-    signature = servable.signatures[key]
     feeds = _feeds(signature, request)
-    outputs = _outputs(signature)
+    outputs = signature.outputs
     if request.output_filter:
         outputs = {alias: outputs[alias] for alias in _filtered(signature, request.output_filter)}
     return Plan(feeds, outputs)
-
-
-def _outputs(signature: meta_graph_pb2.SignatureDef) -> dict[str, tuple[str, int]]:
-    return {alias: (info.name, info.dtype) for alias, info in sorted(signature.outputs.items())}
 
 
 def respond(
@@ -71,40 +67,40 @@ def resolved_spec(servable: Servable, asked: model_pb2.ModelSpec) -> model_pb2.M
     return spec
 
 
-def _feeds(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest) -> Feeds:
-    if len(request.inputs) != len(signature.inputs):
+def _feeds(signature: Signature, request: predict_pb2.PredictRequest) -> Feeds:
+    inputs = request.inputs
+    if len(inputs) != len(signature.inputs):
         _check_count(signature, request)
     feeds = {}
-    for index, alias in enumerate(sorted(signature.inputs)):
-        info = signature.inputs[alias]
-        if alias in request.inputs:
-            proto = request.inputs[alias]
+    for index, (alias, (name, dtype)) in enumerate(signature.inputs.items()):
+        if alias in inputs:
+            proto = inputs[alias]
         elif alias in signature.defaults:
             proto = signature.defaults[alias]
         else:
             raise invalid_argument(
-                f"Signature input alias: {alias}(feed name: {info.name}) not found in request and no default value "
-                f"provided. Inputs expected to be in the request {{{','.join(sorted(request.inputs))}}}, or default "
+                f"Signature input alias: {alias}(feed name: {name}) not found in request and no default value "
+                f"provided. Inputs expected to be in the request {{{','.join(sorted(inputs))}}}, or default "
                 f"input alias set: {','.join(sorted(signature.defaults))}"
             )
         try:
             array = tensors.decode(proto)
         except ValueError as error:
             raise invalid_argument(f"tensor parsing error: {alias} ({error})") from error
-        if proto.dtype != info.dtype:
-            expected, got = tensors.type_name(info.dtype), tensors.type_name(proto.dtype)
+        if proto.dtype != dtype:
+            expected, got = tensors.type_name(dtype), tensors.type_name(proto.dtype)
             raise invalid_argument(f"Expects arg[{index}] to be {expected} but {got} is provided")
-        feeds[info.name] = array
-    if any(alias not in signature.inputs for alias in request.inputs):
-        unknown = sorted(set(request.inputs) - set(signature.inputs))
-        used = ",".join(sorted(set(request.inputs) & set(signature.inputs)))
+        feeds[name] = array
+    if not signature.inputs.keys() >= set(inputs):
+        unknown = sorted(set(inputs) - set(signature.inputs))
+        used = ",".join(sorted(set(inputs) & set(signature.inputs)))
         raise invalid_argument(
             f"Inputs contains invalid name. Used request inputs: {used}, request input: {','.join(unknown)}"
         )
     return feeds
 
 
-def _check_count(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest) -> None:
+def _check_count(signature: Signature, request: predict_pb2.PredictRequest) -> None:
     sent, expected = set(request.inputs), set(signature.inputs)
     if len(sent) > len(expected) or (len(sent) < len(expected) and not signature.defaults):
         raise invalid_argument(
@@ -115,7 +111,7 @@ def _check_count(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.Pr
         )
 
 
-def _filtered(signature: meta_graph_pb2.SignatureDef, output_filter: Sequence[str]) -> list[str]:
+def _filtered(signature: Signature, output_filter: Sequence[str]) -> list[str]:
     for position, alias in enumerate(output_filter):
         if alias not in signature.outputs:
             raise invalid_argument(

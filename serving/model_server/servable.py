@@ -11,6 +11,7 @@ from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 from serving.model_server.batch import Feeds, Task
 from serving.model_server.batching import Batcher
 from serving.model_server.errors import as_serving_error
+from serving.model_server.signatures import Signature
 
 # Clients choose which outputs to fetch, and each choice needs a callable of its own.
 MAX_CALLABLES = 128
@@ -43,6 +44,7 @@ class Servable:
             self._session.close()
             raise
         self.signatures: dict[str, meta_graph_pb2.SignatureDef] = dict(meta_graph.signature_def)
+        self.tables = {key: Signature.of(definition) for key, definition in self.signatures.items()}
 
     def run(
         self, feeds: dict[str, np.ndarray], fetches: Sequence[str], timeout: float | None = None
