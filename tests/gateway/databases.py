@@ -44,11 +44,11 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 
 @contextmanager
-def new_database(server: str) -> Iterator[str]:
-    """Make an empty database on the PostgreSQL at `server`, give its URL, and drop it."""
+def new_database(server: str, options: str = "") -> Iterator[str]:
+    """Make an empty database on the PostgreSQL at `server`, with `options` in SQL, give its URL, and drop it."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} {options}")
     yield server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

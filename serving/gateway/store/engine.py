@@ -59,7 +59,8 @@ def journal_mode(version: tuple[int, ...]) -> str:
 def _postgresql(url: URL) -> Engine:
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
-        connect_args={"connect_timeout": CONNECT_SECONDS},
+        # A database without an encoding of its own (SQL_ASCII) gives bytes for text unless told.
+        connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
         pool_pre_ping=True,  # the database may have been restarted since
         **POOL,
     )

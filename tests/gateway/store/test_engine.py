@@ -5,8 +5,10 @@ import pytest
 
 from serving.gateway.errors import Unavailable
 from serving.gateway.store import engine
+from serving.gateway.store import experiments as rows
 from serving.gateway.store.engine import UnusableDatabase, journal_mode
 from serving.gateway.store.store import Store, bump
+from tests.gateway.databases import new_database
 
 
 @pytest.mark.parametrize(
@@ -63,4 +65,15 @@ def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
             store.read(),
         ):
             pass
+        store.close()
+
+
+def test_a_postgresql_without_an_encoding_gives_text(postgresql_server: str) -> None:
+    options = "TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"
+    with new_database(postgresql_server, options) as url:
+        store = Store(url)
+        with store.write() as connection:
+            rows.log(connection, "Ådå", "create", "x", None)
+        with store.read() as connection:
+            assert [entry.who for entry in rows.logged(connection, "x")] == ["Ådå"]
         store.close()
