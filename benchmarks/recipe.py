@@ -24,16 +24,16 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from training import data, population
-    from training.variants import VARIANTS, Recipe
+    from training.variants import BLOG_POST, Recipe
 
     population.use_one_core_per_member()
     images = data.load(arguments.data)
     seeds = range(1, arguments.seeds + 1)
-    members = [population.Member(v, s) for v in VARIANTS for s in seeds]
+    members = [population.Member(v, s) for v in BLOG_POST for s in seeds]
     ours = [t.history[-1].accuracy for t in population.train(members, images, Recipe(), _progress, threading.Event())]
     theirs = [_keras(images, member, Recipe()) for member in members]
     print(f"\n{'variant':10}  {'population: mean (SD) [range]':36}  {'Keras: mean (SD) [range]':36}  Welch's t")
-    for i, variant in enumerate(VARIANTS):
+    for i, variant in enumerate(BLOG_POST):
         part = slice(i * len(seeds), (i + 1) * len(seeds))
         a, b = ours[part], theirs[part]
         t = (statistics.mean(a) - statistics.mean(b)) / (

@@ -30,7 +30,7 @@ import tensorflow as tf
 
 from training import data, network, population
 from training.loop import Kind, Settings, State, compile_loop
-from training.variants import DROPOUT, VARIANTS, Noise, Recipe, Variant
+from training.variants import BLOG_POST, DROPOUT, Noise, Recipe, Variant
 
 RECIPE = Recipe()
 STEPS, ROUNDS, EAGER_STEPS = 60, 3, 40
@@ -52,7 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     images = data.load(arguments.data)
     if arguments.eager:
-        print(json.dumps([eager_milliseconds(variant, images) for variant in VARIANTS]))
+        print(json.dumps([eager_milliseconds(variant, images) for variant in BLOG_POST]))
         return
     command = [sys.executable, "-m", "benchmarks.training", "--eager", f"--data={arguments.data}"]
     eager = statistics.mean(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
@@ -90,27 +90,27 @@ def engine_figures(images: data.ImageSet, eager: float) -> dict[str, Any]:
     """Return all that is printed; `eager` is the eager loop's milliseconds a step."""
     end_to_end = end_to_end_seconds(images)
     gflops = matmul_gflops()
-    cohorts = {"four": [(v, seed) for v in VARIANTS for seed in range(8)]}
-    cohorts |= {v.name: [(v, seed) for seed in range(8)] for v in VARIANTS}
-    cohorts |= {str(n): [(VARIANTS[0], seed) for seed in range(n)] for n in (2, 4, 8, 16, 32)}
+    cohorts = {"four": [(v, seed) for v in BLOG_POST for seed in range(8)]}
+    cohorts |= {v.name: [(v, seed) for seed in range(8)] for v in BLOG_POST}
+    cohorts |= {str(n): [(BLOG_POST[0], seed) for seed in range(n)] for n in (2, 4, 8, 16, 32)}
     cohorts |= {name: [(Variant(name, name, noise), seed) for seed in range(4)] for name, noise in NOISES.items()}
     spent = member_milliseconds(images, cohorts)
     flop = 6 * RECIPE.batch * _kernel_sizes() - 2 * RECIPE.batch * 28 * 28 * network.HIDDEN[0]
-    eager_seconds = eager / 1e3 * len(VARIANTS) * RECIPE.steps(len(images.train_images))
+    eager_seconds = eager / 1e3 * len(BLOG_POST) * RECIPE.steps(len(images.train_images))
     return {
         "cores": population.cores(),
         "tensorflow": tf.__version__,
         "speedup": eager / spent["four"],
         "speedup_end_to_end": eager_seconds / end_to_end,
         "fraction_of_matmul_peak": flop / spent["four"] / 1e6 / gflops,
-        "fraction_of_matmul_peak_by_variant": {v.name: flop / spent[v.name] / 1e6 / gflops for v in VARIANTS},
+        "fraction_of_matmul_peak_by_variant": {v.name: flop / spent[v.name] / 1e6 / gflops for v in BLOG_POST},
         "matmul_peak_gflops": gflops,
         "mflop_a_step": flop / 1e6,
         "eager_milliseconds": eager,
         "eager_seconds_extrapolated": eager_seconds,
         "end_to_end_seconds": end_to_end,
         "milliseconds": spent["four"],
-        "milliseconds_by_variant": {v.name: spent[v.name] for v in VARIANTS},
+        "milliseconds_by_variant": {v.name: spent[v.name] for v in BLOG_POST},
         "milliseconds_of_plain_by_members": {n: spent[n] for n in ("2", "4", "8", "16", "32")},
         "cost_relative_to_bernoulli": {name: spent[name] / spent["bernoulli 0.5"] for name in NOISES},
         "members_in_memory": sum(len(members) for members in cohorts.values()),
@@ -121,7 +121,7 @@ def engine_figures(images: data.ImageSet, eager: float) -> dict[str, Any]:
 def end_to_end_seconds(images: data.ImageSet) -> float:
     """Return how long training the four variants takes, from images in memory to trained weights."""
     start = time.perf_counter()
-    members = [population.Member(variant, seed=1) for variant in VARIANTS]
+    members = [population.Member(variant, seed=1) for variant in BLOG_POST]
     population.train(members, images, RECIPE, lambda *_: None, threading.Event())
     return time.perf_counter() - start
 

@@ -43,7 +43,7 @@ def digits_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
-    """Folder `models/` of four variants, trained for a few steps by the training job itself."""
+    """Folder `models/` of all variants, trained for a few steps by the training job itself."""
     models = tmp_path_factory.mktemp("models")
     train_again(digits_dir, models)
     return models
@@ -53,7 +53,7 @@ def train_again(data: Path, models: Path) -> None:
     """Train all variants for a few steps and publish them."""
     subprocess.run(
         [sys.executable, "-m", "training", "train", f"--data={data}", f"--models={models}", f"--runs={models}-runs",
-         "--epochs=10"],
+         "--epochs=10", "--draws=10"],
         cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 

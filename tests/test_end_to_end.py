@@ -25,7 +25,7 @@ def manifest(models: Path) -> dict:
     return json.loads((models / "manifest.json").read_text())
 
 
-@pytest.mark.parametrize("variant", ["plain", "dropout", "l2", "dropout_l2"])
+@pytest.mark.parametrize("variant", ["plain", "dropout", "l2", "dropout_l2", "champion"])
 def test_each_variant_answers_as_well_as_its_manifest_says(serving: Serving, variant: str) -> None:
     answer = requests.post(
         f"{serving.url}/predict",

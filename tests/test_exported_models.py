@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 IMAGES, _ = digits(64, seed=3)
 
 
-@pytest.mark.parametrize("variant", ["plain", "dropout", "l2", "dropout_l2"])
+@pytest.mark.parametrize("variant", ["plain", "dropout", "l2", "dropout_l2", "champion"])
 def test_eager_code_a_session_and_the_model_server_agree(
     models_dir: Path, model_server: ModelServer, variant: str
 ) -> None:

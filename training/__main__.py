@@ -12,7 +12,7 @@ from pathlib import Path
 
 from training import data, fetch, publish
 from training.arguments import DATA, parser
-from training.variants import Recipe, Variant, select
+from training.variants import ChampionRecipe, Recipe, Variant, select
 
 EXIT_BAD_INPUT, EXIT_DIVERGED = 2, 3
 
@@ -52,9 +52,11 @@ def run_train(arguments: argparse.Namespace) -> int:
         from training import export, job, population
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-    recipe = Recipe(epochs=arguments.epochs, learning_rate=arguments.learning_rate)
+    recipes = job.Recipes(
+        Recipe(epochs=arguments.epochs, learning_rate=arguments.learning_rate), ChampionRecipe(draws=arguments.draws)
+    )
     try:
-        job.run(images, variants, recipe, arguments.seed, arguments.models, arguments.runs, arguments.keep)
+        job.run(images, variants, recipes, arguments.seed, arguments.models, arguments.runs, arguments.keep)
     except (population.Diverged, export.ExportError) as error:
         print(
             f"training: {error}. Nothing was published; try a smaller --learning-rate or another --seed.",

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.variants import VARIANTS, Recipe
+from training.variants import VARIANTS, ChampionRecipe, Recipe
 
 DATA, MODELS, RUNS = Path("data"), Path("models"), Path("runs")
 SUITES = ("regularisers", "convolution")
@@ -33,10 +33,18 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument("--variants", default=names, metavar="A,B", help=f"which to train (default: {names})")
     train.add_argument("--if-missing", action="store_true", help="only those that are not published yet")
     train.add_argument("--seed", type=natural, default=1, metavar="N", help="decides a run bit for bit (default: 1)")
-    train.add_argument("--epochs", type=positive, default=Recipe.epochs, metavar="N", help="(default: %(default)s)")
     train.add_argument(
-        "--learning-rate", type=float, default=Recipe.learning_rate, metavar="X", help="(default: %(default)s)"
-    )
+        "--epochs", type=positive, default=Recipe.epochs, metavar="N",
+        help="times that the blog post's variants see every image (default: %(default)s)",
+    )  # fmt: skip
+    train.add_argument(
+        "--learning-rate", type=float, default=Recipe.learning_rate, metavar="X",
+        help="of the blog post's variants (default: %(default)s)",
+    )  # fmt: skip
+    train.add_argument(
+        "--draws", type=positive, default=ChampionRecipe.draws, metavar="N",
+        help="times that every image is distorted anew for the champion (default: %(default)s)",
+    )  # fmt: skip
     train.add_argument(
         "--keep", type=positive, default=3, metavar="N", help="versions of a variant to keep (default: 3)"
     )

@@ -1,8 +1,9 @@
 """What the training job tells whoever watches: a line a report, a progress bar on a terminal, a closing table."""
 
+import itertools
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -14,12 +15,14 @@ from training.variants import VARIANTS, Variant
 class Console:
     """Reports of a run on standard output; the progress bar, on standard error, only where that is a terminal."""
 
-    def __init__(self, variants: Sequence[Variant], steps: Sequence[int]) -> None:
-        self._steps_done = dict(
-            zip(steps, [steps[0] + 1, *(b - a for a, b in zip(steps, steps[1:], strict=False))], strict=True)
-        )
-        self._total = len(variants) * (steps[-1] + 1)
-        self._width = max(len(v.name) for v in variants)
+    def __init__(self, steps: Mapping[str, Sequence[int]]) -> None:
+        """Expect a report of each of these variants after each of these steps, which ascend."""
+        self._since_last = {
+            name: {step: step - last for last, step in itertools.pairwise((-1, *after))}
+            for name, after in steps.items()
+        }
+        self._total = sum(after[-1] + 1 for after in steps.values())
+        self._width = max(map(len, steps))
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Console":
@@ -37,7 +40,7 @@ class Console:
         with self._lock:
             tqdm.write(line)
             sys.stdout.flush()
-            self._bar.update(self._steps_done[report.step])
+            self._bar.update(self._since_last[variant.name][report.step])
 
     def table(self, entries: Sequence[dict[str, Any]]) -> None:
         """Print the published variants beside what the blog post's one run of each gave."""

@@ -1,6 +1,6 @@
 """A trained member as a SavedModel: raw pixels in, probabilities out, checked as TF Serving will run it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ CHECK_TOLERANCE = 1e-5  # batches of other sizes may differ in the last bits
 IMAGES = tf.TensorSpec([None, SIDE, SIDE], tf.uint8, "images")
 SAMPLES = tf.TensorSpec([], tf.int32, "samples")
 Outputs = dict[str, tf.Tensor]
+Predict = Callable[[list[tf.Variable], tf.Tensor], tf.Tensor]  # weights and images → class probabilities
 
 
 class ExportError(Exception):
@@ -33,12 +34,12 @@ class Servable(tf.Module):
         self.weights = [tf.Variable(w, trainable=False, name=f"weight_{i}") for i, w in enumerate(weights)]
 
 
-def signatures_of(weights: list[tf.Variable], noise_at_end: Noise | None) -> dict[str, Any]:
+def signatures_of(weights: list[tf.Variable], predict: Predict, noise_at_end: Noise | None) -> dict[str, Any]:
     """Return the concrete functions to serve, by signature name; `mc_dropout` where there is noise."""
 
     @tf.function(autograph=False, input_signature=[IMAGES])
     def serving_default(images: tf.Tensor) -> Outputs:
-        return {"probabilities": network.probabilities(weights, images)}
+        return {"probabilities": predict(weights, images)}
 
     found = {"serving_default": serving_default.get_concrete_function()}
     if noise_at_end:
@@ -82,15 +83,20 @@ def entropy(p: tf.Tensor) -> tf.Tensor:
 
 
 def export(
-    weights: Sequence[np.ndarray], noise_at_end: Noise | None, name: str, samples: np.ndarray, folder: Path
+    weights: Sequence[np.ndarray],
+    predict: Predict,
+    noise_at_end: Noise | None,
+    name: str,
+    samples: np.ndarray,
+    folder: Path,
 ) -> list[str]:
     """Write the SavedModel of trained weights with its warm-up records into `folder`; return its signatures' names.
 
-    `noise_at_end` is the noise of the last step, which `mc_dropout` draws from. `samples` are images, uint8
-    `[n, 28, 28]`, of which the warm-up requests are made.
+    `predict` is what `serving_default` answers; `noise_at_end` is the noise of the last step, which `mc_dropout` draws
+    from. `samples` are images, uint8 `[n, 28, 28]`, of which the warm-up requests are made.
     """
     servable = Servable(weights)
-    signatures = signatures_of(servable.weights, noise_at_end)
+    signatures = signatures_of(servable.weights, predict, noise_at_end)
     tf.saved_model.save(servable, str(folder), signatures=signatures)
     extra = folder / "assets.extra"
     extra.mkdir()
@@ -124,10 +130,10 @@ def served_probabilities(folder: Path, images: np.ndarray) -> np.ndarray:
         return session.run(output, {signature.inputs["images"].name: images})
 
 
-def check(folder: Path, weights: Sequence[np.ndarray], images: np.ndarray) -> np.ndarray:
+def check(folder: Path, weights: Sequence[np.ndarray], predict: Predict, images: np.ndarray) -> np.ndarray:
     """Return the exported model's probabilities of `images`; raise ExportError where they are not the weights' own."""
     served = served_probabilities(folder, images)
-    trained = network.probabilities([tf.constant(w) for w in weights], tf.constant(images)).numpy()
+    trained = predict([tf.constant(w) for w in weights], tf.constant(images)).numpy()
     if (off := float(np.abs(served - trained).max())) > CHECK_TOLERANCE:
         raise ExportError(
             f"{folder.name}: the exported model's probabilities differ from the trained one's by up to {off:.2g}"

@@ -6,14 +6,32 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from training import evaluate, export, network, population, publish
+from training import manifest, network, population, publish
+from training.champion import train as champion
 from training.console import Console
 from training.data import SIDE, ImageSet
-from training.variants import DEFAULT, VARIANTS, Noise, Recipe, Variant
+from training.variants import CHAMPION, ChampionRecipe, Recipe, Variant
+
+
+class Recipes(NamedTuple):
+    """How the blog post's variants are trained, and how the champion is."""
+
+    blog_post: Recipe = Recipe()
+    champion: ChampionRecipe = ChampionRecipe()
+
+    def of(self, variant: Variant) -> Recipe | ChampionRecipe:
+        """Return a variant's."""
+        return self.champion if variant == CHAMPION else self.blog_post
+
+    def report_steps(self, variant: Variant, images: int) -> list[int]:
+        """Return the steps after which a variant reports, for a training set of so many images."""
+        if variant == CHAMPION:
+            return champion.report_steps(self.champion, images)
+        return population.report_steps(self.blog_post, images)
 
 
 class Interrupted(Exception):
@@ -25,14 +43,20 @@ class Interrupted(Exception):
 
 
 def run(
-    data: ImageSet, variants: Sequence[Variant], recipe: Recipe, seed: int, models: Path, runs: Path, keep: int
+    data: ImageSet,
+    variants: Sequence[Variant],
+    recipes: Recipes,
+    seed: int,
+    models: Path,
+    runs: Path,
+    keep: int,
 ) -> None:
     """Train the variants on `data`, publish them in `models`, and write TensorBoard's event files under `runs`.
 
     Raise population.Diverged, Interrupted or export.ExportError with `models` as it was.
     """
     population.use_one_core_per_member()
-    console = Console(variants, population.report_steps(recipe, len(data.train_images)))
+    console = Console({variant.name: recipes.report_steps(variant, len(data.train_images)) for variant in variants})
     network.build(SIDE * SIDE, len(data.classes), variants[-1].dropout, seed).summary(line_length=70)
     with stop_on_signals() as stop, publish.staging(models) as staged, event_files(runs, variants) as writers:
 
@@ -43,78 +67,21 @@ def run(
                 tf.summary.scalar("test accuracy", report.accuracy)
 
         with console:
-            members = [population.Member(variant, seed) for variant in variants]
-            trained = population.train(members, data, recipe, on_report, stop)
+            members = [population.Member(variant, seed) for variant in variants if variant != CHAMPION]
+            trained = population.train(members, data, recipes.blog_post, on_report, stop)
+            if CHAMPION in variants:  # alone: it keeps every core busy
+                best = population.Member(CHAMPION, seed)
+                trained.append(champion.train(best, data, recipes.champion, on_report, stop))
         entries = []
         for member in trained:
             if stop.is_set():
                 raise population.Stopped
             version = publish.next_version(models, member.member.variant.name)
-            entries.append(export_member(member, data, recipe, staged, version))
-        manifest = new_manifest(data, entries, publish.read_manifest(models))
-        publish.publish(models, {e["name"]: staged / e["name"] for e in entries}, manifest, keep)
+            recipe = recipes.of(member.member.variant)
+            entries.append(manifest.export_member(member, data, recipe, staged, version))
+        new = manifest.new_manifest(data, entries, publish.read_manifest(models))
+        publish.publish(models, {e["name"]: staged / e["name"] for e in entries}, new, keep)
     console.table(entries)
-
-
-def export_member(
-    trained: population.Trained, data: ImageSet, recipe: Recipe, staged: Path, version: int
-) -> dict[str, Any]:
-    """Export a trained member below `staged`, check it, and return its entry in the manifest."""
-    variant = trained.member.variant
-    folder = staged / variant.name
-    steps = recipe.steps(len(data.train_images))
-    noise = variant.noise
-    at_end = noise and Noise(noise.kind, noise.strength_at(steps))
-    signatures = export.export(trained.weights, at_end, variant.name, data.test_images[:64], folder)
-    probabilities = export.check(folder, trained.weights, data.test_images)
-    return {
-        "name": variant.name,
-        "title": variant.title,
-        "version": version,
-        "parameters": sum(w.size for w in trained.weights),
-        "regularisation": {
-            "dropout": noise and {"kind": noise.kind, "rate": noise.strength, "schedule": noise.schedule},
-            "l2": variant.l2,
-            "weight_decay": variant.weight_decay,
-        },
-        "training": {
-            "seed": trained.member.seed,
-            "steps": steps,
-            "batch": recipe.batch,
-            "optimizer": "adamw" if variant.weight_decay else "adam",
-            "learning_rate": recipe.learning_rate,
-            "learning_rate_schedule": variant.learning_rate_schedule,
-        },
-        "test": {
-            "accuracy": evaluate.accuracy(probabilities, data.test_labels),
-            "loss": evaluate.cross_entropy(probabilities, data.test_labels),
-            "ece": evaluate.calibration_error(probabilities, data.test_labels),
-        },
-        "history": [{"step": r.step, "loss": r.loss, "accuracy": r.accuracy} for r in trained.history],
-        "signatures": signatures,
-    }
-
-
-def new_manifest(data: ImageSet, entries: Sequence[dict[str, Any]], old: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a manifest of these entries, and of `old`'s other variants where they learned from the same images."""
-    kept = old["variants"] if old and old["data"]["sha256"] == data.sha256 else []
-    by_name = {entry["name"]: entry for entry in (*kept, *entries)}
-    order = [v.name for v in VARIANTS if v.name in by_name]
-    names = order + [name for name in by_name if name not in order]
-    return {
-        "schema": 1,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "data": {
-            "name": data.name,
-            "sha256": data.sha256,
-            "train": len(data.train_images),
-            "test": len(data.test_images),
-        },
-        "image": {"height": SIDE, "width": SIDE, "framing": "mnist"},
-        "classes": data.classes,
-        "default": DEFAULT if DEFAULT in by_name else names[0],
-        "variants": [by_name[name] for name in names],
-    }
 
 
 @contextlib.contextmanager

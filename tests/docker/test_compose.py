@@ -85,7 +85,7 @@ def predict(url: str, body: bytes, **query: str) -> requests.Response:
 
 def test_every_variant_reads_a_posted_digit(url: str, mnist: ImageSet) -> None:
     variants = requests.get(f"{url}/variants", timeout=10).json()["variants"]
-    assert [v["name"] for v in variants] == ["plain", "dropout", "l2", "dropout_l2"]
+    assert [v["name"] for v in variants] == ["plain", "dropout", "l2", "dropout_l2", "champion"]
     for variant in variants:
         answer = predict(url, png(mnist, 0), variant=variant["name"]).json()
         assert answer["variant"] == variant["name"]

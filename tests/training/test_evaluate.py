@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from training.evaluate import accuracy, brier, calibration_error, cross_entropy, reliability, selective_accuracy
+from training.evaluate import (
+    accuracy,
+    best_temperature,
+    brier,
+    calibration_error,
+    cross_entropy,
+    reliability,
+    selective_accuracy,
+)
 
 PROBABILITIES = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.35, 0.65]], np.float32)
 LABELS = np.array([0, 1, 1, 1], np.uint8)
@@ -51,3 +59,19 @@ def test_selective_accuracy_answers_the_surest_first() -> None:
     confidences, right = np.array([0.5, 0.9, 0.7, 0.8]), np.array([False, True, False, True])
     accuracies = selective_accuracy(confidences, right, np.array([0.25, 0.5, 0.75, 1.0]))
     assert accuracies == pytest.approx([1.0, 1.0, 2 / 3, 0.5])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7])
+def test_the_best_temperature_undoes_one_that_was_applied(temperature: float) -> None:
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet(np.full(4, 0.5), 20_000)
+    labels = (honest.cumsum(axis=1) > rng.random((len(honest), 1))).argmax(axis=1)
+    said = honest ** (1 / temperature)
+    said /= said.sum(axis=1, keepdims=True)
+    assert best_temperature(said, labels) == pytest.approx(1 / temperature, rel=0.03)
+
+
+def test_certainty_has_a_best_temperature_too() -> None:
+    said = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    assert best_temperature(said, np.array([0, 0, 1])) == 0.25
+    assert best_temperature(said, np.array([0, 1, 1])) == pytest.approx(4.0)

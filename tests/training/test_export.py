@@ -20,7 +20,10 @@ def weights() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def folder(weights: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "dropout"
-    assert export.export(weights, Noise("bernoulli", 0.5), "dropout", IMAGES, path) == ["serving_default", "mc_dropout"]
+    assert export.export(weights, network.probabilities, Noise("bernoulli", 0.5), "dropout", IMAGES, path) == [
+        "serving_default",
+        "mc_dropout",
+    ]
     return path
 
 
@@ -33,13 +36,15 @@ def test_eager_code_and_a_session_say_the_same_as_the_weights(folder: Path, weig
 
 
 def test_a_model_that_answers_otherwise_is_refused(folder: Path, weights: list[np.ndarray]) -> None:
-    export.check(folder, weights, IMAGES)
+    export.check(folder, weights, network.probabilities, IMAGES)
     with pytest.raises(export.ExportError, match="dropout: the exported model's probabilities differ .* by up to"):
-        export.check(folder, [w * 1.01 for w in weights], IMAGES)
+        export.check(folder, [w * 1.01 for w in weights], network.probabilities, IMAGES)
 
 
 def test_without_dropout_there_is_one_signature(weights: list[np.ndarray], tmp_path: Path) -> None:
-    assert export.export(weights, None, "plain", IMAGES, tmp_path / "plain") == ["serving_default"]
+    assert export.export(weights, network.probabilities, None, "plain", IMAGES, tmp_path / "plain") == [
+        "serving_default"
+    ]
 
 
 def test_warm_up_records_are_requests_for_each_signature(folder: Path) -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from training import data, population
 from training.population import Member, Report, Trained
-from training.variants import VARIANTS, Recipe
+from training.variants import BLOG_POST, Recipe
 
 pytestmark = pytest.mark.slow
 RECIPE = Recipe(epochs=2, report_every=20)
-DROPOUT = next(v for v in VARIANTS if v.name == "dropout")
+DROPOUT = next(v for v in BLOG_POST if v.name == "dropout")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_reports_come_every_so_many_steps_and_at_the_last() -> None:
 
 
 def test_alone_or_among_others_a_member_is_the_same_bit_for_bit(images: data.ImageSet) -> None:
-    members = [Member(v, seed) for v in VARIANTS for seed in (1, 2)]
+    members = [Member(v, seed) for v in BLOG_POST for seed in (1, 2)]
     for member, among in zip(members, train(members, images), strict=True):
         assert among.member == member
         (alone,) = train([member], images)
@@ -37,7 +37,7 @@ def test_alone_or_among_others_a_member_is_the_same_bit_for_bit(images: data.Ima
 
 
 def test_seeds_and_variants_make_a_difference(images: data.ImageSet) -> None:
-    trained = train([Member(VARIANTS[0], 1), Member(VARIANTS[0], 2), Member(DROPOUT, 1)], images)
+    trained = train([Member(BLOG_POST[0], 1), Member(BLOG_POST[0], 2), Member(DROPOUT, 1)], images)
     first = [t.weights[0].tobytes() for t in trained]
     assert len(set(first)) == 3
 
@@ -49,7 +49,7 @@ def test_stages_of_any_length_give_the_same_member(images: data.ImageSet) -> Non
 
 
 def test_members_learn(images: data.ImageSet) -> None:
-    (trained,) = train([Member(VARIANTS[0], 1)], images, Recipe(epochs=10, report_every=100))
+    (trained,) = train([Member(BLOG_POST[0], 1)], images, Recipe(epochs=10, report_every=100))
     assert trained.history[-1].step == 239
     assert trained.history[-1].accuracy > 0.9
 
@@ -57,7 +57,7 @@ def test_members_learn(images: data.ImageSet) -> None:
 def test_a_loss_that_is_no_number_ends_the_run(images: data.ImageSet) -> None:
     with pytest.raises(population.Diverged, match="seed 1: the loss is not a number any more after step"):
         train(
-            [Member(VARIANTS[0], 1), Member(DROPOUT, 1)], images, Recipe(epochs=2, learning_rate=1e25, report_every=20)
+            [Member(BLOG_POST[0], 1), Member(DROPOUT, 1)], images, Recipe(epochs=2, learning_rate=1e25, report_every=20)
         )
 
 
@@ -69,5 +69,5 @@ def test_members_stop_at_their_next_report(images: data.ImageSet) -> None:
         stop.set()
 
     with pytest.raises(population.Stopped):
-        population.train([Member(VARIANTS[0], seed) for seed in range(10)], images, RECIPE, on_report, stop)
+        population.train([Member(BLOG_POST[0], seed) for seed in range(10)], images, RECIPE, on_report, stop)
     assert set(seen) == {0}

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.digits import digits
+from training.champion import distort
+from training.champion.upright import X, Y
+
+pytestmark = pytest.mark.slow
+IMAGES, _ = digits(200, seed=4)
+KEY = tf.constant([1, 0])
+
+
+def test_places_in_the_middle_of_pixels_give_the_pixels() -> None:
+    x, y = (np.tile(grid, (len(IMAGES), 1)).astype(np.float32) for grid in (X, Y))
+    np.testing.assert_array_equal(distort._sample(tf.constant(IMAGES), x, y).numpy(), IMAGES)
+
+
+def test_places_between_pixels_give_their_mean_and_those_outside_nothing() -> None:
+    image = np.arange(784, dtype=np.uint8).reshape(1, 28, 28)
+    x, y = np.full((1, 784), 0.5, np.float32), np.full((1, 784), 1.5, np.float32)
+    x[0, 1], y[0, 2] = 100, -100
+    found = distort._sample(tf.constant(image), x, y).numpy().reshape(-1)
+    right, below = 14, 15  # of the middle, which is half-way between pixels: 0.5 is the pixel after it
+    assert found[0] == image[0, below, right]
+    assert found[1:3] == pytest.approx(0, abs=0.01)
+    half = distort._sample(tf.constant(image), x + 0.5, y).numpy().reshape(-1)[0]
+    assert half == image[0, below, right : right + 2].astype(float).mean()
+
+
+def test_without_amounts_nothing_moves() -> None:
+    x, y = distort._affine(*(tf.zeros([1, 1]) for _ in range(4)))
+    np.testing.assert_allclose(x[0], X)
+    np.testing.assert_allclose(y[0], Y)
+
+
+def test_a_turn_keeps_distances() -> None:
+    x, y = distort._affine(tf.ones([1, 1]), *(tf.zeros([1, 1]) for _ in range(3)))
+    np.testing.assert_allclose(np.hypot(x[0], y[0]), np.hypot(X, Y), rtol=1e-5)
+    angle = np.arctan2(y[0], x[0]) - np.arctan2(Y, X)
+    np.testing.assert_allclose(np.cos(angle), np.cos(distort.TURN), atol=1e-5)
+
+
+def test_bends_are_smooth_and_as_strong_as_they_should_be() -> None:
+    bends = distort._bends(tf.constant(2000), KEY).numpy().reshape(2, 2000, 28, 28)
+    expected = distort.BEND * np.sqrt(np.outer((distort.SPLINES**2).sum(1), (distort.SPLINES**2).sum(1)))
+    np.testing.assert_allclose(bends.std(axis=(0, 1)), expected, rtol=0.06)
+    assert np.abs(np.diff(bends, axis=-1)).max() < distort.BEND  # pixels from one to the next
+
+
+@pytest.mark.parametrize(("amount", "sign"), [(1.0, 1), (-1.0, -1), (0.0, 0)])
+def test_strokes_become_thicker_or_thinner(amount: float, sign: int) -> None:
+    levels = tf.constant(IMAGES, tf.float32)
+    drawn = distort._with_strokes(levels, tf.fill([len(IMAGES), 1, 1], amount)).numpy()
+    change = drawn.sum(axis=(1, 2)) - IMAGES.sum(axis=(1, 2))
+    assert (np.sign(np.round(change)) == sign).all()
+    np.testing.assert_allclose(drawn.max(axis=(1, 2)), 255, rtol=1e-5)
+
+
+def test_each_image_is_distorted_in_its_own_way_which_the_key_decides() -> None:
+    same = tf.constant(np.repeat(IMAGES[:1], 50, axis=0))
+    first = distort.distort(same, KEY).numpy()
+    assert len({image.tobytes() for image in first}) == 50
+    np.testing.assert_array_equal(distort.distort(same, KEY).numpy(), first)
+    assert not (distort.distort(same, KEY + 2).numpy() == first).all()
+
+
+def test_digits_keep_most_of_their_ink_and_their_place() -> None:
+    drawn = distort.distort(tf.constant(IMAGES), KEY).numpy()
+    assert drawn.dtype == np.uint8
+    ratio = drawn.sum(axis=(1, 2), dtype=float) / IMAGES.sum(axis=(1, 2), dtype=float)
+    assert 0.4 < ratio.min() < ratio.max() < 2.5
+    assert np.corrcoef(drawn.reshape(-1), IMAGES.reshape(-1))[0, 1] > 0.5

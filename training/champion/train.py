@@ -1,0 +1,128 @@
+"""How the champion learns: from images distorted anew, by AdamW at a falling rate, and with its weights averaged."""
+
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+from training import network
+from training.champion.distort import distort
+from training.champion.upright import probabilities, upright
+from training.data import SIDE, ImageSet
+from training.evaluate import accuracy
+from training.loop import State, adam, batch_indices
+from training.population import Diverged, Member, Report, Stopped, Trained, cores
+from training.variants import ChampionRecipe
+
+AT_ONCE = 1000  # images distorted by one call
+
+
+def held_out(images: int) -> int:
+    """Return how many training images, the last, the champion does not learn from: 5,000 of 60,000."""
+    return images // 12
+
+
+def train(
+    member: Member,
+    data: ImageSet,
+    recipe: ChampionRecipe,
+    on_report: Callable[[Member, Report], None],
+    stop: threading.Event,
+) -> Trained:
+    """Train the champion and return its averaged weights.
+
+    The images are distorted on every core while the network learns from those before. Raise Diverged when the loss is
+    NaN or infinite, Stopped soon after `stop` is set.
+    """
+    count = len(data.train_images) - held_out(len(data.train_images))
+    labels = tf.constant(data.train_labels[:count], tf.int32)
+    model = network.build(SIDE * SIDE, len(data.classes), 0.0, member.seed)
+    state = State.of([v.value for v in model.trainable_variables])
+    averages = [tf.Variable(w) for w in state.weights]
+    learn = compile_learning(recipe, member.variant.weight_decay, count)
+    predict = tf.function(probabilities, autograph=False)
+    history: list[Report] = []
+    steps = recipe.passes * -(-count // recipe.batch)  # a draw
+    for i, images in enumerate(draws(data.train_images[:count], member.seed, recipe.draws, stop)):
+        span = tf.constant(i * steps), tf.constant((i + 1) * steps)
+        loss = float(learn(state, averages, images, labels, *span, tf.constant(member.seed)))
+        if not math.isfinite(loss):
+            raise Diverged(f"{member.variant.name}, seed {member.seed}: the loss is not a number any more in draw {i}")
+        if (i + 1) % recipe.report_every == 0 or i + 1 == recipe.draws:
+            said = predict(averages, tf.constant(data.test_images)).numpy()
+            history.append(Report((i + 1) * steps - 1, loss, accuracy(said, data.test_labels)))
+            on_report(member, history[-1])
+    return Trained(member, [w.numpy() for w in averages], history)
+
+
+def report_steps(recipe: ChampionRecipe, images: int) -> list[int]:
+    """Return the steps after which the champion reports, for a training set of so many images."""
+    a_draw = recipe.steps(images - held_out(images)) // recipe.draws
+    reported = {*range(recipe.report_every, recipe.draws, recipe.report_every), recipe.draws}
+    return [draw * a_draw - 1 for draw in sorted(reported)]
+
+
+def draws(images: np.ndarray, seed: int, count: int, stop: threading.Event) -> Iterator[tf.Tensor]:
+    """Yield all images distorted and set upright, uint8 `[n, 28, 28]`, so many times, each time otherwise.
+
+    The next time is made while the last is used. Raise Stopped soon after `stop` is set.
+    """
+
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.uint8), tf.TensorSpec([2], tf.int32)]
+    )
+    def draw(some: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        return upright(distort(some, key))
+
+    chunks = [tf.constant(images[i : i + AT_ONCE]) for i in range(0, len(images), AT_ONCE)]
+
+    def begin(i: int) -> list[Future[tf.Tensor]]:
+        # distort() takes its key and the next one
+        return [pool.submit(draw, c, tf.constant([seed, 2 * (i * len(chunks) + k)])) for k, c in enumerate(chunks)]
+
+    with ThreadPoolExecutor(cores(), thread_name_prefix="distort") as pool:
+        try:
+            coming = begin(0)
+            for i in range(count):
+                ready = [future.result() for future in coming]
+                coming = begin(i + 1) if i + 1 < count else []
+                if stop.is_set():
+                    raise Stopped
+                yield tf.concat(ready, axis=0)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def compile_learning(recipe: ChampionRecipe, weight_decay: float, images: int) -> Callable[..., tf.Tensor]:
+    """Return a function that takes a State and its averages from one step to another and returns the last step's loss.
+
+    Its further arguments: images, uint8 `[images, 28, 28]`, their labels, int32 `[images]`, the first step and the one
+    to stop before, and the seed of the batches.
+    """
+    last = recipe.steps(images) - 1
+
+    def rate_at(step: tf.Tensor) -> tf.Tensor:
+        done = tf.cast(step, tf.float32)
+        rising = tf.minimum((done + 1) / recipe.warm_up, 1.0)
+        return recipe.learning_rate * rising * (0.5 + 0.5 * tf.cos(math.pi * done / max(1, last)))
+
+    @tf.function(autograph=False)
+    def learn(
+        state: State, averages: Sequence[tf.Variable], x: tf.Tensor, y: tf.Tensor,
+        start: tf.Tensor, stop: tf.Tensor, seed: tf.Tensor,
+    ) -> tf.Tensor:  # fmt: skip
+        def body(step: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            chosen = batch_indices(step, seed, recipe.batch, images)
+            inputs = network.pixels_to_inputs(tf.gather(x, chosen))
+            loss, gradients = network.loss_and_gradients(state.weights, inputs, tf.gather(y, chosen))
+            adam(state, gradients, step, rate_at(step), tf.constant(weight_decay))
+            for average, weight in zip(averages, state.weights, strict=True):
+                average.assign_add((1 - recipe.average) * (weight - average))
+            return step + 1, loss
+
+        return tf.while_loop(lambda step, _: step < stop, body, (start, tf.constant(0.0)))[1]
+
+    return learn

@@ -1,0 +1,94 @@
+"""Trained members exported as models, and the manifest that describes them."""
+
+import datetime
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from training import evaluate, export, network, population
+from training.champion import upright
+from training.champion.train import held_out
+from training.data import SIDE, ImageSet
+from training.variants import CHAMPION, DEFAULT, VARIANTS, ChampionRecipe, Noise, Recipe
+
+
+def export_member(
+    trained: population.Trained, data: ImageSet, recipe: Recipe | ChampionRecipe, staged: Path, version: int
+) -> dict[str, Any]:
+    """Export a trained member below `staged`, check it, and return its entry in the manifest."""
+    variant = trained.member.variant
+    folder = staged / variant.name
+    images = len(data.train_images) - (held_out(len(data.train_images)) if variant == CHAMPION else 0)
+    steps = recipe.steps(images)
+    predict, temperature = _prediction(trained, data)
+    noise = variant.noise
+    at_end = noise and Noise(noise.kind, noise.strength_at(steps))
+    signatures = export.export(trained.weights, predict, at_end, variant.name, data.test_images[:64], folder)
+    probabilities = export.check(folder, trained.weights, predict, data.test_images)
+    return {
+        "name": variant.name,
+        "title": variant.title,
+        "version": version,
+        "parameters": sum(w.size for w in trained.weights),
+        "regularisation": {
+            "dropout": noise and {"kind": noise.kind, "rate": noise.strength, "schedule": noise.schedule},
+            "l2": variant.l2,
+            "weight_decay": variant.weight_decay,
+        },
+        "training": {
+            "seed": trained.member.seed,
+            "images": images,
+            "steps": steps,
+            "batch": recipe.batch,
+            "optimizer": "adamw" if variant.weight_decay else "adam",
+            "learning_rate": recipe.learning_rate,
+            "learning_rate_schedule": variant.learning_rate_schedule,
+            "temperature": temperature,
+        },
+        "test": {
+            "accuracy": evaluate.accuracy(probabilities, data.test_labels),
+            "loss": evaluate.cross_entropy(probabilities, data.test_labels),
+            "ece": evaluate.calibration_error(probabilities, data.test_labels),
+        },
+        "history": [{"step": r.step, "loss": r.loss, "accuracy": r.accuracy} for r in trained.history],
+        "signatures": signatures,
+    }
+
+
+def _prediction(trained: population.Trained, data: ImageSet) -> tuple[export.Predict, float]:
+    """Return how probabilities come from the member's weights, and the temperature by which its logits are divided.
+
+    The champion's is the one that fits the images that it was not trained on (Guo, Pleiss, Sun & Weinberger 2017).
+    """
+    count = held_out(len(data.train_images))
+    if trained.member.variant != CHAMPION or not count:
+        return network.probabilities, 1.0
+    weights = [tf.constant(w) for w in trained.weights]
+    said = upright.probabilities(weights, tf.constant(data.train_images[-count:])).numpy()
+    temperature = evaluate.best_temperature(said, data.train_labels[-count:])
+    return functools.partial(upright.probabilities, temperature=temperature), temperature
+
+
+def new_manifest(data: ImageSet, entries: Sequence[dict[str, Any]], old: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a manifest of these entries, and of `old`'s other variants where they learned from the same images."""
+    kept = old["variants"] if old and old["data"]["sha256"] == data.sha256 else []
+    by_name = {entry["name"]: entry for entry in (*kept, *entries)}
+    order = [v.name for v in VARIANTS if v.name in by_name]
+    names = order + [name for name in by_name if name not in order]
+    return {
+        "schema": 1,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "data": {
+            "name": data.name,
+            "sha256": data.sha256,
+            "train": len(data.train_images),
+            "test": len(data.test_images),
+        },
+        "image": {"height": SIDE, "width": SIDE, "framing": "mnist"},
+        "classes": data.classes,
+        "default": DEFAULT if DEFAULT in by_name else names[0],
+        "variants": [by_name[name] for name in names],
+    }
