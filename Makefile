@@ -87,6 +87,9 @@ test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Doc
 verify-recipe: $(VENV)/.dev data ## Ten seeds a variant beside Keras' own pieces: final accuracies (about 15 minutes)
 	$(BIN)/python -m benchmarks.recipe
 
+verify-champion: $(VENV)/.dev data ## The champion from five seeds: test images, digits drawn again, uncertainty (ARGS=--parts: what each part gives)
+	$(BIN)/python -m benchmarks.champion $(ARGS)
+
 verify-accuracy: $(VENV)/.dev data ## The test images through a running gateway, as pixels and PNG files, against the manifest
 	$(BIN)/python -m benchmarks.accuracy
 
@@ -115,4 +118,4 @@ bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and o
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

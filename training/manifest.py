@@ -9,8 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from training import evaluate, export, network, population
-from training.champion import upright
-from training.champion.train import held_out
+from training.champion.train import held_out, prediction
 from training.data import SIDE, ImageSet
 from training.variants import CHAMPION, DEFAULT, VARIANTS, ChampionRecipe, Noise, Recipe
 
@@ -23,7 +22,7 @@ def export_member(
     folder = staged / variant.name
     images = len(data.train_images) - (held_out(len(data.train_images)) if variant == CHAMPION else 0)
     steps = recipe.steps(images)
-    predict, temperature = _prediction(trained, data)
+    predict, temperature = prediction_of(trained, data, recipe)
     noise = variant.noise
     at_end = noise and Noise(noise.kind, noise.strength_at(steps))
     signatures = export.export(trained.weights, predict, at_end, variant.name, data.test_images[:64], folder)
@@ -58,18 +57,21 @@ def export_member(
     }
 
 
-def _prediction(trained: population.Trained, data: ImageSet) -> tuple[export.Predict, float]:
+def prediction_of(
+    trained: population.Trained, data: ImageSet, recipe: Recipe | ChampionRecipe
+) -> tuple[export.Predict, float]:
     """Return how probabilities come from the member's weights, and the temperature by which its logits are divided.
 
     The champion's is the one that fits the images that it was not trained on (Guo, Pleiss, Sun & Weinberger 2017).
     """
     count = held_out(len(data.train_images))
-    if trained.member.variant != CHAMPION or not count:
+    if not isinstance(recipe, ChampionRecipe) or not count:
         return network.probabilities, 1.0
+    predict = prediction(recipe)
     weights = [tf.constant(w) for w in trained.weights]
-    said = upright.probabilities(weights, tf.constant(data.train_images[-count:])).numpy()
+    said = predict(weights, tf.constant(data.train_images[-count:])).numpy()
     temperature = evaluate.best_temperature(said, data.train_labels[-count:])
-    return functools.partial(upright.probabilities, temperature=temperature), temperature
+    return functools.partial(predict, temperature=temperature), temperature
 
 
 def new_manifest(data: ImageSet, entries: Sequence[dict[str, Any]], old: dict[str, Any] | None) -> dict[str, Any]:

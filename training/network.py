@@ -79,6 +79,6 @@ def _dense(x: tf.Tensor, kernel: tf.Variable, bias: tf.Variable) -> tf.Tensor:
     return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
 
-def probabilities(weights: list[tf.Variable], images: tf.Tensor) -> tf.Tensor:
+def probabilities(weights: list[tf.Variable], images: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
     """Return the class probabilities `[n, classes]` of uint8 images `[n, …]`, dropout off."""
-    return tf.nn.softmax(logits(weights, pixels_to_inputs(images)))
+    return tf.nn.softmax(logits(weights, pixels_to_inputs(images)) / temperature)

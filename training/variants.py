@@ -97,8 +97,9 @@ class Recipe:
 class ChampionRecipe:
     """How the champion is trained: AdamW, its rate rising to `learning_rate`, then falling to 0 by a cosine.
 
-    Every image is distorted anew `draws` times and learned from `passes` times each. What is served is the weights'
-    moving average, of which each step keeps `average`.
+    Every image is distorted anew `draws` times, set upright, and learned from `passes` times each. Served is the
+    weights' moving average, of which each step keeps `average`. Without `distort`, `set_upright`, or an average, it is
+    the champion less that: `make verify-champion` shows what each is worth.
     """
 
     batch: int = 256
@@ -107,6 +108,8 @@ class ChampionRecipe:
     learning_rate: float = 3e-3
     warm_up: int = 500  # steps
     average: float = 0.999
+    distort: bool = True
+    set_upright: bool = True
     report_every: int = 6  # draws
 
     def steps(self, images: int) -> int:

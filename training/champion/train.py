@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from training import network
+from training.champion import upright
 from training.champion.distort import distort
-from training.champion.upright import probabilities, upright
 from training.data import SIDE, ImageSet
 from training.evaluate import accuracy
 from training.loop import State, adam, batch_indices
@@ -43,10 +43,10 @@ def train(
     state = State.of([v.value for v in model.trainable_variables])
     averages = [tf.Variable(w) for w in state.weights]
     learn = compile_learning(recipe, member.variant.weight_decay, count)
-    predict = tf.function(probabilities, autograph=False)
+    predict = tf.function(prediction(recipe), autograph=False)
     history: list[Report] = []
     steps = recipe.passes * -(-count // recipe.batch)  # a draw
-    for i, images in enumerate(draws(data.train_images[:count], member.seed, recipe.draws, stop)):
+    for i, images in enumerate(draws(data.train_images[:count], recipe, member.seed, stop)):
         span = tf.constant(i * steps), tf.constant((i + 1) * steps)
         loss = float(learn(state, averages, images, labels, *span, tf.constant(member.seed)))
         if not math.isfinite(loss):
@@ -65,17 +65,21 @@ def report_steps(recipe: ChampionRecipe, images: int) -> list[int]:
     return [draw * a_draw - 1 for draw in sorted(reported)]
 
 
-def draws(images: np.ndarray, seed: int, count: int, stop: threading.Event) -> Iterator[tf.Tensor]:
-    """Yield all images distorted and set upright, uint8 `[n, 28, 28]`, so many times, each time otherwise.
+def prediction(recipe: ChampionRecipe) -> Callable[..., tf.Tensor]:
+    """Return what gives class probabilities from weights, images and a temperature."""
+    return upright.probabilities if recipe.set_upright else network.probabilities
+
+
+def draws(images: np.ndarray, recipe: ChampionRecipe, seed: int, stop: threading.Event) -> Iterator[tf.Tensor]:
+    """Yield all images as the network is to learn them, uint8 `[n, 28, 28]`, `recipe.draws` times, each time otherwise.
 
     The next time is made while the last is used. Raise Stopped soon after `stop` is set.
     """
 
-    @tf.function(
-        autograph=False, input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.uint8), tf.TensorSpec([2], tf.int32)]
-    )
+    @tf.function(autograph=False)
     def draw(some: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        return upright(distort(some, key))
+        drawn = distort(some, key) if recipe.distort else some
+        return upright.upright(drawn) if recipe.set_upright else drawn
 
     chunks = [tf.constant(images[i : i + AT_ONCE]) for i in range(0, len(images), AT_ONCE)]
 
@@ -86,9 +90,9 @@ def draws(images: np.ndarray, seed: int, count: int, stop: threading.Event) -> I
     with ThreadPoolExecutor(cores(), thread_name_prefix="distort") as pool:
         try:
             coming = begin(0)
-            for i in range(count):
+            for i in range(recipe.draws):
                 ready = [future.result() for future in coming]
-                coming = begin(i + 1) if i + 1 < count else []
+                coming = begin(i + 1) if i + 1 < recipe.draws else []
                 if stop.is_set():
                     raise Stopped
                 yield tf.concat(ready, axis=0)

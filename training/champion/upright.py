@@ -37,5 +37,4 @@ def upright(images: tf.Tensor) -> tf.Tensor:
 
 def probabilities(weights: Sequence[tf.Variable], images: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
     """Return the champion's class probabilities `[n, classes]` of uint8 images `[n, 28, 28]` as they were framed."""
-    logits = network.logits(list(weights), network.pixels_to_inputs(upright(images)))
-    return tf.nn.softmax(logits / temperature)
+    return network.probabilities(list(weights), upright(images), temperature)
