@@ -64,8 +64,9 @@ class Recorder:
             self._flush()
 
     def _flush(self) -> None:
-        """Write all that waits; what cannot be written goes on waiting."""
-        while batch := self._batch():
+        """Write what waits, up to the last batch that is not full; what cannot be written goes on waiting."""
+        full = True
+        while full and (batch := self._batch()):
             try:
                 with self._store.write() as connection:
                     exposures.lock(connection, {exposure.experiment_id for exposure in batch})
@@ -76,7 +77,7 @@ class Recorder:
             except Exception:
                 logger.exception("exposures that cannot be written are dropped")
                 self._dropped(len(batch))
-            self._remove(batch)
+            full = self._remove(batch)
 
     def _batch(self) -> list[Exposure]:
         with self._changed:
@@ -88,7 +89,9 @@ class Recorder:
                     break
             return batch
 
-    def _remove(self, batch: list[Exposure]) -> None:
+    def _remove(self, batch: list[Exposure]) -> bool:
+        """Forget what was written, and say whether another full batch waits: a few rows are not worth a commit yet."""
         with self._changed:
             del self._waiting[: len(batch)]
             self._images -= sum(exposure.images for exposure in batch)
+            return self._images >= BATCH
