@@ -105,7 +105,7 @@ def make_client(fake_server: FakeModelServer, manifest_folder: Path, database_ur
     def make(**settings: object) -> FlaskClient:
         given = {
             "models_dir": manifest_folder, "model_server": fake_server.address, "admin_token": ADMIN_TOKEN,
-            "database_url": database_url, **settings,
+            "database_url": database_url, "deadline_ms": 20_000, **settings,
         }  # fmt: skip
         app = create_app({f"GATEWAY_{name.upper()}": str(value) for name, value in given.items()})
         apps.append(app)

@@ -19,6 +19,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 PREDICTION = String(40)
+# Where `sqlite_with_rowid` is false, SQLite lays rows in the order of their keys, instead of beside an index of these.
 NAME = String(64)
 
 
@@ -79,6 +80,7 @@ exposures = Table(
     Column("milliseconds", Float, nullable=False),
     Column("failed", Boolean, nullable=False),
     Column("at", Float, nullable=False, index=True),
+    sqlite_with_rowid=False,
 )
 
 units = Table(
@@ -89,6 +91,7 @@ units = Table(
     Column("unit", BigInteger, primary_key=True),
     Column("arm", Integer, nullable=False),
     Column("labelled", Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # What every arm answered about one image. Pixels are kept where the arms disagree, until there is a label.
@@ -130,6 +133,7 @@ feedback = Table(
     Column("decisive", Boolean, nullable=False),
     Column("counted", Boolean, nullable=False),
     Column("at", Float, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # `arm` and `value` are 0 where a count is not of one arm, or needs no further key.
@@ -142,6 +146,7 @@ counts = Table(
     Column("arm", Integer, primary_key=True),
     Column("value", Integer, primary_key=True),
     Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # The last row is in force; a NULL variant is the manifest's default. `parent` is the row that a rollback returns to.

@@ -78,6 +78,7 @@ def _traffic() -> None:
         sa.Column("milliseconds", sa.Float(), nullable=False),
         sa.Column("failed", sa.Boolean(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False, index=True),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "units",
@@ -86,6 +87,7 @@ def _traffic() -> None:
         sa.Column("unit", sa.BigInteger(), primary_key=True),
         sa.Column("arm", sa.Integer(), nullable=False),
         sa.Column("labelled", sa.Boolean(), nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "shadows",
@@ -120,6 +122,7 @@ def _labels() -> None:
         sa.Column("decisive", sa.Boolean(), nullable=False),
         sa.Column("counted", sa.Boolean(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "counts",
@@ -129,6 +132,7 @@ def _labels() -> None:
         sa.Column("arm", sa.Integer(), primary_key=True),
         sa.Column("value", sa.Integer(), primary_key=True),
         sa.Column("n", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
     )
 
 
