@@ -68,7 +68,7 @@ class Recorder:
         full = True
         while full and (batch := self._batch()):
             try:
-                with self._store.write() as connection:
+                with self._store.write(hurried=True) as connection:
                     exposures.lock(connection, {exposure.experiment_id for exposure in batch})
                     exposures.write(connection, batch)
             except GatewayError:

@@ -15,6 +15,7 @@ CONNECT_SECONDS = 3
 POOL = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 5}
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 WRITES = "writes"  # the execution option of connections whose transaction writes
+HURRIED = "hurried"  # that of those whose transaction may be lost in a power cut, and so need not wait for the disk
 KNOWN = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
@@ -57,13 +58,20 @@ def journal_mode(version: tuple[int, ...]) -> str:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         # A database without an encoding of its own (SQL_ASCII) gives bytes for text unless told.
         connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
         pool_pre_ping=True,  # the database may have been restarted since
         **POOL,
     )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(HURRIED):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+    return engine
 
 
 def _sqlite(url: URL) -> Engine:
@@ -76,14 +84,17 @@ def _sqlite(url: URL) -> Engine:
     def prepare(connection: Any, record: object) -> None:
         connection.isolation_level = None  # transactions begin below, not where the driver guesses
         cursor = connection.cursor()
-        for pragma in (f"journal_mode={mode}", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (f"journal_mode={mode}", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        # In WAL mode, NORMAL leaves the disk to the next commit that is FULL; the file stays whole either way.
+        hurried = options.get(HURRIED) and mode == "WAL"
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if hurried else 'FULL'}")
         # A transaction that reads first and then writes would fail where another has written in between.
-        writes = connection.get_execution_options().get(WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(WRITES) else "BEGIN")
 
     return engine

@@ -35,9 +35,12 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Give a connection for one transaction that writes, committed at the end; raise Unavailable if it failed."""
-        options = {engine.WRITES: True}
+    def write(self, *, hurried: bool = False) -> Iterator[Connection]:
+        """Give a connection for one transaction that writes, committed at the end; raise Unavailable if it failed.
+
+        What is committed survives the end of any process; and a power cut, unless it was `hurried`.
+        """
+        options = {engine.WRITES: True, engine.HURRIED: hurried}
         with self._turn(), self._transaction(self._engine.execution_options(**options)) as connection:
             yield connection
 

@@ -29,10 +29,10 @@ class Flaky(Store):
     gone = threading.Event()
 
     @contextmanager
-    def write(self) -> Iterator[Any]:
+    def write(self, *, hurried: bool = False) -> Iterator[Any]:
         if self.gone.is_set():
             raise Unavailable("gone")
-        with super().write() as connection:
+        with super().write(hurried=hurried) as connection:
             yield connection
 
 

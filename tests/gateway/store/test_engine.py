@@ -77,3 +77,15 @@ def test_a_postgresql_without_an_encoding_gives_text(postgresql_server: str) -> 
         with store.read() as connection:
             assert [entry.who for entry in rows.logged(connection, "x")] == ["Ådå"]
         store.close()
+
+
+@pytest.mark.parametrize(
+    ("database_kind", "query", "values"),
+    [("sqlite", "PRAGMA synchronous", [2, 1, 2]), ("postgresql", "SHOW synchronous_commit", ["on", "off", "on"])],
+)
+def test_only_a_hurried_commit_does_not_wait_for_the_disk(store: Store, query: str, values: list[object]) -> None:
+    found = []
+    for hurried in (False, True, False):
+        with store.write(hurried=hurried) as connection:
+            found.append(connection.exec_driver_sql(query).scalar())
+    assert found == values
