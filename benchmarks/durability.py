@@ -52,7 +52,7 @@ def gateway(url: str) -> Iterator[Gateway]:
     server = FakeModelServer()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "manifest.json").write_text(json.dumps(MANIFEST))
-        running = Gateway(Path(folder), server.address, workers=WORKERS, database_url=url, log_level="error")
+        running = Gateway(Path(folder), server.address, workers=WORKERS, database_url=url, quiet=True)
         try:
             yield running
         finally:

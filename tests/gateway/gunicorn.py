@@ -18,8 +18,8 @@ COMMAND = [sys.executable, "-m", "gunicorn", "-c", "serving/gateway/gunicorn.con
 class Gateway:
     """A running gunicorn."""
 
-    def __init__(self, models: Path, model_server: str, **others: object) -> None:
-        """Start over `models`, with settings such as `workers=4`, and wait until it answers."""
+    def __init__(self, models: Path, model_server: str, *, quiet: bool = False, **others: object) -> None:
+        """Start over `models`, with settings such as `workers=4`, `quiet` without a log; wait until it answers."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         settings = {
@@ -30,7 +30,8 @@ class Gateway:
         self.metrics = models / "metrics"
         self.metrics.mkdir(exist_ok=True)
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
-        self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment)
+        log = subprocess.DEVNULL if quiet else None
+        self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=log)
         deadline = time.monotonic() + 30
         while not self._alive():
             assert self.process.poll() is None and time.monotonic() < deadline

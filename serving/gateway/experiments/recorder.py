@@ -12,7 +12,7 @@ from serving.gateway.store.store import Store
 
 logger = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 0.5
+FLUSH_SECONDS = 1.0  # a flush costs about as much whether it writes few rows or many
 RETRY_SECONDS = 0.5
 MOST_WAITING = 20_000  # images; while the store is gone, more are dropped
 BATCH = 500  # images in a transaction, about
