@@ -6,7 +6,6 @@ import logging.config
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -28,6 +27,7 @@ from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
 from serving.gateway.logs import log_config  # noqa: E402
 from serving.gateway.settings import Settings, SettingsError  # noqa: E402
+from serving.gateway.store import migrate  # noqa: E402
 
 try:
     settings = Settings.from_environ(os.environ)
@@ -58,8 +58,11 @@ def on_starting(server: Any) -> None:
     logging.config.dictConfig(log_config(settings.log_level))
     for leftover in Path(METRICS_DIR).glob("*.db"):
         leftover.unlink()
-    # Where this fails, because the database is not there yet, the workers try again for themselves.
-    subprocess.run([sys.executable, "-m", "serving.gateway.store.migrate"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    # In a process of its own: Alembic then stays out of every worker's memory. Where it fails, because the database is
+    # not there yet, the workers try again.
+    if (migration := os.fork()) == 0:
+        os._exit(migrate.main())
+    os.waitpid(migration, 0)
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -1,6 +1,6 @@
 """Bring the schema of the database in GATEWAY_DATABASE_URL up to date: `python -m serving.gateway.store.migrate`.
 
-gunicorn's parent runs it before the workers start, which then need not load Alembic.
+gunicorn's parent does the same before the workers start.
 """
 
 import os
