@@ -33,10 +33,22 @@ def _redraw_and_frame(image: np.ndarray, seed: int, place: int) -> np.ndarray:
 
 
 def _pen_stroke(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return how much ink there is, 0…1, `[112, 112]`, where a pen follows the digit's skeleton."""
+    """Return how much ink there is, 0…1, `[112, 112]`, where a pen follows the digit's skeleton.
+
+    The pen is thin enough for a digit to keep its holes: nobody would draw a six without one.
+    """
     finer = np.asarray(Image.fromarray(image).resize((SIDE * FINER, SIDE * FINER), Image.Resampling.BICUBIC))
-    distance = ndimage.distance_transform_edt(~_skeleton(finer > finer.max() / 2))
-    return np.clip(rng.uniform(*PEN) * FINER + 0.5 - distance, 0, 1)
+    shape = finer > finer.max() / 2
+    distance = ndimage.distance_transform_edt(~_skeleton(shape))
+    pen = rng.uniform(*PEN) * FINER
+    while pen > PEN[0] * FINER and _holes(distance < pen) != _holes(shape):
+        pen *= 0.9
+    return np.clip(pen + 0.5 - distance, 0, 1)
+
+
+def _holes(shape: np.ndarray) -> int:
+    """Return how many pieces of ground there are beside that around the digit."""
+    return ndimage.label(~shape)[1] - 1
 
 
 def _skeleton(shape: np.ndarray) -> np.ndarray:
