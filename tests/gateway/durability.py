@@ -56,8 +56,8 @@ class _Load:
         rng, pending = random.Random(number), list[tuple[str, str]]()
         while not self._stop.is_set():
             try:
-                pending += self._ask(rng)
-                while pending:
+                pending = pending or self._ask(rng)
+                while pending and not self._stop.is_set():
                     self._label(*pending[-1])
                     pending.pop()
             except (requests.RequestException, _Down):
