@@ -12,9 +12,13 @@ from pathlib import Path
 import grpc
 import pytest
 
+from serving.gateway.store.engine import sqlite_module
 from tests.digits import write_set
 
 ROOT = Path(__file__).parent.parent
+
+# Before TensorFlow, which brings a SQLite too: where it is loaded first, pysqlite3 would find that one for its own.
+sqlite_module()
 
 
 def free_port() -> int:

@@ -44,8 +44,8 @@ def test_a_run_publishes_what_it_says(digits_dir: Path, models: Path) -> None:
     dropout = manifest["variants"][0]
     assert dropout["signatures"] == ["serving_default", "mc_dropout"]
     assert dropout["training"] == {
-        "seed": 3, "steps": 48, "batch": 128, "optimizer": "adam", "learning_rate": 0.01,
-        "learning_rate_schedule": "constant",
+        "seed": 3, "images": 3000, "steps": 48, "batch": 128, "optimizer": "adam", "learning_rate": 0.01,
+        "learning_rate_schedule": "constant", "temperature": 1.0,
     }  # fmt: skip
     assert dropout["history"][-1]["accuracy"] == pytest.approx(dropout["test"]["accuracy"])
     events = list(Path(f"{models}-runs").glob("*/dropout/events.out.tfevents.*"))
