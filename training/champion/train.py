@@ -45,24 +45,29 @@ def train(
     learn = compile_learning(recipe, member.variant.weight_decay, count)
     predict = tf.function(prediction(recipe), autograph=False)
     history: list[Report] = []
-    steps = recipe.passes * -(-count // recipe.batch)  # a draw
+    steps, reported = steps_a_draw(recipe, count), report_steps(recipe, len(data.train_images))
     for i, images in enumerate(draws(data.train_images[:count], recipe, member.seed, stop)):
         span = tf.constant(i * steps), tf.constant((i + 1) * steps)
         loss = float(learn(state, averages, images, labels, *span, tf.constant(member.seed)))
         if not math.isfinite(loss):
             raise Diverged(f"{member.variant.name}, seed {member.seed}: the loss is not a number any more in draw {i}")
-        if (i + 1) % recipe.report_every == 0 or i + 1 == recipe.draws:
+        if (last := (i + 1) * steps - 1) in reported:
             said = predict(averages, tf.constant(data.test_images)).numpy()
-            history.append(Report((i + 1) * steps - 1, loss, accuracy(said, data.test_labels)))
+            history.append(Report(last, loss, accuracy(said, data.test_labels)))
             on_report(member, history[-1])
     return Trained(member, [w.numpy() for w in averages], history)
 
 
 def report_steps(recipe: ChampionRecipe, images: int) -> list[int]:
     """Return the steps after which the champion reports, for a training set of so many images."""
-    a_draw = recipe.steps(images - held_out(images)) // recipe.draws
+    steps = steps_a_draw(recipe, images - held_out(images))
     reported = {*range(recipe.report_every, recipe.draws, recipe.report_every), recipe.draws}
-    return [draw * a_draw - 1 for draw in sorted(reported)]
+    return [draw * steps - 1 for draw in sorted(reported)]
+
+
+def steps_a_draw(recipe: ChampionRecipe, images: int) -> int:
+    """Return the number of optimiser steps for one draw of so many images to learn from."""
+    return recipe.steps(images) // recipe.draws
 
 
 def prediction(recipe: ChampionRecipe) -> Callable[..., tf.Tensor]:
