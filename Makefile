@@ -32,6 +32,12 @@ $(VENV)/.dev: requirements/dev.txt | $(VENV)/.created
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ $(VENV)/.serve
 
+$(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
+	@echo "Installing what the gateway is compared with into $(VENV)-peers (about a minute) …"
+	@test -d $(VENV)-peers || $(PYTHON) -m venv $(VENV)-peers
+	@$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 # --- the main job ----------------------------------------------------------------------------------------------------
 
 serve: $(VENV)/.serve ## Train what is missing and serve it on http://127.0.0.1:8080, without Docker
@@ -112,10 +118,15 @@ bench-experiments: $(VENV)/.dev ## A report on 10 million labels, and what an ex
 bench-worker: $(VENV)/.dev data ## A gateway worker's start and memory
 	$(BIN)/python -m benchmarks.worker
 
+bench-serving: $(VENV)/.dev $(VENV)-peers/.created data ## The gateway under load beside FastAPI, Flask and LitServe with the model in process (20 minutes; ARGS=--quick: two)
+	@command -v wrk >/dev/null || { echo "wrk makes the load, and it is not installed. On Debian: apt-get install wrk" >&2; exit 1; }
+	@$(BIN)/python -m training train --if-missing
+	@$(BIN)/python -m benchmarks.serving $(ARGS)
+
 bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and off, large requests, ways to run a graph
 	$(BIN)/python -m benchmarks.model_server
 
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help bench-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

@@ -1,0 +1,1 @@
+"""The gateway under load, beside what people would write instead."""

@@ -1,0 +1,84 @@
+"""The goals, and what of the measured figures each is about."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.serving.bodies import LARGE
+from benchmarks.serving.rounds import RAW, Measured
+from benchmarks.serving.servers import CEILING, GATEWAY, PEERS
+from benchmarks.serving.wrk import Result
+
+TUTORIAL = "fastapi_tutorial"
+MEMORY_REQUESTS = 100_000  # a worker
+MEMORY_MB, GROWTH_MB = 100, 2
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure, what it should at least (or `at_most`) be, and beside what it was measured."""
+
+    name: str
+    figure: float
+    goal: float
+    at_most: bool = False
+    unit: str = "×"
+    beside: str = ""
+
+    @property
+    def reached(self) -> bool:
+        """Say whether the figure is as good as the goal."""
+        return self.figure <= self.goal if self.at_most else self.figure >= self.goal
+
+
+def goals(seen: Measured) -> Iterator[Goal]:
+    """Yield each goal for which enough was measured.
+
+    A ratio is the median, over the rounds, of the ratio within a round, whose sides were measured side by side.
+    """
+    yield from _rate(seen, "json:64", 1.5)
+    yield from _rate(seen, "json:16", 1.2)
+    yield from _rate(seen, "json:64", 3, TUTORIAL)
+    yield from _rate(seen, "json:16", 2.5, TUTORIAL)
+    yield from _rate(seen, "png:64", 1.3)
+    by_server = seen.results.get("json:64", {})
+    if peers := _peers(by_server):
+        best = min(peers, key=lambda name: median(by_server[name], "p99_ms"))
+        figure = _ratio(by_server[GATEWAY], by_server[best], "p99_ms")
+        yield Goal("json:64, p99", figure, 0.5, at_most=True, beside=best)
+    if alone := seen.results.get("json:1", {}):
+        others = ", ".join(f"{name} {median(alone[name], 'p50_ms'):.2f}" for name in _peers(alone))
+        yield Goal("json:1, p50", median(alone[GATEWAY], "p50_ms"), 1.5, at_most=True, unit=" ms", beside=others)
+    yield from _rate(seen, "json:64", 0.55, CEILING)
+    if seen.forward:
+        large = [result.rate * LARGE for result in seen.results[str(RAW)][GATEWAY]]
+        figure = statistics.median(a / b for a, b in zip(large, seen.forward, strict=True))
+        yield Goal(f"{RAW}, images/s", figure, 0.5, beside=f"forward pass {statistics.median(seen.forward):,.0f}")
+    if seen.memory and seen.memory[-1][0] >= MEMORY_REQUESTS:
+        half = next(megabytes for requests, megabytes in seen.memory if requests >= MEMORY_REQUESTS / 2)
+        last = seen.memory[-1]
+        yield Goal("memory of a worker", last[1], MEMORY_MB, True, " MB", f"after {last[0]:,} requests")
+        yield Goal("growth of a worker", last[1] - half, GROWTH_MB, True, " MB", "over the second half of them")
+
+
+def median(results: Sequence[Result], figure: str) -> float:
+    """Return the median of one figure over the rounds."""
+    return statistics.median(getattr(result, figure) for result in results)
+
+
+def _rate(seen: Measured, load: str, goal: float, beside: str | None = None) -> Iterator[Goal]:
+    """Yield the goal for requests a second, against the named server or the fastest peer."""
+    by_server = seen.results.get(load, {})
+    peers = _peers(by_server)
+    if beside is None and peers:
+        beside = max(peers, key=lambda name: median(by_server[name], "rate"))
+    if GATEWAY in by_server and beside in by_server:
+        yield Goal(f"{load}, requests/s", _ratio(by_server[GATEWAY], by_server[beside], "rate"), goal, beside=beside)
+
+
+def _peers(by_server: dict[str, list[Result]]) -> list[str]:
+    return [name for name in PEERS if name in by_server] if GATEWAY in by_server else []
+
+
+def _ratio(ours: Sequence[Result], theirs: Sequence[Result], figure: str) -> float:
+    return statistics.median(getattr(a, figure) / getattr(b, figure) for a, b in zip(ours, theirs, strict=True))

@@ -1,0 +1,11 @@
+"""gunicorn's configuration of the no-op application: the gateway's own, but for what a worker writes at its end."""
+
+from runpy import run_path
+from typing import Any
+
+globals().update(run_path("serving/gateway/gunicorn.conf.py"))
+wsgi_app = "benchmarks.serving.peers.noop:app"
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Do nothing: there is nothing to write."""

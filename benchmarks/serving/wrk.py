@@ -1,0 +1,44 @@
+"""Run wrk, which sends the next request on a connection as soon as it has the answer to the last."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.serving.bodies import Bodies
+
+SCRIPT = Path(__file__).with_name("wrk.lua")
+MISSING = "wrk makes the load, and it is not installed. On Debian: apt-get install wrk"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of wrk saw."""
+
+    rate: float  # requests a second
+    p50_ms: float
+    p99_ms: float
+    requests: int
+
+
+def run(url: str, bodies: Bodies, connections: int, seconds: float) -> Result:
+    """Load `url` over so many connections; raise RuntimeError if any answer is no success or fails to come."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s", f"--script={SCRIPT}", url]
+    output = subprocess.run(
+        [*command, "--", str(bodies.file), bodies.content_type], check=True, capture_output=True, text=True
+    ).stdout
+    said = json.loads(output.splitlines()[-1])
+    if said["bad_answers"] or said["broken"] or not said["requests"]:
+        raise RuntimeError(
+            f"{url}, {connections} connections: of {said['requests']} requests {said['bad_answers']} were answered "
+            f"with an error and {said['broken']} not at all"
+        )
+    return Result(said["requests"] / said["seconds"], said["p50_ms"], said["p99_ms"], said["requests"])
+
+
+def require() -> None:
+    """End the program, saying what to do, where wrk is not installed."""
+    if shutil.which("wrk") is None:
+        sys.exit(MISSING)
