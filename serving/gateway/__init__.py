@@ -24,6 +24,7 @@ from serving.gateway.views import (
     experiments,
     feedback,
     health,
+    page,
     predict,
     problems,
     promotions,
@@ -73,6 +74,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     problems.register(app)
     for view in (predict, compare, variants, promotions, feedback, experiments, reports, health):
         app.register_api(view.blueprint)
+    app.register_blueprint(page.blueprint)
     app.register_blueprint(documentation.blueprint)
     app.register_blueprint(documentation.swagger_files())
     return app

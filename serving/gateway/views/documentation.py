@@ -1,12 +1,10 @@
-"""GET /, /openapi.json and /docs."""
+"""GET /openapi.json and /docs."""
 
 import importlib.util
 from pathlib import Path
 
 import orjson
-from flask import Blueprint, Response, current_app, render_template, url_for
-
-from serving.gateway.views.answers import send
+from flask import Blueprint, Response, current_app, render_template
 
 SWAGGER = "flask_openapi_swagger"  # the package that brings Swagger UI's files
 
@@ -19,17 +17,6 @@ def swagger_files() -> Blueprint:
     assert spec is not None and spec.origin is not None, SWAGGER
     folder = Path(spec.origin).parent / "templates" / "swagger"
     return Blueprint("swagger", __name__, static_folder=folder, static_url_path="/docs/static")
-
-
-@blueprint.get("/")
-def index() -> Response:
-    """Say where what is."""
-    pages = (
-        "documentation.docs", "documentation.openapi", "variants.variants", "experiments.every", "health.readyz",
-        "health.metrics",
-    )  # fmt: skip
-    calls = ("predict.predict", "compare.compare", "feedback.feedback")
-    return send({"GET": [url_for(page) for page in pages], "POST": [url_for(call) for call in calls]})
 
 
 @blueprint.get("/openapi.json")

@@ -1,7 +1,6 @@
 import re
 from pathlib import Path
 
-import pytest
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -48,9 +47,3 @@ def test_the_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
         with client.get(link) as answer:
             assert answer.status_code == 200
     assert not re.search(r"<script>|<style>|style=|//", page)
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_index_names_what_is_there(client: FlaskClient, method: str) -> None:
-    for path in json_of(client.get("/"))[method]:
-        assert client.open(path, method=method).status_code != 404

@@ -1,0 +1,63 @@
+// Something that is read from the gateway and shown: `new Resource("/variants", () => view.render())`, then `refresh()`
+// once or `poll(milliseconds)`, and `shown(resource, (value) => html`…`)` in the template, which also shows loading and
+// errors. It tries again by itself when the connection recovers. Call `close()` with the view.
+import { html } from "../vendor/lit-html-3.3.3/lit-html.js";
+import { get } from "./api.js";
+import * as connection from "./connection.js";
+import { t } from "./i18n.js";
+
+export class Resource {
+  value = null; // the newest answer; kept, and shown, while a later call fails
+  error = null; // the Problem of the last call
+
+  constructor(where, changed) {
+    Object.assign(this, { where, changed });
+    this.recovered = () => this.error && this.refresh();
+    connection.events.addEventListener("recovered", this.recovered);
+  }
+
+  /** Read it now; an answer to an earlier call is dropped. */
+  async refresh() {
+    this.aborter?.abort();
+    const { signal } = (this.aborter = new AbortController());
+    try {
+      const value = await get(this.where, { signal });
+      if (!signal.aborted) Object.assign(this, { value, error: null });
+    } catch (error) {
+      if (!signal.aborted) this.error = error;
+    }
+    if (!signal.aborted) this.changed();
+  }
+
+  /** Read it now and, while the page is visible, every so many milliseconds. */
+  poll(milliseconds) {
+    this.refresh();
+    this.timer = setInterval(() => document.hidden || this.error || this.refresh(), milliseconds);
+  }
+
+  close() {
+    clearInterval(this.timer);
+    this.aborter?.abort();
+    connection.events.removeEventListener("recovered", this.recovered);
+  }
+}
+
+/** Show `resource`: `ready(value)` when there is one, and above it what went wrong, or that it is loading. */
+export function shown(resource, ready) {
+  const { value, error } = resource;
+  return html`
+    ${error ? problem(error, () => resource.refresh()) : ""}
+    ${value !== null ? ready(value) : error ? "" : html`<p class="loading" role="status">${t("state.loading")}</p>`}
+  `;
+}
+
+/** Show what went wrong, field by field where the gateway says so, and offer `again` if given. */
+export function problem(error, again) {
+  return html`
+    <div class="problem" role="alert">
+      <p><strong>${error.status ? (error.title ?? "") : t("state.unreachable")}</strong> ${error.detail ?? ""}</p>
+      ${error.errors?.length > 1 ? html`<ul>${error.errors.map((e) => html`<li><code>${e.pointer}</code> ${e.detail}</li>`)}</ul>` : ""}
+      ${again ? html`<button type="button" @click=${again}>${t("state.again")}</button>` : ""}
+    </div>
+  `;
+}

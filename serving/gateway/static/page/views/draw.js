@@ -1,0 +1,106 @@
+// Draw a digit, or give a picture of one, and see what every variant says.
+import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
+import * as connection from "../connection.js";
+import { Asking } from "../draw/asking.js";
+import { cards, sentence } from "../draw/answers.js";
+import { examples } from "../draw/examples.js";
+import { Feedback } from "../draw/feedback.js";
+import { Pad } from "../draw/pad.js";
+import { t } from "../i18n.js";
+import { problem } from "../resource.js";
+
+export const heading = "draw.heading";
+
+export function open(place) {
+  return new Draw(place);
+}
+
+class Draw {
+  constructor(place) {
+    this.place = place;
+    this.asking = new Asking(() => this.render());
+    this.feedback = new Feedback(this.asking, () => this.render());
+    this.recovered = () => this.asking.error && this.asking.again();
+    connection.events.addEventListener("recovered", this.recovered);
+    this.pasted = (event) => this.take([...event.clipboardData.files]);
+    document.addEventListener("paste", this.pasted);
+  }
+
+  follow() {}
+
+  close() {
+    this.asking.close();
+    this.pad.close();
+    document.removeEventListener("paste", this.pasted);
+    connection.events.removeEventListener("recovered", this.recovered);
+  }
+
+  render() {
+    render(this.template(), this.place);
+    this.pad ??= new Pad(this.place.querySelector("canvas"), () => this.drawn());
+  }
+
+  /** Show the first picture among some files. */
+  take(files) {
+    const picture = files.find((file) => file.type.startsWith("image/"));
+    if (picture) this.pad.show(picture);
+  }
+
+  drawn() {
+    this.feedback.reset();
+    this.asking.ask(this.pad.empty ? null : () => this.pad.image());
+  }
+
+  pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") this.pad.clear();
+    else if (event.key.toLowerCase() === "z") this.pad.undo();
+    else if (/^\d$/.test(event.key)) this.feedback.give(event.key);
+    else return;
+    event.preventDefault();
+  }
+
+  template() {
+    return html`
+      <h1 tabindex="-1">${t("draw.heading")}</h1>
+      <section class="input" aria-label=${t("draw.input")}>${this.input()}</section>
+      <section class="output" aria-label=${t("draw.output")}>${this.output()}</section>
+    `;
+  }
+
+  input() {
+    return html`
+      <canvas tabindex="0" role="application" aria-label=${t("draw.pad")} aria-describedby="keys"
+        @keydown=${(event) => this.pressed(event)}
+        @dragover=${(event) => event.preventDefault()}
+        @drop=${(event) => { event.preventDefault(); this.take([...event.dataTransfer.files]); }}></canvas>
+      <div class="tools">
+        <button type="button" @click=${() => this.pad.undo()}>${t("draw.undo")}</button>
+        <button type="button" @click=${() => this.pad.clear()}>${t("draw.clear")}</button>
+        <label class="button">${t("draw.pick")}
+          <input type="file" accept="image/*" @change=${(event) => { this.take([...event.target.files]); event.target.value = ""; }}>
+        </label>
+      </div>
+      <p id="keys" class="note">${t("draw.keys")}</p>
+      <h2>${t("draw.examples")}</h2>
+      ${examples((blob) => this.pad.show(blob))}
+    `;
+  }
+
+  output() {
+    const { comparison, prediction, classes, doubts, stale, error } = this.asking;
+    const said = comparison && !stale ? sentence(comparison) : "";
+    return html`
+      <p class="sentence" role="status">${said || (comparison || !this.pad || this.pad.empty ? "" : t("draw.asking"))}</p>
+      ${error ? problem(error, () => this.asking.again()) : ""}
+      ${comparison ? html`
+        ${this.feedback.template()}
+        <div class=${stale ? "stale" : ""} aria-busy=${stale}>
+          <figure class="seen"><img src=${comparison.seen} width="224" height="224" alt=${t("draw.seen.alt")}>
+            <figcaption>${t("draw.seen")}</figcaption></figure>
+          <h2>${t("draw.side")}</h2>
+          <div class="cards">${cards(comparison, classes, doubts, prediction?.variant)}</div>
+        </div>` : error ? "" : html`<p class="empty">${t("draw.empty")}</p>`}
+    `;
+  }
+}
