@@ -13,6 +13,7 @@ from serving.gateway.in_flight import InFlight
 from serving.gateway.logs import log_config
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.metrics import Metrics
+from serving.gateway.security_headers import secured
 from serving.gateway.settings import Settings, SettingsError
 from serving.gateway.store.engine import UnusableDatabase
 from serving.gateway.store.store import Store
@@ -77,4 +78,5 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     app.register_blueprint(page.blueprint)
     app.register_blueprint(documentation.blueprint)
     app.register_blueprint(documentation.swagger_files())
+    app.wsgi_app = secured(app.wsgi_app)  # type: ignore[method-assign, assignment]
     return app

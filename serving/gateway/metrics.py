@@ -1,48 +1,84 @@
 """Count and time what the gateway does, for Prometheus."""
 
 import os
+from functools import cache, partial
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+CIRCUIT = {"closed": 0, "half_open": 1, "open": 2}
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus-client shares between workers
 
 
 class Metrics:
-    """The gateway's metrics; `variant` and `version` are empty where no model answered."""
+    """The gateway's metrics; `variant` and `version` are empty where no model answered.
+
+    Labels come from sets that no client can enlarge: the routes' patterns, the manifest's variants, statuses, reasons.
+    """
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "gateway_requests", "Requests answered", ["path", "variant", "version", "status"], registry=registry
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        seconds, images = (partial(Histogram, registry=registry, buckets=edges) for edges in (SECONDS, IMAGES))
+        of_request, of_model, of_variant = ["path", "variant", "version", "status"], ["variant", "version"], ["variant"]
+
+        requests = counter("gateway_requests", "Requests answered", of_request)
+        durations = seconds("gateway_request_seconds", "Time from a request's arrival to its answer", of_request[:-1])
+        self._images = cache(images("gateway_request_images", "Images in a request", of_model).labels)
+        refused = counter("gateway_refused", "Requests turned away before a model was asked", ["reason"])
+        calls = counter("gateway_model_server_calls", "Predict calls, by gRPC status", ["variant", "status"])
+        call_seconds = seconds("gateway_model_server_seconds", "Time a Predict call took", of_variant)
+        batches = images("gateway_batch_images", "Images in a Predict call", of_variant)
+        # Finding the children of labels takes as long as counting with them, so they are kept.
+        self._answered = cache(lambda *labels: (requests.labels(*labels), durations.labels(*labels[:-1])))
+        self._refused, self._calls = cache(refused.labels), cache(calls.labels)
+        self._call = cache(lambda variant: (call_seconds.labels(variant), batches.labels(variant)))
+        self._circuit = gauge(
+            "gateway_circuit_state", "Calls to a variant: 0 pass, 1 are tried, 2 are held back", of_variant,
+            multiprocess_mode="livemax",
+        ).labels  # fmt: skip
+        living = partial(gauge, multiprocess_mode="livesum")
+        self._in_flight = living("gateway_in_flight", "Predictions that are being worked on")
+        self._queued = living("gateway_queued_images", "Images that wait for a Predict call")
+        self.exposures_dropped = counter(
+            "gateway_exposures_dropped", "Exposures that the store had no room or time for"
         )
-        self.seconds = Histogram(
-            "gateway_request_seconds",
-            "Time from a request's arrival to its answer",
-            ["path", "variant", "version"],
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.images = Histogram(
-            "gateway_request_images", "Images in a request", ["variant", "version"], buckets=IMAGES, registry=registry
-        )
-        self.exposures_dropped = Counter(
-            "gateway_exposures_dropped", "Exposures that the store had no room or time for", registry=registry
-        )
-        self.shadows_dropped = Counter(
-            "gateway_shadows_dropped",
-            "Images about which other arms were not asked for want of time",
-            registry=registry,
+        self.shadows_dropped = counter(
+            "gateway_shadows_dropped", "Images about which other arms were not asked for want of time"
         )
 
     def answered(self, path: str, variant: str, version: str, status: int, seconds: float, images: int) -> None:
         """Record one answered request; `path` is the route's pattern."""
-        self.requests.labels(path, variant, version, status).inc()
-        self.seconds.labels(path, variant, version).observe(seconds)
+        requests, durations = self._answered(path, variant, version, status)
+        requests.inc()
+        durations.observe(seconds)
         if images:
-            self.images.labels(variant, version).observe(images)
+            self._images(variant, version).observe(images)
+
+    def refused(self, reason: str) -> None:
+        """Record a request that was turned away for `reason`: in_flight, rate, key or circuit."""
+        self._refused(reason).inc()
+
+    def model_server_call(self, variant: str, status: str, seconds: float, images: int) -> None:
+        """Record one Predict call: its gRPC status, such as OK or UNAVAILABLE, how long it took, and its images."""
+        self._calls(variant, status).inc()
+        durations, batches = self._call(variant)
+        durations.observe(seconds)
+        batches.observe(images)
+
+    def circuit(self, variant: str, state: str) -> None:
+        """Record that a variant's circuit is now `closed`, `half_open` or `open`."""
+        self._circuit(variant).set(CIRCUIT[state])
+
+    def in_flight(self, predictions: int) -> None:
+        """Record how many predictions this worker works on now."""
+        self._in_flight.set(predictions)
+
+    def queued(self, images: int) -> None:
+        """Record how many images wait in this worker for a call to the model server now."""
+        self._queued.set(images)
 
     def text(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""

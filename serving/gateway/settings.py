@@ -56,6 +56,7 @@ class Settings:
         "", "What administrators' calls have to bear; made at start, and printed, if there is none", secret=True
     )
     log_level: str = setting("info", "Least severe log line that is written", choices=LOG_LEVELS)
+    access_log: bool = setting(True, "Whether each request is logged, in a line of level info")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -65,19 +66,28 @@ class Settings:
         }
         return cls(**given)
 
+    @property
+    def logs_access(self) -> bool:
+        """Whether requests are logged."""
+        return self.access_log and self.log_level in ("debug", "info")
+
 
 def variable(row: Field) -> str:
     """Return the environment variable of one row of the table, such as GATEWAY_MODELS_DIR."""
     return PREFIX + row.name.upper()
 
 
-def _parse(row: Field, text: str) -> int | str:
+def _parse(row: Field, text: str) -> bool | int | str:
     problem = f"{variable(row)}={text!r} cannot be used: it must be"
     if row.type is int:
         least, most = row.metadata["least"], row.metadata["most"]
         if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
             raise SettingsError(f"{problem} a whole number from {least} to {most} (default {row.default})")
         return int(text)
+    if row.type is bool:
+        if text not in ("true", "false"):
+            raise SettingsError(f"{problem} true or false (default {str(row.default).lower()})")
+        return text == "true"
     choices = row.metadata["choices"]
     if choices and text not in choices:
         raise SettingsError(f"{problem} one of {', '.join(choices)} (default {row.default})")

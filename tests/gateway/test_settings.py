@@ -23,6 +23,7 @@ def test_what_is_not_given_has_its_default_and_foreign_variables_are_ignored() -
         ("GATEWAY_WORKERS", "²", "a whole number from 1 to 256 (default 2)"),
         ("GATEWAY_MAX_PIXELS", "9" * 5000, "a whole number from 1 to"),
         ("GATEWAY_LOG_LEVEL", "loud", "one of debug, info, warning, error (default info)"),
+        ("GATEWAY_ACCESS_LOG", "yes", "true or false (default true)"),
         ("GATEWAY_MODELS_DIR", "", "some text (default models)"),
     ],
 )
@@ -42,4 +43,5 @@ def test_the_example_gives_the_defaults() -> None:
     lines = [line.lstrip("# ") for line in (ROOT / ".env.example").read_text().splitlines() if "GATEWAY_" in line]
     stated = dict(line.split("=", 1) for line in lines if line.startswith("GATEWAY_"))
     for row in fields(Settings):
-        assert stated[variable(row)] == str(row.default)
+        default = str(row.default)
+        assert stated[variable(row)] == (default.lower() if row.type is bool else default)

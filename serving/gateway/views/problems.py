@@ -114,5 +114,5 @@ def _translate(error: HTTPException) -> Response:
 
 
 def _surprise(error: Exception) -> Response:
-    logger.exception("unexpected error")
+    logger.exception("unexpected error", extra={"request_id": record().id})
     return _answer(GatewayError("The gateway failed; its log says why, under this request's id."))

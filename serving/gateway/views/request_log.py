@@ -1,20 +1,20 @@
 """Give every request an id, log it in one line and count it."""
 
-import logging
+import os
 import re
 import time
-import uuid
+from typing import Any
 
 from flask import Flask, Response, g, request
 
+from serving.gateway.logs import write_access
 from serving.gateway.views.context import RequestRecord, gateway, record
-
-logger = logging.getLogger(__name__)
 
 HEADER = "X-Request-Id"
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 UNKNOWN_PATH = "other"
-CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data: blob:"
+LONGEST = 512  # characters in the log of what a client chose
 
 
 def register(app: Flask) -> None:
@@ -24,32 +24,42 @@ def register(app: Flask) -> None:
 
 
 def _start() -> None:
-    given = request.headers.get(HEADER, "")
-    g.record = RequestRecord(given if SANE_ID.fullmatch(given) else uuid.uuid4().hex, time.perf_counter())
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
+    g.record = RequestRecord(given if SANE_ID.fullmatch(given) else os.urandom(16).hex(), time.perf_counter())
 
 
 def _finish(response: Response) -> Response:
-    done = record()
-    seconds = time.perf_counter() - done.started
-    response.headers[HEADER] = done.id
+    done, services = record(), gateway()
+    response.headers.add(HEADER, done.id)
     if done.variant:
-        response.headers["X-Variant"] = done.variant
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    path = request.url_rule.rule if request.url_rule else UNKNOWN_PATH
-    gateway().metrics.answered(path, done.variant, done.version, response.status_code, seconds, done.images)
-    logger.info(
-        "request",
-        extra={
-            "request_id": done.id,
-            "method": request.method,
-            "path": request.path,
-            "status": response.status_code,
-            "ms": round(1000 * seconds, 2),
-            "variant": done.variant,
-            "version": done.version,
-            "images": done.images,
-            **({"problem": done.problem} if done.problem else {}),
-        },
-    )
+        response.headers.add("X-Variant", done.variant)
+    rule = request.url_rule
+    path = rule.rule if rule else UNKNOWN_PATH
+    seconds = time.perf_counter() - done.started
+    services.metrics.answered(path, done.variant, done.version, response.status_code, seconds, done.images)
+    if services.settings.logs_access:
+        write_access(_line(done, response, seconds))
     return response
+
+
+def _line(done: RequestRecord, response: Response, seconds: float) -> dict[str, Any]:
+    environ = request.environ
+    line = {
+        "request_id": done.id,
+        "client": environ.get("REMOTE_ADDR"),
+        "method": environ["REQUEST_METHOD"],
+        "path": request.path[:LONGEST],
+        "status": response.status_code,
+        "ms": round(1000 * seconds, 2),
+        "bytes_in": environ.get("CONTENT_LENGTH", ""),
+        "bytes_out": response.headers.get("Content-Length", ""),
+        "agent": environ.get("HTTP_USER_AGENT", "")[:LONGEST],
+        "variant": done.variant,
+        "version": done.version,
+        "images": done.images,
+    }
+    if trace := TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", "")):
+        line["trace_id"] = trace[1]
+    if done.problem:
+        line["problem"] = done.problem[:LONGEST]
+    return line
