@@ -37,7 +37,7 @@ class NotFound(GatewayError):
 
 
 class Unauthorized(GatewayError):
-    """The call is for administrators: `Authorization: Bearer TOKEN`."""
+    """The call is for those who send what they were given: `Authorization: Bearer …`."""
 
     status, title = 401, "Unauthorized"
 
@@ -67,7 +67,7 @@ class Unprocessable(GatewayError):
 
 
 class TooManyRequests(GatewayError):
-    """More is being worked on than the gateway accepts."""
+    """More is asked for than the gateway accepts, of all or of one client."""
 
     status, title, retry_after = 429, "Too Many Requests", 1
 

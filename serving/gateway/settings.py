@@ -1,8 +1,12 @@
 """The gateway's settings: one table, read once from environment variables named GATEWAY_…."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Self
+
+from serving.gateway.api_keys import digests
+from serving.gateway.cors import origins
+from serving.gateway.forwarded import networks
 
 PREFIX = "GATEWAY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -20,11 +24,12 @@ def setting(
     most: int | None = None,
     choices: tuple = (),
     secret: bool = False,
+    read: Callable[[str], object] = str,
+    must: str = "",
 ) -> Any:
-    """Declare one row of the table; `least` and `most` are inclusive."""
-    return field(
-        default=default, repr=not secret, metadata={"help": help, "least": least, "most": most, "choices": choices}
-    )
+    """Declare one row of the table; `least` and `most` are inclusive, `read` raises ValueError where `must` fails."""
+    metadata = {"help": help, "least": least, "most": most, "choices": choices, "read": read, "must": must}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,19 +46,41 @@ class Settings:
     )
     max_instances: int = setting(1024, "Most images in one request", least=1, most=100_000)
     max_in_flight: int = setting(
-        64, "Most predictions that a worker works on at once; more are refused with 429", least=1, most=100_000
+        256, "Most predictions that a worker works on at once; more are refused with 429", least=1, most=100_000
     )
     uncertainty_samples: int = setting(50, "Stochastic passes behind `?uncertainty=true`", least=30, most=1000)
     host: str = setting("127.0.0.1", "Address to listen on")
     port: int = setting(8080, "Port to listen on", least=0, most=65_535)
     workers: int = setting(2, "Worker processes", least=1, most=256)
-    threads: int = setting(72, "Threads in a worker; keep it above `GATEWAY_MAX_IN_FLIGHT`", least=1, most=1024)
+    threads: int = setting(16, "Threads in a worker, for all but predictions, which need none", least=1, most=1024)
     database_url: str = setting(
         "sqlite:///experiments.db",
         "Where experiments are kept: `sqlite:///FILE`, `postgresql://USER:PASSWORD@HOST/NAME`",
     )
     admin_token: str = setting(
         "", "What administrators' calls have to bear; made at start, and printed, if there is none", secret=True
+    )
+    api_keys: str = setting(
+        "",
+        "SHA-256 digests of the keys of which `/predict` and `/compare` want one; none if empty (`make api-key`)",
+        read=digests,
+        must="SHA-256 digests of 64 hexadecimal digits, separated by commas",
+    )
+    rate_limit: int = setting(
+        0, "Requests a minute from one client to each worker; 0 is any number", least=0, most=1_000_000
+    )
+    rate_burst: int = setting(60, "Requests from one client at once, where there is a rate", least=1, most=1_000_000)
+    trusted_proxies: str = setting(
+        "",
+        "Proxies, as addresses or networks, whose `X-Forwarded-For` tells the client's address",
+        read=networks,
+        must="addresses or networks such as 10.0.0.0/8, separated by commas",
+    )
+    cors_origins: str = setting(
+        "",
+        "Other origins whose pages may call the API, or `*`",
+        read=origins,
+        must="origins such as https://example.com, separated by commas, or *",
     )
     log_level: str = setting("info", "Least severe log line that is written", choices=LOG_LEVELS)
     access_log: bool = setting(True, "Whether each request is logged, in a line of level info")
@@ -91,6 +118,10 @@ def _parse(row: Field, text: str) -> bool | int | str:
     choices = row.metadata["choices"]
     if choices and text not in choices:
         raise SettingsError(f"{problem} one of {', '.join(choices)} (default {row.default})")
+    try:
+        row.metadata["read"](text)
+    except ValueError as error:
+        raise SettingsError(f"{problem} {row.metadata['must']} (default {row.default or 'none'})") from error
     if not text and row.default:
         raise SettingsError(f"{problem} some text (default {row.default})")
     return text

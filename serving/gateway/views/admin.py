@@ -3,13 +3,16 @@
 import hmac
 from typing import Any
 
-from flask import request
-
 from serving.gateway.errors import Unauthorized
+from serving.gateway.views.callers import bearer
 from serving.gateway.views.context import gateway
 
-SCHEME: dict[str, Any] = {"admin": {"type": "http", "scheme": "bearer", "description": "GATEWAY_ADMIN_TOKEN"}}
+SCHEMES: dict[str, Any] = {
+    "admin": {"type": "http", "scheme": "bearer", "description": "GATEWAY_ADMIN_TOKEN"},
+    "key": {"type": "http", "scheme": "bearer", "description": "One of GATEWAY_API_KEYS, where there are any"},
+}
 SECURITY: list[dict[str, list[Any]]] = [{"admin": []}]
+OF_CLIENTS: list[dict[str, list[Any]]] = [{}, {"key": []}]
 
 
 def require_admin() -> None:
@@ -17,6 +20,5 @@ def require_admin() -> None:
     token = gateway().settings.admin_token
     if not token:
         raise Unauthorized("This gateway has no GATEWAY_ADMIN_TOKEN, so nobody may do this; set it and start again.")
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+    if not hmac.compare_digest(bearer().encode(), token.encode()):
         raise Unauthorized("Send the header 'Authorization: Bearer TOKEN' with the gateway's GATEWAY_ADMIN_TOKEN.")

@@ -22,6 +22,7 @@ RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next t
 # How asking models about images can end.
 OF_PREDICTIONS = (
     errors.BadRequest,
+    errors.Unauthorized,
     errors.NotFound,
     errors.TooLarge,
     errors.UnsupportedMediaType,
