@@ -8,7 +8,10 @@ from pathlib import Path
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 
+from serving.gateway.batching import Batcher
+from serving.gateway.cors import origins, shared
 from serving.gateway.experiments.service import Experiments
+from serving.gateway.forwarded import behind_proxies, networks
 from serving.gateway.in_flight import InFlight
 from serving.gateway.logs import log_config
 from serving.gateway.manifest import ManifestFile
@@ -20,6 +23,7 @@ from serving.gateway.store.store import Store
 from serving.gateway.tf_serving.client import ModelServer
 from serving.gateway.views import (
     admin,
+    callers,
     compare,
     documentation,
     experiments,
@@ -35,6 +39,7 @@ from serving.gateway.views import (
 )
 from serving.gateway.views.bodies import BodyRequest
 from serving.gateway.views.context import Gateway
+from serving.gateway.waits import Waits
 
 VERSION = "0.1.0"
 INFO = Info(
@@ -56,27 +61,41 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
         raise SystemExit(CANNOT_START) from error
     logging.config.dictConfig(log_config(settings.log_level))
     app = OpenAPI(
-        __name__, info=INFO, doc_ui=False, security_schemes=admin.SCHEME, validation_error_status="default",
+        __name__, info=INFO, doc_ui=False, security_schemes=admin.SCHEMES, validation_error_status="default",
         validation_error_model=problems.Problem, validation_error_callback=problems.invalid_parameters,
     )  # fmt: skip
     app.openapi_version = "3.1.0"  # what generators and testers of clients read
     app.request_class = BodyRequest
     app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes + 1, MAX_FORM_PARTS=settings.max_instances + 1)
-    model_server, metrics = ModelServer(settings.model_server, settings.deadline_ms / 1000), Metrics()
+    deadline = settings.deadline_ms / 1000
+    model_server, waits, metrics = ModelServer(settings.model_server, deadline), Waits(), Metrics()
     app.extensions["gateway"] = Gateway(
         settings=settings,
         manifest=ManifestFile(Path(settings.models_dir) / "manifest.json"),
         model_server=model_server,
+        batcher=Batcher(model_server, waits, metrics, deadline),
+        waits=waits,
         metrics=metrics,
         in_flight=InFlight(settings.max_in_flight),
         experiments=Experiments(store, model_server, metrics),
     )
     request_log.register(app)
+    callers.register(app, settings)
     problems.register(app)
     for view in (predict, compare, variants, promotions, feedback, experiments, reports, health):
         app.register_api(view.blueprint)
     app.register_blueprint(page.blueprint)
     app.register_blueprint(documentation.blueprint)
     app.register_blueprint(documentation.swagger_files())
-    app.wsgi_app = secured(app.wsgi_app)  # type: ignore[method-assign, assignment]
+    _wrap(app, settings)
     return app
+
+
+def _wrap(app: OpenAPI, settings: Settings) -> None:
+    """Do what is done to every request and answer, whoever answers."""
+    wrapped = secured(app.wsgi_app)
+    if allowed := origins(settings.cors_origins):
+        wrapped = shared(wrapped, allowed)
+    if trusted := networks(settings.trusted_proxies):
+        wrapped = behind_proxies(wrapped, trusted)
+    app.wsgi_app = wrapped  # type: ignore[method-assign, assignment]

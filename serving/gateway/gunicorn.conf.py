@@ -42,8 +42,7 @@ if not settings.admin_token:  # one for all workers, told once
 wsgi_app = "serving.gateway:create_app()"
 bind = f"{settings.host}:{settings.port}"
 workers = settings.workers
-threads = settings.threads
-worker_class = "gthread"
+worker_class = "serving.gateway.worker.Worker"
 worker_tmp_dir = MEMORY
 keepalive = 65  # seconds, more than the minute after which proxies close
 graceful_timeout = 30  # seconds for requests under way at SIGTERM
@@ -73,8 +72,8 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Let a worker write what it still has to record."""
-    if hasattr(worker.wsgi, "extensions"):  # it is None in the parent of a worker that was killed
-        worker.wsgi.extensions["gateway"].experiments.close()
+    if worker.services:  # there are none in the parent of a worker that was killed
+        worker.services.close()
 
 
 def child_exit(server: Any, worker: Any) -> None:

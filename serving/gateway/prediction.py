@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.gateway.batching import Batcher
 from serving.gateway.errors import BadGateway, Unprocessable
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.tf_serving.client import Answer, ModelServer
@@ -15,7 +16,7 @@ UNCERTAINTY_OUTPUTS = ("entropy", "mutual_information")
 
 
 def predict(
-    server: ModelServer, manifest: Manifest, variant: Variant, images: Images, timeout: float | None = None
+    server: ModelServer | Batcher, manifest: Manifest, variant: Variant, images: Images, timeout: float | None = None
 ) -> Answer:
     """Return `probabilities`, float32 [n, classes], with dropout off, within `timeout` seconds."""
     answer = server.predict(variant.name, PLAIN, images, timeout=timeout)
@@ -24,7 +25,7 @@ def predict(
 
 
 def predict_uncertainty(
-    server: ModelServer, manifest: Manifest, variant: Variant, images: Images, samples: int
+    server: ModelServer | Batcher, manifest: Manifest, variant: Variant, images: Images, samples: int
 ) -> Answer:
     """Return `probabilities` [n, classes], the mean of `samples` passes, and `entropy` and `mutual_information` [n].
 

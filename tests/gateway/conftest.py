@@ -113,7 +113,7 @@ def make_client(fake_server: FakeModelServer, manifest_folder: Path, database_ur
 
     yield make
     for app in apps:
-        app.extensions["gateway"].experiments.close()
+        app.extensions["gateway"].close()
 
 
 @pytest.fixture

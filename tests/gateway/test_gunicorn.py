@@ -105,7 +105,7 @@ def test_a_bad_setting_ends_the_start_with_one_clear_line(command: list[str], tm
     environment = {**os.environ, "GATEWAY_THREADS": "many", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30)
     assert done.returncode != 0
-    line = "GATEWAY_THREADS='many' cannot be used: it must be a whole number from 1 to 1024 (default 72)"
+    line = "GATEWAY_THREADS='many' cannot be used: it must be a whole number from 1 to 1024 (default 16)"
     assert done.stderr.splitlines().count(line) == 1
     assert "Traceback" not in done.stderr
 

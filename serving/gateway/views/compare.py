@@ -11,6 +11,7 @@ from serving.gateway import prediction
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.routing import named
 from serving.gateway.tf_serving.messages import Images
+from serving.gateway.views.admin import OF_CLIENTS
 from serving.gateway.views.answers import CompareAnswer, send
 from serving.gateway.views.bodies import DOCUMENTED, read_images
 from serving.gateway.views.context import Gateway, gateway, record
@@ -24,6 +25,7 @@ blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")]
 @blueprint.post(
     "/compare",
     operation_id="compare",
+    security=OF_CLIENTS,
     request_body=DOCUMENTED,
     responses={
         200: CompareAnswer,
@@ -58,7 +60,7 @@ def _ask(services: Gateway, manifest: Manifest, variant: Variant, images: Images
     """Return what `variant` says of each image, by the moment `until` on the monotonic clock."""
     started = time.monotonic()
     timeout = max(0.0, until - started)
-    answer = prediction.predict(services.model_server, manifest, variant, images, timeout)
+    answer = prediction.predict(services.batcher, manifest, variant, images, timeout)
     milliseconds = round(1000 * (time.monotonic() - started), 3)
     probabilities = answer.outputs[prediction.PROBABILITIES]
     return [

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from flask import current_app, g
 
+from serving.gateway.batching import Batcher
 from serving.gateway.experiments.service import Experiments
 from serving.gateway.in_flight import InFlight
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.metrics import Metrics
 from serving.gateway.settings import Settings
 from serving.gateway.tf_serving.client import ModelServer
+from serving.gateway.waits import Waits
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,16 @@ class Gateway:
     settings: Settings
     manifest: ManifestFile
     model_server: ModelServer
+    batcher: Batcher
+    waits: Waits
     metrics: Metrics
     in_flight: InFlight
     experiments: Experiments
+
+    def close(self) -> None:
+        """Finish what is under way in the background; for the end of a worker."""
+        self.experiments.close()
+        self.batcher.close()
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from serving.gateway.experiments.shadow import Job
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.tf_serving.client import Answer
 from serving.gateway.tf_serving.messages import Images
+from serving.gateway.views.admin import OF_CLIENTS
 from serving.gateway.views.answers import PredictAnswer, send
 from serving.gateway.views.bodies import DOCUMENTED, read_images
 from serving.gateway.views.context import Gateway, gateway, record
@@ -36,6 +37,7 @@ blueprint.components_schemas.update(parse_body(Instances)[1])
 @blueprint.post(
     "/predict",
     operation_id="predict",
+    security=OF_CLIENTS,
     request_body=DOCUMENTED,
     responses={
         200: PredictAnswer,
@@ -59,9 +61,9 @@ def predict(query: PredictQuery, header: Headers) -> Response:
         log.variant = chosen.name
         if query.uncertainty:
             samples = services.settings.uncertainty_samples
-            answer = prediction.predict_uncertainty(services.model_server, manifest, chosen, images, samples)
+            answer = prediction.predict_uncertainty(services.batcher, manifest, chosen, images, samples)
         else:
-            answer = prediction.predict(services.model_server, manifest, chosen, images)
+            answer = prediction.predict(services.batcher, manifest, chosen, images)
     ids = _ids(snapshot, key, traffic.said(answer, manifest), chosen, answer.version, None)
     return _answer(answer, manifest, chosen, None, ids)
 
@@ -109,7 +111,7 @@ def _expose(
 def _ask(services: Gateway, manifest: Manifest, images: Images, until: float, variant: Variant) -> Answer:
     """Ask one arm, by the moment `until` on the monotonic clock."""
     return prediction.predict(
-        services.model_server, manifest, variant, images, timeout=max(0.0, until - time.monotonic())
+        services.batcher, manifest, variant, images, timeout=max(0.0, until - time.monotonic())
     )
 
 

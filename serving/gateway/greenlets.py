@@ -1,0 +1,62 @@
+"""Requests as greenlets of one thread, beside native threads for what blocks: nothing is monkey-patched."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gevent.event import Event as LocalEvent
+from gevent.hub import Hub
+from gevent.threadpool import ThreadPool
+
+from serving.gateway.waits import Event, ThreadsWay
+
+T = TypeVar("T")
+
+
+class GreenletsWay:
+    """The thread of `hub` waits as greenlets do, any other as threads do."""
+
+    def __init__(self, hub: Hub, threads: int) -> None:
+        """Prepare for the thread that this is called in, which runs `hub`; so many threads do what takes long."""
+        self._thread = threading.get_ident()
+        self._native = ThreadsWay()
+        self._pool = ThreadPool(threads, hub)
+        self._set: deque[LocalEvent] = deque()
+        self._waker = hub.loop.async_()
+        self._waker.start(self._wake)
+
+    def event(self) -> Event:
+        """Return an event for the calling greenlet or thread."""
+        return _GreenletEvent(self) if threading.get_ident() == self._thread else self._native.event()
+
+    def away(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what `function` does in another thread, and let other greenlets go on."""
+        if threading.get_ident() == self._thread:
+            return self._pool.apply(function, arguments)
+        return function(*arguments)
+
+    def post(self, happened: LocalEvent) -> None:
+        """Have `happened` set by the hub's thread; callable from any. One wake-up does for many."""
+        self._set.append(happened)
+        self._waker.send()
+
+    def _wake(self) -> None:
+        while self._set:
+            self._set.popleft().set()
+
+
+class _GreenletEvent:
+    """An event that a greenlet waits for and any thread sets."""
+
+    __slots__ = ("_event", "_way")
+
+    def __init__(self, way: GreenletsWay) -> None:
+        self._way = way
+        self._event = LocalEvent()
+
+    def set(self) -> None:
+        self._way.post(self._event)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._event.wait(timeout)

@@ -1,0 +1,94 @@
+"""gunicorn's gevent worker without its monkey patch: greenlets for connections and predictions, threads for others."""
+
+import socket
+import sys
+import time
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import gevent.event
+import gevent.socket
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gunicorn.workers.ggevent import GeventWorker
+
+from serving.gateway.greenlets import GreenletsWay
+from serving.gateway.lanes import Lanes
+from serving.gateway.views.context import Gateway
+
+SWITCH_SECONDS = 0.0005  # a thread that computes lets the greenlets' run after this long, not after Python's 5 ms
+DECODERS = 2  # threads
+NOTIFY_SECONDS = 1.0  # between signs of life, of which the parent wants one in `timeout`
+
+
+class Worker(GeventWorker):
+    """A worker in which every lock, thread, gRPC and database call is what it says; only its sockets are gevent's."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """Prepare as gunicorn does, in its parent process."""
+        super().__init__(*arguments, **named)
+        self.services: Gateway | None = None
+        self._idle: set[gevent.socket.socket] = set()  # connections on which no request is being answered
+
+    def patch(self) -> None:
+        """Give the listening sockets to gevent, and nothing else."""
+        self._stopping = gevent.event.Event()
+        self.sockets = [
+            gevent.socket.socket(each.FAMILY, socket.SOCK_STREAM, fileno=each.sock.detach()) for each in self.sockets
+        ]
+
+    def load_wsgi(self) -> None:
+        """Load the application, and let its predictions wait as greenlets do."""
+        sys.setswitchinterval(SWITCH_SECONDS)
+        super().load_wsgi()
+        services: Gateway = self.wsgi.extensions["gateway"]
+        services.waits.way = GreenletsWay(gevent.get_hub(), DECODERS)
+        services.experiments.live.current()  # looks now what is known, for which the first request would wait
+        self.services, self.wsgi = services, Lanes(self.wsgi, services.settings)
+
+    def run(self) -> None:
+        """Serve until told to stop, then finish the requests under way."""
+        servers = [self._server(each) for each in self.sockets]
+        for server in servers:
+            server.start()
+        while self.alive:
+            self.notify()
+            self._stopping.wait(NOTIFY_SECONDS)
+        for server in servers:
+            server.close()
+        for connection in self._idle:
+            with suppress(OSError):  # the client has just closed it
+                connection.shutdown(socket.SHUT_RD)
+        until = time.monotonic() + self.cfg.graceful_timeout
+        while time.monotonic() < until and not all(server.pool.join(NOTIFY_SECONDS) for server in servers):
+            self.notify()
+        for server in servers:
+            server.stop(timeout=1)
+
+    def _server(self, listener: gevent.socket.socket) -> StreamServer:
+        listener.setblocking(True)
+        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections))
+        server.max_accept = 1  # so that connections spread over the workers
+        return server
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop, told by SIGTERM."""
+        super().handle_exit(sig, frame)
+        self._stopping.set()
+
+    def handle(self, listener: gevent.socket.socket, client: gevent.socket.socket, addr: Any) -> None:
+        """Answer the requests of one connection."""
+        self._idle.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._idle.discard(client)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: gevent.socket.socket, addr: Any) -> None:
+        """Answer one request."""
+        self._idle.discard(sock)
+        super().handle_request(listener_name, req, sock, addr)
+        if not self.alive:
+            raise StopIteration  # which closes the connection
+        self._idle.add(sock)
