@@ -97,7 +97,7 @@ class Batcher:
             idle = lane.calls < CALLS
             lane.calls += idle
         if idle:
-            self._threads.submit(self._work, lane)
+            self._waits.way.soon(self._threads.submit, self._work, lane)
 
     def _work(self, lane: Lane) -> None:
         """Ask about what waits in `lane` until nothing does."""

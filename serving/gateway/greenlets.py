@@ -20,6 +20,7 @@ class GreenletsWay:
     def __init__(self, hub: Hub, threads: int) -> None:
         """Prepare for the thread that this is called in, which runs `hub`; so many threads do what takes long."""
         self._thread = threading.get_ident()
+        self._loop = hub.loop
         self._native = ThreadsWay()
         self._pool = ThreadPool(threads, hub)
         self._set: deque[LocalEvent] = deque()
@@ -29,6 +30,13 @@ class GreenletsWay:
     def event(self) -> Event:
         """Return an event for the calling greenlet or thread."""
         return _GreenletEvent(self) if threading.get_ident() == self._thread else self._native.event()
+
+    def soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call `function` after the greenlets that can run now, so that their requests are in it."""
+        if threading.get_ident() == self._thread:
+            self._loop.run_callback(function, *arguments)
+        else:
+            function(*arguments)
 
     def away(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what `function` does in another thread, and let other greenlets go on."""

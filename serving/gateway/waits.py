@@ -21,6 +21,9 @@ class Way(Protocol):
     def event(self) -> Event:
         """Return an event that the caller can wait for."""
 
+    def soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call `function` when the requests that have arrived by now have been looked at."""
+
     def away(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what `function` does, which takes long, while other requests go on."""
 
@@ -29,6 +32,10 @@ class ThreadsWay:
     """Requests have threads of their own, which may block."""
 
     event = staticmethod(threading.Event)
+
+    def soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call `function` now: threads look at requests each for itself."""
+        function(*arguments)
 
     def away(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call `function` here: no other request waits for this thread."""

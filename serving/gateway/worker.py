@@ -25,6 +25,9 @@ NOTIFY_SECONDS = 1.0  # between signs of life, of which the parent wants one in 
 class Worker(GeventWorker):
     """A worker in which every lock, thread, gRPC and database call is what it says; only its sockets are gevent's."""
 
+    sockets: list[Any]
+    wsgi: Any
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         """Prepare as gunicorn does, in its parent process."""
         super().__init__(*arguments, **named)
