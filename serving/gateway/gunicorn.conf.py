@@ -72,8 +72,8 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Let a worker write what it still has to record."""
-    if worker.services:  # there are none in the parent of a worker that was killed
-        worker.services.close()
+    if services := getattr(worker, "services", None):  # there are none in the parent of a worker that was killed
+        services.close()
 
 
 def child_exit(server: Any, worker: Any) -> None:
