@@ -27,10 +27,11 @@ export class Asking {
   async ask(source) {
     this.aborter?.abort();
     const { signal } = (this.aborter = new AbortController());
+    const drawing = source && this.stale && !this.error; // nothing new to show while the pen moves on
     this.source = source;
     Object.assign(this, { stale: source !== null, prediction: null, predicting: null, doubts: {}, error: null });
     if (!source) this.comparison = null;
-    this.changed();
+    if (!drawing) this.changed();
     if (!source) return;
     await pause(PAUSE_MS);
     if (signal.aborted) return;

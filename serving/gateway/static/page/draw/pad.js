@@ -7,6 +7,7 @@ const FINENESS = 1e4; // coordinates are rounded to 1/FINENESS, below what any s
 
 export class Pad {
   strokes = [];
+  frame = null; // the redraw that waits for the next frame
   picture = null; // { blob, bitmap }: a picture in place of strokes; bitmap is null if the browser cannot show it
 
   /** Draw on `canvas`; call `changed()` after every stroke, point, undo, clear and picture. */
@@ -53,9 +54,11 @@ export class Pad {
   }
 
   redraw() {
+    this.frame = null;
     const side = Math.round(this.canvas.clientWidth * devicePixelRatio);
-    Object.assign(this.canvas, { width: side, height: side }); // which wipes it
+    if (this.canvas.width !== side) Object.assign(this.canvas, { width: side, height: side });
     const context = this.canvas.getContext("2d");
+    context.clearRect(0, 0, side, side);
     const bitmap = this.picture?.bitmap;
     if (bitmap) {
       const scale = side / Math.max(bitmap.width, bitmap.height);
@@ -89,7 +92,7 @@ export class Pad {
     if (!this.stroke || !event.isPrimary) return;
     const events = event.getCoalescedEvents?.() ?? []; // absent where the page is not a secure context
     this.stroke.push(...(events.length ? events : [event]).map((each) => this.#at(each)));
-    this.redraw();
+    this.frame ??= requestAnimationFrame(() => this.redraw());
     this.changed();
   }
 

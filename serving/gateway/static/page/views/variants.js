@@ -1,10 +1,11 @@
 // What variants there are, how they were trained and tested, and whether they answer.
 import { html, nothing, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
+import { chart } from "../chart.js";
 import { number, percent, t } from "../i18n.js";
 import { Resource, shown } from "../resource.js";
-import { curves } from "../variants/curves.js";
 
 const POLL_MS = 10_000;
+const ERRORS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]; // ticks
 
 export const heading = "variants.heading";
 
@@ -66,4 +67,27 @@ function regulariser({ dropout, l2, weight_decay: decay }) {
   if (l2) parts.push(t("variants.l2", { l2: number(l2, 6) }));
   if (decay) parts.push(t("variants.decay", { decay: number(decay, 6) }));
   return parts.join(" + ") || t("variants.noRegularisation");
+}
+
+/** Show the error on the test images as training went on; by logarithm, or the end would be one flat line. */
+function curves(variants) {
+  const trained = variants.filter(({ history }) => history.length > 0);
+  if (trained.length === 0) return "";
+  const lines = trained.map(({ name, history }) => ({
+    name,
+    points: history.map(({ step, accuracy }) => [step, Math.max(1 - accuracy, ERRORS[0])]),
+  }));
+  const longest = Math.max(...lines.flatMap(({ points }) => points.map(([step]) => step)));
+  const thousands = Array.from({ length: 5 }, (_, i) => (i * Math.max(4, Math.ceil(longest / 1000) * 1000)) / 4);
+  const lowest = Math.min(...lines.flatMap(({ points }) => points.map(([, error]) => error)));
+  return html`
+    <h2>${t("variants.curves")}</h2>
+    ${chart({
+      label: t("variants.curves.label"),
+      caption: t("variants.curves.caption"),
+      x: { label: t("variants.curves.step"), ticks: thousands, format: (step) => number(step) },
+      y: { label: t("variants.curves.error"), ticks: ERRORS.slice(Math.max(0, ERRORS.findIndex((e) => e > lowest) - 1)), format: (share) => percent(share, share < 0.1 ? 1 : 0), log: true },
+      lines,
+    })}
+  `;
 }

@@ -1,0 +1,134 @@
+"""Fixtures of the browser tests: Chromium, a running site, and pages that forgive nothing.
+
+`site` is for all tests; `gateway` is a gateway over it with a database of its own, for one test; `visit()` opens a page
+on it and, when the test ends, fails it for a request to another origin, an error in the console or a breach of the
+content security policy. A test that provokes such errors names them: `visit(expected=r"status of 503")`.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.site import TRAINED, Site, train
+from tests.conftest import ROOT
+from tests.gateway.gunicorn import Gateway
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+
+Visit = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests of this folder."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A Chromium that is installed here."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip("There is no Chromium here: install one (apt-get install chromium), or name one in CHROMIUM.")
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=found, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The variants that `make train` made here, or else some that are trained for it, and their model server."""
+    folder, models = tmp_path_factory.mktemp("site"), TRAINED
+    if not (models / "manifest.json").is_file():
+        if not (ROOT / "data" / "t10k-images-idx3-ubyte").is_file():
+            pytest.skip("There are neither trained models nor MNIST here: make train, or make data.")
+        models = folder / "models"
+        train(models)
+    running = Site(models, folder)
+    yield running
+    running.stop_models()
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(site: Site) -> Iterator[Gateway]:
+    """A gateway for the tests that leave nothing behind."""
+    with site.gateway() as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(site: Site) -> Iterator[Gateway]:
+    """A gateway with a database of its own."""
+    with site.gateway() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """Give a function that opens a page at a hash such as `#/variants`; options are those of a browser context."""
+    contexts, faults = [], []
+
+    def open_page(where: str = "", *, at: Gateway | None = None, expected: str = "(?!)", **options: Any) -> Page:
+        origin = (at or request.getfixturevalue("shared_gateway")).url
+        context = chromium.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", "locale": "en", **options})
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        watch(page, origin, re.compile(expected), faults)
+        page.goto(f"{origin}/{where}")
+        page.locator("h1").wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def watch(page: Page, origin: str, expected: re.Pattern[str], faults: list[str]) -> None:
+    """Note in `faults` what a page must not do; a breach of the security policy is an error in the console."""
+
+    def fault(kind: str, text: str) -> None:
+        if not expected.search(text):
+            faults.append(f"{kind}: {text}")
+
+    def asked(url: str) -> None:
+        if not url.startswith((f"{origin}/", "data:", "blob:")):
+            fault("another origin", url)
+
+    page.on("request", lambda sent: asked(sent.url))
+    page.on("console", lambda said: said.type in ("error", "warning") and fault(said.type, said.text))
+    page.on("pageerror", lambda error: fault("exception", str(error)))
+
+
+STROKES: dict[str, list[list[list[float]]]] = json.loads((Path(__file__).parent / "strokes.json").read_text())
+
+
+def draw(page: Page, digit: str) -> None:
+    """Draw a digit on the pad with the mouse."""
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    for stroke in STROKES[digit]:
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        page.mouse.move(*points[0])
+        page.mouse.down()
+        for point in points[1:]:
+            page.mouse.move(*point, steps=4)
+        page.mouse.up()
+
+
+def answering(page: Page) -> str:
+    """Wait for the answer of the variant that answers by default, and return its label."""
+    return page.locator(".answer", has=page.locator(".answers")).locator(".said strong").inner_text()

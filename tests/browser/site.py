@@ -1,0 +1,61 @@
+"""What the page is looked at on: trained models, a model server that can be taken away, gateways."""
+
+import contextlib
+import itertools
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.conftest import ROOT, ModelServer, start_model_server
+from tests.gateway.gunicorn import Gateway
+
+TRAINED = ROOT / "models"  # what `make train` makes
+
+
+def train(models: Path) -> None:
+    """Train variants on MNIST, enough for digits that a mouse draws, in a fraction of the time that `make train` takes."""
+    subprocess.run(
+        [sys.executable, "-m", "training", "train", f"--models={models}", f"--runs={models}-runs", "--epochs=2",
+         "--variants=dropout,l2,champion", "--draws=2"],
+        cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+class Site:
+    """A model server over `models`, reached by a Unix socket, and any number of gateways before it."""
+
+    def __init__(self, models: Path, folder: Path) -> None:
+        self.models, self.folder = models, folder
+        self._numbers = itertools.count()
+        self._server: ModelServer | None = None
+        self.start_models()
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "models.sock"
+
+    def start_models(self) -> None:
+        """Start the model server, if it does not run."""
+        if self._server is None:
+            self._server = start_model_server(self.models, f"--grpc_socket_path={self._socket}")
+
+    def stop_models(self) -> None:
+        """Stop the model server."""
+        if self._server is not None:
+            self._server.process.terminate()
+            self._server.process.wait(timeout=30)
+            self._server = None
+
+    @contextlib.contextmanager
+    def gateway(self, **settings: object) -> Iterator[Gateway]:
+        """Run a gateway with a database of its own."""
+        folder = self.folder / f"gateway-{next(self._numbers)}"
+        folder.mkdir()
+        shutil.copy(self.models / "manifest.json", folder)
+        gateway = Gateway(folder, f"unix:{self._socket}", quiet=True, workers=1, **settings)
+        try:
+            yield gateway
+        finally:
+            gateway.stop()
