@@ -122,9 +122,15 @@ bench-worker: $(VENV)/.dev data ## A gateway worker's start and memory
 	$(BIN)/python -m benchmarks.worker
 
 bench-serving: $(VENV)/.dev $(VENV)-peers/.created data ## The gateway under load beside FastAPI, Flask and LitServe with the model in process (20 minutes; ARGS=--quick: two)
-	@command -v wrk >/dev/null || { echo "wrk makes the load, and it is not installed. On Debian: apt-get install wrk" >&2; exit 1; }
 	@$(BIN)/python -m training train --if-missing
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
+
+soak-serving: $(VENV)/.dev data ## The gateway at 80 % of its capacity for ten minutes: errors, memory, tail by the minute
+	@$(BIN)/python -m training train --if-missing
+	@$(BIN)/python -m benchmarks.serving.soak $(ARGS)
+
+bench: ARGS := --quick
+bench: bench-training bench-worker bench-model-server bench-experiments bench-serving ## All of these, in their short forms
 
 bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and off, large requests, ways to run a graph
 	$(BIN)/python -m benchmarks.model_server
@@ -132,4 +138,4 @@ bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and o
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help bench-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

@@ -9,6 +9,7 @@ goals; writes all figures to `runs/bench-serving.json`.
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -26,7 +27,8 @@ QUICK_LOADS = ["json:1", "json:64", "png:64"]
 def main() -> None:
     """Measure, print, write."""
     arguments = parse()
-    wrk.require()
+    if not wrk.installed():
+        sys.exit("wrk makes the load, and it is not installed. On Debian: apt-get install wrk")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bodies = write_bodies(load(arguments.data).test_images, folder)

@@ -66,7 +66,7 @@ class Running:
     def __init__(self, name: str, models: Path) -> None:
         """Start the server called `name` over the folder `models`, in which there is one variant."""
         server, port = SERVERS[name], free_port()
-        self.name, self.models = name, models
+        self.name, self.models, self.port = name, models, port
         self.url, self.png_path = f"http://127.0.0.1:{port}", server.png_path
         environment = {
             **os.environ,
@@ -113,6 +113,8 @@ class Running:
 
     def stop(self) -> None:
         """End the server, and whatever of it is left after that."""
+        if self._process.poll() is not None:
+            return
         processes = self.processes()
         self.resume()
         self._process.terminate()

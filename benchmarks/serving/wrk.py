@@ -3,14 +3,12 @@
 import json
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.serving.bodies import Bodies
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
-MISSING = "wrk makes the load, and it is not installed. On Debian: apt-get install wrk"
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,6 @@ def run(url: str, bodies: Bodies, connections: int, seconds: float) -> Result:
     return Result(said["requests"] / said["seconds"], said["p50_ms"], said["p99_ms"], said["requests"])
 
 
-def require() -> None:
-    """End the program, saying what to do, where wrk is not installed."""
-    if shutil.which("wrk") is None:
-        sys.exit(MISSING)
+def installed() -> bool:
+    """Say whether there is a wrk."""
+    return shutil.which("wrk") is not None

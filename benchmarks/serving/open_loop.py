@@ -1,0 +1,122 @@
+"""Requests at a fixed rate, whether answers come or not: people do not wait for each other.
+
+The time of an answer counts from the moment at which its request was due. So a pause of the service counts for every
+request that had to wait meanwhile, not just for the one on each connection ("coordinated omission").
+"""
+
+import select
+import socket
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+LARGEST_READ = 65_536
+HEAD_END = b"\r\n\r\n"
+BROKEN = 0  # stands where there is no status, because the connection ended before its answer
+
+
+@dataclass
+class Seen:
+    """What came back in some time: answers by status, and how long each took, in seconds."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    times: list[float] = field(default_factory=list)
+
+    @property
+    def errors(self) -> int:
+        """Return how many requests have no answer of status 200."""
+        return self.statuses.total() - self.statuses[200]
+
+
+class Connection:
+    """One connection to 127.0.0.1, on which one request at a time is under way."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._unread = b""
+        self.due = 0.0
+        self._connect()
+
+    def _connect(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self._port), timeout=10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, request: bytes, due: float) -> None:
+        """Send a request that was due at a moment; on a new connection where the server has ended the last."""
+        self.due, self._unread = due, b""
+        try:
+            if select.select([self.socket], [], [], 0)[0]:  # nothing is under way: this is the connection's end
+                raise ConnectionResetError
+            self.socket.sendall(request)
+        except OSError:
+            self.socket.close()
+            self._connect()
+            self.socket.sendall(request)
+
+    def receive(self) -> int | None:
+        """Read what has come; return the status once the answer is whole, BROKEN where there will be none."""
+        try:
+            received = self.socket.recv(LARGEST_READ)
+        except OSError:
+            received = b""
+        if not received:
+            return BROKEN
+        self._unread += received
+        head, end, body = self._unread.partition(HEAD_END)
+        if not end or len(body) < _content_length(head):
+            return None
+        return int(head.split(b" ", 2)[1])
+
+
+class Load:
+    """`rate` requests a second, spread evenly, over as many connections as are free; without a rate, all it can."""
+
+    def __init__(self, port: int, requests: Sequence[bytes], connections: int, rate: float | None) -> None:
+        self._requests = requests
+        self._free = [Connection(port) for _ in range(connections)]
+        self._waiting: dict[socket.socket, Connection] = {}
+        self._rate = rate
+        self._began = time.perf_counter()
+        self._sent = 0
+
+    def run(self, seconds: float) -> Seen:
+        """Go on for so long and return what came back; what is still under way then belongs to the next run."""
+        seen, end = Seen(), time.perf_counter() + seconds
+        while (now := time.perf_counter()) < end:
+            while self._free and (due := self._due(now)) <= now:
+                self._send(due)
+            wait = min(end, self._due(end)) - now if self._free else end - now
+            self._receive(seen, max(wait, 0))
+        return seen
+
+    def finish(self, seconds: float) -> Seen:
+        """Wait at most so long for the answers still under way, count the rest as broken, and close."""
+        seen, end = Seen(), time.perf_counter() + seconds
+        while self._waiting and (left := end - time.perf_counter()) > 0:
+            self._receive(seen, left)
+        seen.statuses[BROKEN] += len(self._waiting)
+        for connection in (*self._free, *self._waiting.values()):
+            connection.socket.close()
+        return seen
+
+    def _due(self, now: float) -> float:
+        return now if self._rate is None else self._began + self._sent / self._rate
+
+    def _send(self, due: float) -> None:
+        connection = self._free.pop()
+        connection.send(self._requests[self._sent % len(self._requests)], due)
+        self._waiting[connection.socket] = connection
+        self._sent += 1
+
+    def _receive(self, seen: Seen, wait: float) -> None:
+        for each in select.select(list(self._waiting), [], [], wait)[0]:
+            connection = self._waiting[each]
+            if (status := connection.receive()) is not None:
+                seen.statuses[status] += 1
+                seen.times.append(time.perf_counter() - connection.due)
+                self._free.append(self._waiting.pop(each))
+
+
+def _content_length(head: bytes) -> int:
+    return int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])

@@ -1,0 +1,166 @@
+"""The benchmark of serving: what it sends, what it takes for a failure, and how it judges what it saw."""
+
+import argparse
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.http_load import post
+from benchmarks.serving import wrk
+from benchmarks.serving.__main__ import names_of
+from benchmarks.serving.bodies import write_bodies
+from benchmarks.serving.goals import goals
+from benchmarks.serving.open_loop import BROKEN, Load
+from benchmarks.serving.report import as_json, table
+from benchmarks.serving.rounds import Measured
+from benchmarks.serving.servers import write_models
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (1000, 28, 28), np.uint8)
+
+
+class Stand(ThreadingHTTPServer):
+    """A server that keeps the bodies it got, and answers with `status` once it may."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.bodies: list[bytes] = []
+        self.status = 200
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+
+class Answering(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer in one piece
+    server: Stand
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.may_answer.wait(10)
+        if not self.server.status:
+            self.close_connection = True
+            return
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    with Stand() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.may_answer.set()
+        server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not wrk.installed(), reason="wrk is not installed")
+@pytest.mark.parametrize("kind", ["json", "png"])
+def test_wrk_sends_the_bodies_in_turn(kind: str, stand: Stand, tmp_path: Path) -> None:
+    bodies = write_bodies(IMAGES, tmp_path)[kind]
+    result = wrk.run(f"http://127.0.0.1:{stand.server_port}/predict", bodies, 1, 1)
+    turn = 2 * list(bodies.bodies)
+    first = turn.index(stand.bodies[0])  # wrk has tried the script before it connects
+    assert stand.bodies[:5] == turn[first : first + 5]
+    assert result.requests > 0 and 0 < result.p50_ms <= result.p99_ms
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not wrk.installed(), reason="wrk is not installed")
+@pytest.mark.parametrize("status", [429, 0])
+def test_wrk_fails_where_an_answer_is_no_success(status: int, stand: Stand, tmp_path: Path) -> None:
+    stand.status = status
+    with pytest.raises(RuntimeError, match=r"answered with an error and \d+ not at all"):
+        wrk.run(f"http://127.0.0.1:{stand.server_port}/predict", write_bodies(IMAGES, tmp_path)["png"], 2, 1)
+
+
+def test_the_wait_for_a_pause_counts_for_every_request_that_was_due_in_it(stand: Stand) -> None:
+    load = Load(stand.server_port, [post("/predict", b"{}", "application/json")], connections=1, rate=200)
+    stand.may_answer.clear()
+    threading.Timer(0.3, stand.may_answer.set).start()
+    seen = load.run(0.5)
+    # Those of the first 0.2 s had to wait for 0.1 s at least; a loop that waits for its answers would have sent one.
+    assert sum(seconds >= 0.1 for seconds in seen.times) >= 40
+    assert seen.errors == 0 and load.finish(10).errors == 0
+
+
+@pytest.mark.parametrize("status", [503, BROKEN])
+def test_an_open_loop_counts_what_failed_by_status(status: int, stand: Stand) -> None:
+    stand.status = status
+    load = Load(stand.server_port, [post("/predict", b"{}", "application/json")], connections=2, rate=None)
+    seen = load.run(0.05)
+    assert seen.statuses[status] > 0 and seen.errors == seen.statuses.total() == len(seen.times)
+    load.finish(10)
+
+
+def results(rate: float, p50: float, p99: float) -> list[wrk.Result]:
+    return [wrk.Result(rate * noise, p50, p99, 1000) for noise in (1, 1.1, 0.9)]
+
+
+MEASURED = Measured(
+    results={
+        "json:1": {"gateway": results(700, 1.4, 3), "fastapi_tuned": results(1500, 0.7, 2)},
+        "json:64": {
+            "gateway": results(3000, 20, 40), "fastapi_tuned": results(2000, 30, 100),
+            "fastapi_tutorial": results(1000, 60, 70), "noop": results(6000, 9, 20),
+        },
+        "raw:4": {"gateway": results(200, 5, 9)},
+    },
+    forward=[300_000, 330_000, 270_000],
+    memory=[(40_000, 90), (60_000, 95), (100_000, 99)],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "figure", "reached"),
+    [
+        ("json:64, requests/s", "fastapi_tuned", 1.5, True),
+        ("json:64, requests/s", "fastapi_tutorial", 3, True),
+        ("json:64, requests/s", "noop", 0.5, False),
+        ("json:64, p99", "fastapi_tutorial", 40 / 70, False),
+        ("json:1, p50", "fastapi_tuned 0.70", 1.4, True),
+        ("raw:4, images/s", "forward pass 300,000", 2 / 3, True),
+        ("memory of a worker", "after 100,000 requests", 99, True),
+        ("growth of a worker", "over the second half of them", 4, False),
+    ],
+)
+def test_goals(name: str, beside: str, figure: float, reached: bool) -> None:
+    (goal,) = (goal for goal in goals(MEASURED) if (goal.name, goal.beside) == (name, beside))
+    assert goal.figure == pytest.approx(figure) and goal.reached is reached
+
+
+def test_what_was_not_measured_is_no_goal() -> None:
+    assert {goal.name for goal in goals(MEASURED)}.isdisjoint({"json:16, requests/s", "png:64, requests/s"})
+    assert list(goals(Measured(results={"json:64": {"noop": results(1, 1, 1)}}))) == []
+
+
+def test_the_report_names_every_goal_and_load() -> None:
+    found = list(goals(MEASURED))
+    text = table(MEASURED, found)
+    assert "json:64   FastAPI, async def, orjson           2,000    1,800    2,200    30.00    100.0" in text
+    assert "json:64, p99                  0.57×         ≤ 0.5×  missed   fastapi_tutorial" in text
+    assert len(json.loads(json.dumps(as_json(MEASURED, found, "l2")))["goals"]) == len(found)
+
+
+def test_names_that_do_not_exist_are_refused() -> None:
+    assert names_of(["a", "b"])("b,a") == ["b", "a"]
+    with pytest.raises(argparse.ArgumentTypeError, match="there is no 'c'; there are a, b"):
+        names_of(["a", "b"])("a,c")
+
+
+def test_a_missing_variant_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"variants": []}')
+    with pytest.raises(SystemExit, match=r"There is no variant 'l2' in .*; train it first: make train"):
+        write_models(tmp_path, "l2", tmp_path / "one")
