@@ -21,6 +21,7 @@ from serving.gateway.settings import Settings, SettingsError
 from serving.gateway.store.engine import UnusableDatabase
 from serving.gateway.store.store import Store
 from serving.gateway.tf_serving.client import ModelServer
+from serving.gateway.tracing import NoTracing, Tracing
 from serving.gateway.views import (
     admin,
     callers,
@@ -67,28 +68,44 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     app.openapi_version = "3.1.0"  # what generators and testers of clients read
     app.request_class = BodyRequest
     app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes + 1, MAX_FORM_PARTS=settings.max_instances + 1)
-    deadline = settings.deadline_ms / 1000
-    model_server, waits, metrics = ModelServer(settings.model_server, deadline), Waits(), Metrics()
-    app.extensions["gateway"] = Gateway(
-        settings=settings,
-        manifest=ManifestFile(Path(settings.models_dir) / "manifest.json"),
-        model_server=model_server,
-        batcher=Batcher(model_server, waits, metrics, deadline),
-        waits=waits,
-        metrics=metrics,
-        in_flight=InFlight(settings.max_in_flight),
-        experiments=Experiments(store, model_server, metrics),
-    )
     request_log.register(app)
+    app.extensions["gateway"] = _services(settings, store, _tracing(app, settings))
     callers.register(app, settings)
     problems.register(app)
     for view in (predict, compare, variants, promotions, feedback, experiments, reports, health):
         app.register_api(view.blueprint)
-    app.register_blueprint(page.blueprint)
-    app.register_blueprint(documentation.blueprint)
-    app.register_blueprint(documentation.swagger_files())
+    for blueprint in (page.blueprint, documentation.blueprint, documentation.swagger_files()):
+        app.register_blueprint(blueprint)
     _wrap(app, settings)
     return app
+
+
+def _services(settings: Settings, store: Store, tracing: Tracing) -> Gateway:
+    deadline, waits, metrics = settings.deadline_ms / 1000, Waits(), Metrics()
+    model_server = ModelServer(settings.model_server, deadline, metrics.model_server_call)
+    return Gateway(
+        settings=settings,
+        manifest=ManifestFile(Path(settings.models_dir) / "manifest.json"),
+        model_server=model_server,
+        batcher=Batcher(model_server, waits, metrics, tracing, deadline),
+        waits=waits,
+        metrics=metrics,
+        tracing=tracing,
+        in_flight=InFlight(settings.max_in_flight, metrics),
+        experiments=Experiments(store, model_server, metrics),
+    )
+
+
+def _tracing(app: OpenAPI, settings: Settings) -> Tracing:
+    """Have requests followed, where that is wanted; a worker that does not has no OpenTelemetry in its memory."""
+    if not settings.traces_endpoint:
+        return NoTracing()
+    from serving.gateway.spans import Spans
+    from serving.gateway.views import traces
+
+    spans = Spans(settings.traces_endpoint)
+    traces.register(app, spans)
+    return spans
 
 
 def _wrap(app: OpenAPI, settings: Settings) -> None:

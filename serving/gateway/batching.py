@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError
 from serving.gateway.metrics import Metrics
 from serving.gateway.tf_serving.client import Answer, ModelServer
 from serving.gateway.tf_serving.messages import Images
+from serving.gateway.tracing import Tracing
 from serving.gateway.waits import Event, Waits
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class Waiting:
     images: Images
     until: float  # on the monotonic clock
     answered: Event
+    span: Any  # the request's, as `Tracing` has it
     outcome: Answer | Exception | None = None
 
     def end(self, outcome: Answer | Exception) -> None:
@@ -54,14 +57,16 @@ class Lane:
 class Batcher:
     """Asks a model server about the images of many requests at a time, from threads of its own."""
 
-    def __init__(self, server: ModelServer, waits: Waits, metrics: Metrics, deadline: float) -> None:
+    def __init__(self, server: ModelServer, waits: Waits, metrics: Metrics, tracing: Tracing, deadline: float) -> None:
         """Prepare to ask `server`; a request waits `deadline` seconds at most. Threads start with the first one."""
         self._server = server
         self._waits = waits
         self._metrics = metrics
+        self._tracing = tracing
         self._deadline = deadline
         self._lock = threading.Lock()
         self._lanes: dict[tuple[str, str, int | None], Lane] = {}
+        self._queued = 0  # images in all lanes
         self._threads = ThreadPoolExecutor(MOST_THREADS, "predict")
 
     def predict(
@@ -72,7 +77,7 @@ class Batcher:
         Raise a GatewayError where there is no usable answer.
         """
         seconds = self._deadline if timeout is None else min(timeout, self._deadline)
-        waiting = Waiting(images, time.monotonic() + seconds, self._waits.way.event())
+        waiting = Waiting(images, time.monotonic() + seconds, self._waits.way.event(), self._tracing.current())
         self._submit((model, signature, samples), waiting)
         waiting.answered.wait(seconds)
         outcome = waiting.outcome
@@ -94,6 +99,7 @@ class Batcher:
             if lane is None:
                 lane = self._lanes[key] = Lane(*key)
             lane.waiting.append(waiting)
+            self._queued += waiting.images.count
             idle = lane.calls < CALLS
             lane.calls += idle
         if idle:
@@ -121,17 +127,20 @@ class Batcher:
                     if batch and count > MOST_IMAGES:
                         break
                     batch.append(lane.waiting[0])
-                lane.waiting.popleft()
+                self._queued -= lane.waiting.popleft().images.count
             lane.calls -= not batch
+            queued = self._queued
+        self._metrics.queued(queued)
         return batch
 
     def _ask(self, lane: Lane, batch: Sequence[Waiting]) -> None:
         """Ask about a batch, and about each of its members alone where the model server finds fault with the whole."""
         timeout = max(waiting.until for waiting in batch) - time.monotonic()
         try:
-            answer = self._server.predict(
-                lane.model, lane.signature, _together(batch), lane.samples, timeout=max(0.0, timeout)
-            )
+            with self._tracing.call(lane.model, [waiting.span for waiting in batch]) as metadata:
+                answer = self._server.predict(
+                    lane.model, lane.signature, _together(batch), lane.samples, max(0.0, timeout), metadata
+                )
             parts = _apart(answer, batch)
         except BadGateway as error:
             if len(batch) > 1:

@@ -4,20 +4,29 @@ import threading
 from types import TracebackType
 
 from serving.gateway.errors import TooManyRequests
+from serving.gateway.metrics import Metrics
 
 
 class InFlight:
     """A context that at most `most` threads are in at a time; the next is refused with TooManyRequests."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, metrics: Metrics) -> None:
         self._most = most
-        self._free = threading.Semaphore(most)
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._count = 0
 
     def __enter__(self) -> None:
-        if not self._free.acquire(blocking=False):
+        with self._lock:
+            self._count += (admitted := self._count < self._most)
+            self._metrics.in_flight(self._count)
+        if not admitted:
+            self._metrics.refused("in_flight")
             raise TooManyRequests(f"{self._most} predictions are being worked on; try again shortly.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._free.release()
+        with self._lock:
+            self._count -= 1
+            self._metrics.in_flight(self._count)

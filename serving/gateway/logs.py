@@ -13,7 +13,7 @@ STANDARD_ERROR = 2
 
 def log_config(level: str) -> dict[str, Any]:
     """Return a configuration for logging.config.dictConfig: the gateway's and gunicorn's lines of at least `level`."""
-    loggers = ("serving.gateway", "gunicorn.error", "py.warnings")
+    loggers = ("serving.gateway", "gunicorn.error", "py.warnings", "opentelemetry")
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -7,6 +7,7 @@ from typing import Any, Self
 from serving.gateway.api_keys import digests
 from serving.gateway.cors import origins
 from serving.gateway.forwarded import networks
+from serving.gateway.tracing import url
 
 PREFIX = "GATEWAY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -81,6 +82,12 @@ class Settings:
         "Other origins whose pages may call the API, or `*`",
         read=origins,
         must="origins such as https://example.com, separated by commas, or *",
+    )
+    traces_endpoint: str = setting(
+        "",
+        "OTLP/HTTP address that traces are sent to, such as `http://collector:4318/v1/traces`; none if empty",
+        read=url,
+        must="an http or https URL",
     )
     log_level: str = setting("info", "Least severe log line that is written", choices=LOG_LEVELS)
     access_log: bool = setting(True, "Whether each request is logged, in a line of level info")

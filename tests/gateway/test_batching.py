@@ -13,6 +13,7 @@ from serving.gateway.metrics import Metrics
 from serving.gateway.tf_serving import wire_pb2 as wire
 from serving.gateway.tf_serving.client import Answer, ModelServer
 from serving.gateway.tf_serving.messages import Images
+from serving.gateway.tracing import NoTracing
 from serving.gateway.waits import Waits
 from tests.gateway.model_server import FakeModelServer, answer, put
 
@@ -27,7 +28,7 @@ def image(digit: int, count: int = 1) -> Images:
 
 @pytest.fixture
 def batcher(fake_server: FakeModelServer) -> Iterator[Batcher]:
-    made = Batcher(ModelServer(fake_server.address, SECONDS), Waits(), Metrics(), SECONDS)
+    made = Batcher(ModelServer(fake_server.address, SECONDS), Waits(), Metrics(), NoTracing(), SECONDS)
     yield made
     made.close()
 

@@ -26,6 +26,7 @@ def test_what_is_not_given_has_its_default_and_foreign_variables_are_ignored() -
         ("GATEWAY_API_KEYS", "secret", "SHA-256 digests of 64 hexadecimal digits, separated by commas (default none)"),
         ("GATEWAY_TRUSTED_PROXIES", "all", "addresses or networks such as 10.0.0.0/8, separated by commas"),
         ("GATEWAY_CORS_ORIGINS", "a.example", "origins such as https://example.com, separated by commas, or *"),
+        ("GATEWAY_TRACES_ENDPOINT", "collector:4318", "an http or https URL (default none)"),
         ("GATEWAY_ACCESS_LOG", "yes", "true or false (default true)"),
         ("GATEWAY_MODELS_DIR", "", "some text (default models)"),
     ],

@@ -1,7 +1,8 @@
 """Call the model server."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import grpc
@@ -21,6 +22,8 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),  # gRPC's own two minutes would outlast the server's return
     ("grpc.enable_http_proxy", 0),
 )
+Report = Callable[[str, str, float, int], None]  # of a call: the model, the gRPC status, seconds, images
+Metadata = tuple[tuple[str, str], ...]
 
 
 class Answer(NamedTuple):
@@ -41,23 +44,31 @@ class State(NamedTuple):
 class ModelServer:
     """A client of one model server; the connection is made at the first call, so after any fork."""
 
-    def __init__(self, address: str, deadline: float) -> None:
-        """Prepare for the server at `address`; no call lasts longer than `deadline` seconds."""
+    def __init__(self, address: str, deadline: float, report: Report | None = None) -> None:
+        """Prepare for the server at `address`; none lasts longer than `deadline` seconds; `report` learns of it."""
         self._address = address
         self._deadline = deadline
+        self._report = report
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._methods: dict[str, grpc.UnaryUnaryMultiCallable] = {}
 
     def predict(
-        self, model: str, signature: str, images: Images, samples: int | None = None, timeout: float | None = None
+        self,
+        model: str,
+        signature: str,
+        images: Images,
+        samples: int | None = None,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
     ) -> Answer:
         """Run `signature` of the newest version of `model` within `timeout` seconds, at most the client's deadline.
 
+        What is in `metadata` goes with the call, for whoever follows it.
         Raise a GatewayError where there is no usable answer.
         """
         request = predict_request(model, signature, images, samples)
-        response = self._predict(model, request, self._deadline if timeout is None else timeout)
+        response = self._predict(model, request, images.count, self._deadline if timeout is None else timeout, metadata)
         try:
             outputs = {name: read_floats(tensor) for name, tensor in response.outputs.items()}
         except ValueError as error:
@@ -82,11 +93,18 @@ class ModelServer:
         newest = versions[-1]
         return State(wire.ModelVersionStatus.State.Name(newest.state), newest.version, newest.status.error_message)
 
-    def _predict(self, model: str, request: wire.PredictRequest, timeout: float) -> wire.PredictResponse:
+    def _predict(
+        self, model: str, request: wire.PredictRequest, images: int, timeout: float, metadata: Metadata | None
+    ) -> wire.PredictResponse:
+        started, status = time.perf_counter(), grpc.StatusCode.OK
         try:
-            return self._method(PREDICT)(request, timeout=timeout)
+            return self._method(PREDICT)(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
+            status = error.code()
             raise self._translated(model, error) from error
+        finally:
+            if self._report:
+                self._report(model, status.name, time.perf_counter() - started, images)
 
     def _method(self, name: str) -> grpc.UnaryUnaryMultiCallable:
         if name not in self._methods:

@@ -11,6 +11,7 @@ from serving.gateway.manifest import ManifestFile
 from serving.gateway.metrics import Metrics
 from serving.gateway.settings import Settings
 from serving.gateway.tf_serving.client import ModelServer
+from serving.gateway.tracing import Tracing
 from serving.gateway.waits import Waits
 
 
@@ -24,6 +25,7 @@ class Gateway:
     batcher: Batcher
     waits: Waits
     metrics: Metrics
+    tracing: Tracing
     in_flight: InFlight
     experiments: Experiments
 
@@ -31,6 +33,7 @@ class Gateway:
         """Finish what is under way in the background; for the end of a worker."""
         self.experiments.close()
         self.batcher.close()
+        self.tracing.close()
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class RequestRecord:
     version: str = ""
     images: int = 0
     problem: str = ""
+    trace_id: str = ""
 
 
 def gateway() -> Gateway:

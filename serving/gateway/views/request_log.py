@@ -58,8 +58,10 @@ def _line(done: RequestRecord, response: Response, seconds: float) -> dict[str, 
         "version": done.version,
         "images": done.images,
     }
-    if trace := TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", "")):
-        line["trace_id"] = trace[1]
+    if done.trace_id:
+        line["trace_id"] = done.trace_id
+    elif caller := TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", "")):
+        line["trace_id"] = caller[1]
     if done.problem:
         line["problem"] = done.problem[:LONGEST]
     return line

@@ -1,0 +1,31 @@
+"""Follow each request by a span."""
+
+from flask import Flask, Response, g, request
+
+from serving.gateway.spans import Attributes, Spans
+from serving.gateway.views.context import record
+from serving.gateway.views.request_log import UNKNOWN_PATH
+
+
+def register(app: Flask, spans: Spans) -> None:
+    """Make `app` do so."""
+
+    def begin() -> None:
+        g.span = spans.begin(request.environ)
+        record().trace_id = g.span.trace_id
+
+    def end(response: Response) -> Response:
+        done = record()
+        route = request.url_rule.rule if request.url_rule else UNKNOWN_PATH
+        attributes: Attributes = {
+            "http.route": route,
+            "dropserve.request_id": done.id,
+            "dropserve.variant": done.variant,
+            "dropserve.version": done.version,
+            "dropserve.images": done.images,
+        }
+        spans.end(g.span, f"{request.method} {route}", response.status_code, attributes)
+        return response
+
+    app.before_request(begin)
+    app.after_request(end)
