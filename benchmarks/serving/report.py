@@ -12,12 +12,12 @@ from benchmarks.serving.servers import SERVERS
 
 def table(seen: Measured, goals: Sequence[Goal]) -> str:
     """Return a row a load and server, medians over the rounds, then a row a goal."""
-    lines = ["", f"{'load':9} {'server':31} {'requests/s':>10} {'(from':>8} {'to)':>8} {'p50 ms':>8} {'p99 ms':>8}"]
+    lines = ["", f"{'load':9} {'server':32} {'requests/s':>10} {'(from':>8} {'to)':>8} {'p50 ms':>8} {'p99 ms':>8}"]
     for load, by_server in seen.results.items():
         for name, results in by_server.items():
             rates = [result.rate for result in results]
             lines.append(
-                f"{load:9} {SERVERS[name].title:31} {median(results, 'rate'):10,.0f} {min(rates):8,.0f} "
+                f"{load:9} {SERVERS[name].title:32} {median(results, 'rate'):10,.0f} {min(rates):8,.0f} "
                 f"{max(rates):8,.0f} {median(results, 'p50_ms'):8.2f} {median(results, 'p99_ms'):8.1f}"
             )
     lines.append("(raw: 1,000 images a request; those of json and png hold one)" if seen.forward else "")

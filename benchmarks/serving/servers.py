@@ -38,8 +38,12 @@ class Server:
 SERVERS: Mapping[str, Server] = {
     GATEWAY: Server("this gateway", ("-m", "serving"), "/predict", Path(sys.executable)),
     "fastapi_tuned": Server(
-        "FastAPI, async def, orjson",
+        "FastAPI, async, session callable",
         (*UVICORN, "--no-access-log", "--port={port}", "benchmarks.serving.peers.fastapi_tuned:app"),
+    ),
+    "fastapi_async": Server(
+        "FastAPI, async, eager signature",
+        (*UVICORN, "--no-access-log", "--port={port}", "benchmarks.serving.peers.fastapi_async:app"),
     ),
     "fastapi_tutorial": Server(
         "FastAPI, def, pydantic", (*UVICORN, "--port={port}", "benchmarks.serving.peers.fastapi_tutorial:app")

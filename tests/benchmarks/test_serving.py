@@ -149,7 +149,7 @@ def test_what_was_not_measured_is_no_goal() -> None:
 def test_the_report_names_every_goal_and_load() -> None:
     found = list(goals(MEASURED))
     text = table(MEASURED, found)
-    assert "json:64   FastAPI, async def, orjson           2,000    1,800    2,200    30.00    100.0" in text
+    assert "json:64   FastAPI, async, session callable      2,000    1,800    2,200    30.00    100.0" in text
     assert "json:64, p99                  0.57×         ≤ 0.5×  missed   fastapi_tutorial" in text
     assert len(json.loads(json.dumps(as_json(MEASURED, found, "l2")))["goals"]) == len(found)
 
