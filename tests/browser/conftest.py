@@ -5,7 +5,6 @@ on it and, when the test ends, fails it for a request to another origin, an erro
 content security policy. A test that provokes such errors names them: `visit(expected=r"status of 503")`.
 """
 
-import json
 import os
 import re
 import shutil
@@ -77,7 +76,7 @@ def gateway(site: Site) -> Iterator[Gateway]:
 
 @pytest.fixture
 def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    """Give a function that opens a page at a hash such as `#/variants`; options are those of a browser context."""
+    """Give a function that opens a page at a hash such as `#/variants`; further options are a browser context's."""
     contexts, faults = [], []
 
     def open_page(where: str = "", *, at: Gateway | None = None, expected: str = "(?!)", **options: Any) -> Page:
@@ -111,24 +110,3 @@ def watch(page: Page, origin: str, expected: re.Pattern[str], faults: list[str])
     page.on("request", lambda sent: asked(sent.url))
     page.on("console", lambda said: said.type in ("error", "warning") and fault(said.type, said.text))
     page.on("pageerror", lambda error: fault("exception", str(error)))
-
-
-STROKES: dict[str, list[list[list[float]]]] = json.loads((Path(__file__).parent / "strokes.json").read_text())
-
-
-def draw(page: Page, digit: str) -> None:
-    """Draw a digit on the pad with the mouse."""
-    box = page.locator("canvas").bounding_box()
-    assert box is not None
-    for stroke in STROKES[digit]:
-        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
-        page.mouse.move(*points[0])
-        page.mouse.down()
-        for point in points[1:]:
-            page.mouse.move(*point, steps=4)
-        page.mouse.up()
-
-
-def answering(page: Page) -> str:
-    """Wait for the answer of the variant that answers by default, and return its label."""
-    return page.locator(".answer", has=page.locator(".answers")).locator(".said strong").inner_text()

@@ -2,11 +2,12 @@
 
 import contextlib
 import itertools
-import shutil
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import ROOT, ModelServer, start_model_server
 from tests.gateway.gunicorn import Gateway
@@ -33,6 +34,11 @@ class Site:
         self.start_models()
 
     @property
+    def manifest(self) -> dict[str, Any]:
+        """What is known of the models."""
+        return json.loads((self.models / "manifest.json").read_text())
+
+    @property
     def _socket(self) -> Path:
         return self.folder / "models.sock"
 
@@ -49,11 +55,11 @@ class Site:
             self._server = None
 
     @contextlib.contextmanager
-    def gateway(self, **settings: object) -> Iterator[Gateway]:
-        """Run a gateway with a database of its own."""
+    def gateway(self, manifest: dict[str, Any] | None = None, **settings: object) -> Iterator[Gateway]:
+        """Run a gateway with a database of its own, over another manifest if one is given."""
         folder = self.folder / f"gateway-{next(self._numbers)}"
         folder.mkdir()
-        shutil.copy(self.models / "manifest.json", folder)
+        (folder / "manifest.json").write_text(json.dumps(manifest or self.manifest))
         gateway = Gateway(folder, f"unix:{self._socket}", quiet=True, workers=1, **settings)
         try:
             yield gateway

@@ -1,13 +1,142 @@
+"""Drawing, and other ways to give a picture, on the models that were trained."""
+
+import re
+from collections.abc import Callable
+
 import pytest
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import STROKES, Visit, answering, draw
+from tests.browser.conftest import PHONE, Visit
+from tests.browser.hand import STROKES, card, draw, said, touch
+from tests.browser.site import Site
+from tests.conftest import ROOT
+
+SEVEN = ROOT / "docs" / "seven.png"
 
 
-def test_each_digit_that_is_drawn_gets_its_answer(visit: Visit) -> None:
-    page = visit()
-    answers = {}
+@pytest.fixture
+def default(site: Site) -> str:
+    """The variant that answers where none is named."""
+    return site.manifest["default"]
+
+
+@pytest.mark.parametrize(
+    ("by", "options"), [(draw, {}), (touch, {"viewport": PHONE, "has_touch": True})], ids=["mouse", "touch"]
+)
+def test_each_digit_that_is_drawn_is_read(
+    visit: Visit, default: str, by: Callable[[Page, str], None], options: dict
+) -> None:
+    page, read = visit(**options), {}
     for digit in STROKES:
-        draw(page, digit)
-        answers[digit] = answering(page)
+        by(page, digit)
+        read[digit] = said(page, default)
         page.locator("canvas").press("Escape")
-    assert answers == {digit: digit for digit in STROKES}
+    assert read == {digit: digit for digit in STROKES}
+
+
+def test_the_models_see_the_same_whatever_the_screens_density(visit: Visit) -> None:
+    seen = set()
+    for density in (1, 2, 3):
+        page = visit(device_scale_factor=density)
+        draw(page, "5")
+        page.locator('[aria-busy="false"]').wait_for()
+        seen.add(page.locator(".seen img").get_attribute("src"))
+    assert len(seen) == 1
+
+
+def test_a_picture_can_be_pasted(visit: Visit, default: str) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    page.evaluate(
+        """async (bytes) => navigator.clipboard.write([
+             new ClipboardItem({ "image/png": new Blob([new Uint8Array(bytes)], { type: "image/png" }) })])""",
+        list(SEVEN.read_bytes()),
+    )
+    page.keyboard.press("Control+V")
+    assert said(page, default) == "7"
+
+
+def test_a_picture_can_be_picked_and_taken_back(visit: Visit, default: str) -> None:
+    page = visit()
+    page.get_by_label("Pick a picture").set_input_files(SEVEN)
+    assert said(page, default) == "7"
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".answer")).to_have_count(0)
+
+
+def test_a_picture_can_be_dropped(visit: Visit, default: str) -> None:
+    page = visit()
+    data = page.evaluate_handle(
+        """(bytes) => { const data = new DataTransfer();
+             data.items.add(new File([new Uint8Array(bytes)], "seven.png", { type: "image/png" })); return data; }""",
+        list(SEVEN.read_bytes()),
+    )
+    page.locator("canvas").dispatch_event("drop", {"dataTransfer": data})
+    assert said(page, default) == "7"
+
+
+def test_a_picture_that_cannot_be_read_is_told_of(visit: Visit) -> None:
+    page = visit(expected="status of 400")
+    broken = {"name": "broken.png", "mimeType": "image/png", "buffer": SEVEN.read_bytes()[:60]}
+    page.get_by_label("Pick a picture").set_input_files(broken)  # type: ignore[arg-type]
+    expect(page.get_by_role("alert")).to_contain_text("Bad Request")
+    draw(page, "1")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_test_image_is_read_without_a_pen(visit: Visit, default: str) -> None:
+    page = visit()
+    button = page.get_by_role("button", name="Test image of a 3", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    assert said(page, default) == "3"
+
+
+def test_keys_undo_clear_and_label(visit: Visit) -> None:
+    page = visit()
+    pad = page.locator("canvas")
+    draw(page, "4")
+    page.locator('[aria-busy="false"]').wait_for()
+    both = page.locator(".seen img").get_attribute("src")
+    pad.press("z")
+    expect(page.locator('[aria-busy="false"] .seen img')).not_to_have_attribute("src", both or "")
+    pad.press("7")
+    expect(page.locator(".thanks")).to_have_text("✓ Thank you. It is stored that this was a 7.")
+    pad.press("z")
+    expect(page.get_by_text("Draw a digit, and every variant")).to_be_visible()
+
+
+def test_feedback_is_stored_once(visit: Visit, default: str) -> None:
+    page = visit(expected="status of 409")
+    draw(page, "2")
+    expect(page.locator(".who")).to_have_text(f"{default} answers: it is a {said(page, default)}.")
+    page.get_by_role("button", name="2", exact=True).click()
+    expect(page.get_by_role("button", name="2", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".thanks")).to_be_visible()
+    page.get_by_role("button", name="9", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Conflict")
+
+
+def test_variants_that_can_say_how_sure_they_are(visit: Visit, site: Site) -> None:
+    page = visit()
+    draw(page, "8")
+    for variant in site.manifest["variants"]:
+        able = "mc_dropout" in variant["signatures"]
+        expect(card(page, variant["name"]).locator(".doubt")).to_have_count(int(able))
+    expect(page.locator(".doubt").first).to_have_text(re.compile(r"entropy [\d.]+ nats"))
+
+
+def test_an_answer_about_an_earlier_drawing_is_dropped(visit: Visit) -> None:
+    page, held = visit(), []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/compare", hold_the_first)
+    with page.expect_request("**/compare"):
+        draw(page, "1")
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/compare")):
+        draw(page, "7")
+    page.locator('[aria-busy="false"] .answer').first.wait_for()

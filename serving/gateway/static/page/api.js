@@ -1,14 +1,15 @@
 // Calls of the gateway. `get(path)` and `post(path, body)` return the answer's JSON, or throw a Problem whose `detail`
-// may be shown as it is. `body` is a Blob (an image) or a value for JSON. Options: `signal` (AbortSignal), `token`
-// (the administrators' token), `unit` (X-Unit-Id). Paths are built with `path("experiments", name, "report")`, which
-// encodes what it is given.
+// may be shown as it is. `body` is a Blob (an image) or a value for JSON. Options: `signal` (AbortSignal), `unit`
+// (X-Unit-Id), `as: "admin"` for what only administrators may do. The token of a role is kept in this tab's session;
+// on status 401 resource.js's `problem(error, again)` asks for it. Paths are built with `path("experiments", name)`,
+// which encodes what it is given.
 import * as connection from "./connection.js";
 
 /** An answer other than success: RFC 9457's `status`, `title`, `detail` and `errors`; status 0 if none came. */
 export class Problem extends Error {
-  constructor({ status, title, detail, errors = [] }) {
+  constructor({ status, title, detail, errors = [] }, as) {
     super(detail || title);
-    Object.assign(this, { status, title, detail, errors });
+    Object.assign(this, { status, title, detail, errors, as }); // as: the role whose token was sent
   }
 }
 
@@ -16,8 +17,12 @@ export const path = (...steps) => "/" + steps.map(encodeURIComponent).join("/");
 export const get = (where, options = {}) => call("GET", where, undefined, options);
 export const post = (where, body, options = {}) => call("POST", where, body, options);
 
-async function call(method, where, body, { signal, token, unit }) {
+/** Keep `token` as that of a role, "client" or "admin", until the tab is closed. */
+export const keepToken = (as, token) => sessionStorage.setItem(`dropserve-${as}`, token);
+
+async function call(method, where, body, { signal, unit, as = "client" }) {
   const headers = { Accept: "application/json" };
+  const token = sessionStorage.getItem(`dropserve-${as}`);
   if (token) headers.Authorization = `Bearer ${token}`;
   if (unit) headers["X-Unit-Id"] = unit;
   if (body !== undefined) headers["Content-Type"] = body instanceof Blob ? body.type : "application/json";
@@ -27,17 +32,17 @@ async function call(method, where, body, { signal, token, unit }) {
     answer = await fetch(where, { method, headers, body: sent, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw failed(new Problem({ status: 0, title: error.message }));
+    throw failed(new Problem({ status: 0, title: error.message }, as));
   }
-  if (!answer.ok) throw failed(await problem(answer));
+  if (!answer.ok) throw failed(await problem(answer, as));
   connection.succeeded();
   return answer.json();
 }
 
-async function problem(answer) {
+async function problem(answer, as) {
   const plain = { status: answer.status, title: answer.statusText || String(answer.status) };
   const said = await answer.json().catch(() => ({})); // a proxy's own page is no problem+json
-  return new Problem({ ...plain, ...said });
+  return new Problem({ ...plain, ...said }, as);
 }
 
 function failed(error) {

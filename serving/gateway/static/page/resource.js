@@ -2,7 +2,7 @@
 // once or `poll(milliseconds)`, and `shown(resource, (value) => html`…`)` in the template, which also shows loading and
 // errors. It tries again by itself when the connection recovers. Call `close()` with the view.
 import { html } from "../vendor/lit-html-3.3.3/lit-html.js";
-import { get } from "./api.js";
+import { get, keepToken } from "./api.js";
 import * as connection from "./connection.js";
 import { t } from "./i18n.js";
 
@@ -51,13 +51,31 @@ export function shown(resource, ready) {
   `;
 }
 
-/** Show what went wrong, field by field where the gateway says so, and offer `again` if given. */
+/** Show what went wrong, field by field where the gateway says so; offer `again` if given, with a token after a 401. */
 export function problem(error, again) {
   return html`
     <div class="problem" role="alert">
-      <p><strong>${error.status ? (error.title ?? "") : t("state.unreachable")}</strong> ${error.detail ?? ""}</p>
-      ${error.errors?.length > 1 ? html`<ul>${error.errors.map((e) => html`<li><code>${e.pointer}</code> ${e.detail}</li>`)}</ul>` : ""}
-      ${again ? html`<button type="button" @click=${again}>${t("state.again")}</button>` : ""}
+      <p><strong>${error.status ? error.title : t("state.unreachable")}</strong> ${error.detail ?? ""}</p>
+      ${error.errors?.length > 1 ? html`<ul>${error.errors.map(fault)}</ul>` : ""}
+      ${again && error.status === 401 ? tokenForm(error.as, again) : ""}
+      ${again && error.status !== 401 ? html`<button type="button" @click=${again}>${t("state.again")}</button>` : ""}
     </div>
+  `;
+}
+
+const fault = ({ pointer, detail }) => html`<li><code>${pointer}</code> ${detail}</li>`;
+
+function tokenForm(as, again) {
+  const submitted = (event) => {
+    event.preventDefault();
+    keepToken(as, event.target.elements.token.value.trim());
+    again();
+  };
+  return html`
+    <form @submit=${submitted}>
+      <label>${t(`state.token.${as}`)} <input name="token" type="password" autocomplete="off" required></label>
+      <button>${t("state.token.use")}</button>
+      <p class="note">${t("state.token.kept")}</p>
+    </form>
   `;
 }

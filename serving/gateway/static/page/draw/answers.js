@@ -34,7 +34,7 @@ export function cards({ variants }, classes, doubts, answering) {
 function card({ variant, version, label, confidence, probabilities, milliseconds, agrees, answers }, classes, doubt) {
   return html`
     <article class="answer ${agrees ? "agrees" : "differs"}" aria-label=${variant}>
-      <h3><a href=${href("variants", variant)}>${variant}</a> ${answers ? html`<span class="badge answers">${t("draw.answers")}</span>` : ""}</h3>
+      <h3><a href=${href("variants", variant)}>${variant}</a></h3>
       <p class="said"><strong>${label}</strong> <span>${percent(confidence)}</span>
         <span class="badge">${agrees ? `= ${t("draw.agrees")}` : `≠ ${t("draw.differs")}`}</span></p>
       <ol class="bars">
@@ -43,7 +43,8 @@ function card({ variant, version, label, confidence, probabilities, milliseconds
             <svg aria-hidden="true" preserveAspectRatio="none">${svg`<rect width=${`${100 * p}%`} height="100%"/>`}</svg>
             <span>${percent(p)}</span></li>`)}
       </ol>
-      <p class="note">${t("draw.took", { milliseconds: number(milliseconds, 1), version })}</p>
+      <p class="note">${t("draw.took", { milliseconds: number(milliseconds, 1), version })}
+        ${answers ? html`<span class="badge answers">${t("draw.answers")}</span>` : ""}</p>
       ${doubt ? html`<p class="note doubt">${uncertainty(doubt)}</p>` : ""}
     </article>
   `;

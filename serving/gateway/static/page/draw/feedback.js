@@ -33,18 +33,21 @@ export class Feedback {
     this.changed();
   }
 
+  thanks() {
+    return this.given ? html`<p class="thanks">✓ ${t("draw.thanks", { label: this.given })}</p>` : "";
+  }
+
   template() {
     const { prediction } = this.asking;
     const { label } = prediction?.predictions[0] ?? {};
     const who = prediction && { label, variant: prediction.variant, experiment: prediction.experiment };
     return html`
       <div class="feedback">
-        <p>${who ? t(who.experiment ? "draw.byExperiment" : "draw.by", who) : " "}</p>
+        <p class="who">${who ? t(who.experiment ? "draw.byExperiment" : "draw.by", who) : ""}</p>
         <div role="group" aria-label=${t("draw.itWas")}>
           <span>${t("draw.itWas")}</span>
           ${this.asking.classes.map((each) => html`<button type="button" aria-pressed=${each === this.given} @click=${() => this.give(each)}>${each}</button>`)}
         </div>
-        <p role="status">${this.given ? t("draw.thanks", { label: this.given }) : ""}</p>
         ${this.error ? problem(this.error) : ""}
       </div>
     `;

@@ -46,6 +46,16 @@ class Draw {
     if (picture) this.pad.show(picture);
   }
 
+  dropped(event) {
+    event.preventDefault(); // or the browser would go to the picture
+    this.take([...event.dataTransfer.files]);
+  }
+
+  picked(event) {
+    this.take([...event.target.files]);
+    event.target.value = ""; // so that the same file can be picked again
+  }
+
   drawn() {
     this.feedback.reset();
     this.asking.ask(this.pad.empty ? null : () => this.pad.image());
@@ -73,12 +83,12 @@ class Draw {
       <canvas tabindex="0" role="application" aria-label=${t("draw.pad")} aria-describedby="keys"
         @keydown=${(event) => this.pressed(event)}
         @dragover=${(event) => event.preventDefault()}
-        @drop=${(event) => { event.preventDefault(); this.take([...event.dataTransfer.files]); }}></canvas>
+        @drop=${(event) => this.dropped(event)}></canvas>
       <div class="tools">
         <button type="button" @click=${() => this.pad.undo()}>${t("draw.undo")}</button>
         <button type="button" @click=${() => this.pad.clear()}>${t("draw.clear")}</button>
         <label class="button">${t("draw.pick")}
-          <input type="file" accept="image/*" @change=${(event) => { this.take([...event.target.files]); event.target.value = ""; }}>
+          <input type="file" accept="image/*" @change=${(event) => this.picked(event)}>
         </label>
       </div>
       <p id="keys" class="note">${t("draw.keys")}</p>
@@ -88,19 +98,35 @@ class Draw {
   }
 
   output() {
-    const { comparison, prediction, classes, doubts, stale, error } = this.asking;
-    const said = comparison && !stale ? sentence(comparison) : "";
+    const { comparison, stale, error } = this.asking;
     return html`
-      <p class="sentence" role="status">${said || (comparison || !this.pad || this.pad.empty ? "" : t("draw.asking"))}</p>
+      <div role="status" aria-atomic="false">
+        <p class="sentence">${this.sentence()}</p>
+        ${this.feedback.thanks()}
+      </div>
       ${error ? problem(error, () => this.asking.again()) : ""}
-      ${comparison ? html`
+      ${comparison ? html`<div class=${stale ? "stale" : ""} aria-busy=${stale}>${this.compared()}</div>` : ""}
+      ${comparison || error || !this.pad?.empty ? "" : html`<p class="empty">${t("draw.empty")}</p>`}
+    `;
+  }
+
+  /** Return what is to be said aloud. */
+  sentence() {
+    const { comparison, stale, error } = this.asking;
+    if (comparison && !stale) return sentence(comparison);
+    return stale && !error ? t("draw.asking") : "";
+  }
+
+  compared() {
+    const { comparison, prediction, classes, doubts } = this.asking;
+    return html`
+      <div class="verdict">
+        <figure class="seen"><img src=${comparison.seen} width="224" height="224" alt=${t("draw.seen.alt")}>
+          <figcaption>${t("draw.seen")}</figcaption></figure>
         ${this.feedback.template()}
-        <div class=${stale ? "stale" : ""} aria-busy=${stale}>
-          <figure class="seen"><img src=${comparison.seen} width="224" height="224" alt=${t("draw.seen.alt")}>
-            <figcaption>${t("draw.seen")}</figcaption></figure>
-          <h2>${t("draw.side")}</h2>
-          <div class="cards">${cards(comparison, classes, doubts, prediction?.variant)}</div>
-        </div>` : error ? "" : html`<p class="empty">${t("draw.empty")}</p>`}
+      </div>
+      <h2>${t("draw.side")}</h2>
+      <div class="cards">${cards(comparison, classes, doubts, prediction?.variant)}</div>
     `;
   }
 }
