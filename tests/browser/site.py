@@ -16,7 +16,7 @@ TRAINED = ROOT / "models"  # what `make train` makes
 
 
 def train(models: Path) -> None:
-    """Train variants on MNIST, enough for digits that a mouse draws, in a fraction of the time that `make train` takes."""
+    """Train variants on MNIST, well enough for digits that are drawn here, in a fraction of what `make train` takes."""
     subprocess.run(
         [sys.executable, "-m", "training", "train", f"--models={models}", f"--runs={models}-runs", "--epochs=2",
          "--variants=dropout,l2,champion", "--draws=2"],

@@ -75,10 +75,10 @@ def test_a_picture_can_be_dropped(visit: Visit, default: str) -> None:
 
 
 def test_a_picture_that_cannot_be_read_is_told_of(visit: Visit) -> None:
-    page = visit(expected="status of 400")
+    page = visit(expected="status of 422")
     broken = {"name": "broken.png", "mimeType": "image/png", "buffer": SEVEN.read_bytes()[:60]}
     page.get_by_label("Pick a picture").set_input_files(broken)  # type: ignore[arg-type]
-    expect(page.get_by_role("alert")).to_contain_text("Bad Request")
+    expect(page.get_by_role("alert")).to_contain_text("The PNG image is damaged or cut off")
     draw(page, "1")
     expect(page.get_by_role("alert")).to_have_count(0)
 

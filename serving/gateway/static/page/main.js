@@ -6,6 +6,7 @@
 import { html, nothing, render } from "../vendor/lit-html-3.3.3/lit-html.js";
 import * as connection from "./connection.js";
 import { LANGUAGES, chooseLanguage, current, loadLanguage, t } from "./i18n.js";
+import { problem } from "./resource.js";
 import { href, route } from "./route.js";
 
 const VIEWS = ["draw", "variants", "experiments"];
@@ -13,8 +14,8 @@ const THEMES = ["auto", "light", "dark"];
 const A_YEAR = 31_536_000; // seconds
 
 const main = document.querySelector("main");
-let view; // what the view's open() returned
-let opened = ""; // its name
+let view = null; // what the view's open() returned
+let opened = null; // its name; "" if it could not be loaded
 let module;
 
 function header() {
@@ -45,8 +46,9 @@ function header() {
 }
 
 function renderAll() {
-  document.title = `${t(module.heading)} – dropserve`;
   header();
+  if (!view) return;
+  document.title = `${t(module.heading)} – dropserve`;
   view.render();
 }
 
@@ -64,18 +66,38 @@ async function follow() {
   const asked = route();
   if (!VIEWS.includes(asked.view)) return location.replace(href(VIEWS[0]));
   if (asked.view === opened) return view?.follow(asked);
-  const first = opened === "";
+  const first = opened === null;
   opened = asked.view;
-  const [loaded] = await Promise.all([import(`./views/${opened}.js`), stylesheet(opened)]);
+  const loading = Promise.all([import(`./views/${opened}.js`), stylesheet(opened)]);
+  const [loaded] = await loading.catch(() => [null]);
   if (asked.view !== opened) return; // somebody went on while it loaded
-  view?.close();
-  main.replaceChildren();
+  leave();
+  if (!loaded) return missing();
   module = loaded;
-  const place = main.appendChild(document.createElement("div"));
-  place.className = `view ${opened}`;
-  view = module.open(place, route());
+  view = module.open(place(), route());
   renderAll();
   if (!first) main.querySelector("h1")?.focus(); // so that a screen reader reads on there
+}
+
+function leave() {
+  view?.close();
+  view = null;
+  main.replaceChildren();
+}
+
+/** Return the new element of the view that is opened. */
+function place() {
+  const element = main.appendChild(document.createElement("div"));
+  element.className = `view ${opened}`;
+  return element;
+}
+
+/** Tell that a view could not be loaded; it is tried again when the connection recovers. */
+function missing() {
+  header();
+  render(problem({ status: 0 }, follow), place());
+  opened = "";
+  connection.failed();
 }
 
 /** Load a view's stylesheet, once. */
@@ -89,6 +111,7 @@ function stylesheet(name) {
 
 await loadLanguage();
 connection.events.addEventListener("changed", header);
+connection.events.addEventListener("recovered", () => opened || follow());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => window.dispatchEvent(new Event("themechange")));
 window.addEventListener("hashchange", follow);
 document.querySelector(".skip").addEventListener("click", (event) => {

@@ -58,11 +58,12 @@ export function problem(error, again) {
       <p><strong>${error.status ? error.title : t("state.unreachable")}</strong> ${error.detail ?? ""}</p>
       ${error.errors?.length > 1 ? html`<ul>${error.errors.map(fault)}</ul>` : ""}
       ${again && error.status === 401 ? tokenForm(error.as, again) : ""}
-      ${again && error.status !== 401 ? html`<button type="button" @click=${again}>${t("state.again")}</button>` : ""}
+      ${again && mayPass(error) ? html`<button type="button" @click=${again}>${t("state.again")}</button>` : ""}
     </div>
   `;
 }
 
+const mayPass = ({ status }) => status === 0 || status === 429 || status >= 500;
 const fault = ({ pointer, detail }) => html`<li><code>${pointer}</code> ${detail}</li>`;
 
 function tokenForm(as, again) {

@@ -1,0 +1,27 @@
+"""How much the page loads, and how soon it can be used."""
+
+import pytest
+from playwright.sync_api import Browser, Response
+
+from tests.gateway.gunicorn import Gateway
+
+MOST_BYTES, MOST_REQUESTS = 150_000, 20
+LATEST_MS = 5000  # a machine that others use too; alone it is a small part of it
+
+
+@pytest.mark.parametrize("view", ["draw", "variants", "experiments"])
+def test_the_first_visit_is_light(chromium: Browser, shared_gateway: Gateway, view: str) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        answers: list[Response] = []
+        page.on("response", lambda answer: answers.append(answer))
+        page.goto(f"{shared_gateway.url}/#/{view}")
+        page.locator("h1").wait_for()
+        interactive = page.evaluate("performance.now()")
+        page.wait_for_load_state("networkidle")
+        sent = sum(len(answer.body()) for answer in answers if answer.url.startswith("http"))
+    requests = sum(answer.url.startswith("http") for answer in answers)
+    print(f"{view}: {sent / 1000:.1f} kB in {requests} requests, interactive after {interactive:.0f} ms")
+    assert sent < MOST_BYTES
+    assert requests < MOST_REQUESTS
+    assert interactive < LATEST_MS
