@@ -9,6 +9,7 @@ from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 
 from serving.gateway.batching import Batcher
+from serving.gateway.breaker import GuardedModelServer
 from serving.gateway.cors import origins, shared
 from serving.gateway.experiments.service import Experiments
 from serving.gateway.forwarded import behind_proxies, networks
@@ -20,7 +21,6 @@ from serving.gateway.security_headers import secured
 from serving.gateway.settings import Settings, SettingsError
 from serving.gateway.store.engine import UnusableDatabase
 from serving.gateway.store.store import Store
-from serving.gateway.tf_serving.client import ModelServer
 from serving.gateway.tracing import NoTracing, Tracing
 from serving.gateway.views import (
     admin,
@@ -82,7 +82,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
 
 def _services(settings: Settings, store: Store, tracing: Tracing) -> Gateway:
     deadline, waits, metrics = settings.deadline_ms / 1000, Waits(), Metrics()
-    model_server = ModelServer(settings.model_server, deadline, metrics.model_server_call)
+    model_server = GuardedModelServer(settings.model_server, deadline, metrics)
     return Gateway(
         settings=settings,
         manifest=ManifestFile(Path(settings.models_dir) / "manifest.json"),

@@ -1,5 +1,6 @@
 """Call the model server."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,10 +17,18 @@ from serving.gateway.tf_serving.messages import Images, predict_request, read_fl
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 AVAILABLE, UNREACHABLE = "AVAILABLE", "UNREACHABLE"
+# A call that a broken connection ended is made once more, within its deadline: Predict changes nothing.
+ONCE_MORE = {
+    "maxAttempts": 2, "initialBackoff": "0.01s", "maxBackoff": "0.01s", "backoffMultiplier": 1,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}  # fmt: skip
+SERVICE_CONFIG = {"methodConfig": [{"name": [{"service": PREDICT.split("/")[1]}], "retryPolicy": ONCE_MORE}]}
 OPTIONS = (
     ("grpc.max_receive_message_length", 64 * 2**20),  # the client's default of 4 MiB is what people run into
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),  # gRPC's own two minutes would outlast the server's return
+    ("grpc.max_reconnect_backoff_ms", 500),  # gRPC's own two minutes would outlast the server's return
+    ("grpc.min_reconnect_backoff_ms", 1000),  # how long one attempt to connect may take
+    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
     ("grpc.enable_http_proxy", 0),
 )
 Report = Callable[[str, str, float, int], None]  # of a call: the model, the gRPC status, seconds, images

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from flask import current_app, g
 
 from serving.gateway.batching import Batcher
+from serving.gateway.breaker import GuardedModelServer
 from serving.gateway.experiments.service import Experiments
 from serving.gateway.in_flight import InFlight
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.metrics import Metrics
 from serving.gateway.settings import Settings
-from serving.gateway.tf_serving.client import ModelServer
 from serving.gateway.tracing import Tracing
 from serving.gateway.waits import Waits
 
@@ -21,7 +21,7 @@ class Gateway:
 
     settings: Settings
     manifest: ManifestFile
-    model_server: ModelServer
+    model_server: GuardedModelServer
     batcher: Batcher
     waits: Waits
     metrics: Metrics

@@ -30,12 +30,12 @@ def healthz() -> Response:
 @blueprint.get("/readyz", operation_id="readyz", responses={200: Status, **problems(Unavailable)})
 def readyz() -> Response:
     """Tell whether every variant of the manifest answers."""
-    services = gateway()
-    names = [variant.name for variant in services.manifest.current().variants]
+    server = gateway().model_server
+    names = [variant.name for variant in gateway().manifest.current().variants]
     faults = [
-        Fault(pointer("variants", name), f"{live.state} {live.detail}".strip())
-        for name, live in zip(names, services.model_server.states(names), strict=True)
-        if live.state != AVAILABLE
+        Fault(pointer("variants", name), f"{live.state} {live.detail or server.refusal(name)}".strip())
+        for name, live in zip(names, server.states(names), strict=True)
+        if live.state != AVAILABLE or server.refusal(name)
     ]
     if faults:
         raise Unavailable("Not ready: " + "; ".join(f"{fault.pointer} is {fault.detail}" for fault in faults), faults)
