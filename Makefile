@@ -88,6 +88,12 @@ test: $(VENV)/.dev ## Run the whole test suite
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds
 	$(BIN)/python -m pytest -m "not slow and not docker"
 
+test-browser: $(VENV)/.dev ## Drive the page in the Chromium that is installed here (CHROMIUM=/path/to/another)
+	$(BIN)/python -m pytest -m browser -s tests/browser
+
+screenshots: $(VENV)/.dev ## Take README's pictures of the page anew, into docs/screenshots
+	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest tests/browser/test_views.py
+
 test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Docker, break it, see it recover, take it down
 	$(BIN)/python -m pytest -m docker tests/docker
 
@@ -138,4 +144,4 @@ bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and o
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

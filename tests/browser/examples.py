@@ -17,10 +17,10 @@ def sprite(images: np.ndarray) -> Image.Image:
     return Image.fromarray(np.vstack([np.hstack(list(images[list(row)])) for row in (EASY, HARD)]))
 
 
-def test_images() -> np.ndarray:
+def images_of_mnist() -> np.ndarray:
     """Return MNIST's test images from data/, uint8 `[10000, 28, 28]`."""
     return read_idx(ROOT / "data" / "t10k-images-idx3-ubyte", 3)
 
 
 if __name__ == "__main__":
-    sprite(test_images()).save(SPRITE, optimize=True)
+    sprite(images_of_mnist()).save(SPRITE, optimize=True)

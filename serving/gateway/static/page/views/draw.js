@@ -75,6 +75,10 @@ class Draw {
       <h1 tabindex="-1">${t("draw.heading")}</h1>
       <section class="input" aria-label=${t("draw.input")}>${this.input()}</section>
       <section class="output" aria-label=${t("draw.output")}>${this.output()}</section>
+      <section class="others">
+        <h2>${t("draw.examples")}</h2>
+        ${examples((blob) => this.pad.show(blob))}
+      </section>
     `;
   }
 
@@ -92,8 +96,6 @@ class Draw {
         </label>
       </div>
       <p id="keys" class="note">${t("draw.keys")}</p>
-      <h2>${t("draw.examples")}</h2>
-      ${examples((blob) => this.pad.show(blob))}
     `;
   }
 

@@ -5,6 +5,8 @@ import { number, percent, t } from "../i18n.js";
 import { Resource, shown } from "../resource.js";
 
 const POLL_MS = 10_000;
+const COLUMNS = ["variant", "accuracy", "ece", "state", "loss", "regularisation", "parameters", "version"];
+const FIGURES = ["accuracy", "ece", "loss", "parameters", "version"];
 const ERRORS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]; // ticks
 
 export const heading = "variants.heading";
@@ -37,7 +39,7 @@ function table({ variants, default: answering }, selected) {
     <div class="scroll" tabindex="0" role="region" aria-label=${t("variants.heading")}>
       <table>
         <caption>${t("variants.caption")}</caption>
-        <thead><tr>${["variant", "regularisation", "parameters", "accuracy", "loss", "ece", "version", "state"].map((c) => html`<th scope="col">${t(`variants.column.${c}`)}</th>`)}</tr></thead>
+        <thead><tr>${COLUMNS.map((name) => html`<th scope="col" class=${FIGURES.includes(name) ? "figure" : ""}>${t(`variants.column.${name}`)}</th>`)}</tr></thead>
         <tbody>${variants.map((v) => row(v, v.name === answering, v.name === selected))}</tbody>
       </table>
     </div>
@@ -50,13 +52,13 @@ function row({ name, title, version, parameters, regularisation, test, live }, a
   return html`
     <tr class=${selected ? "selected" : ""} aria-current=${selected ? "true" : nothing}>
       <th scope="row"><code>${name}</code> ${answers ? html`<span class="badge">${t("variants.default")}</span>` : ""}<br><span class="note">${title}</span></th>
+      <td class="figure">${percent(test.accuracy, 2)}</td>
+      <td class="figure">${number(test.ece, 4)}</td>
+      <td><span class="state ${good ? "good" : "bad"}">${good ? "●" : "▲"} ${live.state}</span>${live.detail ? html`<br><span class="note">${live.detail}</span>` : ""}</td>
+      <td class="figure">${number(test.loss, 4)}</td>
       <td>${regulariser(regularisation)}</td>
       <td class="figure">${number(parameters)}</td>
-      <td class="figure">${percent(test.accuracy, 2)}</td>
-      <td class="figure">${number(test.loss, 4)}</td>
-      <td class="figure">${number(test.ece, 4)}</td>
       <td class="figure">${live.version ?? version}</td>
-      <td><span class="state ${good ? "good" : "bad"}">${good ? "●" : "▲"} ${live.state}</span>${live.detail ? html`<br><span class="note">${live.detail}</span>` : ""}</td>
     </tr>
   `;
 }
