@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 
-from gevent import get_hub
+from gevent import Timeout, get_hub
 from gevent.threadpool import ThreadPool
 
+from serving.gateway.refusals import TooSlow
 from serving.gateway.settings import Settings
 
 NEVER_BLOCK = frozenset(("/predict", "/healthz"))  # paths whose views wait by `waits` alone
@@ -25,6 +26,7 @@ class Lanes:
         """Prepare for the thread that this is called in, which runs the greenlets."""
         self._application = application
         self._most = settings.max_body_bytes
+        self._seconds = settings.client_seconds
         self._pool = ThreadPool(settings.threads, get_hub())
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -41,7 +43,8 @@ class Lanes:
         announced = environ.get("CONTENT_LENGTH")
         if not (announced or "HTTP_TRANSFER_ENCODING" in environ) or int(announced or 0) > self._most:
             return
-        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(self._most + 1))
+        with Timeout(self._seconds, TooSlow(f"the body did not come within {self._seconds} seconds.")):
+            environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(self._most + 1))
 
     def _whole(self, environ: Environ) -> tuple[tuple[Any, ...], list[bytes]]:
         """Return what the application starts its response with, and its whole body."""

@@ -58,7 +58,7 @@ class Metrics:
             self._images(variant, version).observe(images)
 
     def refused(self, reason: str) -> None:
-        """Record a request that was turned away for `reason`: in_flight, rate, key or circuit."""
+        """Record a request that was turned away for `reason`: in_flight, rate, key, circuit or malformed."""
         self._refused(reason).inc()
 
     def model_server_call(self, variant: str, status: str, seconds: float, images: int) -> None:

@@ -54,6 +54,16 @@ class Settings:
     port: int = setting(8080, "Port to listen on", least=0, most=65_535)
     workers: int = setting(2, "Worker processes", least=1, most=256)
     threads: int = setting(16, "Threads in a worker, for all but predictions, which need none", least=1, most=1024)
+    connections: int = setting(1000, "Connections that a worker holds at once; more wait", least=1, most=1000000)
+    keepalive_seconds: int = setting(
+        65, "Seconds a connection may be idle, or take over the head of a request", least=1, most=3600
+    )
+    client_seconds: int = setting(
+        30, "Seconds a client may take to send a body, or to take its answer", least=1, most=3600
+    )
+    max_line_bytes: int = setting(4094, "Longest first line of a request, in bytes", least=256, most=8190)
+    max_headers: int = setting(100, "Most header fields of a request", least=8, most=32768)
+    max_header_bytes: int = setting(8190, "Longest header field, in bytes", least=256, most=65536)
     database_url: str = setting(
         "sqlite:///experiments.db",
         "Where experiments are kept: `sqlite:///FILE`, `postgresql://USER:PASSWORD@HOST/NAME`",

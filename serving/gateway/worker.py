@@ -15,6 +15,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from serving.gateway.greenlets import GreenletsWay
 from serving.gateway.lanes import Lanes
+from serving.gateway.refusals import OF_BODIES, refuse
 from serving.gateway.views.context import Gateway
 
 SWITCH_SECONDS = 0.0005  # a thread that computes lets the greenlets' run after this long, not after Python's 5 ms
@@ -49,6 +50,7 @@ class Worker(GeventWorker):
         services.waits.way = GreenletsWay(gevent.get_hub(), DECODERS)
         services.experiments.live.current()  # looks now what is known, for which the first request would wait
         self.services, self.wsgi = services, Lanes(self.wsgi, services.settings)
+        self._client_seconds = services.settings.client_seconds
 
     def run(self) -> None:
         """Serve until told to stop, then finish the requests under way."""
@@ -89,9 +91,26 @@ class Worker(GeventWorker):
             self._idle.discard(client)
 
     def handle_request(self, listener_name: Any, req: Any, sock: gevent.socket.socket, addr: Any) -> None:
-        """Answer one request."""
+        """Answer one request; StopIteration closes the connection."""
         self._idle.discard(sock)
-        super().handle_request(listener_name, req, sock, addr)
+        sock.settimeout(self._client_seconds)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except OF_BODIES as error:
+            self.handle_error(req, sock, addr, error)
+            raise StopIteration from error
+        except TimeoutError as error:  # the client does not take its answer
+            raise StopIteration from error
+        sock.settimeout(None)
         if not self.alive:
-            raise StopIteration  # which closes the connection
+            raise StopIteration
         self._idle.add(sock)
+
+    def handle_error(self, req: Any, client: gevent.socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer what is no proper request."""
+        response = refuse(exc, addr[0] if addr else "")
+        if self.services:
+            self.services.metrics.refused("malformed")
+        with suppress(OSError):
+            client.settimeout(1)
+            client.sendall(response)

@@ -27,7 +27,7 @@ def read_json(model: type[M], *, optional: bool = False) -> M:
         given = f"Content-Type {request.mimetype!r}" if request.mimetype else "A missing Content-Type"
         raise UnsupportedMediaType(f"{given} is not read; send {JSON}.")
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise _explained(error) from error
 
