@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.browser.site import TRAINED, Site, train
 from tests.conftest import ROOT
@@ -77,7 +77,8 @@ def gateway(site: Site) -> Iterator[Gateway]:
 @pytest.fixture
 def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Give a function that opens a page at a hash such as `#/variants`; further options are a browser context's."""
-    contexts, faults = [], []
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
 
     def open_page(where: str = "", *, at: Gateway | None = None, expected: str = "(?!)", **options: Any) -> Page:
         origin = (at or request.getfixturevalue("shared_gateway")).url
@@ -103,10 +104,14 @@ def watch(page: Page, origin: str, expected: re.Pattern[str], faults: list[str])
         if not expected.search(text):
             faults.append(f"{kind}: {text}")
 
-    def asked(url: str) -> None:
-        if not url.startswith((f"{origin}/", "data:", "blob:")):
-            fault("another origin", url)
+    def asked(sent: Request) -> None:
+        if not sent.url.startswith((f"{origin}/", "data:", "blob:")):
+            fault("another origin", sent.url)
 
-    page.on("request", lambda sent: asked(sent.url))
-    page.on("console", lambda said: said.type in ("error", "warning") and fault(said.type, said.text))
+    def told(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            fault(message.type, message.text)
+
+    page.on("request", asked)
+    page.on("console", told)
     page.on("pageerror", lambda error: fault("exception", str(error)))

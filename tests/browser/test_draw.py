@@ -126,7 +126,8 @@ def test_variants_that_can_say_how_sure_they_are(visit: Visit, site: Site) -> No
 
 
 def test_an_answer_about_an_earlier_drawing_is_dropped(visit: Visit) -> None:
-    page, held = visit(), []
+    page = visit()
+    held: list[Route] = []
 
     def hold_the_first(route: Route) -> None:
         if held:
