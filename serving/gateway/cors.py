@@ -17,7 +17,7 @@ OF_PREFLIGHT: Headers = [
     ("Access-Control-Allow-Headers", "Authorization, Content-Type, Traceparent, X-Request-Id, X-Unit-Id"),
     ("Access-Control-Max-Age", "600"),
 ]
-OF_ANSWER: Headers = [("Access-Control-Expose-Headers", "Retry-After, X-Request-Id, X-Variant")]
+OF_ANSWER: Headers = [("Access-Control-Expose-Headers", "Retry-After, X-Request-Id, X-Variant, X-Fallback-For")]
 
 
 def origins(text: str) -> frozenset[str]:

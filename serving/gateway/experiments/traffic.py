@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from serving.gateway.errors import GatewayError, Unavailable
 from serving.gateway.experiments.assignment import Assignment
 from serving.gateway.experiments.live import Running
+from serving.gateway.fallback import Fallback
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.prediction import PROBABILITIES
 from serving.gateway.store.exposures import Asked, Exposure
@@ -23,11 +25,12 @@ class Outcome(NamedTuple):
 
 
 class Served(NamedTuple):
-    """The answer that the client gets, and the arm and the variant that gave it."""
+    """The answer that the client gets, and the arm, if it is one, and the variant that gave it."""
 
-    arm: int
+    arm: int | None
     variant: Variant
     answer: Answer
+    fallback: Fallback | None  # where it is not the assigned arm's
 
 
 Outcomes = dict[int, Outcome]  # by arm
@@ -36,7 +39,10 @@ Outcomes = dict[int, Outcome]  # by arm
 def serve(
     running: Running, assigned: int, manifest: Manifest, ask: Callable[[Variant], Answer]
 ) -> tuple[Served | GatewayError, Outcomes]:
-    """Ask the assigned arm, and control where that fails; return the answer, or the first error, and all outcomes."""
+    """Ask the assigned arm, and control where that fails, then the manifest's default, which need not be an arm.
+
+    Return the answer, or the first error, and how it went with the arms.
+    """
     outcomes: Outcomes = {}
     failure: GatewayError | None = None
     for arm in dict.fromkeys((assigned, running.control)):
@@ -51,8 +57,14 @@ def serve(
             failure = failure or error
         else:
             outcomes[arm] = Outcome(_milliseconds_since(started), said(answer, manifest))
-            return Served(arm, variant, answer), outcomes
+            fallback = Fallback(running.arms[assigned], failure.detail) if failure else None
+            return Served(arm, variant, answer, fallback), outcomes
     assert failure is not None
+    default = manifest.variant(manifest.default)
+    if default is not None and default.name not in {running.arms[arm] for arm in outcomes}:
+        with suppress(GatewayError):
+            fallback = Fallback(running.arms[assigned], failure.detail)
+            return Served(None, default, ask(default), fallback), outcomes
     return failure, outcomes
 
 

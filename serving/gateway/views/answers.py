@@ -22,6 +22,15 @@ class Prediction(BaseModel):
     )
 
 
+class FallbackModel(BaseModel):
+    """That the variant which should have answered did not, and another stood in for it."""
+
+    instead_of: str = Field(
+        description="The variant that should have answered; the header `X-Fallback-For` names it too"
+    )
+    reason: str = Field(description="Why it did not")
+
+
 class PredictAnswer(BaseModel):
     """The answer of POST /predict."""
 
@@ -29,6 +38,7 @@ class PredictAnswer(BaseModel):
     variant: str
     version: int
     experiment: str | None
+    fallback: FallbackModel | None = Field(description="Null unless another variant had to stand in")
     predictions: list[Prediction]
 
 

@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Response, request
@@ -17,6 +16,7 @@ from serving.gateway.experiments import traffic
 from serving.gateway.experiments.live import Snapshot
 from serving.gateway.experiments.prediction_id import Exposed, PredictionRef, sign
 from serving.gateway.experiments.shadow import Job
+from serving.gateway.fallback import Fallback, ask_or_default
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.tf_serving.client import Answer
 from serving.gateway.tf_serving.messages import Images
@@ -58,14 +58,16 @@ def predict(query: PredictQuery, header: Headers) -> Response:
         key = _key()
         if isinstance(chosen, routing.Exposure):
             return _expose(services, manifest, snapshot, chosen, images, key)
-        log.variant = chosen.name
+        log.variant, fallback = chosen.name, None
         if query.uncertainty:
             samples = services.settings.uncertainty_samples
             answer = prediction.predict_uncertainty(services.batcher, manifest, chosen, images, samples)
-        else:
+        elif query.variant is not None:
             answer = prediction.predict(services.batcher, manifest, chosen, images)
+        else:
+            chosen, answer, fallback = ask_or_default(manifest, chosen, _asking(services, manifest, images))
     ids = _ids(snapshot, key, traffic.said(answer, manifest), chosen, answer.version, None)
-    return _answer(answer, manifest, chosen, None, ids)
+    return _answer(answer, manifest, chosen, None, fallback, ids)
 
 
 def _key() -> str:
@@ -87,17 +89,16 @@ def _expose(
 ) -> Response:
     """Answer as an experiment says; what happened is recorded, and other arms are asked, in the background."""
     running, assignment = chosen
-    until = time.monotonic() + services.settings.deadline_ms / 1000
     record().variant = running.arms[assignment.arm]
-    served, outcomes = traffic.serve(
-        running, assignment.arm, manifest, partial(_ask, services, manifest, images, until)
-    )
-    if isinstance(served, GatewayError):
-        arm, ids = None, []
-    else:
-        arm = served.arm
-        exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, arm)
-        ids = _ids(snapshot, key, outcomes[arm].said or (), served.variant, served.answer.version, exposed)
+    served, outcomes = traffic.serve(running, assignment.arm, manifest, _asking(services, manifest, images))
+    arm: int | None = None
+    ids: list[str] = []
+    if not isinstance(served, GatewayError):
+        arm, exposed = served.arm, None
+        if arm is not None:
+            exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, arm)
+        said = traffic.said(served.answer, manifest)
+        ids = _ids(snapshot, key, said, served.variant, served.answer.version, exposed)
     exposure = traffic.exposure(key, running, assignment, arm, outcomes, images.count)
     if running.paired:
         services.experiments.shadow.submit(Job(running, manifest, images, outcomes, exposure, ids))
@@ -105,14 +106,18 @@ def _expose(
         services.experiments.recorder.record(exposure)
     if isinstance(served, GatewayError):
         raise served
-    return _answer(served.answer, manifest, served.variant, running.name, ids)
+    experiment = None if arm is None else running.name
+    return _answer(served.answer, manifest, served.variant, experiment, served.fallback, ids)
 
 
-def _ask(services: Gateway, manifest: Manifest, images: Images, until: float, variant: Variant) -> Answer:
-    """Ask one arm, by the moment `until` on the monotonic clock."""
-    return prediction.predict(
-        services.batcher, manifest, variant, images, timeout=max(0.0, until - time.monotonic())
-    )
+def _asking(services: Gateway, manifest: Manifest, images: Images) -> Callable[[Variant], Answer]:
+    """Return what asks a variant, and then another where that fails, all within one deadline from now."""
+    until = time.monotonic() + services.settings.deadline_ms / 1000
+
+    def ask(variant: Variant) -> Answer:
+        return prediction.predict(services.batcher, manifest, variant, images, max(0.0, until - time.monotonic()))
+
+    return ask
 
 
 def _ids(
@@ -129,19 +134,28 @@ def _ids(
 
 
 def _answer(
-    answer: Answer, manifest: Manifest, variant: Variant, experiment: str | None, ids: Sequence[str]
+    answer: Answer,
+    manifest: Manifest,
+    variant: Variant,
+    experiment: str | None,
+    fallback: Fallback | None,
+    ids: Sequence[str],
 ) -> Response:
     log = record()
     log.variant, log.version = variant.name, str(answer.version)
-    return send(
+    response = send(
         {
             "request_id": log.id,
             "variant": variant.name,
             "version": answer.version,
             "experiment": experiment,
+            "fallback": fallback and fallback._asdict(),
             "predictions": _predictions(answer, manifest, ids),
         }
     )
+    if fallback:
+        response.headers["X-Fallback-For"] = fallback.instead_of
+    return response
 
 
 def _predictions(answer: Answer, manifest: Manifest, ids: Sequence[str]) -> list[dict[str, Any]]:
