@@ -13,6 +13,7 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
 
+from serving.gateway.errors import Unavailable
 from serving.gateway.greenlets import GreenletsWay
 from serving.gateway.lanes import Lanes
 from serving.gateway.refusals import OF_BODIES, refuse
@@ -49,6 +50,8 @@ class Worker(GeventWorker):
         services: Gateway = self.wsgi.extensions["gateway"]
         services.waits.way = GreenletsWay(gevent.get_hub(), DECODERS)
         services.experiments.live.current()  # looks now what is known, for which the first request would wait
+        with suppress(Unavailable):  # it will look again
+            services.manifest.current()  # so that a manifest that is damaged later is one that every worker has read
         self.services, self.wsgi = services, Lanes(self.wsgi, services.settings)
         self._client_seconds = services.settings.client_seconds
 
