@@ -41,7 +41,10 @@ class GreenletsWay:
     def away(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what `function` does in another thread, and let other greenlets go on."""
         if threading.get_ident() == self._thread:
-            return self._pool.apply(function, arguments)
+            value, error = self._pool.apply(_caught, (function, arguments))
+            if error is not None:
+                raise error
+            return value
         return function(*arguments)
 
     def post(self, happened: LocalEvent) -> None:
@@ -52,6 +55,14 @@ class GreenletsWay:
     def _wake(self) -> None:
         while self._set:
             self._set.popleft().set()
+
+
+def _caught(function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:
+    """Return what `function` returns, and what it raises: the pool would print that, however it is handled."""
+    try:
+        return function(*arguments), None
+    except Exception as error:
+        return None, error
 
 
 class _GreenletEvent:

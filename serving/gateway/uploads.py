@@ -11,6 +11,9 @@ from serving.gateway.images import NotAnImage, TooManyPixels, open_image, read_l
 from serving.gateway.ink import NoInk
 from serving.gateway.manifest import ImageFormat
 from serving.gateway.settings import Settings
+from serving.gateway.waits import Away
+
+LIGHT_PIXELS = 65_536  # of a request: more take milliseconds to decode, in which others go on
 
 
 class Upload(NamedTuple):
@@ -20,10 +23,10 @@ class Upload(NamedTuple):
     data: bytes
 
 
-def frame_uploads(uploads: Sequence[Upload], image: ImageFormat, settings: Settings) -> list[bytes]:
+def frame_uploads(uploads: Sequence[Upload], image: ImageFormat, settings: Settings, away: Away) -> list[bytes]:
     """Return the pixels of each; raise TooLarge or Unprocessable, naming its place, for one that cannot be read.
 
-    The headers of all are looked at before any is decoded.
+    The headers of all are looked at before any is decoded; many pixels are by `away`.
     """
     opened = [_open(upload, settings.max_pixels) for upload in uploads]
     pixels = sum(each.width * each.height for each in opened)
@@ -31,7 +34,8 @@ def frame_uploads(uploads: Sequence[Upload], image: ImageFormat, settings: Setti
         raise TooLarge(
             f"The images have {pixels:,} pixels together; at most {settings.max_request_pixels:,} are decoded."
         )
-    return [_frame(upload.place, each, image) for upload, each in zip(uploads, opened, strict=True)]
+    places = [upload.place for upload in uploads]
+    return _frame_all(places, opened, image) if pixels <= LIGHT_PIXELS else away(_frame_all, places, opened, image)
 
 
 def unprocessable(place: str, detail: str) -> Unprocessable:
@@ -46,6 +50,10 @@ def _open(upload: Upload, max_pixels: int) -> Image.Image:
         raise unprocessable(upload.place, str(error)) from error
     except TooManyPixels as error:
         raise TooLarge(str(error), [Fault(upload.place, str(error))]) from error
+
+
+def _frame_all(places: list[str], opened: list[Image.Image], image: ImageFormat) -> list[bytes]:
+    return [_frame(place, each, image) for place, each in zip(places, opened, strict=True)]
 
 
 def _frame(place: str, opened: Image.Image, image: ImageFormat) -> bytes:

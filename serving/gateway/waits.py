@@ -7,6 +7,12 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 
+class Away(Protocol):
+    """What calls a function that takes long, and returns what that does, while other requests go on."""
+
+    def __call__(self, function: Callable[..., T], *arguments: Any) -> T: ...  # noqa: D102
+
+
 class Event(Protocol):
     """What `threading.Event` is; `set` may be called by any thread."""
 

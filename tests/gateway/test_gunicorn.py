@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from PIL import Image
 
 from tests.conftest import ROOT
 from tests.gateway.conftest import MANIFEST
@@ -24,6 +25,7 @@ from tests.gateway.model_server import FakeModelServer
 pytestmark = pytest.mark.slow
 MOST_RESIDENT = 100e6  # bytes, of a worker
 RAW = {"Content-Type": "application/octet-stream"}
+WEBP = {"Content-Type": "image/webp"}
 
 
 @pytest.fixture
@@ -124,3 +126,19 @@ print([name for name in sys.modules if name.split(".")[0] in ("tensorflow", "ker
         [sys.executable, "-c", program, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare"])
+def test_others_are_answered_while_large_images_are_decoded(
+    manifest_folder: Path, fake_server: FakeModelServer, path: str
+) -> None:
+    large = encode(Image.new("RGB", (4990, 4990), "white"), "WEBP", lossless=True)
+    gateway = Gateway(manifest_folder, fake_server.address, workers=1)
+    with ThreadPoolExecutor() as pool, requests.Session() as session:
+        posts = [pool.submit(requests.post, gateway.url + path, data=large, headers=WEBP) for _ in range(3)]
+        meanwhile = 0
+        while not all(post.done() for post in posts):
+            meanwhile += session.post(gateway.url + "/predict", data=bytes(784), headers=RAW).ok
+    assert [post.result().status_code for post in posts] == [422] * 3  # it is blank
+    gateway.stop()
+    assert meanwhile > 10

@@ -38,7 +38,7 @@ def compare(query: CompareQuery, header: Headers) -> Response:
     with services.in_flight:
         manifest = services.manifest.current()
         variants = _chosen(manifest, query.variants)
-        images = read_images(request, manifest.image, services.settings)
+        images = read_images(request, manifest.image, services.settings, services.waits.way.away)
         record().images = images.count
         until = time.monotonic() + services.settings.deadline_ms / 1000
         by_variant = [_ask(services, manifest, variant, images, until) for variant in variants]

@@ -53,7 +53,7 @@ def predict(query: PredictQuery, header: Headers) -> Response:
             chosen: Variant | routing.Exposure = _sampled(manifest, snapshot, query)
         else:
             chosen = routing.choose(manifest, snapshot, query.variant, query.experiment, header.unit_id or log.id)
-        images = read_images(request, manifest.image, services.settings)
+        images = read_images(request, manifest.image, services.settings, services.waits.way.away)
         log.images = images.count
         key = _key()
         if isinstance(chosen, routing.Exposure):
