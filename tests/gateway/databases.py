@@ -21,12 +21,20 @@ class PostgreSQL:
         self.url: str = server.get_uri()
 
     def restart(self) -> None:
-        """End all its processes at once, without a chance to write anything, and start it again."""
+        """Kill it, and start it again."""
+        self.kill()
+        self.start()
+
+    def kill(self) -> None:
+        """End all its processes at once, without a chance to write anything."""
         parent = psutil.Process(self._server.get_pid())
         processes = [parent, *parent.children(recursive=True)]
         for process in processes:
             process.kill()
         psutil.wait_procs(processes, timeout=20)
+
+    def start(self) -> None:
+        """Start it again."""
         self._server.ensure_postgres_running()
 
 

@@ -1,0 +1,50 @@
+"""The manifest is replaced, truncated or missing, or a variant withdrawn."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.gateway.conftest import MANIFEST
+from tests.gateway.faults.load import Load, eventually
+from tests.gateway.gunicorn import Gateway
+
+pytestmark = pytest.mark.slow
+
+
+def publish(folder: Path, **changes: object) -> None:
+    """Replace the manifest as the training job does."""
+    (folder / "new").write_text(json.dumps({**MANIFEST, **changes}))
+    os.replace(folder / "new", folder / "manifest.json")
+
+
+def test_what_happens_to_the_manifest_fails_no_request(gateway: Gateway, load: Load, manifest_folder: Path) -> None:
+    file = manifest_folder / "manifest.json"
+    publish(manifest_folder, default="dropout")
+    eventually(lambda: load.variants()["dropout"] >= 50, "answers of the new default")
+    for spoil in (lambda: os.truncate(file, 100), file.unlink):
+        spoil()
+        load.forget()
+        load.sees(200, 100)
+        assert set(load.variants()) == {"dropout"}
+        ready = requests.get(f"{gateway.url}/readyz", timeout=20)
+        assert ready.status_code == 200, ready.text
+    publish(manifest_folder)
+    eventually(lambda: load.variants()["plain"] >= 50, "answers of the newest default")
+    assert set(load.statuses()) == {200}
+
+
+def test_a_withdrawn_variant_is_unknown_and_missed_by_nobody_else(
+    gateway: Gateway, load: Load, manifest_folder: Path
+) -> None:
+    publish(manifest_folder, variants=MANIFEST["variants"][:1])
+    load.sees(200, 100)
+    raw = {"Content-Type": "application/octet-stream"}
+    for _ in range(10):  # whichever worker answers
+        answer = requests.post(f"{gateway.url}/predict?variant=dropout", data=bytes(784), headers=raw, timeout=20)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            404, "There is no variant 'dropout'; there are plain.",
+        )  # fmt: skip
+    assert set(load.statuses()) == {200}
