@@ -118,6 +118,9 @@ demo: $(VENV)/.dev data ## An experiment of l2 against dropout_l2 on the test im
 verify-durability: $(VENV)/.dev ## Kill workers and databases 50 times under load: is every acknowledged label there?
 	$(BIN)/python -m benchmarks.durability
 
+attack: $(VENV)/.dev ## 5,000 requests made up from the API's description, 100,000 damaged images and bombs: what is answered, what breaks
+	$(BIN)/python -m benchmarks.attack $(ARGS)
+
 verify-experiments: $(VENV)/.dev ## 400 A/A experiments through the API: false decisions; images to a decision at 1.0 % against 0.7 % error
 	$(BIN)/python -m benchmarks.simulation
 
@@ -144,4 +147,4 @@ bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and o
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help attack api-key test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

@@ -1,0 +1,34 @@
+"""No input breaks a running gateway; `make attack` looks for much longer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.attack import api, images
+from tests.gateway.attack.images import MOST_MEMORY
+from tests.gateway.gunicorn import Gateway
+from tests.gateway.model_server import FakeModelServer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def gateway(manifest_folder: Path, fake_server: FakeModelServer) -> Iterator[Gateway]:
+    running = Gateway(manifest_folder, fake_server.address, quiet=True)
+    yield running
+    running.stop()
+
+
+def test_every_answer_is_as_the_api_is_described(gateway: Gateway, tmp_path: Path) -> None:
+    came = api.attack(gateway, examples=15, report=tmp_path / "report.json")
+    assert came.failures == ""
+    assert came.cases > 1000
+    assert len(gateway.workers()) == 2
+
+
+def test_damaged_images_and_bombs_are_refused_or_read(gateway: Gateway) -> None:
+    came = images.attack(gateway, count=2000)
+    assert came.faults == []
+    assert came.statuses.keys() == images.STATED
+    assert (came.lost, came.peak < MOST_MEMORY) == (0, True)
