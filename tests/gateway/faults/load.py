@@ -60,7 +60,7 @@ class Load:
 
     def sees(self, status: int, times: int) -> None:
         """Wait until so many requests have ended in `status` since the last `forget`."""
-        eventually(lambda: self.statuses()[status] >= times, f"{times} × {status}, not {self.statuses()}")
+        eventually(lambda: self.statuses()[status] >= times, f"{times} × {status}")
 
     def recovers(self, seconds: float) -> None:
         """Wait until 50 requests in a row have succeeded, the first of them within `seconds`; begin anew."""

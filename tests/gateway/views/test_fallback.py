@@ -73,7 +73,7 @@ def test_control_stands_in_for_an_arm(client: FlaskClient, fake_server: FakeMode
 def test_the_default_stands_in_where_no_arm_answers(
     make_client: MakeClient, manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
-    variants = [*MANIFEST["variants"], variant("spare")]
+    variants = [variant(name) for name in ("plain", "dropout", "spare")]
     (manifest_folder / "manifest.json").write_text(json.dumps({**MANIFEST, "default": "spare", "variants": variants}))
     client = make_client()
     start(client)
