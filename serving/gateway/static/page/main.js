@@ -19,30 +19,39 @@ let opened = null; // its name; "" if it could not be loaded
 let module;
 
 function header() {
-  const [header, banner, skip] = ["header", "#banner", ".skip"].map((where) => document.querySelector(where));
-  skip.textContent = t("nav.skip");
+  document.querySelector(".skip").textContent = t("nav.skip");
   render(
     html`
       <a class="brand" href=${href("draw")}>dropserve</a>
       <nav aria-label=${t("nav.label")}>
-        ${VIEWS.map((name) => html`<a href=${href(name)} aria-current=${name === opened ? "page" : nothing}>${t(`nav.${name}`)}</a>`)}
+        ${VIEWS.map((name) => html`
+          <a href=${href(name)} aria-current=${name === opened ? "page" : nothing}>${t(`nav.${name}`)}</a>`)}
         <a href="/docs">${t("nav.api")}</a>
       </nav>
       <label>${t("nav.language")}
         <select @change=${(event) => chooseLanguage(event.target.value).then(renderAll)}>
-          ${Object.entries(LANGUAGES).map(([tag, name]) => html`<option value=${tag} lang=${tag} ?selected=${tag === current()}>${name}</option>`)}
+          ${Object.entries(LANGUAGES).map(([tag, name]) => html`
+            <option value=${tag} lang=${tag} ?selected=${tag === current()}>${name}</option>`)}
         </select>
       </label>
       <label>${t("nav.theme")}
         <select @change=${(event) => chooseTheme(event.target.value)}>
-          ${THEMES.map((name) => html`<option value=${name} ?selected=${name === theme()}>${t(`theme.${name}`)}</option>`)}
+          ${THEMES.map((name) => html`
+            <option value=${name} ?selected=${name === theme()}>${t(`theme.${name}`)}</option>`)}
         </select>
       </label>
     `,
-    header,
+    document.querySelector("header"),
   );
-  const { kind, detail } = connection.state();
-  render(kind === "ready" ? "" : html`<p><strong>${t(`connection.${kind}`)}</strong> ${t("connection.retrying")}</p><p class="detail">${detail}</p>`, banner);
+  render(banner(connection.state()), document.querySelector("#banner"));
+}
+
+function banner({ kind, detail }) {
+  if (kind === "ready") return nothing;
+  return html`
+    <p><strong>${t(`connection.${kind}`)}</strong> ${t("connection.retrying")}</p>
+    <p class="detail">${detail}</p>
+  `;
 }
 
 function renderAll() {

@@ -46,7 +46,8 @@ export class Feedback {
         <p class="who">${who ? t(who.experiment ? "draw.byExperiment" : "draw.by", who) : ""}</p>
         <div role="group" aria-label=${t("draw.itWas")}>
           <span>${t("draw.itWas")}</span>
-          ${this.asking.classes.map((each) => html`<button type="button" aria-pressed=${each === this.given} @click=${() => this.give(each)}>${each}</button>`)}
+          ${this.asking.classes.map((each) => html`
+            <button type="button" aria-pressed=${each === this.given} @click=${() => this.give(each)}>${each}</button>`)}
         </div>
         ${this.error ? problem(this.error) : ""}
       </div>

@@ -53,7 +53,6 @@ export default {
   "draw.itWas": "It was a",
   "draw.thanks": "Thank you. It is stored that this was a {label}.",
   "variants.heading": "Variants",
-  "variants.none": "There are no variants yet. Train some: make train",
   "variants.caption": "How each was trained, how it did on the test images, and whether it answers",
   "variants.column.variant": "Variant",
   "variants.column.regularisation": "Regularisation",

@@ -53,7 +53,6 @@ export default {
   "draw.itWas": "其实是",
   "draw.thanks": "谢谢，已记录：这是 {label}。",
   "variants.heading": "模型变体",
-  "variants.none": "还没有变体。请先训练：make train",
   "variants.caption": "各变体如何训练、在测试集上的表现，以及目前是否可用",
   "variants.column.variant": "变体",
   "variants.column.regularisation": "正则化",

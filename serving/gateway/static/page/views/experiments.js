@@ -22,7 +22,8 @@ function list({ experiments }) {
   if (experiments.length === 0) return html`<p class="empty">${t("experiments.none")}</p>`;
   return html`
     <ul>
-      ${experiments.map(({ name, status, hypothesis }) => html`<li><code>${name}</code> <span class="badge">${t(`experiments.status.${status}`)}</span> ${hypothesis}</li>`)}
+      ${experiments.map(({ name, status, hypothesis }) => html`
+        <li><code>${name}</code> <span class="badge">${t(`experiments.status.${status}`)}</span> ${hypothesis}</li>`)}
     </ul>
   `;
 }

@@ -19,7 +19,7 @@ export function open(place, { steps }) {
   function draw() {
     render(
       html`<h1 tabindex="-1">${t("variants.heading")}</h1>
-        ${shown(variants, (answer) => (answer.variants.length ? [table(answer, selected), curves(answer.variants)] : html`<p class="empty">${t("variants.none")}</p>`))}`,
+        ${shown(variants, (answer) => [table(answer, selected), curves(answer.variants)])}`,
       place,
     );
   }
@@ -39,7 +39,7 @@ function table({ variants, default: answering }, selected) {
     <div class="scroll" tabindex="0" role="region" aria-label=${t("variants.heading")}>
       <table>
         <caption>${t("variants.caption")}</caption>
-        <thead><tr>${COLUMNS.map((name) => html`<th scope="col" class=${FIGURES.includes(name) ? "figure" : ""}>${t(`variants.column.${name}`)}</th>`)}</tr></thead>
+        <thead><tr>${COLUMNS.map(column)}</tr></thead>
         <tbody>${variants.map((v) => row(v, v.name === answering, v.name === selected))}</tbody>
       </table>
     </div>
@@ -47,14 +47,21 @@ function table({ variants, default: answering }, selected) {
   `;
 }
 
+function column(name) {
+  const kind = FIGURES.includes(name) ? "figure" : "";
+  return html`<th scope="col" class=${kind}>${t(`variants.column.${name}`)}</th>`;
+}
+
 function row({ name, title, version, parameters, regularisation, test, live }, answers, selected) {
-  const good = live.state === "AVAILABLE";
   return html`
     <tr class=${selected ? "selected" : ""} aria-current=${selected ? "true" : nothing}>
-      <th scope="row"><code>${name}</code> ${answers ? html`<span class="badge">${t("variants.default")}</span>` : ""}<br><span class="note">${title}</span></th>
+      <th scope="row">
+        <code>${name}</code> ${answers ? html`<span class="badge">${t("variants.default")}</span>` : ""}
+        <div class="note">${title}</div>
+      </th>
       <td class="figure">${percent(test.accuracy, 2)}</td>
       <td class="figure">${number(test.ece, 4)}</td>
-      <td><span class="state ${good ? "good" : "bad"}">${good ? "●" : "▲"} ${live.state}</span>${live.detail ? html`<br><span class="note">${live.detail}</span>` : ""}</td>
+      <td>${state(live)}</td>
       <td class="figure">${number(test.loss, 4)}</td>
       <td>${regulariser(regularisation)}</td>
       <td class="figure">${number(parameters)}</td>
@@ -63,9 +70,17 @@ function row({ name, title, version, parameters, regularisation, test, live }, a
   `;
 }
 
+function state({ state, detail }) {
+  const good = state === "AVAILABLE";
+  return html`
+    <span class="state ${good ? "good" : "bad"}">${good ? "●" : "▲"} ${state}</span>
+    <div class="note">${detail}</div>
+  `;
+}
+
 function regulariser({ dropout, l2, weight_decay: decay }) {
   const parts = [];
-  if (dropout) parts.push(t("variants.dropout", { kind: dropout.kind, rate: number(dropout.rate, 3), schedule: dropout.schedule }));
+  if (dropout) parts.push(t("variants.dropout", { ...dropout, rate: number(dropout.rate, 3) }));
   if (l2) parts.push(t("variants.l2", { l2: number(l2, 6) }));
   if (decay) parts.push(t("variants.decay", { decay: number(decay, 6) }));
   return parts.join(" + ") || t("variants.noRegularisation");
@@ -80,15 +95,17 @@ function curves(variants) {
     points: history.map(({ step, accuracy }) => [step, Math.max(1 - accuracy, ERRORS[0])]),
   }));
   const longest = Math.max(...lines.flatMap(({ points }) => points.map(([step]) => step)));
-  const thousands = Array.from({ length: 5 }, (_, i) => (i * Math.max(4, Math.ceil(longest / 1000) * 1000)) / 4);
-  const lowest = Math.min(...lines.flatMap(({ points }) => points.map(([, error]) => error)));
+  const lowest = Math.min(0.5, ...lines.flatMap(({ points }) => points.map(([, error]) => error)));
+  const steps = [0, 1, 2, 3, 4].map((quarter) => (quarter * Math.max(4, Math.ceil(longest / 1000) * 1000)) / 4);
+  const below = ERRORS.findLastIndex((error) => error <= lowest);
+  const format = (share) => percent(share, share < 0.1 ? 1 : 0);
   return html`
     <h2>${t("variants.curves")}</h2>
     ${chart({
       label: t("variants.curves.label"),
       caption: t("variants.curves.caption"),
-      x: { label: t("variants.curves.step"), ticks: thousands, format: (step) => number(step) },
-      y: { label: t("variants.curves.error"), ticks: ERRORS.slice(Math.max(0, ERRORS.findIndex((e) => e > lowest) - 1)), format: (share) => percent(share, share < 0.1 ? 1 : 0), log: true },
+      x: { label: t("variants.curves.step"), ticks: steps, format: (step) => number(step) },
+      y: { label: t("variants.curves.error"), ticks: ERRORS.slice(below), format, log: true },
       lines,
     })}
   `;
