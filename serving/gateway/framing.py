@@ -44,7 +44,8 @@ def _extent(profile: NDArray) -> tuple[int, int]:
     steps = np.diff(inked)
     starts, ends = np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
     # Between one start and the next there is nothing but the mark and a gap of zeros.
-    large = np.flatnonzero(np.add.reduceat(profile, starts) > SPECK * profile.sum())
+    sizes = np.add.reduceat(profile, starts)
+    large = np.flatnonzero(sizes >= min(SPECK * profile.sum(), sizes.max()))  # a comb may have specks alone
     return int(starts[large[0]]), int(ends[large[-1]])
 
 

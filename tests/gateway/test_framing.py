@@ -88,3 +88,9 @@ def test_mnist_itself_stays_as_it_is() -> None:
     images = np.frombuffer(MNIST.read_bytes()[16:], np.uint8).reshape(-1, 28, 28)
     same = sum(np.array_equal(framed(image), image) for image in images)
     assert same > 0.99 * len(images)
+
+
+def test_a_comb_of_many_marks_none_of_which_is_large_is_framed() -> None:
+    comb = np.full((1, 127, 1), 255, np.float32)
+    comb[:, 1::2] = 0
+    assert frame_mnist(comb, 28, 28).any()
