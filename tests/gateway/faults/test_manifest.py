@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from tests.gateway.conftest import MANIFEST, variant
+from tests.gateway.faults.conftest import StandIn
 from tests.gateway.faults.load import Load, eventually
 from tests.gateway.gunicorn import Gateway
 
@@ -29,12 +30,19 @@ def test_what_happens_to_the_manifest_fails_no_request(gateway: Gateway, load: L
         load.forget()
         load.sees(200, 100)
         assert set(load.variants()) == {"dropout"}
-        for _ in range(10):  # whichever worker answers, one that no request has reached before too
-            ready = requests.get(f"{gateway.url}/readyz", timeout=20)
-            assert ready.status_code == 200, ready.text
+        assert requests.get(f"{gateway.url}/readyz", timeout=20).status_code == 200
     publish(manifest_folder)
     eventually(lambda: load.variants()["plain"] >= 50, "answers of the newest default")
     assert set(load.statuses()) == {200}
+
+
+def test_a_manifest_that_is_damaged_before_the_first_request_was_read_before(
+    manifest_folder: Path, model_server: StandIn
+) -> None:
+    gateway = Gateway(manifest_folder, model_server.address, quiet=True, workers=1)
+    os.truncate(manifest_folder / "manifest.json", 100)
+    assert requests.get(f"{gateway.url}/readyz", timeout=20).status_code == 200
+    assert gateway.stop() == 0
 
 
 def test_a_withdrawn_variant_is_unknown_and_missed_by_nobody_else(
