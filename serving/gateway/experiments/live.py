@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
 FIRST_LOOK_SECONDS = 1.0  # that the first request waits; later ones never do
+LAST_SECONDS = 5.0  # for a look that is under way when the worker ends
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Live:
         self._store = store
         self._then = then
         self._snapshot = Snapshot()
-        self._started = threading.Event()
+        self._thread: threading.Thread | None = None
         self._looked = threading.Event()
         self._stop = threading.Event()
         self._looking = threading.Lock()
@@ -79,15 +80,17 @@ class Live:
                 self._snapshot = _look(connection)
         return self._snapshot
 
-    def stop(self) -> None:
-        """Stop looking."""
+    def close(self) -> None:
+        """Stop looking, and wait LAST_SECONDS at most for a look that is under way."""
         self._stop.set()
+        if self._thread is not None:
+            self._thread.join(LAST_SECONDS)
 
     def _start(self) -> None:
         with self._starting:
-            if not self._started.is_set():
-                self._started.set()
-                threading.Thread(target=self._watch, name="live", daemon=True).start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
+                self._thread.start()
 
     def _watch(self) -> None:
         while not self._stop.is_set():

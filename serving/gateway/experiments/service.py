@@ -21,7 +21,7 @@ class Experiments:
 
     def close(self) -> None:
         """Finish what is under way and write what waits; for the end of a worker."""
-        self.live.stop()
+        self.live.close()
         self.shadow.close()
         self.recorder.close()
         self.store.close()
