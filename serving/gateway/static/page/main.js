@@ -101,10 +101,10 @@ function place() {
   return element;
 }
 
-/** Tell that a view could not be loaded; it is tried again when the connection recovers. */
+/** Tell that a view could not be loaded. A browser may hold on to that until the page is loaded anew. */
 function missing() {
   header();
-  render(problem({ status: 0 }, follow), place());
+  render(problem({ status: 0 }, () => location.reload()), place());
   opened = "";
   connection.failed();
 }
@@ -120,7 +120,7 @@ function stylesheet(name) {
 
 await loadLanguage();
 connection.events.addEventListener("changed", header);
-connection.events.addEventListener("recovered", () => opened || follow());
+connection.events.addEventListener("recovered", () => opened || location.reload());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => window.dispatchEvent(new Event("themechange")));
 window.addEventListener("hashchange", follow);
 document.querySelector(".skip").addEventListener("click", (event) => {
