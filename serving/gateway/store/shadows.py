@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
 
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.store import insert
@@ -88,9 +88,14 @@ def unqueue(connection: Connection, keys: Sequence[str]) -> None:
 
 def queued(connection: Connection, experiment: int, most: int) -> Sequence[Row]:
     """Return unlabelled images on which the arms disagree, the most useful first."""
-    query = select(shadows).where(shadows.c.experiment_id == experiment, QUEUED, shadows.c.at >= _oldest())
+    query = select(shadows).where(*_waiting(experiment))
     query = query.order_by(shadows.c.usefulness.desc(), shadows.c.prediction).limit(most)
     return connection.execute(query).all()
+
+
+def count_queued(connection: Connection, experiment: int) -> int:
+    """Return how many images `queued` would return if it returned all."""
+    return connection.execute(select(func.count()).select_from(shadows).where(*_waiting(experiment))).scalar_one()
 
 
 def forget_old_pixels(connection: Connection) -> None:
@@ -101,6 +106,10 @@ def forget_old_pixels(connection: Connection) -> None:
 def delete_before(connection: Connection, moment: float) -> int:
     """Delete what the arms said before `moment`, and return of how many images; counts stay."""
     return connection.execute(delete(shadows).where(shadows.c.at < moment)).rowcount
+
+
+def _waiting(experiment: int) -> tuple[ColumnElement[bool], ...]:
+    return shadows.c.experiment_id == experiment, QUEUED, shadows.c.at >= _oldest()
 
 
 def _oldest() -> float:

@@ -68,6 +68,7 @@ blueprint = APIBlueprint("reports", __name__, abp_tags=[Tag(name="experiments")]
     "/experiments/<name>/report", operation_id="report",
     responses={200: ReportAnswer, **problems(NotFound, Unavailable)},
 )  # fmt: skip
+    waiting: int = Field(description="How many there are in all")
 def report(path: NamedPath) -> Response:
     """Say what an experiment has shown until now; it may be looked at as often as wanted."""
     with gateway().experiments.store.read() as connection:
@@ -83,11 +84,13 @@ def disagreements(path: NamedPath, query: QueueQuery) -> Response:
     image = gateway().manifest.current().image
     with gateway().experiments.store.read() as connection:
         found = lifecycle.find(connection, path.name)
-        # An archived experiment takes no labels.
-        waiting = [] if found.status == "archived" else shadows.queued(connection, found.id, query.limit)
+        if found.status == "archived":  # it takes no labels
+            return send({"experiment": path.name, "waiting": 0, "disagreements": []})
+        waiting = shadows.count_queued(connection, found.id)
+        queued = shadows.queued(connection, found.id, query.limit)
     variants = ExperimentSpec.model_validate(found.spec).variants
-    shown = [_disagreement(row, variants, image) for row in waiting if len(row.pixels) == image.pixels]
-    return send({"experiment": path.name, "disagreements": shown})
+    shown = [_disagreement(row, variants, image) for row in queued if len(row.pixels) == image.pixels]
+    return send({"experiment": path.name, "waiting": waiting, "disagreements": shown})
 
 
 def _disagreement(row: Any, variants: list[str], image: ImageFormat) -> dict[str, Any]:
