@@ -21,7 +21,7 @@ def requests_a_second(port: int, request: bytes, connections: int, seconds: floa
             head, _, body = key.data.recv(LARGEST_ANSWER).partition(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 200 "):
                 raise RuntimeError(f"the gateway answered {(head + body)[:500]!r}")
-            missing = _length(head) - len(body)
+            missing = content_length(head) - len(body)
             while missing > 0:
                 missing -= len(key.data.recv(LARGEST_ANSWER))
             answers += 1
@@ -38,5 +38,6 @@ def post(path: str, body: bytes, content_type: str) -> bytes:
     return head.encode() + body
 
 
-def _length(head: bytes) -> int:
+def content_length(head: bytes) -> int:
+    """Return how long the body after a response's head is, in bytes."""
     return int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])

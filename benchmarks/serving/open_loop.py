@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.http_load import content_length
+
 LARGEST_READ = 65_536
 HEAD_END = b"\r\n\r\n"
 BROKEN = 0  # stands where there is no status, because the connection ended before its answer
@@ -64,7 +66,7 @@ class Connection:
             return BROKEN
         self._unread += received
         head, end, body = self._unread.partition(HEAD_END)
-        if not end or len(body) < _content_length(head):
+        if not end or len(body) < content_length(head):
             return None
         return int(head.split(b" ", 2)[1])
 
@@ -116,7 +118,3 @@ class Load:
                 seen.statuses[status] += 1
                 seen.times.append(time.perf_counter() - connection.due)
                 self._free.append(self._waiting.pop(each))
-
-
-def _content_length(head: bytes) -> int:
-    return int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])

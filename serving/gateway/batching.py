@@ -139,7 +139,12 @@ class Batcher:
         try:
             with self._tracing.call(lane.model, [waiting.span for waiting in batch]) as metadata:
                 answer = self._server.predict(
-                    lane.model, lane.signature, _together(batch), lane.samples, max(0.0, timeout), metadata
+                    lane.model,
+                    lane.signature,
+                    _together(batch),
+                    lane.samples,
+                    timeout=max(0.0, timeout),
+                    metadata=metadata,
                 )
             parts = _apart(answer, batch)
         except BadGateway as error:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from serving.gateway.errors import BadGateway, DeadlineExceeded, Unavailable
 from serving.gateway.metrics import Metrics
-from serving.gateway.tf_serving.client import Answer, Metadata, ModelServer
-from serving.gateway.tf_serving.messages import Images
+from serving.gateway.tf_serving import wire_pb2 as wire
+from serving.gateway.tf_serving.client import Metadata, ModelServer
 
 logger = logging.getLogger(__name__)
 
@@ -79,15 +79,9 @@ class GuardedModelServer(ModelServer):
         self._metrics = metrics
         self._circuits: dict[str, Circuit] = {}
 
-    def predict(
-        self,
-        model: str,
-        signature: str,
-        images: Images,
-        samples: int | None = None,
-        timeout: float | None = None,
-        metadata: Metadata | None = None,
-    ) -> Answer:
+    def _call(
+        self, model: str, request: wire.PredictRequest, images: int, timeout: float, metadata: Metadata | None
+    ) -> wire.PredictResponse:
         """Do as the client does; raise Unavailable at once while the circuit of `model` is open."""
         circuit = self._circuit(model)
         try:
@@ -96,19 +90,19 @@ class GuardedModelServer(ModelServer):
             self._metrics.refused("circuit")
             raise
         try:
-            answer = super().predict(model, signature, images, samples, timeout=timeout, metadata=metadata)
+            response = super()._call(model, request, images, timeout, metadata)
         except Unavailable as error:
             circuit.failed(error.detail)
             raise
         except DeadlineExceeded as error:
-            if timeout is None or timeout > self._deadline / 2:  # with less, the time was lost before the call
+            if timeout > self._deadline / 2:  # with less, the time was lost before the call
                 circuit.failed(error.detail)
             raise
         except BadGateway:  # it does answer
             circuit.worked()
             raise
         circuit.worked()
-        return answer
+        return response
 
     def refusal(self, model: str) -> str:
         """Return why `model` would not be asked at this moment, nothing if it would."""

@@ -24,6 +24,8 @@ class Refusal(NamedTuple):
     title: str
 
 
+OF_CHUNKS = (errors.InvalidChunkSize, errors.InvalidChunkExtension, errors.ChunkMissingTerminator)
+OF_BODIES = (TooSlow, *OF_CHUNKS)
 # The first that fits the exception.
 REFUSALS: tuple[tuple[tuple[type[Exception], ...], Refusal], ...] = (
     ((TooSlow,), Refusal(408, "Request Timeout")),
@@ -31,17 +33,8 @@ REFUSALS: tuple[tuple[tuple[type[Exception], ...], Refusal], ...] = (
     ((errors.ExpectationFailed,), Refusal(417, "Expectation Failed")),
     ((errors.LimitRequestHeaders,), Refusal(431, "Request Header Fields Too Large")),
     ((errors.UnsupportedTransferCoding,), Refusal(501, "Not Implemented")),
-    (
-        (
-            errors.ParseException,
-            errors.InvalidChunkSize,
-            errors.InvalidChunkExtension,
-            errors.ChunkMissingTerminator,
-        ),
-        Refusal(400, "Bad Request"),
-    ),
+    ((errors.ParseException, *OF_CHUNKS), Refusal(400, "Bad Request")),
 )
-OF_BODIES = (TooSlow, errors.InvalidChunkSize, errors.InvalidChunkExtension, errors.ChunkMissingTerminator)
 SURPRISE = Refusal(500, "Internal Server Error")
 
 

@@ -8,8 +8,9 @@ from flask.testing import FlaskClient
 
 from serving.gateway.tf_serving import wire_pb2 as wire
 from tests.gateway.conftest import json_of
-from tests.gateway.experiments.traffic import PAIRED, RAW, eventually, report, start
+from tests.gateway.experiments.traffic import PAIRED, RAW, report, start
 from tests.gateway.model_server import CLASSES, FakeModelServer, put
+from tests.waiting import eventually
 
 ARMS = ("plain", "dropout")  # control and challenger, which read their labels from the first and the second pixel
 

@@ -12,8 +12,9 @@ from serving.gateway.store.tables import exposures
 from serving.gateway.store.tables import shadows as table
 from tests.conftest import ROOT
 from tests.gateway.conftest import json_of
-from tests.gateway.experiments.traffic import PAIRED, eventually, label, predict, report, start
+from tests.gateway.experiments.traffic import PAIRED, label, predict, report, start
 from tests.gateway.model_server import FakeModelServer, shifted
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

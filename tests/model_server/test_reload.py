@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import predict_pb2
 
 from tests.model_server.running import Running, model_flags, running
-from tests.model_server.test_server import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

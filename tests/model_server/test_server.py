@@ -4,8 +4,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from tensorflow_serving.apis import (
 
 from tests.model_server.running import START_SECONDS, Running, connected, launch, model_flags, running
 from tests.model_server.saved_models import pixels_record, write_warmup
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -53,13 +52,6 @@ def states(server: Running, name: str) -> dict[int, int]:
     except grpc.RpcError:
         return {}
     return {one.version: one.state for one in response.model_version_status}
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 def ends(*flags: str) -> tuple[int, str]:

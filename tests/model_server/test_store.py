@@ -1,8 +1,8 @@
 """The life cycle of versions, with servables that only say when they are closed: loading is the tests' to decide."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from tensorflow_serving.config import model_server_config_pb2
 from serving.model_server.errors import ServingError
 from serving.model_server.lifecycle import State
 from serving.model_server.store import Store
+from tests import waiting
 
 SECONDS = 10
+eventually = partial(waiting.eventually, seconds=SECONDS)
 
 
 class FakeServable:
@@ -76,13 +78,6 @@ def states(store: Store, name: str) -> dict[int, int]:
         return {one.version: one.state for one in store.statuses(model_pb2.ModelSpec(name=name))}
     except ServingError:
         return {}
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.001)
 
 
 def answering(store: Store, name: str) -> int:

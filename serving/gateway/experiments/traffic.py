@@ -30,6 +30,7 @@ class Served(NamedTuple):
     arm: int | None
     variant: Variant
     answer: Answer
+    said: list[Said]
     fallback: Fallback | None  # where it is not the assigned arm's
 
 
@@ -56,16 +57,21 @@ def serve(
             outcomes[arm] = Outcome(_milliseconds_since(started), None)
             failure = failure or error
         else:
-            outcomes[arm] = Outcome(_milliseconds_since(started), said(answer, manifest))
-            fallback = Fallback(running.arms[assigned], failure.detail) if failure else None
-            return Served(arm, variant, answer, fallback), outcomes
+            told = said(answer, manifest)
+            outcomes[arm] = Outcome(_milliseconds_since(started), told)
+            return Served(arm, variant, answer, told, _fallback(running, assigned, failure)), outcomes
     assert failure is not None
     default = manifest.variant(manifest.default)
     if default is not None and default.name not in {running.arms[arm] for arm in outcomes}:
         with suppress(GatewayError):
-            fallback = Fallback(running.arms[assigned], failure.detail)
-            return Served(None, default, ask(default), fallback), outcomes
+            answer = ask(default)
+            fallback = _fallback(running, assigned, failure)
+            return Served(None, default, answer, said(answer, manifest), fallback), outcomes
     return failure, outcomes
+
+
+def _fallback(running: Running, assigned: int, failure: GatewayError | None) -> Fallback | None:
+    return Fallback(running.arms[assigned], failure.detail) if failure else None
 
 
 def said(answer: Answer, manifest: Manifest) -> list[Said]:

@@ -54,7 +54,7 @@ class ModelServer:
     """A client of one model server; the connection is made at the first call, so after any fork."""
 
     def __init__(self, address: str, deadline: float, report: Report | None = None) -> None:
-        """Prepare for the server at `address`; none lasts longer than `deadline` seconds; `report` learns of it."""
+        """Prepare for the server at `address`; no call lasts longer than `deadline` seconds; `report` learns of all."""
         self._address = address
         self._deadline = deadline
         self._report = report
@@ -77,7 +77,7 @@ class ModelServer:
         Raise a GatewayError where there is no usable answer.
         """
         request = predict_request(model, signature, images, samples)
-        response = self._predict(model, request, images.count, self._deadline if timeout is None else timeout, metadata)
+        response = self._call(model, request, images.count, self._deadline if timeout is None else timeout, metadata)
         try:
             outputs = {name: read_floats(tensor) for name, tensor in response.outputs.items()}
         except ValueError as error:
@@ -102,9 +102,10 @@ class ModelServer:
         newest = versions[-1]
         return State(wire.ModelVersionStatus.State.Name(newest.state), newest.version, newest.status.error_message)
 
-    def _predict(
+    def _call(
         self, model: str, request: wire.PredictRequest, images: int, timeout: float, metadata: Metadata | None
     ) -> wire.PredictResponse:
+        """Make one Predict call and return the response; raise a GatewayError where there is none."""
         started, status = time.perf_counter(), grpc.StatusCode.OK
         try:
             return self._method(PREDICT)(request, timeout=timeout, metadata=metadata)

@@ -33,9 +33,9 @@ def readyz() -> Response:
     server = gateway().model_server
     names = [variant.name for variant in gateway().manifest.current().variants]
     faults = [
-        Fault(pointer("variants", name), f"{live.state} {live.detail or server.refusal(name)}".strip())
+        Fault(pointer("variants", name), f"{live.state} {live.detail or refusal}".strip())
         for name, live in zip(names, server.states(names), strict=True)
-        if live.state != AVAILABLE or server.refusal(name)
+        if (refusal := server.refusal(name)) or live.state != AVAILABLE
     ]
     if faults:
         raise Unavailable("Not ready: " + "; ".join(f"{fault.pointer} is {fault.detail}" for fault in faults), faults)

@@ -97,8 +97,7 @@ def _expose(
         arm, exposed = served.arm, None
         if arm is not None:
             exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, arm)
-        said = traffic.said(served.answer, manifest)
-        ids = _ids(snapshot, key, said, served.variant, served.answer.version, exposed)
+        ids = _ids(snapshot, key, served.said, served.variant, served.answer.version, exposed)
     exposure = traffic.exposure(key, running, assignment, arm, outcomes, images.count)
     if running.paired:
         services.experiments.shadow.submit(Job(running, manifest, images, outcomes, exposure, ids))

@@ -33,13 +33,17 @@ def _finish(response: Response) -> Response:
     response.headers.add(HEADER, done.id)
     if done.variant:
         response.headers.add("X-Variant", done.variant)
-    rule = request.url_rule
-    path = rule.rule if rule else UNKNOWN_PATH
     seconds = time.perf_counter() - done.started
-    services.metrics.answered(path, done.variant, done.version, response.status_code, seconds, done.images)
+    services.metrics.answered(route(), done.variant, done.version, response.status_code, seconds, done.images)
     if services.settings.logs_access:
         write_access(_line(done, response, seconds))
     return response
+
+
+def route() -> str:
+    """Return the pattern of the request's path, UNKNOWN_PATH for one that is none of the API's."""
+    rule = request.url_rule
+    return rule.rule if rule else UNKNOWN_PATH
 
 
 def _line(done: RequestRecord, response: Response, seconds: float) -> dict[str, Any]:

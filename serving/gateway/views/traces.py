@@ -4,7 +4,7 @@ from flask import Flask, Response, g, request
 
 from serving.gateway.spans import Attributes, Spans
 from serving.gateway.views.context import record
-from serving.gateway.views.request_log import UNKNOWN_PATH
+from serving.gateway.views.request_log import route
 
 
 def register(app: Flask, spans: Spans) -> None:
@@ -15,16 +15,15 @@ def register(app: Flask, spans: Spans) -> None:
         record().trace_id = g.span.trace_id
 
     def end(response: Response) -> Response:
-        done = record()
-        route = request.url_rule.rule if request.url_rule else UNKNOWN_PATH
+        done, path = record(), route()
         attributes: Attributes = {
-            "http.route": route,
+            "http.route": path,
             "dropserve.request_id": done.id,
             "dropserve.variant": done.variant,
             "dropserve.version": done.version,
             "dropserve.images": done.images,
         }
-        spans.end(g.span, f"{request.method} {route}", response.status_code, attributes)
+        spans.end(g.span, f"{request.method} {path}", response.status_code, attributes)
         return response
 
     app.before_request(begin)

@@ -5,8 +5,9 @@ from flask.testing import FlaskClient
 
 from serving.gateway.experiments.judge import judge
 from tests.gateway.conftest import json_of
-from tests.gateway.experiments.traffic import PAIRED, eventually, label, predict, report, start
+from tests.gateway.experiments.traffic import PAIRED, label, predict, report, start
 from tests.gateway.model_server import FakeModelServer, shifted
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

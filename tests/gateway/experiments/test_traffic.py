@@ -16,7 +16,6 @@ from tests.gateway.experiments.traffic import (
     RAW,
     SPLIT,
     act,
-    eventually,
     images,
     label,
     predict,
@@ -25,6 +24,7 @@ from tests.gateway.experiments.traffic import (
 )
 from tests.gateway.model_server import FakeModelServer, shifted
 from tests.gateway.recount import kept, problems
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

@@ -1,7 +1,5 @@
 """Traffic for tests of experiments, through the WSGI application."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ SPLIT = {
     "arms": [{"variant": "plain", "weight": 0.5}, {"variant": "dropout", "weight": 0.5}],
 }  # fmt: skip
 PAIRED = {**SPLIT, "paired": True}
-SECONDS = 20
 
 
 def images(*labels: int) -> bytes:
@@ -58,12 +55,3 @@ def report(client: FlaskClient, name: str = "test") -> Any:
     answer = client.get(f"/experiments/{name}/report")
     assert answer.status_code == 200, answer.text
     return json_of(answer)
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    """Return what `look` returns as soon as it is true."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found

@@ -3,15 +3,18 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import requests
+
+from tests import waiting
 
 THREADS = 4
 PAUSE = 0.01  # seconds between an answer and the next request of a thread
 BROKEN = 0  # stands where there is no status, because the connection ended before its answer
 SECONDS = 30.0
+eventually = partial(waiting.eventually, seconds=SECONDS)
 
 
 class Seen(NamedTuple):
@@ -85,11 +88,3 @@ class Load:
     def longest(self) -> float:
         """Return how many seconds the slowest answer took since then."""
         return max(each.seconds for each in list(self._seen))
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    """Wait until `condition` holds, for SECONDS at most."""
-    until = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(PAUSE)

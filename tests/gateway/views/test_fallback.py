@@ -10,8 +10,9 @@ from flask.testing import FlaskClient
 from serving.gateway.store.tables import exposures
 from serving.gateway.views.answers import PredictAnswer
 from tests.gateway.conftest import ADMIN, MANIFEST, MakeClient, json_of, variant
-from tests.gateway.experiments.traffic import eventually, start
+from tests.gateway.experiments.traffic import start
 from tests.gateway.model_server import FakeModelServer
+from tests.waiting import eventually
 
 RAW = "application/octet-stream"
 NOT_LOADED = "The model server has not loaded variant 'dropout'; try again shortly."
