@@ -58,6 +58,7 @@ class DisagreementsAnswer(BaseModel):
     """Unlabelled images on which the arms disagree; those come first of which every arm is sure."""
 
     experiment: str
+    waiting: int = Field(description="How many there are in all")
     disagreements: list[Disagreement]
 
 
@@ -68,7 +69,6 @@ blueprint = APIBlueprint("reports", __name__, abp_tags=[Tag(name="experiments")]
     "/experiments/<name>/report", operation_id="report",
     responses={200: ReportAnswer, **problems(NotFound, Unavailable)},
 )  # fmt: skip
-    waiting: int = Field(description="How many there are in all")
 def report(path: NamedPath) -> Response:
     """Say what an experiment has shown until now; it may be looked at as often as wanted."""
     with gateway().experiments.store.read() as connection:
