@@ -1,4 +1,4 @@
-"""Look at the experiments under way, keep the first verdict, and act on it where that was asked for."""
+"""Look at the experiments under way, note how the evidence moves, keep the first verdict, and act on it if asked to."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.lifecycle import GATEWAY, Act
 from serving.gateway.experiments.live import Running, Snapshot
-from serving.gateway.store import counts, experiments, promotions
+from serving.gateway.store import counts, experiments, looks, promotions
 from serving.gateway.store.store import Store, hold
 
 logger = logging.getLogger(__name__)
@@ -49,23 +49,32 @@ class Judge:
 
 
 def judge(store: Store, name: str) -> None:
-    """Keep the verdict on an experiment if there is one and none was kept, and act on it if that was asked for."""
+    """Note what the evidence says of a running experiment if it has moved on; keep the first verdict and act on it."""
     with store.read() as connection:
         found = experiments.find(connection, name)
-        if found is None or not _verdict(connection, found):
+        if found is None or not _news(connection, found):
             return
     with store.write() as connection:
         held = experiments.find(connection, name, hold=True)
-        if held is not None and (verdict := _verdict(connection, held)):
+        if held is None or not (news := _news(connection, held)):
+            return
+        looks.note(connection, held.id, time.time(), news)
+        if verdict := _verdict(held, news):
             _keep(connection, held, verdict)
 
 
-def _verdict(connection: Connection, experiment: Row) -> dict[str, Any] | None:
-    """Return what the evidence says of a running experiment that has no verdict yet, if it is enough."""
-    if experiment.status != "running" or experiment.verdict:
+def _news(connection: Connection, experiment: Row) -> dict[str, Any] | None:
+    """Return the report of a running experiment if it brings the first verdict, or many labels since the last look."""
+    if experiment.status != "running":
         return None
     found = report(connection, experiment)
-    if found["decision"]["recommendation"] not in VERDICTS:
+    due = looks.due(connection, experiment.id, found["counts"]["labelled"])
+    return found if due or _verdict(experiment, found) else None
+
+
+def _verdict(experiment: Row, found: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a report says of an experiment that has no verdict yet, if it is enough."""
+    if experiment.verdict or found["decision"]["recommendation"] not in VERDICTS:
         return None
     return {**found["decision"], "at": found["as_of"], "labelled": found["counts"]["labelled"]}
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from serving.gateway.errors import Unavailable
 
-HEAD = "0001"  # the newest revision in migrations/versions
+HEAD = "0002"  # the newest revision in migrations/versions
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x64726F70  # any number that all gateways on one PostgreSQL agree on
 

@@ -149,6 +149,16 @@ counts = Table(
     sqlite_with_rowid=False,
 )
 
+# What the comparisons said when so many labels were in, at some of the moments at which they were looked at.
+looks = Table(
+    "looks",
+    metadata,
+    _experiment(primary_key=True),
+    Column("labelled", BigInteger, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("comparisons", JSON, nullable=False),
+)
+
 # The last row is in force; a NULL variant is the manifest's default. `parent` is the row that a rollback returns to.
 promotions = Table(
     "promotions",

@@ -11,12 +11,21 @@ from serving.gateway.errors import NotFound, Unavailable
 from serving.gateway.experiments import evidence, lifecycle
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.manifest import ImageFormat
-from serving.gateway.store import shadows
+from serving.gateway.store import looks, shadows
 from serving.gateway.views.answers import send
 from serving.gateway.views.context import gateway
+from serving.gateway.views.experiment_answers import moment
 from serving.gateway.views.parameters import NamedPath, QueueQuery
 from serving.gateway.views.pictures import data_url
 from serving.gateway.views.problems import problems
+
+
+class Look(BaseModel):
+    """What the comparisons said when so many labels were in."""
+
+    at: str
+    labelled: int
+    comparisons: list[dict[str, Any]] = Field(description="Of each comparison: variant, diff, cs and e_value")
 
 
 class ReportAnswer(BaseModel):
@@ -34,6 +43,7 @@ class ReportAnswer(BaseModel):
     guardrails: list[dict[str, Any]]
     notes: list[str]
     labels: dict[str, int] = Field(description="How many came from each source")
+    history: list[Look] = Field(description="How the comparisons have moved, the first look first")
     verdict: dict[str, Any] | None = Field(description="The first verdict that the evidence was enough for; it stands")
     decision: dict[str, Any] = Field(description="What to do now, and why")
 
@@ -72,7 +82,12 @@ blueprint = APIBlueprint("reports", __name__, abp_tags=[Tag(name="experiments")]
 def report(path: NamedPath) -> Response:
     """Say what an experiment has shown until now; it may be looked at as often as wanted."""
     with gateway().experiments.store.read() as connection:
-        return send(evidence.report(connection, lifecycle.find(connection, path.name)))
+        found = lifecycle.find(connection, path.name)
+        history = [
+            {"at": moment(look.at), "labelled": look.labelled, "comparisons": look.comparisons}
+            for look in looks.of(connection, found.id)
+        ]
+        return send({**evidence.report(connection, found), "history": history})
 
 
 @blueprint.get(
