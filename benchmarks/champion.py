@@ -78,9 +78,8 @@ def print_row(name: str, row) -> None:
 def parts(images, recipe, seeds) -> None:
     """Print how the recipe does on the held-out images, and how it does without each of its parts."""
     from training import evaluate
-    from training.champion.train import held_out
 
-    count = held_out(len(images.train_images))
+    count = recipe.held_out(len(images.train_images))
     held, labels = images.train_images[-count:], images.train_labels[-count:]
     without: dict[str, dict] = {
         "the champion's recipe": {},

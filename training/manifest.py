@@ -9,9 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from training import evaluate, export, network, population
-from training.champion.train import held_out, prediction
+from training.champion.train import prediction
 from training.data import SIDE, ImageSet
-from training.variants import CHAMPION, DEFAULT, VARIANTS, ChampionRecipe, Noise, Recipe
+from training.variants import DEFAULT, VARIANTS, ChampionRecipe, Noise, Recipe
 
 
 def export_member(
@@ -20,7 +20,7 @@ def export_member(
     """Export a trained member below `staged`, check it, and return its entry in the manifest."""
     variant = trained.member.variant
     folder = staged / variant.name
-    images = len(data.train_images) - (held_out(len(data.train_images)) if variant == CHAMPION else 0)
+    images = len(data.train_images) - recipe.held_out(len(data.train_images))
     steps = recipe.steps(images)
     predict, temperature = prediction_of(trained, data, recipe)
     noise = variant.noise
@@ -64,10 +64,9 @@ def prediction_of(
 
     The champion's is the one that fits the images that it was not trained on (Guo, Pleiss, Sun & Weinberger 2017).
     """
-    count = held_out(len(data.train_images))
-    if not isinstance(recipe, ChampionRecipe) or not count:
+    if not isinstance(recipe, ChampionRecipe):
         return network.probabilities, 1.0
-    predict = prediction(recipe)
+    predict, count = prediction(recipe), recipe.held_out(len(data.train_images))
     weights = [tf.constant(w) for w in trained.weights]
     said = predict(weights, tf.constant(data.train_images[-count:])).numpy()
     temperature = evaluate.best_temperature(said, data.train_labels[-count:])

@@ -13,16 +13,11 @@ from training.champion import upright
 from training.champion.distort import distort
 from training.data import SIDE, ImageSet
 from training.evaluate import accuracy
-from training.loop import State, adam, batch_indices
+from training.loop import Settings, State, adam, batch_indices, learning_rate_at
 from training.population import Diverged, Member, Report, Stopped, Trained, cores
 from training.variants import ChampionRecipe
 
 AT_ONCE = 1000  # images distorted by one call
-
-
-def held_out(images: int) -> int:
-    """Return how many training images, the last, the champion does not learn from: 5,000 of 60,000."""
-    return images // 12
 
 
 def train(
@@ -37,18 +32,19 @@ def train(
     The images are distorted on every core while the network learns from those before. Raise Diverged when the loss is
     NaN or infinite, Stopped soon after `stop` is set.
     """
-    count = len(data.train_images) - held_out(len(data.train_images))
+    count = len(data.train_images) - recipe.held_out(len(data.train_images))
     labels = tf.constant(data.train_labels[:count], tf.int32)
     model = network.build(SIDE * SIDE, len(data.classes), 0.0, member.seed)
     state = State.of([v.value for v in model.trainable_variables])
     averages = [tf.Variable(w) for w in state.weights]
-    learn = compile_learning(recipe, member.variant.weight_decay, count)
+    learn = compile_learning(recipe, count)
+    settings = Settings.of(member.variant, member.seed, recipe, count)
     predict = tf.function(prediction(recipe), autograph=False)
     history: list[Report] = []
     steps, reported = steps_a_draw(recipe, count), report_steps(recipe, len(data.train_images))
     for i, images in enumerate(draws(data.train_images[:count], recipe, member.seed, stop)):
         span = tf.constant(i * steps), tf.constant((i + 1) * steps)
-        loss = float(learn(state, averages, images, labels, *span, tf.constant(member.seed)))
+        loss = float(learn(state, averages, images, labels, *span, settings))
         if not math.isfinite(loss):
             raise Diverged(f"{member.variant.name}, seed {member.seed}: the loss is not a number any more in draw {i}")
         if (last := (i + 1) * steps - 1) in reported:
@@ -60,7 +56,7 @@ def train(
 
 def report_steps(recipe: ChampionRecipe, images: int) -> list[int]:
     """Return the steps after which the champion reports, for a training set of so many images."""
-    steps = steps_a_draw(recipe, images - held_out(images))
+    steps = steps_a_draw(recipe, images - recipe.held_out(images))
     reported = {*range(recipe.report_every, recipe.draws, recipe.report_every), recipe.draws}
     return [draw * steps - 1 for draw in sorted(reported)]
 
@@ -105,29 +101,24 @@ def draws(images: np.ndarray, recipe: ChampionRecipe, seed: int, stop: threading
             pool.shutdown(cancel_futures=True)
 
 
-def compile_learning(recipe: ChampionRecipe, weight_decay: float, images: int) -> Callable[..., tf.Tensor]:
+def compile_learning(recipe: ChampionRecipe, images: int) -> Callable[..., tf.Tensor]:
     """Return a function that takes a State and its averages from one step to another and returns the last step's loss.
 
     Its further arguments: images, uint8 `[images, 28, 28]`, their labels, int32 `[images]`, the first step and the one
-    to stop before, and the seed of the batches.
+    to stop before, and the member's Settings.
     """
-    last = recipe.steps(images) - 1
-
-    def rate_at(step: tf.Tensor) -> tf.Tensor:
-        done = tf.cast(step, tf.float32)
-        rising = tf.minimum((done + 1) / recipe.warm_up, 1.0)
-        return recipe.learning_rate * rising * (0.5 + 0.5 * tf.cos(math.pi * done / max(1, last)))
 
     @tf.function(autograph=False)
     def learn(
         state: State, averages: Sequence[tf.Variable], x: tf.Tensor, y: tf.Tensor,
-        start: tf.Tensor, stop: tf.Tensor, seed: tf.Tensor,
+        start: tf.Tensor, stop: tf.Tensor, settings: Settings,
     ) -> tf.Tensor:  # fmt: skip
         def body(step: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            chosen = batch_indices(step, seed, recipe.batch, images)
+            chosen = batch_indices(step, settings.seed, recipe.batch, images)
             inputs = network.pixels_to_inputs(tf.gather(x, chosen))
             loss, gradients = network.loss_and_gradients(state.weights, inputs, tf.gather(y, chosen))
-            adam(state, gradients, step, rate_at(step), tf.constant(weight_decay))
+            risen = tf.minimum(tf.cast(step + 1, tf.float32) / recipe.warm_up, 1.0)
+            adam(state, gradients, step, risen * learning_rate_at(settings.learning_rate, step), settings.weight_decay)
             for average, weight in zip(averages, state.weights, strict=True):
                 average.assign_add((1 - recipe.average) * (weight - average))
             return step + 1, loss

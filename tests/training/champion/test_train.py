@@ -1,3 +1,4 @@
+import dataclasses
 import threading
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import tensorflow as tf
 
 from training import data, network
 from training.champion import train
-from training.loop import State
+from training.loop import Settings, State
 from training.population import Diverged, Member, Report, Stopped, Trained
 from training.variants import CHAMPION, ChampionRecipe
 
@@ -52,7 +53,7 @@ def test_it_learns(images: data.ImageSet) -> None:
 
 def test_the_images_held_out_make_no_difference(trained: tuple[Trained, list[Report]], images: data.ImageSet) -> None:
     changed = images.train_images.copy()
-    changed[-train.held_out(len(changed)) :] = 0
+    changed[-RECIPE.held_out(len(changed)) :] = 0
     other = data.ImageSet("other", changed, images.train_labels, images.test_images, images.test_labels)
     np.testing.assert_array_equal(run(other)[0].weights[0], trained[0].weights[0])
 
@@ -63,10 +64,28 @@ def test_averages_follow_the_weights_by_their_share() -> None:
     before = state.weights[0].numpy()
     averages = [tf.Variable(w) for w in state.weights]
     x = np.random.default_rng(0).integers(0, 256, (8, 28, 28), np.uint8)
-    learn = train.compile_learning(recipe, 0.05, 8)
-    learn(state, averages, x, tf.range(8), tf.constant(0), tf.constant(1), tf.constant(1))
+    learn = train.compile_learning(recipe, 8)
+    learn(state, averages, x, tf.range(8), tf.constant(0), tf.constant(1), Settings.of(CHAMPION, 1, recipe, 8))
     np.testing.assert_allclose(averages[0], before + 0.25 * (state.weights[0].numpy() - before), atol=1e-7)
     assert np.abs(state.weights[0].numpy() - before).max() > 1e-4
+
+
+@pytest.mark.parametrize(("schedule", "moves_at_the_end"), [("cosine", False), ("constant", True)])
+def test_the_rate_rises_and_then_follows_the_variants_schedule(schedule: str, moves_at_the_end: bool) -> None:
+    recipe = ChampionRecipe(batch=8, draws=50, passes=1, warm_up=20)
+    variant = dataclasses.replace(CHAMPION, weight_decay=0.0, learning_rate_schedule=schedule)
+    learn, settings = train.compile_learning(recipe, 8), Settings.of(variant, 1, recipe, 8)
+    x = np.random.default_rng(0).integers(0, 256, (8, 28, 28), np.uint8)
+
+    def moved(step: int) -> float:
+        state = State.of([v.value for v in network.build(784, 10, 0.0, seed=1).trainable_variables])
+        before = state.weights[0].numpy()
+        averages = [tf.Variable(w) for w in state.weights]
+        learn(state, averages, x, tf.range(8), tf.constant(step), tf.constant(step + 1), settings)
+        return float(np.abs(state.weights[0].numpy() - before).max())
+
+    assert moved(0) == pytest.approx(recipe.learning_rate / recipe.warm_up, rel=0.01)  # Adam's first step is the rate
+    assert (moved(49) > 0) == moves_at_the_end
 
 
 def test_a_loss_that_is_no_number_ends_it(images: data.ImageSet) -> None:
