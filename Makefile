@@ -92,7 +92,7 @@ test-browser: $(VENV)/.dev ## Drive the page in the Chromium that is installed h
 	$(BIN)/python -m pytest -m browser -s tests/browser
 
 screenshots: $(VENV)/.dev ## Take README's pictures of the page anew, into docs/screenshots
-	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest tests/browser/test_views.py
+	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest tests/browser -k fits
 
 test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Docker, break it, see it recover, take it down
 	$(BIN)/python -m pytest -m docker tests/docker

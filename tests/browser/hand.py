@@ -1,4 +1,4 @@
-"""A hand that draws digits on the page, with a mouse or a finger, and eyes that read its answers."""
+"""A hand that draws digits on the page, with a mouse, a finger or a pen, and eyes that read its answers."""
 
 import json
 from collections.abc import Iterator
@@ -37,6 +37,22 @@ def touch(page: Page, digit: str) -> None:
             send("touchMove", ((x0 + x1) / 2, (y0 + y1) / 2))
             send("touchMove", (x1, y1))
         send("touchEnd")
+
+
+def pen(page: Page, digit: str) -> None:
+    """Draw a digit with a pen."""
+    session = page.context.new_cdp_session(page)
+
+    def send(kind: str, point: Point, button: str = "left") -> None:
+        x, y = point
+        where = {"type": kind, "x": x, "y": y, "button": button, "clickCount": 1, "pointerType": "pen"}
+        session.send("Input.dispatchMouseEvent", where)
+
+    for stroke in _strokes(page, digit):
+        send("mousePressed", stroke[0])
+        for point in stroke[1:]:
+            send("mouseMoved", point)
+        send("mouseReleased", stroke[-1])
 
 
 def _strokes(page: Page, digit: str) -> Iterator[list[Point]]:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import PHONE, Visit
-from tests.browser.hand import STROKES, card, draw, said, touch
+from tests.browser.hand import STROKES, card, draw, pen, said, touch
 from tests.browser.site import Site
 from tests.conftest import ROOT
 
@@ -32,6 +32,14 @@ def test_each_digit_that_is_drawn_is_read(
         read[digit] = said(page, default)
         page.locator("canvas").press("Escape")
     assert read == {digit: digit for digit in STROKES}
+
+
+def test_a_pen_draws_too(visit: Visit, default: str) -> None:
+    page = visit()
+    page.evaluate("addEventListener('pointerdown', (event) => (window.drawnBy = event.pointerType), true)")
+    pen(page, "8")
+    assert said(page, default) == "8"
+    assert page.evaluate("drawnBy") == "pen"
 
 
 def test_the_models_see_the_same_whatever_the_screens_density(visit: Visit) -> None:
@@ -114,6 +122,43 @@ def test_feedback_is_stored_once(visit: Visit, default: str) -> None:
     expect(page.locator(".thanks")).to_be_visible()
     page.get_by_role("button", name="9", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Conflict")
+
+
+def test_a_card_shows_all_that_its_variant_says(visit: Visit) -> None:
+    page = visit()
+    with page.expect_response("**/compare") as compared:
+        page.get_by_role("button", name="Test image of a 8", exact=True).click()
+    [result] = compared.value.json()["results"]
+    for said_by in result["variants"]:
+        shown = card(page, said_by["variant"])
+        expect(shown.locator(".said")).to_contain_text(f"{said_by['label']} {said_by['confidence']:.1%}")
+        expect(shown.locator(".bars li")).to_have_text(
+            [f"{digit} {share:.1%}" for digit, share in enumerate(said_by["probabilities"])]
+        )
+        expect(shown.locator(".bars .top")).to_contain_text(said_by["label"])
+        widths = shown.locator("rect").evaluate_all("bars => bars.map((bar) => parseFloat(bar.getAttribute('width')))")
+        assert widths == pytest.approx([100 * share for share in said_by["probabilities"]])
+        expect(shown).to_contain_text(re.compile(rf"[\d.]+ ms, version {said_by['version']}"))
+    seen = page.get_by_alt_text("The picture as the models saw it")
+    expect(seen).to_have_attribute("src", result["seen"])
+    assert seen.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [28, 28]
+
+
+def test_who_disagrees_is_seen_at_a_glance(visit: Visit) -> None:
+    page = visit()
+    for digit in range(10):
+        with page.expect_response("**/compare") as compared:
+            page.get_by_role("button", name=f"Test image of a {digit} that is hard to read").click()
+        [result] = compared.value.json()["results"]
+        labels = [said_by["label"] for said_by in result["variants"]]
+        dissenters = [v["variant"] for v in result["variants"] if 2 * labels.count(v["label"]) < len(labels)]
+        if 0 < len(dissenters) < len(labels) / 2:
+            break
+    for said_by in result["variants"]:
+        word = "≠ differs" if said_by["variant"] in dissenters else "= agrees"
+        expect(card(page, said_by["variant"]).locator(".said .badge")).to_have_text(word)
+    for dissenter in dissenters:
+        expect(page.locator(".sentence")).to_contain_text(f"{dissenter} says")
 
 
 def test_variants_that_can_say_how_sure_they_are(visit: Visit, site: Site) -> None:

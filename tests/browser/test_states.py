@@ -38,30 +38,59 @@ def test_a_server_that_cannot_be_reached_is_told_of_and_asked_again(visit: Visit
     expect(page.get_by_text("There are no experiments yet.")).to_be_visible()
 
 
-def test_what_is_loading_is_said_to_be(visit: Visit) -> None:
+def test_a_drawing_that_finds_no_server_is_answered_when_there_is_one(visit: Visit, site: Site) -> None:
+    page = visit(expected="ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    draw(page, "7")
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
+    page.context.set_offline(False)
+    expect(card(page, site.manifest["default"])).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("view", "ready"), [("Variants", "tbody tr"), ("Experiments", ".empty")])
+def test_what_is_loading_is_said_to_be(visit: Visit, view: str, ready: str) -> None:
     page = visit()
     held: list[Route] = []
-    page.route("**/variants", lambda route: held.append(route))
-    page.get_by_role("link", name="Variants").click()
+    page.route(f"**/{view.lower()}", lambda route: held.append(route))
+    page.get_by_role("link", name=view).click()
     expect(page.locator(".loading")).to_have_text("Loading …")
     held[0].continue_()
-    expect(page.locator("tbody tr").first).to_be_visible()
+    expect(page.locator(ready).first).to_be_visible()
     expect(page.locator(".loading")).to_have_count(0)
 
 
-def test_an_error_shows_what_the_gateway_says_and_the_next_try_takes_it_away(visit: Visit) -> None:
+def test_an_empty_pad_says_what_to_do_and_one_that_is_asked_about_that_it_is(visit: Visit) -> None:
+    page = visit()
+    expect(page.locator(".empty")).to_have_text("Draw a digit, and every variant says what it is while you draw.")
+    held: list[Route] = []
+    page.route("**/compare", lambda route: held.append(route))
+    with page.expect_request("**/compare"):
+        draw(page, "4")
+    expect(page.get_by_role("status").filter(has_text="Asking the variants …")).to_be_visible()
+    expect(page.locator(".empty")).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator(".answer").first).to_be_visible()
+    page.locator("canvas").press("Escape")
+    expect(page.locator(".empty")).to_be_visible()
+
+
+@pytest.mark.parametrize(("view", "ready"), [("Variants", "tbody tr"), ("Experiments", ".empty")])
+def test_an_error_shows_what_the_gateway_says_and_the_next_try_takes_it_away(
+    visit: Visit, view: str, ready: str
+) -> None:
     page = visit(expected="status of 503")
     problem = '{"title": "Service Unavailable", "status": 503, "detail": "The store is away."}'
 
     def refuse(route: Route) -> None:
         route.fulfill(status=503, content_type="application/problem+json", body=problem)
 
-    page.route("**/experiments", refuse)
-    page.get_by_role("link", name="Experiments").click()
+    page.route(f"**/{view.lower()}", refuse)
+    page.get_by_role("link", name=view).click()
     expect(page.get_by_role("alert")).to_contain_text("Service Unavailable The store is away.")
-    page.unroute("**/experiments")
+    page.unroute(f"**/{view.lower()}")
     expect(page.get_by_role("alert")).to_have_count(0)  # by itself
-    expect(page.get_by_text("There are no experiments yet.")).to_be_visible()
+    expect(page.locator(ready).first).to_be_visible()
 
 
 def test_a_gateway_that_wants_keys_is_given_one(visit: Visit, site: Site) -> None:
