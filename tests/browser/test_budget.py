@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Response
 
+from tests.browser.experiment import LABELS, Experiment
 from tests.gateway.gunicorn import Gateway
 
 MOST_BYTES, MOST_REQUESTS = 150_000, 20
@@ -11,11 +12,24 @@ LATEST_MS = 5000  # a machine that others use too; alone it is a small part of i
 
 @pytest.mark.parametrize("view", ["draw", "variants", "experiments"])
 def test_the_first_visit_is_light(chromium: Browser, shared_gateway: Gateway, view: str) -> None:
+    is_light(chromium, shared_gateway, view)
+
+
+@pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
+def test_a_long_queue_is_light(chromium: Browser, gateway: Gateway) -> None:
+    experiment = Experiment(gateway, "long")
+    for first in (0, 1000, 2000):
+        experiment.ask(first, 1000)
+    assert len(experiment.waiting) > 50  # more than the page asks for
+    is_light(chromium, gateway, "experiments/long/queue")
+
+
+def is_light(chromium: Browser, gateway: Gateway, view: str) -> None:
     with chromium.new_context() as context:
         page = context.new_page()
         answers: list[Response] = []
         page.on("response", lambda answer: answers.append(answer))
-        page.goto(f"{shared_gateway.url}/#/{view}")
+        page.goto(f"{gateway.url}/#/{view}")
         page.locator("h1").wait_for()
         interactive = page.evaluate("performance.now()")
         page.wait_for_load_state("networkidle")

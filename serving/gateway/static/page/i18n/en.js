@@ -100,7 +100,7 @@ export default {
   "queue.nothing": "There is nothing to take back; what is stored stays.",
   "queue.passedAgain": "Here is again what you skipped; {left} left.",
   "queue.empty": "No image wants a label now. New ones appear here by themselves.",
-  "queue.onlySkipped": "You have skipped all that is left.",
+  "queue.onlySkipped": "You have skipped all that is listed.",
   "queue.again": "Look at it again",
   "queue.archived": "This experiment is archived and takes no more labels.",
   "queue.unpaired": "In this experiment only one variant sees an image, so there is nothing on which they could disagree.",

@@ -100,7 +100,7 @@ export default {
   "queue.nothing": "没有可撤销的操作；已保存的标注不能更改。",
   "queue.passedAgain": "重新显示你跳过的图片；还剩 {left} 张。",
   "queue.empty": "目前没有需要标注的图片。有新图片时会自动出现在这里。",
-  "queue.onlySkipped": "剩下的图片你都跳过了。",
+  "queue.onlySkipped": "列出的图片你都跳过了。",
   "queue.again": "再看一遍",
   "queue.archived": "本实验已归档，不再接受标注。",
   "queue.unpaired": "本实验中每张图片只由一个变体判断，因此不会出现意见不一。",

@@ -1,0 +1,203 @@
+// The label queue of an experiment: one image at a time on which its variants disagree. What they said of it is shown when
+// its label is stored; whoever knew it before would be swayed.
+import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
+import { path } from "../api.js";
+import { number, t } from "../i18n.js";
+import { Resource, problem, shown } from "../resource.js";
+import { outboxOf } from "./outbox.js";
+
+const STYLE = new URL("../css/queue.css", import.meta.url).href;
+const POLL_MS = 5000;
+const MOST = 50; // images in an answer
+const SHOWN = 5; // labels that were stored last
+
+export function open(place, { steps: [name] }) {
+  return new Queue(place, name);
+}
+
+class Queue {
+  image = null; // the one that is looked at; it stays until something is said of it
+  last = null; // { image, label } of the last decision that can be taken back; label is null if it was skipped
+  skipped = new Set(); // prediction ids
+  said = null; // what t() is to be called with, to tell what was done last
+
+  constructor(place, name) {
+    this.place = place;
+    this.outbox = outboxOf(name);
+    this.outbox.changed = () => this.render();
+    this.experiment = new Resource(path("experiments", name), () => this.render());
+    this.variants = new Resource("/variants", () => this.render());
+    this.queue = new Resource(`${path("experiments", name, "disagreements")}?limit=${MOST}`, () => this.read());
+    this.variants.refresh();
+    this.experiment.poll(POLL_MS);
+    this.queue.poll(POLL_MS);
+  }
+
+  follow() {}
+
+  close() {
+    for (const each of [this.experiment, this.variants, this.queue]) each.close();
+    this.outbox.changed = () => {};
+    this.outbox.release();
+  }
+
+  /** Take over what the gateway says waits. */
+  read() {
+    this.image ??= this.next();
+    this.render();
+  }
+
+  /** Return the most useful image of which nothing has been said. */
+  next() {
+    return this.queue.value?.disagreements.find((image) => !this.decided(image)) ?? null;
+  }
+
+  decided({ prediction_id: id }) {
+    return this.skipped.has(id) || this.outbox.given.has(id);
+  }
+
+  /** Say what the image shows. */
+  label(label) {
+    if (!this.image) return;
+    this.outbox.hold(this.image, label);
+    this.decide(label);
+    this.say("queue.said", { label });
+  }
+
+  skip() {
+    if (!this.image) return;
+    this.outbox.release();
+    this.skipped.add(this.image.prediction_id);
+    this.decide(null);
+    this.say("queue.passed");
+  }
+
+  decide(label) {
+    this.last = { image: this.image, label };
+    this.image = this.next();
+  }
+
+  /** Take the last decision back, unless its label is on its way. */
+  undo() {
+    const { last, outbox } = this;
+    if (!last || (last.label !== null && outbox.held?.image !== last.image)) return this.say("queue.nothing");
+    if (last.label === null) this.skipped.delete(last.image.prediction_id);
+    else outbox.takeBack();
+    Object.assign(this, { image: last.image, last: null });
+    this.say("queue.back");
+  }
+
+  /** Show again what was skipped. */
+  again() {
+    this.skipped.clear();
+    this.last = null;
+    this.image = this.next();
+    this.say("queue.passedAgain");
+  }
+
+  /** Tell what has been done. */
+  say(key, values) {
+    this.said = [key, { ...values, left: number(this.left) }];
+    this.render();
+    this.keepFocus();
+  }
+
+  /** How many images wait of which nothing has been said. */
+  get left() {
+    const { waiting, disagreements } = this.queue.value;
+    return waiting - disagreements.filter((image) => this.decided(image)).length;
+  }
+
+  pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const key = event.key.toLowerCase();
+    if (this.variants.value.classes.includes(event.key)) this.label(event.key);
+    else if (key === "s" || key === "arrowright") this.skip();
+    else if (key === "u" || key === "z") this.undo();
+    else return;
+    event.preventDefault();
+  }
+
+  /** Give the keys to the task where nothing else on the page has them. */
+  keepFocus() {
+    const { activeElement } = document;
+    if (activeElement === document.body || activeElement.matches("h1")) {
+      this.place.querySelector(".task")?.focus({ preventScroll: true });
+    }
+  }
+
+  render() {
+    const first = !this.place.querySelector(".task");
+    render(
+      html`<link rel="stylesheet" href=${STYLE}>
+        ${shown(this.variants, ({ classes }) => shown(this.queue, () => this.template(classes)))}`,
+      this.place,
+    );
+    if (first) this.keepFocus();
+  }
+
+  template(classes) {
+    const { outbox, skipped } = this;
+    const counts = { labelled: outbox.given.size - outbox.refused.length, skipped: skipped.size, left: this.left };
+    const figures = Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, number(count)]));
+    return html`
+      <p>${t("queue.lead")}</p>
+      <p class="progress">${t("queue.progress", figures)}</p>
+      <div class="task" tabindex="0" role="application" aria-label=${t("queue.task")} aria-describedby="keys"
+        @keydown=${(event) => this.pressed(event)}>
+        ${this.image ? this.asked(classes) : this.empty()}
+        <div class="tools">
+          ${this.image ? html`<button type="button" @click=${() => this.skip()}>${t("queue.skip")}</button>` : ""}
+          <button type="button" @click=${() => this.undo()}>${t("queue.undo")}</button>
+        </div>
+      </div>
+      <p role="status" class="sentence">${this.said ? t(...this.said) : ""}</p>
+      <p id="keys" class="note">${t("queue.keys")}</p>
+      ${outbox.error ? html`<p>${t("queue.unsent", { count: number(outbox.unsent.length) })}</p>` : ""}
+      ${outbox.error ? problem(outbox.error, () => outbox.send()) : ""}
+      ${outbox.refused.length > 0 ? refused(outbox.refused) : ""}
+      ${outbox.stored.length > 0 ? stored(outbox.stored.slice(0, SHOWN)) : ""}
+    `;
+  }
+
+  asked(classes) {
+    return html`
+      <img src=${this.image.seen} width="280" height="280" alt=${t("queue.image")}>
+      <div class="classes" role="group" aria-label=${t("queue.itIs")}>
+        ${classes.map((name) => html`<button type="button" @click=${() => this.label(name)}>${name}</button>`)}
+      </div>
+    `;
+  }
+
+  empty() {
+    const { paired, status } = this.experiment.value ?? {};
+    if (status === "archived") return html`<p class="empty">${t("queue.archived")}</p>`;
+    if (this.queue.value.disagreements.some((image) => this.skipped.has(image.prediction_id))) {
+      return html`<p class="empty">${t("queue.onlySkipped")}
+        <button type="button" @click=${() => this.again()}>${t("queue.again")}</button></p>`;
+    }
+    return html`<p class="empty">${t(paired === false ? "queue.unpaired" : "queue.empty")}</p>`;
+  }
+}
+
+function stored(labels) {
+  return html`
+    <h2>${t("queue.stored")}</h2>
+    <ol class="given">${labels.map(({ image, label }) => html`
+      <li>${thumbnail(image, label)} <ul>${image.answers.map((answer) => html`
+        <li class=${answer.label === label ? "right" : "wrong"}>
+          ${t(answer.label === label ? "queue.right" : "queue.wrong", answer)}</li>`)}</ul></li>`)}</ol>
+  `;
+}
+
+function refused(labels) {
+  return html`
+    <div class="problem" role="alert">
+      <p><strong>${t("queue.refused")}</strong></p>
+      <ul class="given">${labels.map(({ image, label, detail }) => html`
+        <li>${thumbnail(image, label)} <span>${detail}</span></li>`)}</ul>
+    </div>
+  `;
+}
+
+const thumbnail = ({ seen }, label) => html`<img src=${seen} width="56" height="56" alt=""> <strong>${label}</strong>`;

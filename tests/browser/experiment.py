@@ -1,0 +1,68 @@
+"""An experiment on real disagreements of the trained models about MNIST's test images."""
+
+from typing import Any
+
+import requests
+
+from tests.browser.examples import images_of_mnist
+from tests.conftest import ROOT
+from tests.gateway.conftest import ADMIN
+from tests.gateway.gunicorn import Gateway
+from tests.waiting import eventually
+from training.data import read_idx
+
+LABELS = ROOT / "data" / "t10k-labels-idx1-ubyte"
+RAW = {"Content-Type": "application/octet-stream"}
+
+
+class Experiment:
+    """A paired experiment of the champion against dropout that has been asked about test images."""
+
+    def __init__(self, gateway: Gateway, name: str, *, paired: bool = True) -> None:
+        self.gateway, self.name = gateway, name
+        self.truth: dict[str, str] = {}  # by prediction id
+        arms = [{"variant": variant, "weight": 0.5} for variant in ("champion", "dropout")]
+        self.call("POST", "", {"name": name, "control": "champion", "paired": paired, "arms": arms}, at="/experiments")
+        self.call("POST", "/start", {})
+
+    def call(self, method: str, path: str, body: Any = None, *, at: str | None = None) -> Any:
+        """Call the API, about this experiment unless `at` says otherwise, and return its answer."""
+        url = f"{self.gateway.url}{at or f'/experiments/{self.name}'}{path}"
+        answer = requests.request(method, url, json=body, headers=ADMIN, timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def ask(self, first: int, count: int) -> None:
+        """Ask about so many test images, and wait until all arms have been asked."""
+        chosen = slice(first, first + count)
+        answer = requests.post(
+            f"{self.gateway.url}/predict?experiment={self.name}", images_of_mnist()[chosen].tobytes(), headers=RAW,
+            timeout=30,
+        )  # fmt: skip
+        assert answer.ok, answer.text
+        truths = read_idx(LABELS, 1)[chosen]
+        self.truth |= {each["id"]: str(truth) for each, truth in zip(answer.json()["predictions"], truths, strict=True)}
+        eventually(lambda: self.counts["compared"] == len(self.truth))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the report counts."""
+        return self.call("GET", "/report")["counts"]
+
+    @property
+    def waiting(self) -> list[dict[str, Any]]:
+        """The images that want a label, in their order."""
+        return self.call("GET", "/disagreements?limit=100")["disagreements"]
+
+    def say(self, image: dict[str, Any], label: str) -> int:
+        """Label an image past the page, and return the status."""
+        body = {"prediction_id": image["prediction_id"], "label": label, "source": "audit"}
+        return requests.post(f"{self.gateway.url}/feedback", json=body, timeout=10).status_code
+
+    def right(self, image: dict[str, Any]) -> str:
+        """Return what an image shows."""
+        return self.truth[image["prediction_id"]]
+
+    def wrong(self, image: dict[str, Any]) -> str:
+        """Return another digit."""
+        return str((int(self.right(image)) + 1) % 10)

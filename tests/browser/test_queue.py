@@ -1,0 +1,202 @@
+"""The label queue of an experiment, on real disagreements of the trained models about MNIST's test images."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.experiment import LABELS, Experiment
+from tests.browser.looks import SIZES, THEMES, faults, keep, width
+from tests.browser.site import Site
+from tests.gateway.gunicorn import Gateway
+from tests.waiting import eventually
+
+STORED_MS = 20_000  # a label is held back for five seconds
+
+numbers = itertools.count()
+
+pytestmark = pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
+
+
+@pytest.fixture(scope="module")
+def labelled_gateway(site: Site) -> Iterator[Gateway]:
+    """A gateway for the experiments of these tests."""
+    with site.gateway() as running:
+        yield running
+
+
+@pytest.fixture
+def experiment(labelled_gateway: Gateway) -> Experiment:
+    """An experiment whose arms disagree on some images."""
+    asked = Experiment(labelled_gateway, f"queue_{next(numbers)}")
+    asked.ask(0, 300)
+    assert len(asked.waiting) > 3
+    return asked
+
+
+@pytest.fixture
+def page(visit: Visit, experiment: Experiment) -> Page:
+    """The experiment's queue, with its first image."""
+    return look(visit, experiment, expected="ERR_INTERNET_DISCONNECTED")
+
+
+def look(visit: Visit, experiment: Experiment, **options: Any) -> Page:
+    """Open an experiment's queue."""
+    page = visit(f"#/experiments/{experiment.name}/queue", at=experiment.gateway, **options)
+    expect(task(page)).to_be_focused()
+    return page
+
+
+def task(page: Page) -> Locator:
+    return page.get_by_role("application", name="What does the image show?")
+
+
+def shows(page: Page, image: dict[str, Any]) -> None:
+    expect(task(page).get_by_role("img")).to_have_attribute("src", image["seen"])
+
+
+def test_a_queue_is_labelled_by_keyboard_to_its_end_and_beyond(page: Page, experiment: Experiment) -> None:
+    waiting = experiment.waiting
+    for done, image in enumerate(waiting, 1):
+        shows(page, image)
+        page.keyboard.press(experiment.right(image))
+        expect(page.locator(".progress")).to_have_text(f"{done} labelled, 0 skipped, {len(waiting) - done} left")
+        expect(page.locator(".sentence")).to_contain_text(f"You said {experiment.right(image)};")
+    expect(task(page)).to_contain_text("No image wants a label now.")
+    eventually(lambda: experiment.counts["labelled_disagreements"] == len(waiting))
+    assert experiment.call("GET", "/report")["labels"]["audit"] == len(waiting)
+    experiment.ask(300, 300)
+    more = experiment.waiting
+    shows(page, more[0])
+    expect(task(page)).to_be_focused()
+    page.keyboard.press(experiment.right(more[0]))
+    shows(page, more[1])
+
+
+def test_what_the_variants_said_is_shown_when_the_label_is_stored(page: Page, experiment: Experiment) -> None:
+    image = experiment.waiting[0]
+    for answer in image["answers"]:
+        expect(page.locator("main")).not_to_contain_text(answer["variant"] + " ")
+    page.get_by_role("button", name=experiment.right(image), exact=True).click()
+    for answer in image["answers"]:
+        right = answer["label"] == experiment.right(image)
+        said = f"✓ {answer['variant']} was right" if right else f"✗ {answer['variant']} said {answer['label']}"
+        expect(page.locator(".given")).to_contain_text(said, timeout=STORED_MS)
+
+
+def test_a_label_can_be_taken_back_until_the_next(page: Page, experiment: Experiment) -> None:
+    first, second = experiment.waiting[:2]
+    page.keyboard.press(experiment.wrong(first))
+    shows(page, second)
+    page.keyboard.press("u")
+    shows(page, first)
+    page.keyboard.press(experiment.right(first))
+    page.keyboard.press(experiment.right(second))
+    eventually(lambda: experiment.counts["labelled"] == 1)
+    assert experiment.say(first, experiment.right(first)) == 200
+    page.keyboard.press("z")
+    shows(page, second)
+    page.keyboard.press("z")
+    expect(page.locator(".sentence")).to_contain_text("There is nothing to take back")
+
+
+def test_a_skipped_image_waits_and_can_be_looked_at_again(page: Page, experiment: Experiment) -> None:
+    waiting = experiment.waiting
+    page.keyboard.press("s")
+    page.keyboard.press("ArrowRight")
+    shows(page, waiting[2])
+    page.keyboard.press("u")
+    shows(page, waiting[1])
+    page.get_by_role("button", name="Skip").click()
+    for _ in waiting[2:]:
+        page.keyboard.press("s")
+    expect(page.locator(".progress")).to_have_text(f"0 labelled, {len(waiting)} skipped, 0 left")
+    page.get_by_role("button", name="Look at it again").click()
+    shows(page, waiting[0])
+    assert experiment.waiting == waiting
+
+
+def test_a_label_that_cannot_be_sent_is_kept_and_sent_again(page: Page, experiment: Experiment) -> None:
+    first, second = experiment.waiting[:2]
+    page.context.set_offline(True)
+    page.keyboard.press(experiment.right(first))
+    shows(page, second)
+    page.keyboard.press("s")
+    expect(page.get_by_text("Labels that are not stored yet: 1.")).to_be_visible()
+    with page.expect_event("dialog") as asked:
+        page.evaluate("setTimeout(() => location.reload())")
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    page.get_by_role("link", name="Variants").click()
+    assert experiment.counts["labelled"] == 0
+    page.context.set_offline(False)
+    eventually(lambda: experiment.counts["labelled"] == 1)
+    assert experiment.say(first, experiment.right(first)) == 200
+    page.get_by_role("link", name="Experiments").click()
+
+
+def test_a_label_that_is_refused_is_told_of(page: Page, experiment: Experiment) -> None:
+    first, second = experiment.waiting[:2]
+    assert experiment.say(first, experiment.right(first)) == 201
+    page.keyboard.press(experiment.wrong(first))
+    shows(page, second)
+    page.keyboard.press("s")
+    detail = f"This prediction has the label '{experiment.right(first)}'; the first one stays."
+    expect(page.get_by_role("alert")).to_contain_text(detail)
+
+
+def test_a_key_that_is_held_down_or_pressed_elsewhere_labels_nothing_more(page: Page, experiment: Experiment) -> None:
+    for _ in range(3):
+        page.keyboard.down("7")
+    page.keyboard.up("7")
+    progress = page.locator(".progress")
+    expect(progress).to_contain_text("1 labelled,")
+    page.get_by_role("link", name="API").focus()
+    page.keyboard.press("7")
+    page.get_by_role("button", name="Skip").click()
+    expect(progress).to_contain_text("1 labelled, 1 skipped,")
+
+
+@pytest.mark.parametrize(
+    ("paired", "archived", "said"),
+    [(True, False, "No image wants a label now. New ones appear here by themselves."),
+     (False, False, "only one variant sees an image"),
+     (True, True, "archived and takes no more labels")],
+)  # fmt: skip
+def test_an_empty_queue_says_why(
+    visit: Visit, labelled_gateway: Gateway, paired: bool, archived: bool, said: str
+) -> None:
+    empty = Experiment(labelled_gateway, f"empty_{paired}_{archived}".lower(), paired=paired)
+    if archived:
+        for step in ("/stop", "/archive"):
+            empty.call("POST", step, {})
+    page = visit(f"#/experiments/{empty.name}/queue", at=labelled_gateway)
+    expect(task(page)).to_contain_text(said)
+
+
+def test_the_queue_of_no_experiment_says_so(visit: Visit) -> None:
+    page = visit("#/experiments/nowhere/queue", expected="status of 404")
+    expect(page.get_by_role("alert")).to_contain_text("nowhere")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_queue_is_accessible_and_fits(visit: Visit, experiment: Experiment, size: str, theme: str) -> None:
+    page = look(visit, experiment, viewport=SIZES[size], color_scheme=theme)
+    first, second, third = experiment.waiting[:3]
+    assert experiment.say(second, experiment.right(second)) == 201
+    for label in (experiment.right(first), experiment.wrong(second)):
+        page.keyboard.press(label)
+    shows(page, third)
+    page.get_by_role("alert").wait_for(timeout=STORED_MS)  # the second label is refused
+    page.locator(".given .right").first.wait_for()
+    assert faults(page) == []
+    assert width(page) <= SIZES[size]["width"]
+    keep(page, f"queue-{size}-{theme}")
+    for _ in experiment.waiting:
+        page.keyboard.press("s")
+    page.get_by_role("button", name="Look at it again").wait_for()
+    assert faults(page) == []
