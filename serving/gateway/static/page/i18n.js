@@ -1,6 +1,6 @@
 // The words of the page. `t("key", { name: value })` gives the sentence of the chosen language with `{name}` filled in;
-// `number` and `percent` write figures as that language does. Every key stands in i18n/en.js and i18n/zh.js (a test
-// compares them); a dictionary is plain JSON behind `export default`, a key a line.
+// `number`, `percent`, `moment` and `listed` write as that language does. Every key stands in i18n/en.js and i18n/zh.js
+// (a test compares them); a dictionary is plain JSON behind `export default`, a key a line.
 // Call t() while rendering, never at import: the shell renders again when the language changes.
 
 export const LANGUAGES = { en: "English", zh: "中文" };
@@ -37,4 +37,12 @@ export function number(value, digits = 0) {
 export function percent(value, digits = 1) {
   const places = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return new Intl.NumberFormat(current(), { style: "percent", ...places }).format(value);
+}
+
+/** Write names as a list: all of them, or as a "disjunction" any. */
+export const listed = (names, type = "conjunction") => new Intl.ListFormat(current(), { type }).format(names);
+
+/** Write a moment, given as ISO 8601 has it, in the reader's time zone. */
+export function moment(iso) {
+  return new Intl.DateTimeFormat(current(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 }

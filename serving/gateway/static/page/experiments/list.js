@@ -1,7 +1,8 @@
 // Which experiments there are, and how each stands.
 import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
-import { t } from "../i18n.js";
+import { listed, t } from "../i18n.js";
 import { Resource, shown } from "../resource.js";
+import { href } from "../route.js";
 
 const POLL_MS = 5000;
 
@@ -10,7 +11,11 @@ export function open(place) {
   experiments.poll(POLL_MS);
 
   function draw() {
-    render(shown(experiments, list), place);
+    render(
+      html`<p><a class="button" href=${href("experiments", "new")}>${t("experiments.heading.create")}</a></p>
+        ${shown(experiments, list)}`,
+      place,
+    );
   }
 
   return { render: draw, follow: draw, close: () => experiments.close() };
@@ -18,10 +23,28 @@ export function open(place) {
 
 function list({ experiments }) {
   if (experiments.length === 0) return html`<p class="empty">${t("experiments.none")}</p>`;
+  return html`<ul class="cards">${experiments.toReversed().map(card)}</ul>`;
+}
+
+function card(experiment) {
+  const { name, status, hypothesis } = experiment;
   return html`
-    <ul>
-      ${experiments.map(({ name, status, hypothesis }) => html`
-        <li><code>${name}</code> <span class="badge">${t(`experiments.status.${status}`)}</span> ${hypothesis}</li>`)}
-    </ul>
+    <li class="card">
+      <h2><a href=${href("experiments", name)}>${name}</a></h2>
+      <p><span class="badge ${status}">${t(`experiments.status.${status}`)}</span> <strong>${word(experiment)}</strong></p>
+      <p>${hypothesis}</p>
+      <p class="note">${runs(experiment)}</p>
+    </li>
   `;
+}
+
+/** Return the verdict in a word or two. */
+function word({ status, verdict, decision }) {
+  const { recommendation, variant } = verdict ?? decision ?? { recommendation: "continue" };
+  return status === "draft" ? "" : t(`experiments.word.${recommendation}`, { variant });
+}
+
+function runs({ arms, control, paired }) {
+  const others = arms.map(({ variant }) => variant).filter((variant) => variant !== control);
+  return t(paired ? "experiments.runs.paired" : "experiments.runs.split", { challengers: listed(others), control });
 }

@@ -1,0 +1,123 @@
+// What administrators can do with an experiment and its winner: the buttons, and the dialog that asks for a reason.
+import { html } from "../../vendor/lit-html-3.3.3/lit-html.js";
+import { path, post } from "../api.js";
+import { moment, t } from "../i18n.js";
+import { problem } from "../resource.js";
+
+const STEPS = { draft: ["start", "archive"], running: ["pause", "stop"], paused: ["resume", "stop"], stopped: ["archive"], archived: [] };
+
+export class Action {
+  act = null; // what the dialog asks about: "start" … "archive", "promote" or "rollback"
+  variant = null; // that is to be promoted
+  seen = null; // the default and its revision, as the dialog shows them
+  sending = false;
+  error = null;
+  done = null; // what was done last
+
+  /** `promotions` is a Resource; `changed()` draws anew, `acted()` has to read what an act may have changed. */
+  constructor(place, name, promotions, { changed, acted }) {
+    Object.assign(this, { place, name, promotions, changed, acted });
+  }
+
+  /** Ask whether to do `act`, and why. */
+  ask(act, variant = null) {
+    Object.assign(this, { act, variant, seen: this.promotions.value, error: null });
+    this.changed();
+    this.place.querySelector("dialog").showModal();
+  }
+
+  async send() {
+    const { act, variant, seen } = this;
+    const reason = this.place.querySelector("dialog [name=reason]").value.trim() || undefined;
+    Object.assign(this, { sending: true, error: null });
+    this.changed();
+    try {
+      if (act in WHERE) await post(WHERE[act](variant), { reason, expected_revision: seen.revision }, { as: "admin" });
+      else await post(path("experiments", this.name, act), { reason }, { as: "admin" });
+      this.done = { act, variant };
+      this.place.querySelector("dialog").close();
+    } catch (error) {
+      this.error = error;
+    }
+    await this.acted();
+    if (this.error?.status === 409) this.seen = this.promotions.value;
+    this.sending = false;
+    this.changed();
+    if (!this.error) this.#focus();
+  }
+
+  #closed() {
+    this.act = null; // so that the next dialog begins with fields of its own
+    this.changed();
+  }
+
+  /** Put the focus back where the dialog was asked for; that button may be gone. */
+  #focus() {
+    if (document.activeElement === document.body) this.place.querySelector(".action h2").focus();
+  }
+
+  /** Show the buttons, the default variant, and what was done to it last; `evidence` is a sentence for the dialog. */
+  template({ status, arms }, { decision, comparisons }, evidence) {
+    const variant = decision.recommendation === "ship" ? decision.variant : comparisons[0].variant;
+    return html`
+      <p class="said" role="status">${this.done ? t(`experiments.done.${this.done.act}`, { variant: this.done.variant }) : ""}</p>
+      <p class="buttons">${STEPS[status].map((step) => html`
+        <button type="button" @click=${() => this.ask(step)}>${t(`experiments.act.${step}`)}</button>`)}</p>
+      ${this.promotions.value ? this.#default(this.promotions.value, variant) : ""}
+      ${this.#dialog(arms, evidence)}
+    `;
+  }
+
+  #default({ default: name, promotions: [last] }, variant) {
+    return html`
+      <p>${t("experiments.default", { name })}</p>
+      <p class="buttons">
+        <button type="button" @click=${() => this.ask("promote", variant)}>${t("experiments.act.promote")}</button>
+        ${last?.variant ? html`
+          <button type="button" @click=${() => this.ask("rollback")}>${t("experiments.act.rollback")}</button>` : ""}
+      </p>
+      ${last ? html`<p class="note">${this.#line(last)}</p>` : ""}
+    `;
+  }
+
+  #line({ action, variant, who, reason, at, revision }) {
+    const values = { variant: variant ?? t("experiments.theOriginal"), who, at: moment(at), revision, reason: reason ?? "–" };
+    return t(`experiments.promotion.${action}`, values);
+  }
+
+  #dialog(arms, evidence) {
+    const { act, seen } = this;
+    const moving = act in WHERE;
+    const submitted = (event) => {
+      event.preventDefault();
+      this.send();
+    };
+    return html`
+      <dialog aria-labelledby="asked" @close=${() => this.#closed()}>
+        ${act === null ? "" : html`
+          <h2 id="asked">${t(`experiments.act.${act}`)}</h2>
+          <p>${t(`experiments.about.${act}`)}</p>
+          ${moving ? html`
+            <p>${t("experiments.revision", { name: seen.default, revision: seen.revision })}</p>
+            <blockquote>${evidence}</blockquote>` : ""}
+          <form id="act" @submit=${submitted}>
+            ${act === "promote" ? html`
+              <div class="field"><label for="promoted">${t("experiments.column.variant")}</label>
+                <select id="promoted" @change=${(event) => (this.variant = event.target.value)}>
+                  ${arms.map(({ variant }) => html`
+                    <option value=${variant} ?selected=${variant === this.variant}>${variant}</option>`)}
+                </select></div>` : ""}
+            <div class="field"><label for="reason">${t(moving ? "experiments.reason" : "experiments.reason.optional")}</label>
+              <textarea id="reason" name="reason" rows="2" maxlength="2000" ?required=${moving}></textarea></div>
+          </form>
+          ${this.error ? problem(this.error, () => this.send()) : ""}
+          <p class="buttons">
+            <button form="act" class="primary" ?disabled=${this.sending}>${t(`experiments.act.${act}`)}</button>
+            <button type="button" @click=${(event) => event.target.closest("dialog").close()}>${t("experiments.cancel")}</button>
+          </p>`}
+      </dialog>
+    `;
+  }
+}
+
+const WHERE = { promote: (variant) => path("variants", variant, "promote"), rollback: () => path("variants", "rollback") };

@@ -1,0 +1,183 @@
+// A form for a new experiment. What the gateway finds wrong is shown beside the field that its pointer leads to.
+import { html, nothing, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
+import { path, post } from "../api.js";
+import { t } from "../i18n.js";
+import { Resource, problem, shown } from "../resource.js";
+import { go } from "../route.js";
+
+const NUMBERS = { traffic: 1, alpha: 0.05, margin: 0.002, max_labels: 200000 }; // what they are unless changed
+const ARM_COLUMNS = ["variant", "takesPart", "control", "weight"];
+const GUARDRAILS = { error_rate: ["margin"], slow: ["margin", "threshold_ms"] };
+
+export function open(place) {
+  return new Create(place);
+}
+
+class Create {
+  error = null;
+  places = {}; // JSON pointer → name of the field, as the form was sent
+
+  constructor(place) {
+    this.place = place;
+    this.variants = new Resource("/variants", () => this.render());
+    this.variants.refresh();
+  }
+
+  follow() {}
+
+  close() {
+    this.variants.close();
+    this.place = null;
+  }
+
+  render() {
+    if (this.place) render(shown(this.variants, (known) => this.template(known)), this.place);
+  }
+
+  async send() {
+    const form = this.place.querySelector("#create");
+    const { spec, places } = written(new FormData(form));
+    Object.assign(this, { places, error: null });
+    try {
+      await post(path("experiments"), spec, { as: "admin" });
+      if (this.place) go("experiments", spec.name);
+    } catch (error) {
+      this.error = error;
+      this.render();
+      form.querySelector('[aria-invalid="true"]')?.focus();
+    }
+  }
+
+  /** Return what is wrong with the field called `name`. */
+  faults(name) {
+    const found = this.error?.errors.filter(({ pointer }) => this.places[pointer] === name) ?? [];
+    return found.map(({ detail }) => detail).join(" ");
+  }
+
+  /** Show a field with its label, a hint, and what is wrong with it; `words` names the sentences. */
+  field(name, value, { number = false, words = name } = {}) {
+    const faults = this.faults(name);
+    const described = `${name}-hint ${faults ? `${name}-fault` : ""}`;
+    return html`
+      <div class="field">
+        <label for=${name}>${t(`experiments.field.${words}`)}</label>
+        <input id=${name} name=${name} value=${value} autocomplete="off" spellcheck="false"
+          inputmode=${number ? "decimal" : nothing} aria-invalid=${faults ? "true" : nothing}
+          aria-describedby=${described}>
+        <p class="note" id=${`${name}-hint`}>${t(`experiments.hint.${words}`)}</p>
+        ${this.fault(name)}
+      </div>
+    `;
+  }
+
+  fault(name) {
+    const faults = this.faults(name);
+    return faults ? html`<p class="fault" id=${`${name}-fault`}>▲ ${faults}</p>` : "";
+  }
+
+  template({ variants, default: answering }) {
+    const challenger = variants.find(({ name }) => name !== answering)?.name;
+    const submitted = (event) => {
+      event.preventDefault();
+      this.send();
+    };
+    return html`
+      ${this.error ? problem(this.error, () => this.send()) : ""}
+      <form id="create" novalidate @submit=${submitted}>
+        ${this.field("name", "")}
+        ${this.field("hypothesis", "")}
+        <fieldset aria-describedby=${this.faults("arms") ? "arms-fault" : nothing}>
+          <legend>${t("experiments.field.arms")}</legend>
+          <table>
+            <thead><tr>${ARM_COLUMNS.map((column) => html`
+              <th scope="col">${t(`experiments.column.${column}`)}</th>`)}</tr></thead>
+            <tbody>${variants.map(({ name }) => this.arm(name, { control: answering, challenger }))}</tbody>
+          </table>
+          ${this.fault("arms")}
+          <p class="note">${t("experiments.hint.weight")}</p>
+        </fieldset>
+        <fieldset>
+          <legend>${t("experiments.field.design")}</legend>
+          ${["paired", "split"].map((design) => html`
+            <label class="choice"><input type="radio" name="design" value=${design} ?checked=${design === "paired"}>
+              ${t(`experiments.design.${design}`)}</label>`)}
+        </fieldset>
+        <details ?open=${this.wrongWithin()}>
+          <summary>${t("experiments.advanced")}</summary>
+          ${Object.entries(NUMBERS).map(([name, value]) => this.field(name, value, { number: true }))}
+          ${Object.entries(GUARDRAILS).map(([metric, bounds]) => html`
+            <fieldset>
+              <legend>${t(`experiments.guardrail.${metric}`)}</legend>
+              ${bounds.map((bound) => this.field(`${metric}.${bound}`, "", { number: true, words: `guardrail_${bound}` }))}
+            </fieldset>`)}
+          <label class="choice"><input type="checkbox" name="promote"> ${t("experiments.field.promote")}</label>
+        </details>
+        <p><button class="primary">${t("experiments.create")}</button></p>
+      </form>
+    `;
+  }
+
+  arm(variant, { control, challenger }) {
+    const name = `weight-${variant}`;
+    const faults = this.faults(name);
+    return html`
+      <tr>
+        <th scope="row"><code>${variant}</code></th>
+        <td><input type="checkbox" name="arm" value=${variant} ?checked=${[control, challenger].includes(variant)}
+          aria-label=${t("experiments.takesPart", { variant })}></td>
+        <td><input type="radio" name="control" value=${variant} ?checked=${variant === control}
+          aria-label=${t("experiments.isControl", { variant })}></td>
+        <td><input name=${name} inputmode="decimal" size="5" autocomplete="off"
+          aria-label=${t("experiments.weightOf", { variant })} aria-invalid=${faults ? "true" : nothing}
+          aria-describedby=${faults ? `${name}-fault` : nothing}>${this.fault(name)}</td>
+      </tr>
+    `;
+  }
+
+  /** Say whether something is wrong with a field that is folded away. */
+  wrongWithin() {
+    const bounds = Object.entries(GUARDRAILS).flatMap(([metric, bounds]) => bounds.map((bound) => `${metric}.${bound}`));
+    return [...Object.keys(NUMBERS), ...bounds].some((name) => this.faults(name));
+  }
+}
+
+/** Return the spec that a form's `data` describes, and which JSON pointer leads to which field. */
+function written(data) {
+  const places = { "/name": "name", "/hypothesis": "hypothesis", "/control": "arms", "/arms": "arms", "": "arms" };
+  const variants = data.getAll("arm");
+  const weights = variants.map((variant) => data.get(`weight-${variant}`).trim());
+  const equal = weights.every((weight) => weight === "");
+  const arms = variants.map((variant, i) => {
+    places[`/arms/${i}/weight`] = `weight-${variant}`;
+    places[`/arms/${i}/variant`] = "arms";
+    return { variant, weight: equal ? 1 / variants.length : figure(weights[i] || "0") };
+  });
+  const spec = {
+    name: data.get("name").trim(),
+    hypothesis: data.get("hypothesis").trim(),
+    control: data.get("control"),
+    arms,
+    paired: data.get("design") === "paired",
+    guardrails: [],
+    on_decision: data.has("promote") ? "promote" : "notify",
+  };
+  for (const name of Object.keys(NUMBERS)) {
+    places[`/${name}`] = name;
+    if (data.get(name).trim()) spec[name] = figure(data.get(name));
+  }
+  for (const [metric, bounds] of Object.entries(GUARDRAILS)) {
+    const given = bounds.filter((bound) => data.get(`${metric}.${bound}`).trim());
+    if (given.length === 0) continue;
+    const at = spec.guardrails.length;
+    for (const bound of bounds) places[`/guardrails/${at}/${bound}`] = `${metric}.${bound}`;
+    places[`/guardrails/${at}`] = `${metric}.${bounds.at(-1)}`;
+    spec.guardrails.push({ metric, ...Object.fromEntries(given.map((bound) => [bound, figure(data.get(`${metric}.${bound}`))])) });
+  }
+  return { spec, places };
+}
+
+/** Return the number that `text` writes; the text itself if it is none, for the gateway to refuse. */
+function figure(text) {
+  const value = Number(text.trim());
+  return Number.isNaN(value) ? text : value;
+}

@@ -1,0 +1,124 @@
+// One experiment: its verdict, the evidence, whether that can be trusted, and what can be done.
+import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
+import { path } from "../api.js";
+import { moment, number, percent, t } from "../i18n.js";
+import { Resource, shown } from "../resource.js";
+import { href } from "../route.js";
+import { Action } from "./action.js";
+import { arms, differences, grounds, health, meters, sentence } from "./evidence.js";
+
+const POLL_MS = 5000;
+
+export function open(place, { steps: [name] }) {
+  return new Detail(place, name);
+}
+
+class Detail {
+  constructor(place, name) {
+    const draw = () => this.render();
+    const acted = () => Promise.all([this.experiment, this.report, this.promotions].map((each) => each.refresh()));
+    Object.assign(this, { place, name });
+    this.experiment = new Resource(path("experiments", name), draw);
+    this.report = new Resource(path("experiments", name, "report"), () => this.reported());
+    this.promotions = new Resource("/variants/promotions", draw);
+    this.action = new Action(place, name, this.promotions, { changed: draw, acted });
+    this.experiment.refresh();
+    this.promotions.refresh();
+    this.report.poll(POLL_MS);
+  }
+
+  follow() {}
+
+  close() {
+    for (const each of [this.experiment, this.report, this.promotions]) each.close();
+  }
+
+  /** Look at all of it again where the report tells that somebody, or the gateway itself, has done something. */
+  reported() {
+    const [now, known] = [this.report.value, this.experiment.value];
+    const moved = now && known && (now.status !== known.status || Boolean(now.verdict) !== Boolean(known.verdict));
+    if (moved) for (const each of [this.experiment, this.promotions]) each.refresh();
+    this.render();
+  }
+
+  render() {
+    render(shown(this.experiment, (experiment) => this.template(experiment)), this.place);
+  }
+
+  template(experiment) {
+    const { status, hypothesis } = experiment;
+    return html`
+      <p class="hypothesis"><span class="badge ${status}">${t(`experiments.status.${status}`)}</span> ${hypothesis}</p>
+      ${shown(this.report, (report) => this.reportTemplate(experiment, report))}
+      ${setup(experiment)}
+      ${log(experiment)}
+    `;
+  }
+
+  reportTemplate(experiment, report) {
+    const verdict = sentence(report, experiment);
+    return html`
+      <section aria-labelledby="verdict">
+        <h2 id="verdict">${t("experiments.verdict")}</h2>
+        <p class="sentence ${report.decision.recommendation}" role="status">${verdict}</p>
+        ${experiment.status === "draft" ? html`<p>${t("experiments.notStarted")}</p>` : grounds(report)}
+        ${this.queue(experiment, report)}
+      </section>
+      ${differences(report, experiment)}
+      <h2>${t("experiments.arms")}</h2>
+      ${arms(report)}
+      <div class="boxes">
+        <section class="box" aria-labelledby="decision">
+          <h2 id="decision">${t("experiments.decision")}</h2>
+          ${meters(report)}
+          <ul class="plain note" lang="en">${report.decision.reasons.map((reason) => html`<li>${reason}</li>`)}</ul>
+        </section>
+        <section class="box" aria-labelledby="health">
+          <h2 id="health">${t("experiments.health")}</h2>
+          ${health(report)}
+        </section>
+        <section class="box action" aria-labelledby="action">
+          <h2 id="action" tabindex="-1">${t("experiments.action")}</h2>
+          ${this.action.template(experiment, report, verdict)}
+        </section>
+      </div>
+    `;
+  }
+
+  /** Lead to the images whose labels would tell most. */
+  queue({ paired, status }, { counts }) {
+    if (!paired || ["draft", "archived"].includes(status)) return "";
+    const waiting = counts.disagreements - counts.labelled_disagreements;
+    return html`<p><a href=${href("experiments", this.name, "queue")}>${t("experiments.toQueue", { waiting: number(waiting) })}</a></p>`;
+  }
+}
+
+function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most, guardrails, on_decision: then }) {
+  const guards = guardrails.map(({ metric, margin, threshold_ms: ms }) =>
+    t(`experiments.guard.${metric}`, { margin: percent(margin, 0), ms: number(ms ?? 0) }));
+  const facts = {
+    control,
+    arms: arms.map(({ variant, weight }) => `${variant} ${percent(weight, 0)}`).join(", "),
+    design: t(`experiments.design.${paired ? "paired" : "split"}`),
+    traffic: percent(traffic, 0),
+    alpha: number(alpha, 4),
+    margin: number(margin, 5),
+    max_labels: number(most),
+    guardrails: guards.join("; ") || "–",
+    promote: t(`experiments.then.${then}`),
+  };
+  return html`
+    <details><summary>${t("experiments.setup")}</summary>
+      <dl>${Object.entries(facts).map(([name, fact]) => html`<dt>${t(`experiments.field.${name}`)}</dt><dd>${fact}</dd>`)}</dl>
+    </details>
+  `;
+}
+
+function log({ log }) {
+  return html`
+    <details><summary>${t("experiments.log")}</summary>
+      <ol class="plain">${log.map(({ at, who, action, reason }) => html`
+        <li>${moment(at)} <strong>${who}</strong> ${action}${reason ? `: ${reason}` : ""}</li>`)}</ol>
+    </details>
+  `;
+}

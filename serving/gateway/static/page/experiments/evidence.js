@@ -1,0 +1,155 @@
+// What a report says: the verdict as a sentence, the chart, the arms, and how sure all that is.
+import { html } from "../../vendor/lit-html-3.3.3/lit-html.js";
+import { chart, ticks } from "../chart.js";
+import { listed, moment, number, percent, t } from "../i18n.js";
+import { href } from "../route.js";
+
+const CLEAR_FROM = 0.1; // share of the labels before which a range is too wide to set the chart's height
+const SMALLEST_P = 0.0001; // that is written out
+const ARM_COLUMNS = ["variant", "weight", "units", "labelled", "accuracy", "p50", "p99", "errors"];
+const FIGURES = ["weight", "units", "labelled", "accuracy", "p50", "p99", "errors"];
+
+const points = (share) => number(100 * share, 2); // percentage points
+const interval = ([low, high]) => t("experiments.interval", { low: points(low), high: points(high) });
+const controlOf = ({ arms }) => arms.find(({ control }) => control).variant;
+
+/** Return the verdict as one sentence that needs no statistics; figures are of the moment when it was reached. */
+export function sentence(report, { margin, max_labels: most }) {
+  const { recommendation, variant } = report.decision;
+  const control = controlOf(report);
+  const all = report.arms.map((arm) => arm.variant);
+  const values = { variant, control, any: listed(all, "disjunction"), all: listed(all), margin: points(margin), labels: number(most) };
+  if (recommendation === "continue" && report.counts.labelled === 0) return t("experiments.sentence.none", values);
+  const found = compared(report).find((comparison) => comparison.variant === variant);
+  const said = t(`experiments.sentence.${recommendation}`, values);
+  if (!found?.diff || !["ship", "roll_back"].includes(recommendation)) return said;
+  const diff = points(Math.abs(found.diff));
+  if (!found.cs) return `${said} ${t(`experiments.estimate.${recommendation}`, { diff })}`;
+  const cs = found.diff < 0 ? found.cs.map((bound) => -bound).reverse() : found.cs;
+  return `${said} ${t(`experiments.by.${recommendation}`, { diff, interval: interval(cs) })}`;
+}
+
+/** Return the comparisons of the moment when the verdict was reached, else the present ones. */
+function compared({ verdict, history, comparisons }) {
+  return history.find(({ labelled }) => labelled === verdict?.labelled)?.comparisons ?? comparisons;
+}
+
+/** Show when and by what the verdict was reached, or what is still wanted. */
+export function grounds(report) {
+  const { verdict, comparisons } = report;
+  if (!verdict) return html`${comparisons.map((each) => html`<p>${outlook(each, report)}</p>`)}`;
+  const { recommendation, variant, at, labelled } = verdict;
+  const values = {
+    at: moment(at),
+    labels: number(labelled),
+    word: t(`experiments.word.${recommendation}`, { variant }),
+    rule: t(`experiments.rule.${recommendation}`, { threshold: number(comparisons[0].e_threshold) }),
+  };
+  return html`<p>${t("experiments.latched", values)}</p>`;
+}
+
+/** Return how much evidence there is, and how much more would do. */
+function outlook(comparison, { design }) {
+  const { variant, vs, e_value: e, e_threshold: threshold, cases_to_go: cases } = comparison;
+  const kind = t(`experiments.cases.${design}`, { variant, control: vs });
+  const evidence = t("experiments.evidence", { variant, e: number(e, e < 10 ? 2 : 0), threshold: number(threshold) });
+  const key = cases === null ? (comparison.n ? "far" : "noCases") : "toGo";
+  return `${evidence} ${t(`experiments.outlook.${key}`, { kind, cases: number(cases ?? 0) })}`;
+}
+
+/** Show how near the evidence of each comparison is to what decides. */
+export function meters({ comparisons }) {
+  return comparisons.map(({ variant, vs, e_value: e, e_threshold: threshold, p_anytime: p }) => {
+    const share = Math.min(1, Math.max(0, Math.log(e) / Math.log(threshold)));
+    const figures = {
+      e: e < 1e6 ? number(e, 2) : e.toExponential(1),
+      threshold: number(threshold),
+      p: p < SMALLEST_P ? `< ${number(SMALLEST_P, 4)}` : `= ${number(p, 4)}`,
+    };
+    return html`
+      <p class="meter"><span>${t("experiments.comparison", { variant, control: vs })}</span>
+        <meter min="0" max="1" value=${share} aria-label=${t("experiments.meter", { variant })}></meter>
+        <span class="note">${t("experiments.meter.said", figures)}</span></p>
+    `;
+  });
+}
+
+/** Chart the differences from control with their confidence sequences as labels came in. */
+export function differences(report, { margin, alpha }) {
+  const { counts, comparisons, history, verdict } = report;
+  const looks = history.filter(({ labelled }) => labelled < counts.labelled).concat({ labelled: counts.labelled, comparisons });
+  const lines = comparisons.map(({ variant }, i) => {
+    const known = looks.map(({ labelled, comparisons }) => ({ labelled, ...comparisons[i] })).filter(({ diff }) => diff !== null);
+    return {
+      name: variant,
+      points: known.map(({ labelled, diff }) => [labelled, diff]),
+      band: known.filter(({ cs }) => cs).map(({ labelled, cs }) => [labelled, ...cs]),
+    };
+  });
+  if (counts.labelled === 0 || lines.every(({ points }) => points.length === 0)) return "";
+  const clear = (rows) => rows.filter(([labelled]) => labelled >= CLEAR_FROM * counts.labelled).flatMap(([, ...values]) => values);
+  const reach = lines.flatMap(({ points, band }) => [...clear(points), ...clear(band)]).concat(-2 * margin, 2 * margin);
+  const confidence = percent(1 - alpha, alpha < 0.01 ? 1 : 0);
+  return chart({
+    label: t("experiments.chart.label"),
+    caption: t("experiments.chart.caption", { confidence, margin: points(margin) }),
+    x: { label: t("experiments.chart.labels"), ticks: ticks(0, counts.labelled), format: (n) => number(n) },
+    y: { label: t("experiments.chart.difference"), ticks: ticks(Math.min(...reach), Math.max(...reach)), format: points },
+    lines,
+    rules: [{ y: margin, label: t("experiments.chart.equal") }, { y: 0, label: "" }, { y: -margin, label: "" }],
+    marks: verdict ? [{ x: verdict.labelled, label: t("experiments.chart.decided") }] : [],
+  });
+}
+
+/** Show the arms, with a word on where their labels come from. */
+export function arms({ arms, labels, notes }) {
+  const all = labels.ground_truth + labels.audit + labels.user;
+  return html`
+    <div class="scroll" tabindex="0" role="region" aria-label=${t("experiments.arms")}>
+      <table>
+        <caption>${t("experiments.arms.caption")}</caption>
+        <thead><tr>${ARM_COLUMNS.map((name) => html`
+          <th scope="col" class=${FIGURES.includes(name) ? "figure" : ""}>${t(`experiments.column.${name}`)}
+            ${name === "labelled" && labels.user ? html`<div class="note biased">
+              ${t("experiments.biased", { user: number(labels.user), all: number(all) })}</div>` : ""}</th>`)}</tr></thead>
+        <tbody>${arms.map(arm)}</tbody>
+      </table>
+    </div>
+    ${notes.map((note) => html`<p class="note" lang="en">${note}</p>`)}
+  `;
+}
+
+function arm({ variant, control, weight, units, n, accuracy, ci, p50_ms: p50, p99_ms: p99, error_rate: errors }) {
+  const range = ci && t("chart.range", { low: percent(ci[0], 2), high: percent(ci[1], 2) });
+  return html`
+    <tr>
+      <th scope="row"><a href=${href("variants", variant)}>${variant}</a>
+        ${control ? html`<span class="badge">${t("experiments.control")}</span>` : ""}</th>
+      <td class="figure">${written(weight, (share) => percent(share, 0))}</td>
+      <td class="figure">${number(units)}</td>
+      <td class="figure">${number(n)}</td>
+      <td class="figure">${written(accuracy, (share) => percent(share, 2))} <span class="note">${range ?? ""}</span></td>
+      <td class="figure">${written(p50, (ms) => number(ms, 1))}</td>
+      <td class="figure">${written(p99, (ms) => number(ms, 1))}</td>
+      <td class="figure">${written(errors, (share) => percent(share, 2))}</td>
+    </tr>
+  `;
+}
+
+const written = (value, format) => (value === null ? "–" : format(value));
+
+/** Show whether the figures can be trusted, and what the variants cost. */
+export function health({ checks, guardrails }) {
+  const line = (ok, text) => html`<li class=${ok ? "good" : "bad"}>${ok ? "●" : "▲"} ${text}</li>`;
+  return html`
+    <ul class="plain">
+      ${Object.entries(checks).map(([name, { ok, e }]) =>
+        line(ok, t(ok ? "experiments.check.ok" : "experiments.check.bad", { what: t(`experiments.check.${name}`), e: number(e, 2) })))}
+      ${guardrails.map(({ metric, variant, threshold_ms: ms, state, variant_count: more, control_count: fewer }) => {
+        const what = t(`experiments.guarded.${metric}`, { variant, ms: number(ms ?? 0), more: number(more), fewer: number(fewer) });
+        return line(state === "ok", t(state === "ok" ? "experiments.guardrail.ok" : "experiments.guardrail.broken", { what }));
+      })}
+    </ul>
+    ${guardrails.length ? "" : html`<p class="note">${t("experiments.noGuardrails")}</p>`}
+  `;
+}
