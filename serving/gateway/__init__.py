@@ -36,6 +36,7 @@ from serving.gateway.views import (
     promotions,
     reports,
     request_log,
+    study,
     variants,
 )
 from serving.gateway.views.bodies import BodyRequest
@@ -74,7 +75,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     problems.register(app)
     for view in (predict, compare, variants, promotions, feedback, experiments, reports, health):
         app.register_api(view.blueprint)
-    for blueprint in (page.blueprint, documentation.blueprint, documentation.swagger_files()):
+    for blueprint in (page.blueprint, study.blueprint, documentation.blueprint, documentation.swagger_files()):
         app.register_blueprint(blueprint)
     _wrap(app, settings)
     return app

@@ -99,6 +99,9 @@ class Settings:
         read=url,
         must="an http or https URL",
     )
+    study_report: str = setting(
+        "runs/study/report.html", "The report of `make study`, which `/study` gives if it is there"
+    )
     log_level: str = setting("info", "Least severe log line that is written", choices=LOG_LEVELS)
     access_log: bool = setting(True, "Whether each request is logged, in a line of level info")
 

@@ -1,5 +1,6 @@
 """What the page shows of the variants, against what the gateway says of them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,3 +90,18 @@ def test_a_variant_that_does_not_answer_is_marked_until_it_does(visit: Visit, si
         site.start_models()
     expect(states).to_have_text(["● AVAILABLE"] * len(site.manifest["variants"]), timeout=PATIENCE_MS)
     expect(page.locator("#banner")).to_be_empty(timeout=PATIENCE_MS)
+
+
+def test_the_studys_report_is_linked_to_where_there_is_one(visit: Visit, site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    with site.gateway(study_report=file) as gateway:
+        page = visit("#/variants", at=gateway)
+        link = page.get_by_role("link", name="The study's report")
+        page.locator(".chart").wait_for()
+        expect(link).to_have_count(0)
+        file.write_text("<p>Dropout")
+        page.reload()
+        with page.expect_download() as report:
+            link.click()
+        assert report.value.path().read_text() == file.read_text()
+        page.context.close()

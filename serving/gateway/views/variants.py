@@ -11,6 +11,7 @@ from serving.gateway.routing import default
 from serving.gateway.views.answers import send
 from serving.gateway.views.context import gateway
 from serving.gateway.views.problems import problems
+from serving.gateway.views.study import report_file
 
 blueprint = APIBlueprint("variants", __name__, abp_tags=[Tag(name="variants")])
 
@@ -35,6 +36,7 @@ class VariantsAnswer(BaseModel):
     default: str = Field(description="The variant that answers where none is named")
     image: ImageFormat
     classes: list[str]
+    study: str | None = Field(description="The path of the report of a study of many more variants, if there is one")
     variants: list[LiveVariant]
 
 
@@ -50,4 +52,5 @@ def variants() -> Response:
     ]
     image = manifest.image.model_dump()
     answering = default(manifest, services.experiments.live.current()).name
-    return send({"default": answering, "image": image, "classes": manifest.classes, "variants": listed})
+    study = url_for("study.report") if report_file().is_file() else None
+    return send({"default": answering, "image": image, "classes": manifest.classes, "study": study, "variants": listed})

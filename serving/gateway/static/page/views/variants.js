@@ -19,7 +19,7 @@ export function open(place, { steps }) {
   function draw() {
     render(
       html`<h1 tabindex="-1">${t("variants.heading")}</h1>
-        ${shown(variants, (answer) => [table(answer, selected), curves(answer.variants)])}`,
+        ${shown(variants, (answer) => [table(answer, selected), curves(answer.variants), study(answer.study)])}`,
       place,
     );
   }
@@ -109,4 +109,9 @@ function curves(variants) {
       lines,
     })}
   `;
+}
+
+/** Lead to the report of the study, if there is one. */
+function study(where) {
+  return where ? html`<p><a href=${where} download>${t("variants.study")}</a></p>` : "";
 }
