@@ -1,6 +1,6 @@
 """GET /variants."""
 
-from flask import Response
+from flask import Response, url_for
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, Field
