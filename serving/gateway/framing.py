@@ -2,7 +2,7 @@
 
 MNIST's digits are light on dark, scaled so that the longer side of their ink is 20 pixels, and shifted by whole pixels
 until their centre of mass is at the centre of 28 × 28. So an image that is framed already has scale 1 and shift 0, and
-comes out as it went in.
+comes out as it went in. Thin strokes are made as wide as MNIST's where the ink is larger than the frame.
 """
 
 import math
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from serving.gateway.ink import Floats, find_ink
+from serving.gateway.pen import with_pen
 
 Pixels = NDArray[np.uint8]
 
 INK_SHARE = 20 / 28  # of the frame's side that the longer side of the ink takes
 MARGIN = 1  # pixels of the frame around the ink's box: room for the faint edge of the ink
+FINER = 4  # pixels that each of the frame's becomes where strokes are widened
 SPECK = 0.02  # of the ink: marks apart from the rest that are smaller are dirt
 
 
@@ -26,10 +28,12 @@ def frame_mnist(image: Floats, height: int, width: int) -> Pixels:
     """Frame `image`, [h, w, channels] in grey levels 0…255, as uint8 [height, width]; raise NoInk if it is blank."""
     ink, strong = find_ink(image)
     marks = np.where(strong, ink, 0)
-    top, bottom = _extent(marks.sum(axis=1))
-    left, right = _extent(marks.sum(axis=0))
-    scale = round(INK_SHARE * min(height, width)) / max(bottom - top, right - left)
-    digit = _scaled(ink, (top, bottom), (left, right), scale)
+    rows, columns = _extent(marks.sum(axis=1)), _extent(marks.sum(axis=0))
+    side = round(INK_SHARE * min(height, width))
+    if max(rows[1] - rows[0], columns[1] - columns[0]) > min(height, width):
+        ink = with_pen(_scaled(ink, rows, columns, FINER * side), FINER)
+        rows, columns = ((MARGIN, length - MARGIN) for length in ink.shape)
+    digit = _scaled(ink, rows, columns, side)
     digit *= max(1.0, 254 / digit.max())  # the peaks of MNIST's images are 254 or 255
     return _centred(np.rint(digit.clip(0, 255)).astype(np.uint8), height, width)
 
@@ -49,8 +53,9 @@ def _extent(profile: NDArray) -> tuple[int, int]:
     return int(starts[large[0]]), int(ends[large[-1]])
 
 
-def _scaled(ink: Floats, rows: tuple[int, int], columns: tuple[int, int], scale: float) -> Floats:
-    """Return the box of `ink` between `rows` and `columns`, and MARGIN pixels around it, resized by `scale`."""
+def _scaled(ink: Floats, rows: tuple[int, int], columns: tuple[int, int], longer: int) -> Floats:
+    """Return `ink` between `rows` and `columns`, the longer of them resized to so many pixels, and MARGIN around it."""
+    scale = longer / max(rows[1] - rows[0], columns[1] - columns[0])
     pad = math.ceil((MARGIN + 1) / scale)
     size, box = [], []
     for start, end in (columns, rows):
