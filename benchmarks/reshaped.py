@@ -1,0 +1,64 @@
+"""Digits with their strokes made thinner or fatter by moving their outline, or slanted, then photographed.
+
+A second opinion beside benchmarks/redrawn.py: the strokes keep the shape that their writer gave them. It shares nothing
+with the distortions that the champion is trained on.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import distance_transform_edt as edt
+from scipy.ndimage import label
+
+from benchmarks.camera import FINER, SIDE, photographed
+from benchmarks.skeleton import skeleton
+
+SIZE = (1.0, 8.0)  # times the original's
+LINE = 0.35  # pixels of the original: half the width of the thinnest stroke
+
+
+class Hand(NamedTuple):
+    """How somebody writes: by how many of the original's pixels outlines move, and the tangent of the most slant."""
+
+    outline: tuple[float, float] = (0.0, 0.0)
+    slant: float = 0.0
+
+
+HANDS: Mapping[str, Hand] = MappingProxyType(
+    {"as they are": Hand(), "slanted": Hand(slant=0.5), "fatter": Hand((0.0, 1.2)), "thinner": Hand((-1.0, 0.0))}
+)
+
+
+def reshaped(images: np.ndarray, hand: Hand, seed: int) -> np.ndarray:
+    """Return each image, uint8 `[n, 28, 28]`, as that hand writes it and the gateway frames it, uint8 `[n, 28, 28]`."""
+    with ProcessPoolExecutor() as pool:
+        seeds = ([seed, i] for i in range(len(images)))
+        return np.stack(list(pool.map(_reshape_and_frame, images, repeat(hand), seeds, chunksize=100)))
+
+
+def _reshape_and_frame(image: np.ndarray, hand: Hand, seed: list[int]) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    ink = with_outline_moved(image, rng.uniform(*hand.outline))
+    slant, size = rng.uniform(-hand.slant, hand.slant), rng.uniform(*SIZE)
+    return photographed(ink, np.array([[1, slant], [0, 1]]) * size, rng)
+
+
+def with_outline_moved(image: np.ndarray, outwards: float) -> np.ndarray:
+    """Return how much ink there is, 0…1, `[112, 112]`, where a digit's outline moves so many pixels outwards.
+
+    Outwards it moves as far as the digit keeps its holes, inwards as far as a line along its skeleton stays: nobody
+    would draw it otherwise.
+    """
+    finer = np.asarray(Image.fromarray(image).resize((SIDE * FINER, SIDE * FINER), Image.Resampling.BICUBIC))
+    shape = finer > finer.max() / 2
+    distance = np.where(shape, 0.5 - edt(shape), edt(~shape) - 0.5)  # of a pixel's middle from the outline
+    move = outwards * FINER
+    while move > 0.1 and label(distance >= move)[1] != label(~shape)[1]:
+        move *= 0.9
+    line = LINE * FINER - edt(~skeleton(shape))
+    return np.clip(np.maximum(move - distance, line) + 0.5, 0, 1)
