@@ -2,7 +2,7 @@
 
 MNIST's digits are light on dark, scaled so that the longer side of their ink is 20 pixels, and shifted by whole pixels
 until their centre of mass is at the centre of 28 × 28. So an image that is framed already has scale 1 and shift 0, and
-comes out as it went in. Thin strokes are made as wide as MNIST's where the ink is larger than the frame.
+comes out as it went in. Thin strokes, which would fade, are widened where the ink is larger than the frame.
 """
 
 import math

@@ -25,7 +25,7 @@ def test_a_stroke_that_fills_the_image_has_a_width_too() -> None:
     assert stroke_width(np.full((8, 200), 255, np.float32)) == pytest.approx(8 * 4 / np.pi, rel=0.05)
 
 
-@pytest.mark.parametrize("width", [2, 3, 6, 9])
+@pytest.mark.parametrize("width", [2, 3, 5, 7])
 def test_thin_strokes_become_as_wide_as_the_pen(width: float) -> None:
     widened = with_pen(ring(width), PIXEL)
     assert stroke_width(widened) == pytest.approx(WIDTH * PIXEL, rel=0.1)
@@ -38,7 +38,7 @@ def test_strokes_stay_where_they_are_on_average() -> None:
         assert (widened * places).sum() / widened.sum() == pytest.approx((len(widened) - 1) / 2, abs=0.01)
 
 
-@pytest.mark.parametrize("width", [10.5, 16, 30])
+@pytest.mark.parametrize("width", [9, 16, 30])
 def test_strokes_that_are_wide_stay_as_they_are(width: float) -> None:
     np.testing.assert_array_equal(with_pen(ring(width), PIXEL), ring(width))
 
