@@ -3,11 +3,12 @@
 import itertools
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import PHONE, Visit
 from tests.browser.experiment import LABELS, Experiment
 from tests.browser.looks import SIZES, THEMES, faults, keep, width
 from tests.browser.site import Site
@@ -74,6 +75,16 @@ def test_a_queue_is_labelled_by_keyboard_to_its_end_and_beyond(page: Page, exper
     expect(task(page)).to_be_focused()
     page.keyboard.press(experiment.right(more[0]))
     shows(page, more[1])
+
+
+def test_the_queue_is_in_chinese_too(visit: Visit, experiment: Experiment) -> None:
+    page = visit(f"#/experiments/{experiment.name}/queue", at=experiment.gateway, locale="zh-CN", viewport=PHONE)
+    waiting = len(experiment.waiting)
+    page.locator(".task").press("7")
+    expect(page.locator(".sentence")).to_have_text(f"你标注为 7；还剩 {waiting - 1} 张。")
+    assert width(page) <= PHONE["width"]
+    page.get_by_label("语言").select_option("en")
+    expect(page.locator(".sentence")).to_contain_text("You said 7;")
 
 
 def test_what_the_variants_said_is_shown_when_the_label_is_stored(page: Page, experiment: Experiment) -> None:
@@ -177,9 +188,12 @@ def test_an_empty_queue_says_why(
     expect(task(page)).to_contain_text(said)
 
 
-def test_the_queue_of_no_experiment_says_so(visit: Visit) -> None:
-    page = visit("#/experiments/nowhere/queue", expected="status of 404")
-    expect(page.get_by_role("alert")).to_contain_text("nowhere")
+def test_the_queue_of_no_experiment_says_so_in_text_alone(visit: Visit) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    page = visit(f"#/experiments/{quote(name)}/queue", expected="status of 404")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Label queue of {name}")
+    expect(page.get_by_role("alert")).to_contain_text(name)
+    expect(page.locator("img")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -143,20 +143,24 @@ class Queue {
     return html`
       <p>${t("queue.lead")}</p>
       <p class="progress">${t("queue.progress", figures)}</p>
-      <div class="task" tabindex="0" role="application" aria-label=${t("queue.task")} aria-describedby="keys"
-        @keydown=${(event) => this.pressed(event)}>
-        ${this.image ? this.asked(classes) : this.empty()}
-        <div class="tools">
-          ${this.image ? html`<button type="button" @click=${() => this.skip()}>${t("queue.skip")}</button>` : ""}
-          <button type="button" @click=${() => this.undo()}>${t("queue.undo")}</button>
+      <div class="desk">
+        <div class="task" tabindex="0" role="application" aria-label=${t("queue.task")} aria-describedby="keys"
+          @keydown=${(event) => this.pressed(event)}>
+          ${this.image ? this.asked(classes) : this.empty()}
+          <div class="tools">
+            ${this.image ? html`<button type="button" @click=${() => this.skip()}>${t("queue.skip")}</button>` : ""}
+            <button type="button" @click=${() => this.undo()}>${t("queue.undo")}</button>
+          </div>
+        </div>
+        <div>
+          <p role="status" class="sentence">${this.said ? t(...this.said) : ""}</p>
+          <p id="keys" class="note">${t("queue.keys")}</p>
+          ${outbox.error ? html`<p>${t("queue.unsent", { count: number(outbox.unsent.length) })}</p>` : ""}
+          ${outbox.error ? problem(outbox.error, () => outbox.send()) : ""}
+          ${outbox.refused.length > 0 ? refused(outbox.refused) : ""}
+          ${outbox.stored.length > 0 ? stored(outbox.stored.slice(0, SHOWN)) : ""}
         </div>
       </div>
-      <p role="status" class="sentence">${this.said ? t(...this.said) : ""}</p>
-      <p id="keys" class="note">${t("queue.keys")}</p>
-      ${outbox.error ? html`<p>${t("queue.unsent", { count: number(outbox.unsent.length) })}</p>` : ""}
-      ${outbox.error ? problem(outbox.error, () => outbox.send()) : ""}
-      ${outbox.refused.length > 0 ? refused(outbox.refused) : ""}
-      ${outbox.stored.length > 0 ? stored(outbox.stored.slice(0, SHOWN)) : ""}
     `;
   }
 
