@@ -6,13 +6,14 @@ import tensorflow as tf
 from training.champion.upright import X, Y
 from training.data import SIDE
 
-TURN = np.deg2rad(12.0)
-STRETCH = 0.12  # either way along each axis, as the exponent of e
-SHEAR = 0.1
+TURN = 0.3  # radians
+STRETCH = 0.15  # either way along each axis, as the exponent of e
+SHEAR = 0.2
+SMALLER = 0.2  # at most, as the exponent of e: a slanted or a fat digit is framed smaller
 KNOTS = 6  # a side of the grid that bends the image
 BEND = 1.5  # pixels: deviation of the knots, before the spline smooths them
 CHANGED = 0.7  # of the images have their strokes changed
-THINNER, THICKER = 0.5, 1.0  # at most: of the way to the least, or the largest, of a pixel and its neighbours
+THINNER, THICKER = 0.8, 1.5  # at most: steps to the least, or the largest, of a pixel and its neighbours
 PEAK, FAINTEST = 255.0, 32.0  # strokes are as dark as before; what is fainter than this is left so
 
 
@@ -29,19 +30,22 @@ SPLINES = _splines()
 
 def distort(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Return each image, uint8 `[n, 28, 28]`, distorted in its own way, which `seed`, int32 `[2]`, decides entirely."""
-    drawn = tf.random.stateless_uniform([6, tf.shape(images)[0], 1], seed, -1.0, 1.0)
-    x, y = _affine(*tf.unstack(drawn[:4]))
+    drawn = tf.random.stateless_uniform([7, tf.shape(images)[0], 1], seed, -1.0, 1.0)
+    x, y = _affine(*tf.unstack(drawn[:5]))
     bend_x, bend_y = tf.unstack(_bends(tf.shape(images)[0], seed + 1))
     moved = _sample(images, x + bend_x, y + bend_y)
-    amount = tf.where(tf.abs(drawn[5]) < CHANGED, drawn[4], 0.0)
+    amount = tf.where(tf.abs(drawn[6]) < CHANGED, drawn[5], 0.0)
     return tf.cast(tf.round(_with_strokes(moved, amount[:, :, tf.newaxis])), tf.uint8)
 
 
-def _affine(turn: tf.Tensor, wide: tf.Tensor, high: tf.Tensor, lean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _affine(
+    turn: tf.Tensor, wide: tf.Tensor, high: tf.Tensor, lean: tf.Tensor, small: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Return where each pixel comes from, `[n, pixels]` from the middle, for amounts in −1 … 1, `[n, 1]`."""
     cos, sin = tf.cos(turn * TURN), tf.sin(turn * TURN)
     x, y = cos * X - sin * Y, sin * X + cos * Y
-    return tf.exp(wide * STRETCH) * (x + lean * SHEAR * y), tf.exp(high * STRETCH) * y
+    smaller = (small + 1) / 2 * SMALLER
+    return tf.exp(wide * STRETCH + smaller) * (x + lean * SHEAR * y), tf.exp(high * STRETCH + smaller) * y
 
 
 def _bends(n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -75,7 +79,10 @@ def _sample(images: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 
 def _with_strokes(levels: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
     """Return the images with strokes thinner (amount from −1) or thicker (to 1), `[n, 1, 1]`, as dark as before."""
-    thicker = tf.maximum(amount, 0.0) * THICKER * (_of_neighbours(tf.maximum, levels) - levels)
+    once = _of_neighbours(tf.maximum, levels)
+    steps = tf.maximum(amount, 0.0) * THICKER
+    thicker = tf.minimum(steps, 1.0) * (once - levels)
+    thicker += tf.maximum(steps - 1.0, 0.0) * (_of_neighbours(tf.maximum, once) - once)
     thinner = tf.maximum(-amount, 0.0) * THINNER * (_of_neighbours(tf.minimum, levels) - levels)
     drawn = levels + thicker + thinner
     return drawn * (PEAK / tf.maximum(tf.reduce_max(drawn, axis=[1, 2], keepdims=True), FAINTEST))
