@@ -18,11 +18,15 @@ RAW = {"Content-Type": "application/octet-stream"}
 class Experiment:
     """A paired experiment of the champion against dropout that has been asked about test images."""
 
-    def __init__(self, gateway: Gateway, name: str, *, paired: bool = True) -> None:
+    def __init__(self, gateway: Gateway, name: str, *, made: bool = False, **spec: Any) -> None:
+        """Make it and start it, unless it was `made` by the page."""
         self.gateway, self.name = gateway, name
         self.truth: dict[str, str] = {}  # by prediction id
+        if made:
+            return
         arms = [{"variant": variant, "weight": 0.5} for variant in ("champion", "dropout")]
-        self.call("POST", "", {"name": name, "control": "champion", "paired": paired, "arms": arms}, at="/experiments")
+        whole = {"name": name, "control": "champion", "paired": True, "arms": arms, **spec}
+        self.call("POST", "", whole, at="/experiments")
         self.call("POST", "/start", {})
 
     def call(self, method: str, path: str, body: Any = None, *, at: str | None = None) -> Any:
@@ -43,6 +47,12 @@ class Experiment:
         truths = read_idx(LABELS, 1)[chosen]
         self.truth |= {each["id"]: str(truth) for each, truth in zip(answer.json()["predictions"], truths, strict=True)}
         eventually(lambda: self.counts["compared"] == len(self.truth))
+
+    def label(self, source: str = "ground_truth") -> None:
+        """Say of all images what they show."""
+        items = [{"prediction_id": each, "label": truth, "source": source} for each, truth in self.truth.items()]
+        for first in range(0, len(items), 1000):
+            self.call("POST", "", {"items": items[first : first + 1000]}, at="/feedback")
 
     @property
     def counts(self) -> dict[str, int]:

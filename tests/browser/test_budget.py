@@ -5,14 +5,25 @@ from playwright.sync_api import Browser, Response
 
 from tests.browser.experiment import LABELS, Experiment
 from tests.gateway.gunicorn import Gateway
+from tests.waiting import eventually
 
 MOST_BYTES, MOST_REQUESTS = 150_000, 20
 LATEST_MS = 5000  # a machine that others use too; alone it is a small part of it
 
 
-@pytest.mark.parametrize("view", ["draw", "variants", "experiments"])
+@pytest.mark.parametrize("view", ["draw", "variants", "experiments", "experiments/new"])
 def test_the_first_visit_is_light(chromium: Browser, shared_gateway: Gateway, view: str) -> None:
     is_light(chromium, shared_gateway, view)
+
+
+@pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
+def test_a_report_is_light(chromium: Browser, gateway: Gateway) -> None:
+    experiment = Experiment(gateway, "reported")
+    for first in range(0, 1000, 250):
+        experiment.ask(first, 250)
+        experiment.label()
+    eventually(lambda: experiment.call("GET", "/report")["verdict"])
+    is_light(chromium, gateway, "experiments/reported")
 
 
 @pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")

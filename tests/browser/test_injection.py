@@ -33,11 +33,20 @@ def test_markup_is_never_more_than_text(visit: Visit, site: Site) -> None:
         arms = [{"variant": first, "weight": 0.5}, {"variant": second, "weight": 0.5}]
         spec = {"name": "hostile", "hypothesis": MARKUP, "control": first, "arms": arms}
         requests.post(f"{gateway.url}/experiments", json=spec, headers=ADMIN, timeout=10).raise_for_status()
+        for path in ("experiments/hostile/start", f"variants/{second}/promote"):
+            acted = requests.post(f"{gateway.url}/{path}", json={"reason": MARKUP}, headers=ADMIN, timeout=10)
+            acted.raise_for_status()
         page = visit("#/variants", at=gateway)
         dialogs: list[str] = []
         page.on("dialog", lambda dialog: dialogs.append(dialog.message))
         shows_as_text(page)
         page.get_by_role("link", name="Experiments").click()
+        shows_as_text(page)
+        page.get_by_role("link", name="hostile").click()
+        shows_as_text(page)
+        page.get_by_text("Who did what").click()
+        expect(page.get_by_text(f"admin start: {MARKUP}")).to_be_visible()
+        expect(page.locator(".action .note")).to_contain_text(f"Reason: {MARKUP}")
         shows_as_text(page)
         page.goto(f"{gateway.url}/#/variants/{MARKUP}")
         page.goto(f"{gateway.url}/#/{MARKUP}")

@@ -53,7 +53,9 @@ function outlook(comparison, { design }) {
   const { variant, vs, e_value: e, e_threshold: threshold, cases_to_go: cases } = comparison;
   const kind = t(`experiments.cases.${design}`, { variant, control: vs });
   const evidence = t("experiments.evidence", { variant, e: number(e, e < 10 ? 2 : 0), threshold: number(threshold) });
-  const key = cases === null ? (comparison.n ? "far" : "noCases") : "toGo";
+  const names = ["only_variant_right", "only_control_right", "variant_errors", "control_errors"];
+  const seen = names.some((name) => comparison[name] > 0);
+  const key = cases === null ? (seen ? "far" : "noCases") : cases === 0 ? "enough" : "toGo";
   return `${evidence} ${t(`experiments.outlook.${key}`, { kind, cases: number(cases ?? 0) })}`;
 }
 

@@ -115,6 +115,7 @@ export default {
   "experiments.cases.paired": "labels of images on which only one of {variant} and {control} is right",
   "experiments.cases.unpaired": "labels that show an error of {variant} or {control}",
   "experiments.outlook.toGo": "If it goes on like this, about {cases} more {kind} are needed.",
+  "experiments.outlook.enough": "That is enough.",
   "experiments.outlook.far": "As they are split now, more {kind} would not decide it soon.",
   "experiments.outlook.noCases": "There are no {kind} yet.",
   "experiments.comparison": "{variant} against {control}",

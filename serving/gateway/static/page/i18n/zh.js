@@ -115,6 +115,7 @@ export default {
   "experiments.cases.paired": "只有 {variant} 和 {control} 之一答对的图片的标注",
   "experiments.cases.unpaired": "显示 {variant} 或 {control} 出错的标注",
   "experiments.outlook.toGo": "照此下去，大约还需要 {cases} 个{kind}。",
+  "experiments.outlook.enough": "已经足够。",
   "experiments.outlook.far": "按目前的分布，更多{kind}短期内也无法判定。",
   "experiments.outlook.noCases": "还没有{kind}。",
   "experiments.comparison": "{variant} 对比 {control}",

@@ -1,0 +1,131 @@
+"""Experiments on the page: made, led through their life, and run to their decision."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.administrator import act, administer
+from tests.browser.conftest import Visit
+from tests.browser.experiment import LABELS, Experiment
+from tests.browser.site import Site
+from tests.gateway.conftest import ADMIN_TOKEN
+from tests.gateway.gunicorn import Gateway
+
+PATIENCE_MS = 30_000  # the page looks every five seconds, the gateway at the evidence every second
+
+pytestmark = pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
+
+
+@pytest.fixture(scope="module")
+def shared(site: Site) -> Iterator[Gateway]:
+    """A gateway for the experiments of these tests."""
+    with site.gateway() as running:
+        yield running
+
+
+def fill(page: Page, name: str, *, control: str, challenger: str) -> None:
+    """Fill in the form of a new experiment."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Hypothesis").fill("More dropout, more errors")
+    for box in page.get_by_role("checkbox", name="takes part").all():
+        box.set_checked(box.get_attribute("value") in (control, challenger))
+    page.get_by_label(f"{control} is the control").check()
+
+
+def test_what_is_wrong_is_told_beside_its_field(visit: Visit, shared: Gateway) -> None:
+    page = administer(visit("#/experiments/new", at=shared, expected="status of 422"))
+    fill(page, "No Spaces", control="champion", challenger="dropout")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Risk of a false verdict").fill("a lot")
+    page.get_by_label("How much more than control").last.fill("0.5")
+    page.get_by_text("More settings").click()
+    page.get_by_role("button", name="Create").click()
+    name, alpha = page.get_by_label("Name"), page.get_by_label("Risk of a false verdict")
+    expect(name).to_be_focused()
+    expect(name).to_have_accessible_description("Small letters, digits and _; it becomes part of addresses. ▲ "
+                                                "String should match pattern '^[a-z0-9_]+$'")  # fmt: skip
+    expect(alpha).to_be_visible()  # what is wrong is unfolded
+    expect(alpha).to_have_accessible_description(re.compile("▲ Input should be a valid number"))
+    slow = page.get_by_label("What is slow, in milliseconds")
+    expect(slow).to_have_accessible_description(re.compile("threshold_ms belongs to the metric 'slow'"))
+    name.fill("with_weights")
+    alpha.fill("0.05")
+    slow.fill("250")
+    page.get_by_label("Weight of champion").fill("0.9")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("group", name="Variants")).to_contain_text("▲ the weights add up to 0.9, not to 1")
+
+
+def test_an_experiment_is_made_started_and_decided(visit: Visit, shared: Gateway) -> None:
+    page = visit("#/experiments", at=shared, expected="status of 401")
+    page.get_by_role("link", name="New experiment").click()
+    expect(page.get_by_role("heading", level=1, name="New experiment")).to_be_focused()
+    fill(page, "by_hand", control="champion", challenger="dropout")
+    page.get_by_role("button", name="Create").click()
+    page.get_by_label("Administrators' token").fill(ADMIN_TOKEN)
+    page.get_by_role("button", name="Use it").click()
+    expect(page.get_by_role("heading", level=1, name="by_hand")).to_be_visible()
+    expect(page.locator(".sentence")).to_have_text("Nothing can be said yet: no labels have come.")
+    act(page, "Start", "to see")
+    expect(page.locator(".said")).to_have_text("Started.")
+    experiment = Experiment(shared, "by_hand", made=True)
+    experiment.ask(0, 1000)
+    experiment.ask(1000, 1000)
+    experiment.label()
+    expect(page.locator(".sentence")).to_contain_text("dropout is worse than champion.", timeout=PATIENCE_MS)
+    latched = page.get_by_text("labels: dropout is worse (the evidence reached 20). That stands")
+    expect(latched).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("img", name="Line chart: difference")).to_be_visible()
+    page.get_by_text("The figures").click()
+    expect(page.locator("figure tbody tr").last).to_contain_text("2,000", timeout=PATIENCE_MS)
+    expect(page.locator("figure tbody tr").last).to_contain_text(" to -")  # all of the sequence is below 0
+    page.get_by_role("link", name="Experiments").last.click()
+    card = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="by_hand"))
+    expect(card).to_contain_text("running dropout is worse")
+    expect(card).to_contain_text("More dropout, more errors")
+    expect(card).to_contain_text("dropout against champion; every image is shown to all")
+
+
+def test_only_the_steps_that_lead_on_are_offered(visit: Visit, shared: Gateway) -> None:
+    experiment = Experiment(shared, "stepwise")
+    page = administer(visit("#/experiments/stepwise", at=shared))
+
+    def offered() -> list[str]:
+        return page.locator(".action .buttons").first.get_by_role("button").all_inner_texts()
+
+    heading = page.get_by_role("heading", name="Action")
+    for step, status, then, focused in (
+        ("Pause", "paused", ["Resume", "Stop"], page.get_by_role("button", name="Resume")),
+        ("Resume", "running", ["Pause", "Stop"], page.get_by_role("button", name="Pause")),
+        ("Stop", "stopped", ["Archive"], heading), ("Archive", "archived", [], heading),
+    ):  # fmt: skip
+        act(page, step, f"because of {step}")
+        expect(page.locator(".hypothesis .badge")).to_have_text(status)
+        assert offered() == then
+        expect(focused).to_be_focused()
+    assert experiment.call("GET", "")["reason"] == "because of Stop"
+    page.get_by_text("Who did what").click()
+    expect(page.get_by_text("admin archive: because of Archive")).to_be_visible()
+
+
+def test_the_keyboard_asks_and_takes_back(visit: Visit, shared: Gateway) -> None:
+    Experiment(shared, "by_keys")
+    page = administer(visit("#/experiments/by_keys", at=shared))
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Reason (if you like)")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(stop).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.type("enough")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".hypothesis .badge")).to_have_text("stopped")
+
+
+def test_an_experiment_that_does_not_exist_is_told_of(visit: Visit, shared: Gateway) -> None:
+    page = visit("#/experiments/nowhere", at=shared, expected="status of 404")
+    expect(page.get_by_role("alert")).to_contain_text("There is no experiment 'nowhere'; there are")

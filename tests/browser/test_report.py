@@ -1,0 +1,109 @@
+"""What the page says of an experiment's evidence, and how that looks."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.administrator import administer
+from tests.browser.conftest import Visit
+from tests.browser.experiment import LABELS, Experiment
+from tests.browser.looks import SIZES, THEMES, faults, keep, width
+from tests.browser.site import Site
+from tests.gateway.gunicorn import Gateway
+from tests.waiting import eventually
+
+PATIENCE_MS = 60_000
+
+pytestmark = pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
+
+
+@pytest.fixture(scope="module")
+def shared(site: Site) -> Iterator[Gateway]:
+    """A gateway with an experiment that is decided, and one that is not."""
+    with site.gateway() as running:
+        decided = Experiment(running, "decided", control="dropout", hypothesis="The champion errs less")
+        for first in range(0, 3000, 500):
+            decided.ask(first, 500)
+            decided.label()
+            looked_at(decided)
+        eventually(lambda: decided.call("GET", "/report")["verdict"])
+        young = Experiment(running, "young", alpha=0.001, guardrails=[{"metric": "error_rate", "margin": 0.5}])
+        young.ask(0, 300)
+        young.label("user")
+        yield running
+
+
+def looked_at(experiment: Experiment) -> None:
+    """Wait until the evidence has been looked at with all labels in."""
+    eventually(
+        lambda: experiment.call("GET", "/report")["history"][-1:] and _newest(experiment) == len(experiment.truth)
+    )
+
+
+def _newest(experiment: Experiment) -> int:
+    return experiment.call("GET", "/report")["history"][-1]["labelled"]
+
+
+def test_what_is_undecided_says_what_it_would_take(visit: Visit, shared: Gateway) -> None:
+    page = visit("#/experiments/young", at=shared)
+    expect(page.locator(".sentence")).to_have_text("It is not decided yet which is better: champion or dropout.")
+    expect(
+        page.get_by_text(re.compile(r"dropout: the evidence is [\d.]+; 1,000 decides\. .* more labels of images"))
+    ).to_be_visible()
+    expect(page.locator("main")).not_to_contain_text("significant")
+    expect(page.get_by_text("300 of 300 from users: a biased sample")).to_be_visible()
+    expect(page.get_by_text("Within bounds: failures of dropout (0, control 0)")).to_be_visible()
+
+
+def test_the_sequence_is_charted_over_the_labels(visit: Visit, shared: Gateway) -> None:
+    page = visit("#/experiments/decided", at=shared)
+    expect(page.locator(".sentence")).to_contain_text("champion is better than dropout.")
+    page.get_by_text("The figures").click()
+    labelled = page.locator("figure tbody th").all_inner_texts()
+    assert labelled == ["500", "1,000", "1,500", "2,000", "2,500", "3,000"]
+    expect(page.locator("figure tbody td").last).to_have_text(re.compile(r"^[\d.]+ \([\d.]+ to [\d.]+\)$"))
+    expect(page.locator(".chart .rule text").last).to_have_text("decided")
+    band = page.locator(".chart .band").get_attribute("d") or ""
+    assert band.count("L") > 5
+
+
+def test_a_report_stays_while_the_gateway_cannot_be_reached(gateway: Gateway, visit: Visit) -> None:
+    experiment = Experiment(gateway, "lonely")
+    page = visit("#/experiments/lonely", at=gateway, expected="ERR_INTERNET_DISCONNECTED")
+    expect(page.locator(".sentence")).to_contain_text("Nothing can be said yet")
+    page.context.set_offline(True)
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.", timeout=PATIENCE_MS)
+    expect(page.locator(".sentence")).to_be_visible()
+    experiment.ask(0, 50)
+    experiment.label()
+    page.context.set_offline(False)
+    expect(page.get_by_role("alert")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.locator(".sentence")).to_contain_text("It is not decided yet")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_part_is_accessible_and_fits(visit: Visit, shared: Gateway, size: str, theme: str) -> None:
+    page = administer(visit(at=shared, viewport=SIZES[size], color_scheme=theme, expected="status of 422"))
+
+    def fits() -> None:
+        assert faults(page) == []
+        assert width(page) <= SIZES[size]["width"]
+
+    for where, ready in (("", ".card"), ("/young", ".sentence"), ("/decided", ".chart"), ("/new", "#create")):
+        page.goto(f"{shared.url}/#/experiments{where}")
+        page.locator(ready).first.wait_for()
+        fits()
+        if where == "/decided":
+            keep(page, f"experiment-{size}-{theme}")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Most labels").fill("none")
+    page.get_by_role("button", name="Create").click()
+    page.get_by_role("alert").wait_for()
+    fits()
+    page.goto(f"{shared.url}/#/experiments/decided")
+    page.get_by_role("button", name="Promote").click()
+    page.get_by_role("dialog").wait_for()
+    fits()
