@@ -106,14 +106,25 @@ class Batcher:
             self._waits.way.soon(self._threads.submit, self._work, lane)
 
     def _work(self, lane: Lane) -> None:
-        """Ask about what waits in `lane` until nothing does."""
-        while batch := self._take(lane):
-            try:
-                self._ask(lane, batch)
-            except Exception as error:
-                logger.exception("a batch failed")
-                for waiting in batch:
-                    waiting.end(error)
+        """Ask about what waits in `lane`, and again soon."""
+        batch = self._take(lane)
+        if not batch:
+            return
+        try:
+            self._ask(lane, batch)
+        except Exception as error:
+            logger.exception("a batch failed")
+            for waiting in batch:
+                waiting.end(error)
+        self._waits.way.soon(self._go_on, lane)
+
+    def _go_on(self, lane: Lane) -> None:
+        """Make another call after one, if something waits."""
+        with self._lock:
+            over = not lane.waiting
+            lane.calls -= over
+        if not over:
+            self._threads.submit(self._work, lane)
 
     def _take(self, lane: Lane) -> list[Waiting]:
         """Return what goes into the next call, without what has waited too long; with nothing left the call is over."""

@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from gevent.event import Event as LocalEvent
@@ -20,23 +21,25 @@ class GreenletsWay:
     def __init__(self, hub: Hub, threads: int) -> None:
         """Prepare for the thread that this is called in, which runs `hub`; so many threads do what takes long."""
         self._thread = threading.get_ident()
-        self._loop = hub.loop
         self._native = ThreadsWay()
         self._pool = ThreadPool(threads, hub)
         self._set: deque[LocalEvent] = deque()
+        self._soon: deque[Callable[[], object]] = deque()
         self._waker = hub.loop.async_()
         self._waker.start(self._wake)
+        self._idle = hub.loop.idle()
 
     def event(self) -> Event:
         """Return an event for the calling greenlet or thread."""
         return _GreenletEvent(self) if threading.get_ident() == self._thread else self._native.event()
 
     def soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call `function` after the greenlets that can run now, so that their requests are in it."""
+        """Have the hub's thread call `function` when all sockets that can be read now have been; callable from any."""
+        self._soon.append(partial(function, *arguments))
         if threading.get_ident() == self._thread:
-            self._loop.run_callback(function, *arguments)
+            self._idle.start(self._call)
         else:
-            function(*arguments)
+            self._waker.send()
 
     def away(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what `function` does in another thread, and let other greenlets go on."""
@@ -55,6 +58,13 @@ class GreenletsWay:
     def _wake(self) -> None:
         while self._set:
             self._set.popleft().set()
+        if self._soon:
+            self._idle.start(self._call)
+
+    def _call(self) -> None:
+        self._idle.stop()
+        while self._soon:
+            self._soon.popleft()()
 
 
 def _caught(function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:

@@ -28,7 +28,7 @@ class Way(Protocol):
         """Return an event that the caller can wait for."""
 
     def soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call `function` when the requests that have arrived by now have been looked at."""
+        """Call `function` when the requests that have arrived by now have been looked at; callable from any thread."""
 
     def away(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what `function` does, which takes long, while other requests go on."""

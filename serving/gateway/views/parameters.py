@@ -1,13 +1,17 @@
 """The parameters of the API, checked by pydantic and documented from the same models."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache, wraps
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from flask import Response, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.gateway.experiments.spec import NO_NUL
+from serving.gateway.views.problems import invalid_parameters
 
 UNIT_ID_LENGTH = 200
+QUERIES = 256  # different ones that are remembered
 
 
 class Parameters(BaseModel):
@@ -38,6 +42,9 @@ class Headers(Parameters):
         max_length=UNIT_ID_LENGTH,
         description="Who asks, or what about: requests of one unit are answered by one arm of an experiment",
     )
+
+
+NO_HEADERS = Headers.model_validate({})
 
 
 class PredictQuery(Parameters):
@@ -72,3 +79,32 @@ class CompareQuery(Parameters):
     model_config = ConfigDict(title="query", extra="forbid")
 
     variants: str | None = Field(None, description="Names separated by commas; all variants if not given")
+
+
+def quickly(view: Callable[[Any, Headers], Response]) -> Callable[[], Response]:
+    """Return `view` for a path that is asked often: a query that came before is not checked again.
+
+    flask-openapi goes on documenting both parameters by the view's annotations, but would look at every header and at
+    the models' schemas in every request, which takes as long as all the rest that the gateway does.
+    """
+    model: type[Parameters] = view.__annotations__["query"]
+
+    @lru_cache(QUERIES)
+    def query(text: bytes) -> Parameters:
+        return model.model_validate(request.args.to_dict())
+
+    @wraps(view)
+    def read() -> Response:
+        try:
+            given = query(request.query_string), _headers(request.environ)
+        except ValidationError as error:
+            invalid_parameters(error)
+        return view(*given)
+
+    read.__delay_validate_request__ = True  # type: ignore[attr-defined]  # so flask-openapi leaves checking to it
+    return read
+
+
+def _headers(environ: dict[str, Any]) -> Headers:
+    unit = environ.get("HTTP_X_UNIT_ID")
+    return NO_HEADERS if unit is None else Headers.model_validate({"X-Unit-Id": unit})

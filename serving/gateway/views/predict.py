@@ -25,7 +25,7 @@ from serving.gateway.views.answers import PredictAnswer, send
 from serving.gateway.views.bodies import DOCUMENTED, read_images
 from serving.gateway.views.context import Gateway, gateway, record
 from serving.gateway.views.instances import Instances
-from serving.gateway.views.parameters import Headers, PredictQuery
+from serving.gateway.views.parameters import Headers, PredictQuery, quickly
 from serving.gateway.views.problems import OF_PREDICTIONS, problems
 
 RANDOM_BYTES = 6
@@ -44,6 +44,7 @@ blueprint.components_schemas.update(parse_body(Instances)[1])
         **problems(*OF_PREDICTIONS),
     },
 )
+@quickly
 def predict(query: PredictQuery, header: Headers) -> Response:
     """Say which class each image shows."""
     services, log = gateway(), record()

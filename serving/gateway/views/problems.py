@@ -1,7 +1,7 @@
 """Answer every error as an RFC 9457 problem."""
 
 import logging
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 from flask import Response, request
@@ -70,7 +70,7 @@ def register(app: OpenAPI) -> None:
     app.register_error_handler(Exception, _surprise)
 
 
-def invalid_parameters(error: ValidationError) -> None:
+def invalid_parameters(error: ValidationError) -> NoReturn:
     """Raise Unprocessable for what pydantic found wrong in the header or the query, as its model's title says."""
     faults = [
         Fault(
