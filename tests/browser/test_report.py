@@ -15,6 +15,7 @@ from tests.gateway.gunicorn import Gateway
 from tests.waiting import eventually
 
 PATIENCE_MS = 60_000
+PICTURES = {"": "experiments", "/decided": "experiment"}  # by where they are taken
 
 pytestmark = pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
 
@@ -96,8 +97,8 @@ def test_every_part_is_accessible_and_fits(visit: Visit, shared: Gateway, size: 
         page.goto(f"{shared.url}/#/experiments{where}")
         page.locator(ready).first.wait_for()
         fits()
-        if where == "/decided":
-            keep(page, f"experiment-{size}-{theme}")
+        if where in PICTURES:
+            keep(page, f"{PICTURES[where]}-{size}-{theme}")
     page.get_by_text("More settings").click()
     page.get_by_label("Most labels").fill("none")
     page.get_by_role("button", name="Create").click()

@@ -29,7 +29,8 @@ def test_every_view_is_accessible_and_fits(visit: Visit, site: Site, size: str, 
         prepare(page, view, site.manifest["default"])
         assert faults(page) == []
         assert width(page) <= SIZES[size]["width"]
-        keep(page, f"{view}-{size}-{theme}")
+        if view != "experiments":  # of which there are none here
+            keep(page, f"{view}-{size}-{theme}")
 
 
 def test_forced_colours_keep_what_is_said_by_colour(visit: Visit, site: Site) -> None:
