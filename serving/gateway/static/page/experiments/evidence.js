@@ -24,8 +24,9 @@ export function sentence(report, { margin, max_labels: most }) {
   const said = t(`experiments.sentence.${recommendation}`, values);
   if (!found?.diff || !["ship", "roll_back"].includes(recommendation)) return said;
   const diff = points(Math.abs(found.diff));
-  if (!found.cs) return `${said} ${t(`experiments.estimate.${recommendation}`, { diff })}`;
-  const cs = found.diff < 0 ? found.cs.map((bound) => -bound).reverse() : found.cs;
+  const [low, high] = found.cs ?? [0, 0];
+  if (low <= 0 && high >= 0) return `${said} ${t(`experiments.estimate.${recommendation}`, { diff })}`;
+  const cs = found.diff < 0 ? [-high, -low] : [low, high];
   return `${said} ${t(`experiments.by.${recommendation}`, { diff, interval: interval(cs) })}`;
 }
 
