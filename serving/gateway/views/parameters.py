@@ -85,7 +85,7 @@ def quickly(view: Callable[[Any, Headers], Response]) -> Callable[[], Response]:
     """Return `view` for a path that is asked often: a query that came before is not checked again.
 
     flask-openapi goes on documenting both parameters by the view's annotations, but would look at every header and at
-    the models' schemas in every request, which takes as long as all the rest that the gateway does.
+    the models' schemas in every request, which takes about a fifth of what the application does for a prediction.
     """
     model: type[Parameters] = view.__annotations__["query"]
 
