@@ -129,3 +129,13 @@ def test_the_keyboard_asks_and_takes_back(visit: Visit, shared: Gateway) -> None
 def test_an_experiment_that_does_not_exist_is_told_of(visit: Visit, shared: Gateway) -> None:
     page = visit("#/experiments/nowhere", at=shared, expected="status of 404")
     expect(page.get_by_role("alert")).to_contain_text("There is no experiment 'nowhere'; there are")
+
+
+def test_a_part_that_could_not_be_loaded_is_loaded_when_it_can_be(visit: Visit, shared: Gateway) -> None:
+    page = visit("#/experiments", at=shared, expected="ERR_INTERNET_DISCONNECTED")
+    page.get_by_role("link", name="New experiment").wait_for()
+    page.context.set_offline(True)
+    page.get_by_role("link", name="New experiment").click()
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
+    page.context.set_offline(False)
+    expect(page.get_by_role("button", name="Create")).to_be_visible(timeout=PATIENCE_MS)

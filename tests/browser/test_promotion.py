@@ -8,6 +8,8 @@ from tests.browser.conftest import Visit
 from tests.browser.experiment import LABELS, Experiment
 from tests.gateway.gunicorn import Gateway
 
+PATIENCE_MS = 30_000  # the page looks every five seconds, the gateway at the evidence every second
+
 pytestmark = pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
 
 
@@ -60,3 +62,13 @@ def test_a_winner_is_what_is_proposed(gateway: Gateway, visit: Visit) -> None:
     dialog = page.get_by_role("dialog", name="Promote")
     expect(dialog.get_by_label("Variant")).to_have_value("champion")
     expect(dialog.locator("blockquote")).to_contain_text("champion is better than dropout.")
+
+
+def test_what_the_gateway_does_by_itself_shows(gateway: Gateway, visit: Visit) -> None:
+    experiment = Experiment(gateway, "automatic", control="dropout", on_decision="promote")
+    page = visit("#/experiments/automatic", at=gateway)
+    expect(page.locator(".hypothesis .badge")).to_have_text("running")
+    experiment.ask(0, 1000)
+    experiment.label()
+    expect(page.locator(".hypothesis .badge")).to_have_text("stopped", timeout=PATIENCE_MS)
+    expect(page.get_by_text("gateway promoted champion. Reason: automatic: champion is better")).to_be_visible()

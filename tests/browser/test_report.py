@@ -51,7 +51,9 @@ def test_what_is_undecided_says_what_it_would_take(visit: Visit, shared: Gateway
     page = visit("#/experiments/young", at=shared)
     expect(page.locator(".sentence")).to_have_text("It is not decided yet which is better: champion or dropout.")
     expect(
-        page.get_by_text(re.compile(r"dropout: the evidence is [\d.]+; 1,000 decides\. .* more labels of images"))
+        page.get_by_text(
+            re.compile(r"dropout: the evidence is [\d.]+; 1,000 decides\. .* about [\d,]+ more labels of images")
+        )
     ).to_be_visible()
     expect(page.locator("main")).not_to_contain_text("significant")
     expect(page.get_by_text("300 of 300 from users: a biased sample")).to_be_visible()

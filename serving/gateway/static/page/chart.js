@@ -1,6 +1,6 @@
 // Line charts as inline SVG. `chart({ label, caption, x, y, lines, rules, marks })` shows a <figure>: the picture, a
 // legend, the caption, and a table of the data to unfold.
-//   x, y    { label, format(value), ticks: [values], log: true }     ticks span the axis, what is beyond lies on its edge
+//   x, y    { label, format(value), ticks: [values], log: true }     ticks span the axis; beyond lies on its edge
 //   lines   [{ name, points: [[x, y]], band: [[x, low, high]] }]     band is optional; at most six lines
 //   rules   [{ y, label }]                                           level lines, such as a threshold
 //   marks   [{ x, label }]                                           moments, such as that of a decision
@@ -100,7 +100,8 @@ function sample(i) {
 function table(x, y, lines) {
   const steps = [...new Set(lines.flatMap(({ points }) => points.map(([px]) => px)))].sort((a, b) => a - b);
   const values = lines.map(({ points, band = [] }) => {
-    const ranges = new Map(band.map(([px, low, high]) => [px, t("chart.range", { low: y.format(low), high: y.format(high) })]));
+    const range = (low, high) => t("chart.range", { low: y.format(low), high: y.format(high) });
+    const ranges = new Map(band.map(([px, low, high]) => [px, range(low, high)]));
     return new Map(points.map(([px, py]) => [px, [y.format(py), ranges.get(px)].filter(Boolean).join(" ")]));
   });
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${y.label}><table>

@@ -4,7 +4,18 @@ import { path, post } from "../api.js";
 import { moment, t } from "../i18n.js";
 import { problem } from "../resource.js";
 
-const STEPS = { draft: ["start", "archive"], running: ["pause", "stop"], paused: ["resume", "stop"], stopped: ["archive"], archived: [] };
+const STEPS = {
+  draft: ["start", "archive"],
+  running: ["pause", "stop"],
+  paused: ["resume", "stop"],
+  stopped: ["archive"],
+  archived: [],
+};
+// What moves the default variant, and where to ask for it.
+const WHERE = {
+  promote: (variant) => path("variants", variant, "promote"),
+  rollback: () => path("variants", "rollback"),
+};
 
 export class Action {
   act = null; // what the dialog asks about: "start" … "archive", "promote" or "rollback"
@@ -60,7 +71,7 @@ export class Action {
   template({ status, arms }, { decision, comparisons }, evidence) {
     const variant = decision.recommendation === "ship" ? decision.variant : comparisons[0].variant;
     return html`
-      <p class="said" role="status">${this.done ? t(`experiments.done.${this.done.act}`, { variant: this.done.variant }) : ""}</p>
+      <p class="said" role="status">${this.done ? t(`experiments.done.${this.done.act}`, this.done) : ""}</p>
       <p class="buttons">${STEPS[status].map((step) => html`
         <button type="button" @click=${() => this.ask(step)}>${t(`experiments.act.${step}`)}</button>`)}</p>
       ${this.promotions.value ? this.#default(this.promotions.value, variant) : ""}
@@ -81,8 +92,9 @@ export class Action {
   }
 
   #line({ action, variant, who, reason, at, revision }) {
-    const values = { variant: variant ?? t("experiments.theOriginal"), who, at: moment(at), revision, reason: reason ?? "–" };
-    return t(`experiments.promotion.${action}`, values);
+    return t(`experiments.promotion.${action}`, {
+      variant: variant ?? t("experiments.theOriginal"), who, at: moment(at), revision, reason: reason ?? "–",
+    });
   }
 
   #dialog(arms, evidence) {
@@ -107,17 +119,17 @@ export class Action {
                   ${arms.map(({ variant }) => html`
                     <option value=${variant} ?selected=${variant === this.variant}>${variant}</option>`)}
                 </select></div>` : ""}
-            <div class="field"><label for="reason">${t(moving ? "experiments.reason" : "experiments.reason.optional")}</label>
+            <div class="field">
+              <label for="reason">${t(moving ? "experiments.reason" : "experiments.reason.optional")}</label>
               <textarea id="reason" name="reason" rows="2" maxlength="2000" ?required=${moving}></textarea></div>
           </form>
           ${this.error ? problem(this.error, () => this.send()) : ""}
           <p class="buttons">
             <button form="act" class="primary" ?disabled=${this.sending}>${t(`experiments.act.${act}`)}</button>
-            <button type="button" @click=${(event) => event.target.closest("dialog").close()}>${t("experiments.cancel")}</button>
+            <button type="button" @click=${(event) => event.target.closest("dialog").close()}>
+              ${t("experiments.cancel")}</button>
           </p>`}
       </dialog>
     `;
   }
 }
-
-const WHERE = { promote: (variant) => path("variants", variant, "promote"), rollback: () => path("variants", "rollback") };

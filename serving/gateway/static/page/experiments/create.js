@@ -108,7 +108,8 @@ class Create {
           ${Object.entries(GUARDRAILS).map(([metric, bounds]) => html`
             <fieldset>
               <legend>${t(`experiments.guardrail.${metric}`)}</legend>
-              ${bounds.map((bound) => this.field(`${metric}.${bound}`, "", { number: true, words: `guardrail_${bound}` }))}
+              ${bounds.map((bound) =>
+                this.field(`${metric}.${bound}`, "", { number: true, words: `guardrail_${bound}` }))}
             </fieldset>`)}
           <label class="choice"><input type="checkbox" name="promote"> ${t("experiments.field.promote")}</label>
         </details>
@@ -136,7 +137,7 @@ class Create {
 
   /** Say whether something is wrong with a field that is folded away. */
   wrongWithin() {
-    const bounds = Object.entries(GUARDRAILS).flatMap(([metric, bounds]) => bounds.map((bound) => `${metric}.${bound}`));
+    const bounds = Object.entries(GUARDRAILS).flatMap(([metric, each]) => each.map((bound) => `${metric}.${bound}`));
     return [...Object.keys(NUMBERS), ...bounds].some((name) => this.faults(name));
   }
 }
@@ -171,7 +172,8 @@ function written(data) {
     const at = spec.guardrails.length;
     for (const bound of bounds) places[`/guardrails/${at}/${bound}`] = `${metric}.${bound}`;
     places[`/guardrails/${at}`] = `${metric}.${bounds.at(-1)}`;
-    spec.guardrails.push({ metric, ...Object.fromEntries(given.map((bound) => [bound, figure(data.get(`${metric}.${bound}`))])) });
+    const values = given.map((bound) => [bound, figure(data.get(`${metric}.${bound}`))]);
+    spec.guardrails.push({ metric, ...Object.fromEntries(values) });
   }
   return { spec, places };
 }

@@ -89,7 +89,8 @@ class Detail {
   queue({ paired, status }, { counts }) {
     if (!paired || ["draft", "archived"].includes(status)) return "";
     const waiting = counts.disagreements - counts.labelled_disagreements;
-    return html`<p><a href=${href("experiments", this.name, "queue")}>${t("experiments.toQueue", { waiting: number(waiting) })}</a></p>`;
+    const link = href("experiments", this.name, "queue");
+    return html`<p><a href=${link}>${t("experiments.toQueue", { waiting: number(waiting) })}</a></p>`;
   }
 }
 
@@ -109,7 +110,8 @@ function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most
   };
   return html`
     <details><summary>${t("experiments.setup")}</summary>
-      <dl>${Object.entries(facts).map(([name, fact]) => html`<dt>${t(`experiments.field.${name}`)}</dt><dd>${fact}</dd>`)}</dl>
+      <dl>${Object.entries(facts).map(([name, fact]) => html`
+        <dt>${t(`experiments.field.${name}`)}</dt><dd>${fact}</dd>`)}</dl>
     </details>
   `;
 }

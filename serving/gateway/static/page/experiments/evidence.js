@@ -18,7 +18,8 @@ export function sentence(report, { margin, max_labels: most }) {
   const { recommendation, variant } = report.decision;
   const control = controlOf(report);
   const all = report.arms.map((arm) => arm.variant);
-  const values = { variant, control, any: listed(all, "disjunction"), all: listed(all), margin: points(margin), labels: number(most) };
+  const names = { variant, control, any: listed(all, "disjunction"), all: listed(all) };
+  const values = { ...names, margin: points(margin), labels: number(most) };
   if (recommendation === "continue" && report.counts.labelled === 0) return t("experiments.sentence.none", values);
   const found = compared(report).find((comparison) => comparison.variant === variant);
   const said = t(`experiments.sentence.${recommendation}`, values);
@@ -80,9 +81,11 @@ export function meters({ comparisons }) {
 /** Chart the differences from control with their confidence sequences as labels came in. */
 export function differences(report, { margin, alpha }) {
   const { counts, comparisons, history, verdict } = report;
-  const looks = history.filter(({ labelled }) => labelled < counts.labelled).concat({ labelled: counts.labelled, comparisons });
+  const now = { labelled: counts.labelled, comparisons };
+  const looks = history.filter(({ labelled }) => labelled < counts.labelled).concat(now);
   const lines = comparisons.map(({ variant }, i) => {
-    const known = looks.map(({ labelled, comparisons }) => ({ labelled, ...comparisons[i] })).filter(({ diff }) => diff !== null);
+    const all = looks.map(({ labelled, comparisons }) => ({ labelled, ...comparisons[i] }));
+    const known = all.filter(({ diff }) => diff !== null);
     return {
       name: variant,
       points: known.map(({ labelled, diff }) => [labelled, diff]),
@@ -90,14 +93,19 @@ export function differences(report, { margin, alpha }) {
     };
   });
   if (counts.labelled === 0 || lines.every(({ points }) => points.length === 0)) return "";
-  const clear = (rows) => rows.filter(([labelled]) => labelled >= CLEAR_FROM * counts.labelled).flatMap(([, ...values]) => values);
-  const reach = lines.flatMap(({ points, band }) => [...clear(points), ...clear(band)]).concat(-2 * margin, 2 * margin);
+  const shown = lines.flatMap(({ points, band }) => [...points, ...band]);
+  const late = shown.filter(([labelled]) => labelled >= CLEAR_FROM * counts.labelled);
+  const reach = late.flatMap(([, ...values]) => values).concat(-2 * margin, 2 * margin);
   const confidence = percent(1 - alpha, alpha < 0.01 ? 1 : 0);
   return chart({
     label: t("experiments.chart.label"),
     caption: t("experiments.chart.caption", { confidence, margin: points(margin) }),
     x: { label: t("experiments.chart.labels"), ticks: ticks(0, counts.labelled), format: (n) => number(n) },
-    y: { label: t("experiments.chart.difference"), ticks: ticks(Math.min(...reach), Math.max(...reach)), format: points },
+    y: {
+      label: t("experiments.chart.difference"),
+      ticks: ticks(Math.min(...reach), Math.max(...reach)),
+      format: points,
+    },
     lines,
     rules: [{ y: margin, label: t("experiments.chart.equal") }, { y: 0, label: "" }, { y: -margin, label: "" }],
     marks: verdict ? [{ x: verdict.labelled, label: t("experiments.chart.decided") }] : [],
@@ -146,10 +154,13 @@ export function health({ checks, guardrails }) {
   const line = (ok, text) => html`<li class=${ok ? "good" : "bad"}>${ok ? "●" : "▲"} ${text}</li>`;
   return html`
     <ul class="plain">
-      ${Object.entries(checks).map(([name, { ok, e }]) =>
-        line(ok, t(ok ? "experiments.check.ok" : "experiments.check.bad", { what: t(`experiments.check.${name}`), e: number(e, 2) })))}
+      ${Object.entries(checks).map(([name, { ok, e }]) => {
+        const values = { what: t(`experiments.check.${name}`), e: number(e, 2) };
+        return line(ok, t(ok ? "experiments.check.ok" : "experiments.check.bad", values));
+      })}
       ${guardrails.map(({ metric, variant, threshold_ms: ms, state, variant_count: more, control_count: fewer }) => {
-        const what = t(`experiments.guarded.${metric}`, { variant, ms: number(ms ?? 0), more: number(more), fewer: number(fewer) });
+        const counts = { ms: number(ms ?? 0), more: number(more), fewer: number(fewer) };
+        const what = t(`experiments.guarded.${metric}`, { variant, ...counts });
         return line(state === "ok", t(state === "ok" ? "experiments.guardrail.ok" : "experiments.guardrail.broken", { what }));
       })}
     </ul>

@@ -31,7 +31,8 @@ function card(experiment) {
   return html`
     <li class="card">
       <h2><a href=${href("experiments", name)}>${name}</a></h2>
-      <p><span class="badge ${status}">${t(`experiments.status.${status}`)}</span> <strong>${word(experiment)}</strong></p>
+      <p><span class="badge ${status}">${t(`experiments.status.${status}`)}</span>
+        <strong>${word(experiment)}</strong></p>
       <p>${hypothesis}</p>
       <p class="note">${runs(experiment)}</p>
     </li>

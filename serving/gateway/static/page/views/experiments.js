@@ -1,5 +1,5 @@
-// The experiments: all of them, a new one, one of them, or its label queue. Below the heading stands a part of the view,
-// a module experiments/PART.js with
+// The experiments: all of them, a new one, one of them, or its label queue. Below the heading stands a part of the
+// view, a module experiments/PART.js with
 //   export function open(place, route)     renders into the element `place`, returns
 //   { render(), follow(route), close() }   again in another language; the query changed; it is left
 import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
