@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -10,6 +11,12 @@ from tests.gateway.model_server import FakeModelServer, shifted
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the gateway from looking by itself while labels come in."""
+    monkeypatch.setattr("serving.gateway.experiments.judge.LOOK_SECONDS", math.inf)
 
 
 def gather(client: FlaskClient, images: int) -> Any:
