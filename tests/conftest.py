@@ -71,7 +71,8 @@ def start_model_server(models: Path, *flags: str) -> ModelServer:
         cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
     )  # fmt: skip
     server = ModelServer(process, f"127.0.0.1:{port}", f"http://127.0.0.1:{rest_port}")
-    with grpc.insecure_channel(server.grpc_address) as channel:
+    # gRPC's own pauses between attempts grow until they miss a server that is slow to come up.
+    with grpc.insecure_channel(server.grpc_address, options=[("grpc.max_reconnect_backoff_ms", 1000)]) as channel:
         grpc.channel_ready_future(channel).result(timeout=60)
     return server
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from serving.gateway.experiments import judge as judging
 from serving.gateway.experiments.judge import judge
 from serving.gateway.store.store import Store
 from tests.gateway.experiments.traffic import PAIRED, act, label, predict, report, start
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 @pytest.fixture(autouse=True)
 def nobody_else_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the gateway from looking by itself while labels come in."""
-    monkeypatch.setattr("serving.gateway.experiments.judge.LOOK_SECONDS", math.inf)
+    monkeypatch.setattr(judging, "LOOK_SECONDS", math.inf)
 
 
 def gather(client: FlaskClient, images: int) -> Any:
