@@ -16,10 +16,14 @@ export class Resource {
     connection.events.addEventListener("recovered", this.recovered);
   }
 
-  /** Read it now; an answer to an earlier call is dropped. */
-  async refresh() {
+  /** Read it now, and return a promise of the newest answer; that to an earlier call is dropped. */
+  refresh() {
     this.aborter?.abort();
-    const { signal } = (this.aborter = new AbortController());
+    this.aborter = new AbortController();
+    return (this.newest = this.#read(this.aborter.signal));
+  }
+
+  async #read(signal) {
     try {
       const value = await get(this.where, { signal });
       if (!signal.aborted) Object.assign(this, { value, error: null });
@@ -27,6 +31,7 @@ export class Resource {
       if (!signal.aborted) this.error = error;
     }
     if (!signal.aborted) this.changed();
+    else if (signal !== this.aborter.signal) await this.newest;
   }
 
   /** Read it now and, while the page is visible, every so many milliseconds. */
