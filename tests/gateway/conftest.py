@@ -1,5 +1,6 @@
 import json
 import logging
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from serving.gateway import create_app
+from serving.gateway.experiments import judge
 from serving.gateway.store.store import Store
 from tests.gateway.databases import new_database, postgresql
 from tests.gateway.model_server import FakeModelServer
@@ -119,6 +121,12 @@ def make_client(fake_server: FakeModelServer, manifest_folder: Path, database_ur
 @pytest.fixture
 def client(make_client: MakeClient) -> FlaskClient:
     return make_client()
+
+
+@pytest.fixture
+def nobody_else_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the gateway from looking at experiments by itself, but once at its start."""
+    monkeypatch.setattr(judge, "LOOK_SECONDS", math.inf)
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ def old(client: FlaskClient, fake_server: FakeModelServer, store: Store) -> str:
     return ids[1]
 
 
+@pytest.mark.usefixtures("nobody_else_looks")
 def test_the_old_goes_and_the_counts_stay(client: FlaskClient, store: Store, old: str) -> None:
     before = report(client)
     assert delete_older_than(store, 9) == "Deleted 1 exposures and the answers of all arms to 10 images."

@@ -1,23 +1,18 @@
-import math
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from serving.gateway.experiments import judge as judging
 from serving.gateway.experiments.judge import judge
 from serving.gateway.store.store import Store
 from tests.gateway.experiments.traffic import PAIRED, act, label, predict, report, start
 from tests.gateway.model_server import FakeModelServer, shifted
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
-
-
-@pytest.fixture(autouse=True)
-def nobody_else_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the gateway from looking by itself while labels come in."""
-    monkeypatch.setattr(judging, "LOOK_SECONDS", math.inf)
+pytestmark = [
+    pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"]),
+    pytest.mark.usefixtures("nobody_else_looks"),
+]
 
 
 def gather(client: FlaskClient, images: int) -> Any:
