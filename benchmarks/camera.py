@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 from serving.gateway import framing, images
 
 SIDE, FINER = 28, 4  # pixels of an image's side; pixels that each becomes in a drawing
+SIZE = (1.0, 8.0)  # of what is photographed, times the original's
 
 
 def photographed(ink: np.ndarray, form: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,22 +1,20 @@
 """Digits drawn again as people draw them: another pen, slant, size and place, dark on light, uneven light, JPEG.
 
-A digit's skeleton is drawn with a pen of any width, set on a larger sheet and photographed. It
-shares nothing with the distortions that the champion is trained on.
+A digit's skeleton is drawn with a pen of any width, set on a larger sheet and photographed. It shares nothing with the
+distortions that the champion is trained on.
 """
 
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
-from benchmarks.camera import FINER, SIDE, photographed
-from benchmarks.skeleton import skeleton
+from benchmarks.camera import FINER, SIZE, photographed
+from benchmarks.shapes import reach_that_keeps_holes, shape_of, skeleton
 
 PEN = (0.35, 2.1)  # half the stroke's width, in pixels of the original
 SLANT, TURN, STRETCH = 0.35, np.deg2rad(15), 0.15
-SIZE = (1.0, 8.0)  # times the original's
 
 
 def redrawn(images: np.ndarray, seed: int) -> np.ndarray:
@@ -36,18 +34,10 @@ def _pen_stroke(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     The pen is thin enough for a digit to keep its holes: nobody would draw a six without one.
     """
-    finer = np.asarray(Image.fromarray(image).resize((SIDE * FINER, SIDE * FINER), Image.Resampling.BICUBIC))
-    shape = finer > finer.max() / 2
+    shape = shape_of(image)
     distance = ndimage.distance_transform_edt(~skeleton(shape))
-    pen = rng.uniform(*PEN) * FINER
-    while pen > PEN[0] * FINER and _holes(distance < pen) != _holes(shape):
-        pen *= 0.9
+    pen = reach_that_keeps_holes(shape, distance, rng.uniform(*PEN) * FINER, PEN[0] * FINER)
     return np.clip(pen + 0.5 - distance, 0, 1)
-
-
-def _holes(shape: np.ndarray) -> int:
-    """Return how many pieces of ground there are beside that around the digit."""
-    return ndimage.label(~shape)[1] - 1
 
 
 def _form(rng: np.random.Generator) -> np.ndarray:

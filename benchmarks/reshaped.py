@@ -11,15 +11,13 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy.ndimage import distance_transform_edt as edt
-from scipy.ndimage import label
 
-from benchmarks.camera import FINER, SIDE, photographed
-from benchmarks.skeleton import skeleton
+from benchmarks.camera import FINER, SIZE, photographed
+from benchmarks.shapes import reach_that_keeps_holes, shape_of, skeleton
 
-SIZE = (1.0, 8.0)  # times the original's
 LINE = 0.35  # pixels of the original: half the width of the thinnest stroke
+LEAST = 0.1  # pixels of the drawing: a smaller move outwards closes no hole
 
 
 class Hand(NamedTuple):
@@ -54,11 +52,8 @@ def with_outline_moved(image: np.ndarray, outwards: float) -> np.ndarray:
     Outwards it moves as far as the digit keeps its holes, inwards as far as a line along its skeleton stays: nobody
     would draw it otherwise.
     """
-    finer = np.asarray(Image.fromarray(image).resize((SIDE * FINER, SIDE * FINER), Image.Resampling.BICUBIC))
-    shape = finer > finer.max() / 2
+    shape = shape_of(image)
     distance = np.where(shape, 0.5 - edt(shape), edt(~shape) - 0.5)  # of a pixel's middle from the outline
-    move = outwards * FINER
-    while move > 0.1 and label(distance >= move)[1] != label(~shape)[1]:
-        move *= 0.9
+    move = reach_that_keeps_holes(shape, distance, outwards * FINER, LEAST)
     line = LINE * FINER - edt(~skeleton(shape))
     return np.clip(np.maximum(move - distance, line) + 0.5, 0, 1)

@@ -1,12 +1,35 @@
-"""Shapes thinned to lines, by Zhang & Suen 1984, "A fast parallel algorithm for thinning digital patterns"."""
+"""The shape of a digit on a finer grid, thinned to lines, and how far it grows before a hole of it closes."""
 
 import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from benchmarks.camera import FINER, SIDE
 
 NEIGHBOURS = ((0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0))  # clockwise from the one above
 
 
+def shape_of(image: np.ndarray) -> np.ndarray:
+    """Return which pixels of the finer grid are ink in an image, uint8 `[28, 28]`, as bool `[112, 112]`."""
+    finer = np.asarray(Image.fromarray(image).resize((SIDE * FINER, SIDE * FINER), Image.Resampling.BICUBIC))
+    return finer > finer.max() / 2
+
+
+def reach_that_keeps_holes(shape: np.ndarray, distance: np.ndarray, most: float, least: float) -> float:
+    """Return up to which `distance`, `[h, w]`, ink may go and leave the shape, bool `[h, w]`, as many holes as it has.
+
+    That is `most`, or a tenth less as often as it has to be while it is above `least`.
+    """
+    while most > least and ndimage.label(distance >= most)[1] != ndimage.label(~shape)[1]:
+        most *= 0.9
+    return most
+
+
 def skeleton(shape: np.ndarray) -> np.ndarray:
-    """Return a shape, bool `[h, w]`, thinned to lines a pixel wide, bool `[h, w]`."""
+    """Return a shape, bool `[h, w]`, thinned to lines a pixel wide, bool `[h, w]`.
+
+    By Zhang & Suen 1984, "A fast parallel algorithm for thinning digital patterns".
+    """
     height, width = shape.shape
     padded = np.pad(shape, 1).astype(np.uint8)
     inside = padded[1:-1, 1:-1]
