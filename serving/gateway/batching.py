@@ -106,12 +106,11 @@ class Batcher:
             self._waits.way.soon(self._threads.submit, self._work, lane)
 
     def _work(self, lane: Lane) -> None:
-        """Ask about what waits in `lane`, and again soon."""
+        """Ask about what waits in `lane`, and go on soon."""
         batch = self._take(lane)
-        if not batch:
-            return
         try:
-            self._ask(lane, batch)
+            if batch:
+                self._ask(lane, batch)
         except Exception as error:
             logger.exception("a batch failed")
             for waiting in batch:
@@ -119,15 +118,15 @@ class Batcher:
         self._waits.way.soon(self._go_on, lane)
 
     def _go_on(self, lane: Lane) -> None:
-        """Make another call after one, if something waits."""
+        """Make another call if something waits; else there is one call less under way."""
         with self._lock:
-            over = not lane.waiting
-            lane.calls -= over
-        if not over:
+            again = bool(lane.waiting)
+            lane.calls -= not again
+        if again:
             self._threads.submit(self._work, lane)
 
     def _take(self, lane: Lane) -> list[Waiting]:
-        """Return what goes into the next call, without what has waited too long; with nothing left the call is over."""
+        """Return what goes into the next call, without what has waited too long."""
         now = time.monotonic()
         batch: list[Waiting] = []
         count = 0
@@ -139,7 +138,6 @@ class Batcher:
                         break
                     batch.append(lane.waiting[0])
                 self._queued -= lane.waiting.popleft().images.count
-            lane.calls -= not batch
             queued = self._queued
         self._metrics.queued(queued)
         return batch

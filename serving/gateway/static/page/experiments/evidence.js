@@ -7,7 +7,6 @@ import { href } from "../route.js";
 const CLEAR_FROM = 0.1; // share of the labels before which a range is too wide to set the chart's height
 const SMALLEST_P = 0.0001; // that is written out
 const ARM_COLUMNS = ["variant", "weight", "units", "labelled", "accuracy", "p50", "p99", "errors"];
-const FIGURES = ["weight", "units", "labelled", "accuracy", "p50", "p99", "errors"];
 
 const points = (share) => number(100 * share, 2); // percentage points
 const interval = ([low, high]) => t("experiments.interval", { low: points(low), high: points(high) });
@@ -120,7 +119,7 @@ export function arms({ arms, labels, notes }) {
       <table>
         <caption>${t("experiments.arms.caption")}</caption>
         <thead><tr>${ARM_COLUMNS.map((name) => html`
-          <th scope="col" class=${FIGURES.includes(name) ? "figure" : ""}>${t(`experiments.column.${name}`)}
+          <th scope="col" class=${name === "variant" ? "" : "figure"}>${t(`experiments.column.${name}`)}
             ${name === "labelled" && labels.user ? html`<div class="note biased">
               ${t("experiments.biased", { user: number(labels.user), all: number(all) })}</div>` : ""}</th>`)}</tr></thead>
         <tbody>${arms.map(arm)}</tbody>
