@@ -88,10 +88,11 @@ test: $(VENV)/.dev ## Run the whole test suite
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds
 	$(BIN)/python -m pytest -m "not slow and not docker"
 
-test-browser: $(VENV)/.dev ## Drive the page in the Chromium that is installed here (CHROMIUM=/path/to/another)
+test-browser: $(VENV)/.dev data ## Drive the page in the Chromium that is installed here (CHROMIUM=/path/to/another)
 	$(BIN)/python -m pytest -m browser -s tests/browser
 
-screenshots: $(VENV)/.dev ## Take README's pictures of the page anew, into docs/screenshots
+screenshots: $(VENV)/.dev data ## Take README's pictures of the page anew, into docs/screenshots
+	@$(BIN)/python -m training train --if-missing
 	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest tests/browser -k fits
 
 test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Docker, break it, see it recover, take it down

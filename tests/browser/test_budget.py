@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Response
 
-from tests.browser.experiment import LABELS, Experiment
+from tests.browser.experiment import Experiment
 from tests.gateway.gunicorn import Gateway
 from tests.waiting import eventually
 
@@ -16,7 +16,6 @@ def test_the_first_visit_is_light(chromium: Browser, shared_gateway: Gateway, vi
     is_light(chromium, shared_gateway, view)
 
 
-@pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
 def test_a_report_is_light(chromium: Browser, gateway: Gateway) -> None:
     experiment = Experiment(gateway, "reported")
     for first in range(0, 1000, 250):
@@ -26,7 +25,6 @@ def test_a_report_is_light(chromium: Browser, gateway: Gateway) -> None:
     is_light(chromium, gateway, "experiments/reported")
 
 
-@pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
 def test_a_long_queue_is_light(chromium: Browser, gateway: Gateway) -> None:
     experiment = Experiment(gateway, "long")
     for first in (0, 1000, 2000):

@@ -8,14 +8,12 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.administrator import act, administer
 from tests.browser.conftest import Visit
-from tests.browser.experiment import LABELS, Experiment
+from tests.browser.experiment import Experiment
 from tests.browser.site import Site
 from tests.gateway.conftest import ADMIN_TOKEN
 from tests.gateway.gunicorn import Gateway
 
 PATIENCE_MS = 30_000  # the page looks every five seconds, the gateway at the evidence every second
-
-pytestmark = pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,13 @@
 """Promotion of a variant from its experiment, and the way back."""
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.administrator import act, administer
 from tests.browser.conftest import Visit
-from tests.browser.experiment import LABELS, Experiment
+from tests.browser.experiment import Experiment
 from tests.gateway.gunicorn import Gateway
 
 PATIENCE_MS = 30_000  # the page looks every five seconds, the gateway at the evidence every second
-
-pytestmark = pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
 
 
 def test_a_variant_is_promoted_with_a_reason_and_rolled_back(gateway: Gateway, visit: Visit) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import PHONE, Visit
-from tests.browser.experiment import LABELS, Experiment
+from tests.browser.experiment import Experiment
 from tests.browser.looks import SIZES, THEMES, faults, keep, width
 from tests.browser.site import Site
 from tests.gateway.gunicorn import Gateway
@@ -18,8 +18,6 @@ from tests.waiting import eventually
 STORED_MS = 20_000  # a label is held back for five seconds
 
 numbers = itertools.count()
-
-pytestmark = pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
 
 
 @pytest.fixture(scope="module")

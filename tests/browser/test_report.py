@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.administrator import administer
 from tests.browser.conftest import Visit
-from tests.browser.experiment import LABELS, Experiment
+from tests.browser.experiment import Experiment
 from tests.browser.looks import SIZES, THEMES, faults, keep, width
 from tests.browser.site import Site
 from tests.gateway.gunicorn import Gateway
@@ -16,8 +16,6 @@ from tests.waiting import eventually
 
 PATIENCE_MS = 60_000
 PICTURES = {"": "experiments", "/decided": "experiment"}  # by where they are taken
-
-pytestmark = pytest.mark.skipif(not LABELS.is_file(), reason="needs MNIST: make data")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.conftest import ROOT, free_port
 from tests.gateway.faults.load import Load
 from tests.gateway.gunicorn import Gateway
 
-DEADLINE = 1.0  # seconds, of the gateway
+WORKERS = 2
 
 
 class StandIn:
@@ -46,10 +46,17 @@ def model_server() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def gateway(manifest_folder: Path, model_server: StandIn, sqlite_template: Path) -> Iterator[Gateway]:
+def deadline() -> float:
+    """Seconds that the gateway waits for the model server: more than a busy machine takes, where that is well."""
+    return 20.0
+
+
+@pytest.fixture
+def gateway(manifest_folder: Path, model_server: StandIn, sqlite_template: Path, deadline: float) -> Iterator[Gateway]:
     shutil.copy(sqlite_template, manifest_folder / "experiments.db")
-    deadline = int(1000 * DEADLINE)
-    running = Gateway(manifest_folder, model_server.address, quiet=True, workers=2, deadline_ms=deadline)
+    running = Gateway(
+        manifest_folder, model_server.address, quiet=True, workers=WORKERS, deadline_ms=int(1000 * deadline)
+    )
     yield running
     assert running.stop() == 0
 

@@ -81,5 +81,6 @@ def feedback(gateway: Gateway) -> requests.Response:
     """Send a label for a new prediction."""
     raw = {"Content-Type": "application/octet-stream"}
     answer = requests.post(f"{gateway.url}/predict", data=bytes(784), headers=raw, timeout=20)
+    assert answer.ok, answer.text
     label = {"prediction_id": answer.json()["predictions"][0]["id"], "label": "3", "source": "user"}
     return requests.post(f"{gateway.url}/feedback", json=label, timeout=20)
