@@ -11,7 +11,7 @@ MOST_BYTES, MOST_REQUESTS = 150_000, 20
 LATEST_MS = 5000  # a machine that others use too; alone it is a small part of it
 
 
-@pytest.mark.parametrize("view", ["draw", "variants", "experiments", "experiments/new"])
+@pytest.mark.parametrize("view", ["draw", "variants", "experiments", "experiments/new-experiment"])
 def test_the_first_visit_is_light(chromium: Browser, shared_gateway: Gateway, view: str) -> None:
     is_light(chromium, shared_gateway, view)
 

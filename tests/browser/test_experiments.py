@@ -33,7 +33,7 @@ def fill(page: Page, name: str, *, control: str, challenger: str) -> None:
 
 
 def test_what_is_wrong_is_told_beside_its_field(visit: Visit, shared: Gateway) -> None:
-    page = administer(visit("#/experiments/new", at=shared, expected="status of 422"))
+    page = administer(visit("#/experiments/new-experiment", at=shared, expected="status of 422"))
     fill(page, "No Spaces", control="champion", challenger="dropout")
     page.get_by_text("More settings").click()
     page.get_by_label("Risk of a false verdict").fill("a lot")
@@ -122,6 +122,17 @@ def test_the_keyboard_asks_and_takes_back(visit: Visit, shared: Gateway) -> None
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator(".hypothesis .badge")).to_have_text("stopped")
+
+
+def test_an_experiment_may_be_called_new(visit: Visit, shared: Gateway) -> None:
+    page = administer(visit("#/experiments", at=shared))
+    page.get_by_role("link", name="New experiment").click()
+    fill(page, "new", control="champion", challenger="dropout")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("new")
+    expect(page.locator(".sentence")).to_have_text("Nothing can be said yet: no labels have come.")
+    page = visit("#/experiments/new/queue", at=shared)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Label queue of new")
 
 
 def test_an_experiment_that_does_not_exist_is_told_of(visit: Visit, shared: Gateway) -> None:

@@ -1,6 +1,9 @@
 // Where the page is: `#/VIEW/STEP/STEP?name=value`. `route()` reads it, `href("experiments", name)` writes a link to it,
 // `go(...)` goes there. The shell opens views/VIEW.js and calls the view's `follow(route)` when only the rest changes.
 
+/** The step that follows "experiments" in the address of the form for a new one; no experiment's name has a hyphen. */
+export const NEW = "new-experiment";
+
 /** Return `{ view, steps, query }` of the address; `view` is "" where there is none. */
 export function route() {
   const [where, query] = location.hash.replace(/^#\/?/, "").split("?");

@@ -2,7 +2,7 @@
 import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import { listed, t } from "../i18n.js";
 import { Resource, shown } from "../resource.js";
-import { href } from "../route.js";
+import { NEW, href } from "../route.js";
 
 const POLL_MS = 5000;
 
@@ -12,7 +12,7 @@ export function open(place) {
 
   function draw() {
     render(
-      html`<p><a class="button" href=${href("experiments", "new")}>${t("experiments.heading.create")}</a></p>
+      html`<p><a class="button" href=${href("experiments", NEW)}>${t("experiments.heading.create")}</a></p>
         ${shown(experiments, list)}`,
       place,
     );

@@ -6,7 +6,7 @@ import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import * as connection from "../connection.js";
 import { t } from "../i18n.js";
 import { problem } from "../resource.js";
-import { href, route as present } from "../route.js";
+import { NEW, href, route as present } from "../route.js";
 
 export const heading = "experiments.heading";
 
@@ -69,7 +69,7 @@ const same = (one, other) => one.steps.join("/") === other.steps.join("/");
 
 function partOf({ steps: [name, step] }) {
   if (!name) return "list";
-  if (name === "new") return "create";
+  if (name === NEW) return "create";
   return step === "queue" ? "queue" : "detail";
 }
 
