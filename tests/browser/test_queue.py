@@ -123,9 +123,27 @@ def test_a_skipped_image_waits_and_can_be_looked_at_again(page: Page, experiment
     for _ in waiting[2:]:
         page.keyboard.press("s")
     expect(page.locator(".progress")).to_have_text(f"0 labelled, {len(waiting)} skipped, 0 left")
-    page.get_by_role("button", name="Look at it again").click()
+    expect(task(page)).to_contain_text("You have skipped all that is left.")
+    page.get_by_role("button", name="Begin anew with what you skipped").click()
     shows(page, waiting[0])
     assert experiment.waiting == waiting
+
+
+def test_what_was_skipped_stays_away_as_long_as_others_can_be_listed(visit: Visit, labelled_gateway: Gateway) -> None:
+    long = Experiment(labelled_gateway, "long")
+    while (all_of_them := long.call("GET", "/disagreements")["waiting"]) <= len(listed := long.waiting):
+        long.ask(len(long.truth), 1000)
+    page = look(visit, long)
+    for image in listed:
+        shows(page, image)
+        page.keyboard.press("s")
+    said = f"You have skipped the first {len(listed)}. Behind them {all_of_them - len(listed)} more wait"
+    expect(task(page)).to_contain_text(said)
+    page.get_by_role("link", name="long").click()
+    page.get_by_role("link", name="Label images").click()
+    expect(task(page)).to_contain_text(said)
+    page.get_by_role("button", name="Begin anew with what you skipped").click()
+    shows(page, listed[0])
 
 
 def test_a_label_that_cannot_be_sent_is_kept_and_sent_again(page: Page, experiment: Experiment) -> None:
@@ -210,5 +228,5 @@ def test_the_queue_is_accessible_and_fits(visit: Visit, experiment: Experiment, 
     keep(page, f"queue-{size}-{theme}")
     for _ in experiment.waiting:
         page.keyboard.press("s")
-    page.get_by_role("button", name="Look at it again").wait_for()
+    page.get_by_role("button", name="Begin anew with what you skipped").wait_for()
     assert faults(page) == []

@@ -4,12 +4,16 @@ import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import { path } from "../api.js";
 import { number, t } from "../i18n.js";
 import { Resource, problem, shown } from "../resource.js";
+import { refused, stored } from "./labels.js";
 import { outboxOf } from "./outbox.js";
 
 const STYLE = new URL("../css/queue.css", import.meta.url).href;
 const POLL_MS = 5000;
-const MOST = 50; // images in an answer
+const WANTED = 50; // images in an answer that were not skipped
+const MOST = 100; // that the gateway lists
 const SHOWN = 5; // labels that were stored last
+
+const skips = new Map(); // experiment → the prediction ids that were skipped since the page was opened
 
 export function open(place, { steps: [name] }) {
   return new Queue(place, name);
@@ -18,16 +22,17 @@ export function open(place, { steps: [name] }) {
 class Queue {
   image = null; // the one that is looked at; it stays until something is said of it
   last = null; // { image, label } of the last decision that can be taken back; label is null if it was skipped
-  skipped = new Set(); // prediction ids
+  looking = false; // whether there are more images than were listed
   said = null; // what t() is to be called with, to tell what was done last
 
   constructor(place, name) {
-    this.place = place;
+    if (!skips.has(name)) skips.set(name, new Set());
+    Object.assign(this, { place, name, skipped: skips.get(name) });
     this.outbox = outboxOf(name);
     this.outbox.changed = () => this.render();
     this.experiment = new Resource(path("experiments", name), () => this.render());
     this.variants = new Resource("/variants", () => this.render());
-    this.queue = new Resource(`${path("experiments", name, "disagreements")}?limit=${MOST}`, () => this.read());
+    this.queue = new Resource(this.listed(), () => this.read());
     this.variants.refresh();
     this.experiment.poll(POLL_MS);
     this.queue.poll(POLL_MS);
@@ -41,8 +46,14 @@ class Queue {
     this.outbox.release();
   }
 
+  /** Return where the images are listed: the skipped ones, which lead the list, and as many others as there can be. */
+  listed() {
+    return `${path("experiments", this.name, "disagreements")}?limit=${Math.min(MOST, WANTED + this.skipped.size)}`;
+  }
+
   /** Take over what the gateway says waits. */
   read() {
+    this.looking = false;
     this.image ??= this.next();
     this.render();
   }
@@ -75,6 +86,10 @@ class Queue {
   decide(label) {
     this.last = { image: this.image, label };
     this.image = this.next();
+    this.queue.where = this.listed();
+    if (this.image) return;
+    this.looking = true;
+    this.queue.refresh();
   }
 
   /** Take the last decision back, unless its label is on its way. */
@@ -87,7 +102,7 @@ class Queue {
     this.say("queue.back");
   }
 
-  /** Show again what was skipped. */
+  /** Begin anew with what was skipped. */
   again() {
     this.skipped.clear();
     this.last = null;
@@ -176,32 +191,13 @@ class Queue {
   empty() {
     const { paired, status } = this.experiment.value ?? {};
     if (status === "archived") return html`<p class="empty">${t("queue.archived")}</p>`;
-    if (this.queue.value.disagreements.some((image) => this.skipped.has(image.prediction_id))) {
-      return html`<p class="empty">${t("queue.onlySkipped")}
+    if (this.looking) return html`<p class="loading">${t("state.loading")}</p>`;
+    const skipped = this.queue.value.disagreements.filter((image) => this.skipped.has(image.prediction_id)).length;
+    if (skipped > 0) {
+      const counts = { skipped: number(skipped), left: number(this.left) };
+      return html`<p class="empty">${t(this.left > 0 ? "queue.firstSkipped" : "queue.onlySkipped", counts)}
         <button type="button" @click=${() => this.again()}>${t("queue.again")}</button></p>`;
     }
     return html`<p class="empty">${t(paired === false ? "queue.unpaired" : "queue.empty")}</p>`;
   }
 }
-
-function stored(labels) {
-  return html`
-    <h2>${t("queue.stored")}</h2>
-    <ol class="given">${labels.map(({ image, label }) => html`
-      <li>${thumbnail(image, label)} <ul>${image.answers.map((answer) => html`
-        <li class=${answer.label === label ? "right" : "wrong"}>
-          ${t(answer.label === label ? "queue.right" : "queue.wrong", answer)}</li>`)}</ul></li>`)}</ol>
-  `;
-}
-
-function refused(labels) {
-  return html`
-    <div class="problem" role="alert">
-      <p><strong>${t("queue.refused")}</strong></p>
-      <ul class="given">${labels.map(({ image, label, detail }) => html`
-        <li>${thumbnail(image, label)} <span>${detail}</span></li>`)}</ul>
-    </div>
-  `;
-}
-
-const thumbnail = ({ seen }, label) => html`<img src=${seen} width="56" height="56" alt=""> <strong>${label}</strong>`;
