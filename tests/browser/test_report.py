@@ -93,7 +93,8 @@ def test_every_part_is_accessible_and_fits(visit: Visit, shared: Gateway, size: 
         assert faults(page) == []
         assert width(page) <= SIZES[size]["width"]
 
-    for where, ready in (("", ".card"), ("/young", ".sentence"), ("/decided", ".chart"), ("/new-experiment", "#create")):
+    parts = {"": ".card", "/young": ".sentence", "/decided": ".chart", "/new-experiment": "#create"}
+    for where, ready in parts.items():
         page.goto(f"{shared.url}/#/experiments{where}")
         page.locator(ready).first.wait_for()
         fits()
