@@ -39,8 +39,8 @@ from serving.gateway.views import (
     study,
     variants,
 )
-from serving.gateway.views.bodies import BodyRequest
 from serving.gateway.views.context import Gateway
+from serving.gateway.views.shortcut import shortened
 from serving.gateway.waits import Waits
 
 VERSION = "0.1.0"
@@ -67,16 +67,18 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
         validation_error_model=problems.Problem, validation_error_callback=problems.invalid_parameters,
     )  # fmt: skip
     app.openapi_version = "3.1.0"  # what generators and testers of clients read
-    app.request_class = BodyRequest
-    app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes + 1, MAX_FORM_PARTS=settings.max_instances + 1)
+    app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes + 1)
     request_log.register(app)
-    app.extensions["gateway"] = _services(settings, store, _tracing(app, settings))
-    callers.register(app, settings)
+    app.extensions["gateway"] = services = _services(settings, store, _tracing(app, settings))
+    if admit := callers.admission(settings, services.metrics):
+        callers.register(app, admit)
     problems.register(app)
     for view in (predict, compare, variants, promotions, feedback, experiments, reports, health):
         app.register_api(view.blueprint)
     for blueprint in (page.blueprint, study.blueprint, documentation.blueprint, documentation.swagger_files()):
         app.register_blueprint(blueprint)
+    if not settings.traces_endpoint:  # spans are of Flask's requests
+        app.wsgi_app = shortened(app.wsgi_app, services, admit)  # type: ignore[method-assign, assignment]
     _wrap(app, settings)
     return app
 

@@ -5,6 +5,7 @@ A label may come before the exposure has been written, to a worker that has neve
 
 import base64
 import binascii
+import hashlib
 import hmac
 from typing import NamedTuple
 
@@ -56,4 +57,4 @@ def read(secret: bytes, text: str) -> PredictionRef | None:
 
 
 def _mac(secret: bytes, payload: bytes) -> bytes:
-    return hmac.digest(secret, payload, "sha256")[:MAC_BYTES]
+    return hashlib.blake2b(payload, digest_size=MAC_BYTES, key=secret).digest()

@@ -3,6 +3,8 @@
 import hmac
 from typing import Any
 
+from flask import request
+
 from serving.gateway.errors import Unauthorized
 from serving.gateway.views.callers import bearer
 from serving.gateway.views.context import gateway
@@ -20,5 +22,5 @@ def require_admin() -> None:
     token = gateway().settings.admin_token
     if not token:
         raise Unauthorized("This gateway has no GATEWAY_ADMIN_TOKEN, so nobody may do this; set it and start again.")
-    if not hmac.compare_digest(bearer().encode(), token.encode()):
+    if not hmac.compare_digest(bearer(request.environ).encode(), token.encode()):
         raise Unauthorized("Send the header 'Authorization: Bearer TOKEN' with the gateway's GATEWAY_ADMIN_TOKEN.")

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import orjson
 from flask import Response
 from pydantic import BaseModel, Field
+
+from serving.gateway.views.replies import as_json
 
 Probabilities = list[float]
 
@@ -70,4 +71,4 @@ class CompareAnswer(BaseModel):
 
 def send(body: dict[str, Any]) -> Response:
     """Return `body`, in which arrays of numpy may be, as JSON."""
-    return Response(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), mimetype="application/json")
+    return as_json(body).response()

@@ -1,11 +1,11 @@
 """Read the images of a request's body, whichever form it has."""
 
 import binascii
-from contextvars import copy_context
 from io import BytesIO
 from typing import IO, Any
 
-from flask import Request
+from werkzeug import Request
+from werkzeug.wsgi import get_content_length
 
 from serving.gateway.errors import TooLarge, Unprocessable, UnsupportedMediaType, pointer
 from serving.gateway.manifest import ImageFormat
@@ -38,7 +38,40 @@ DOCUMENTED: dict[str, Any] = {
 }
 
 
-class BodyRequest(Request):
+class Body:
+    """The body of a request, and what its headers say of it; limits are those of `settings`."""
+
+    def __init__(self, environ: dict[str, Any], settings: Settings) -> None:
+        self._environ = environ
+        self._settings = settings
+        self.length = get_content_length(environ)  # None if it was not announced
+        self.mimetype: str = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        self.encoding: str = environ.get("HTTP_CONTENT_ENCODING", "identity")
+
+    def whole(self) -> bytes:
+        """Return it; raise TooLarge."""
+        most = self._settings.max_body_bytes
+        if self.length is None and "wsgi.input_terminated" not in self._environ:
+            return b""
+        if self.length is not None and self.length > most:
+            raise self._too_large()
+        body = self._environ["wsgi.input"].read(most + 1 if self.length is None else self.length)
+        if len(body) > most:
+            raise self._too_large()
+        return body
+
+    def form(self) -> "FormRequest":
+        """Return the request, which takes a form apart when it is asked; raises RequestEntityTooLarge then."""
+        request = FormRequest(self._environ)
+        request.max_content_length = self._settings.max_body_bytes
+        request.max_form_parts = self._settings.max_instances + 1
+        return request
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than {self._settings.max_body_bytes:,} bytes (GATEWAY_MAX_BODY_BYTES).")
+
+
+class FormRequest(Request):
     """A request whose uploaded files stay in memory, which the body's limit bounds, so that no disk is needed."""
 
     def _get_file_stream(
@@ -51,29 +84,28 @@ class BodyRequest(Request):
         return BytesIO()
 
 
-def read_images(request: Request, image: ImageFormat, settings: Settings, away: Away) -> Images:
+def read_images(body: Body, image: ImageFormat, settings: Settings, away: Away) -> Images:
     """Return the images of the body as the models take them; raise a GatewayError that names what is wrong.
 
     What takes long is done by `away`, so that other requests go on.
     """
-    length = request.content_length
-    if request.mimetype == RAW or (length is not None and length <= LIGHT_BYTES):
-        return _read(request, image, settings, away)
-    return away(copy_context().run, _read, request, image, settings, away)
+    if body.mimetype == RAW or (body.length is not None and body.length <= LIGHT_BYTES):
+        return _read(body, image, settings, away)
+    return away(_read, body, image, settings, away)
 
 
-def _read(request: Request, image: ImageFormat, settings: Settings, away: Away) -> Images:
-    if request.content_encoding not in (None, "", "identity"):
-        raise UnsupportedMediaType(f"Content-Encoding {request.content_encoding!r}: send the body as it is.")
-    mimetype = request.mimetype
+def _read(body: Body, image: ImageFormat, settings: Settings, away: Away) -> Images:
+    if body.encoding not in ("", "identity"):
+        raise UnsupportedMediaType(f"Content-Encoding {body.encoding!r}: send the body as it is.")
+    mimetype = body.mimetype
     if mimetype == JSON:
-        pixels = _json(_whole(request, settings), image, settings, away)
+        pixels = _json(body.whole(), image, settings, away)
     elif mimetype == RAW:
-        pixels = _raw(_whole(request, settings), image)
+        pixels = _raw(body.whole(), image)
     elif mimetype == FORM:
-        pixels = _form(request, image, settings, away)
+        pixels = _form(body.form(), image, settings, away)
     elif mimetype in ENCODED:
-        [pixels] = frame_uploads([Upload("", _whole(request, settings))], image, settings, away)
+        [pixels] = frame_uploads([Upload("", body.whole())], image, settings, away)
     else:
         given = f"Content-Type {mimetype!r}" if mimetype else "A missing Content-Type"
         raise UnsupportedMediaType(f"{given} is not read; send one of {', '.join((JSON, *ENCODED, FORM, RAW))}.")
@@ -81,14 +113,6 @@ def _read(request: Request, image: ImageFormat, settings: Settings, away: Away) 
     if count > settings.max_instances:
         raise TooLarge(f"There are {count:,} images; at most {settings.max_instances:,} are taken.")
     return Images(pixels, count, image.height, image.width)
-
-
-def _whole(request: Request, settings: Settings) -> bytes:
-    body = request.get_data(cache=False)
-    # Where the length was not announced, Flask has cut the body off one byte past the limit, without a word.
-    if len(body) > settings.max_body_bytes:
-        raise TooLarge(f"The body is larger than {settings.max_body_bytes:,} bytes (GATEWAY_MAX_BODY_BYTES).")
-    return body
 
 
 def _json(body: bytes, image: ImageFormat, settings: Settings, away: Away) -> bytes:
@@ -117,7 +141,7 @@ def _raw(body: bytes, image: ImageFormat) -> bytes:
     return body
 
 
-def _form(request: Request, image: ImageFormat, settings: Settings, away: Away) -> bytes:
+def _form(request: FormRequest, image: ImageFormat, settings: Settings, away: Away) -> bytes:
     files = request.files.getlist(FIELD)
     if not files:
         found = ", ".join(sorted({*request.files, *request.form})) or "none"

@@ -13,7 +13,7 @@ from serving.gateway.routing import named
 from serving.gateway.tf_serving.messages import Images
 from serving.gateway.views.admin import OF_CLIENTS
 from serving.gateway.views.answers import CompareAnswer, send
-from serving.gateway.views.bodies import DOCUMENTED, read_images
+from serving.gateway.views.bodies import DOCUMENTED, Body, read_images
 from serving.gateway.views.context import Gateway, gateway, record
 from serving.gateway.views.parameters import CompareQuery, Headers
 from serving.gateway.views.pictures import data_url
@@ -38,7 +38,8 @@ def compare(query: CompareQuery, header: Headers) -> Response:
     with services.in_flight:
         manifest = services.manifest.current()
         variants = _chosen(manifest, query.variants)
-        images = read_images(request, manifest.image, services.settings, services.waits.way.away)
+        body = Body(request.environ, services.settings)
+        images = read_images(body, manifest.image, services.settings, services.waits.way.away)
         record().images = images.count
         until = time.monotonic() + services.settings.deadline_ms / 1000
         by_variant = [_ask(services, manifest, variant, images, until) for variant in variants]

@@ -72,7 +72,7 @@ def _packed(instances: list[Any], image: ImageFormat) -> Iterable[bytes | str]:
         if type(item) is dict and type(item["b64"]) is str:
             yield item["b64"]
             continue
-        if len(item) != image.height or any(type(row) is not list or len(row) != image.width for row in item):
+        if len(item) != image.height or set(map(len, item)) != {image.width}:
             raise ValueError("not the shape of an image")
         yield b"".join(map(bytes, item))
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from functools import cache, lru_cache, wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from werkzeug import Request
 
 from serving.gateway.experiments.spec import NO_NUL
 from serving.gateway.views.problems import invalid_parameters
@@ -21,6 +22,9 @@ class Parameters(BaseModel):
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the model's JSON schema."""
         return _schema(cls, *args, **kwargs)
+
+
+P = TypeVar("P", bound=Parameters)
 
 
 @cache
@@ -89,22 +93,32 @@ def quickly(view: Callable[[Any, Headers], Response]) -> Callable[[], Response]:
     """
     model: type[Parameters] = view.__annotations__["query"]
 
-    @lru_cache(QUERIES)
-    def query(text: bytes) -> Parameters:
-        return model.model_validate(request.args.to_dict())
-
     @wraps(view)
     def read() -> Response:
-        try:
-            given = query(request.query_string), _headers(request.environ)
-        except ValidationError as error:
-            invalid_parameters(error)
-        return view(*given)
+        return view(read_query(model, request.environ), read_headers(request.environ))
 
     read.__delay_validate_request__ = True  # type: ignore[attr-defined]  # so flask-openapi leaves checking to it
     return read
 
 
-def _headers(environ: dict[str, Any]) -> Headers:
-    unit = environ.get("HTTP_X_UNIT_ID")
-    return NO_HEADERS if unit is None else Headers.model_validate({"X-Unit-Id": unit})
+def read_query(model: type[P], environ: dict[str, Any]) -> P:
+    """Return the query of a request as `model`; raise Unprocessable."""
+    try:
+        return _query(model, environ["QUERY_STRING"])
+    except ValidationError as error:
+        invalid_parameters(error)
+
+
+def read_headers(environ: dict[str, Any]) -> Headers:
+    """Return those headers of a request that choose what is answered; raise Unprocessable."""
+    if (unit := environ.get("HTTP_X_UNIT_ID")) is None:
+        return NO_HEADERS
+    try:
+        return Headers.model_validate({"X-Unit-Id": unit})
+    except ValidationError as error:
+        invalid_parameters(error)
+
+
+@lru_cache(QUERIES)
+def _query(model: type[P], text: str) -> P:
+    return model.model_validate(Request({"QUERY_STRING": text}).args.to_dict())

@@ -21,12 +21,13 @@ from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.tf_serving.client import Answer
 from serving.gateway.tf_serving.messages import Images
 from serving.gateway.views.admin import OF_CLIENTS
-from serving.gateway.views.answers import PredictAnswer, send
-from serving.gateway.views.bodies import DOCUMENTED, read_images
-from serving.gateway.views.context import Gateway, gateway, record
+from serving.gateway.views.answers import PredictAnswer
+from serving.gateway.views.bodies import DOCUMENTED, Body, read_images
+from serving.gateway.views.context import Gateway, RequestRecord, gateway, record
 from serving.gateway.views.instances import Instances
 from serving.gateway.views.parameters import Headers, PredictQuery, quickly
 from serving.gateway.views.problems import OF_PREDICTIONS, problems
+from serving.gateway.views.replies import Reply, as_json
 
 RANDOM_BYTES = 6
 
@@ -47,28 +48,35 @@ blueprint.components_schemas.update(parse_body(Instances)[1])
 @quickly
 def predict(query: PredictQuery, header: Headers) -> Response:
     """Say which class each image shows."""
-    services, log = gateway(), record()
+    return answer(gateway(), record(), query, header, request.environ).response()
+
+
+def answer(
+    services: Gateway, log: RequestRecord, query: PredictQuery, header: Headers, environ: dict[str, Any]
+) -> Reply:
+    """Return what is answered to a request, and note in `log` how it went; raise a GatewayError."""
     with services.in_flight:
         manifest, snapshot = services.manifest.current(), services.experiments.live.current()
         if query.uncertainty:
             chosen: Variant | routing.Exposure = _sampled(manifest, snapshot, query)
         else:
             chosen = routing.choose(manifest, snapshot, query.variant, query.experiment, header.unit_id or log.id)
-        images = read_images(request, manifest.image, services.settings, services.waits.way.away)
+        body = Body(environ, services.settings)
+        images = read_images(body, manifest.image, services.settings, services.waits.way.away)
         log.images = images.count
         key = _key()
         if isinstance(chosen, routing.Exposure):
-            return _expose(services, manifest, snapshot, chosen, images, key)
+            return _expose(services, log, manifest, snapshot, chosen, images, key)
         log.variant, fallback = chosen.name, None
         if query.uncertainty:
             samples = services.settings.uncertainty_samples
-            answer = prediction.predict_uncertainty(services.batcher, manifest, chosen, images, samples)
+            told = prediction.predict_uncertainty(services.batcher, manifest, chosen, images, samples)
         elif query.variant is not None:
-            answer = prediction.predict(services.batcher, manifest, chosen, images)
+            told = prediction.predict(services.batcher, manifest, chosen, images)
         else:
-            chosen, answer, fallback = ask_or_default(manifest, chosen, _asking(services, manifest, images))
-    ids = _ids(snapshot, key, traffic.said(answer, manifest), chosen, answer.version, None)
-    return _answer(answer, manifest, chosen, None, fallback, ids)
+            chosen, told, fallback = ask_or_default(manifest, chosen, _asking(services, manifest, images))
+    ids = _ids(snapshot, key, traffic.said(told, manifest), chosen, told.version, None)
+    return _reply(log, told, manifest, chosen, None, fallback, ids)
 
 
 def _key() -> str:
@@ -86,11 +94,17 @@ def _sampled(manifest: Manifest, snapshot: Snapshot, query: PredictQuery) -> Var
 
 
 def _expose(
-    services: Gateway, manifest: Manifest, snapshot: Snapshot, chosen: routing.Exposure, images: Images, key: str
-) -> Response:
+    services: Gateway,
+    log: RequestRecord,
+    manifest: Manifest,
+    snapshot: Snapshot,
+    chosen: routing.Exposure,
+    images: Images,
+    key: str,
+) -> Reply:
     """Answer as an experiment says; what happened is recorded, and other arms are asked, in the background."""
     running, assignment = chosen
-    record().variant = running.arms[assignment.arm]
+    log.variant = running.arms[assignment.arm]
     served, outcomes = traffic.serve(running, assignment.arm, manifest, _asking(services, manifest, images))
     arm: int | None = None
     ids: list[str] = []
@@ -107,7 +121,7 @@ def _expose(
     if isinstance(served, GatewayError):
         raise served
     experiment = None if arm is None else running.name
-    return _answer(served.answer, manifest, served.variant, experiment, served.fallback, ids)
+    return _reply(log, served.answer, manifest, served.variant, experiment, served.fallback, ids)
 
 
 def _asking(services: Gateway, manifest: Manifest, images: Images) -> Callable[[Variant], Answer]:
@@ -133,17 +147,17 @@ def _ids(
     ]
 
 
-def _answer(
+def _reply(
+    log: RequestRecord,
     answer: Answer,
     manifest: Manifest,
     variant: Variant,
     experiment: str | None,
     fallback: Fallback | None,
     ids: Sequence[str],
-) -> Response:
-    log = record()
+) -> Reply:
     log.variant, log.version = variant.name, str(answer.version)
-    response = send(
+    reply = as_json(
         {
             "request_id": log.id,
             "variant": variant.name,
@@ -154,8 +168,8 @@ def _answer(
         }
     )
     if fallback:
-        response.headers["X-Fallback-For"] = fallback.instead_of
-    return response
+        reply.headers.append(("X-Fallback-For", fallback.instead_of))
+    return reply
 
 
 def _predictions(answer: Answer, manifest: Manifest, ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -3,15 +3,15 @@
 import logging
 from typing import Any, NoReturn
 
-import orjson
-from flask import Response, request
+from flask import request
 from flask_openapi.openapi import OpenAPI
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from serving.gateway import errors
 from serving.gateway.errors import Fault, GatewayError, Unprocessable, pointer
-from serving.gateway.views.context import record
+from serving.gateway.views.context import RequestRecord, record
+from serving.gateway.views.replies import Reply, as_json
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +65,7 @@ def problems(*kinds: type[GatewayError]) -> dict[str | int, Any]:
 
 def register(app: OpenAPI) -> None:
     """Make `app` answer every exception as a problem."""
-    app.register_error_handler(GatewayError, _answer)
-    app.register_error_handler(HTTPException, _translate)
-    app.register_error_handler(Exception, _surprise)
+    app.register_error_handler(Exception, lambda error: problem(error, record(), request.path).response())
 
 
 def invalid_parameters(error: ValidationError) -> NoReturn:
@@ -82,38 +80,46 @@ def invalid_parameters(error: ValidationError) -> NoReturn:
     raise Unprocessable(f"{faults[0].pointer}: {faults[0].detail}.", faults)
 
 
-def _answer(error: GatewayError) -> Response:
+def problem(error: Exception, done: RequestRecord, path: str) -> Reply:
+    """Return the problem that `error`, in which a request to `path` ended, is to the client, and record its detail.
+
+    What nobody has expected is logged.
+    """
+    if isinstance(error, GatewayError):
+        return _answer(error, done)
+    if isinstance(error, HTTPException):
+        return _translated(error, done, path)
+    logger.error("unexpected error", exc_info=error, extra={"request_id": done.id})
+    return _answer(GatewayError("The gateway failed; its log says why, under this request's id."), done)
+
+
+def _answer(error: GatewayError, done: RequestRecord) -> Reply:
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
     }
-    record().problem = error.detail
+    done.problem = error.detail
     if error.faults:
         body["errors"] = [fault._asdict() for fault in error.faults]
-    response = Response(orjson.dumps(body), status=error.status, content_type=MIMETYPE)
+    reply = as_json(body, error.status, MIMETYPE)
     if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
+        reply.headers.append(("Retry-After", str(error.retry_after)))
     if isinstance(error, errors.Unauthorized):
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+        reply.headers.append(("WWW-Authenticate", "Bearer"))
+    return reply
 
 
-def _translate(error: HTTPException) -> Response:
+def _translated(error: HTTPException, done: RequestRecord, path: str) -> Reply:
     """Answer one of Flask's own errors, such as an unknown path or a method that the path does not have."""
     detail = error.description or error.name
     if isinstance(error, NotFound):
-        detail = f"There is nothing at {request.path}; /docs shows what there is."
+        detail = f"There is nothing at {path}; /docs shows what there is."
     elif isinstance(error, RequestEntityTooLarge):
         detail = "The body is larger, or has more parts, than GATEWAY_MAX_BODY_BYTES and GATEWAY_MAX_INSTANCES allow."
     translated = GatewayError(detail)
     translated.status, translated.title = error.code or 500, error.name
-    response = _answer(translated)
-    response.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
-    return response
-
-
-def _surprise(error: Exception) -> Response:
-    logger.exception("unexpected error", extra={"request_id": record().id})
-    return _answer(GatewayError("The gateway failed; its log says why, under this request's id."))
+    reply = _answer(translated, done)
+    reply.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
+    return reply
