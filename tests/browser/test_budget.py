@@ -9,6 +9,11 @@ from tests.waiting import eventually
 
 MOST_BYTES, MOST_REQUESTS = 150_000, 20
 LATEST_MS = 5000  # a machine that others use too; alone it is a small part of it
+CLOCK = """new MutationObserver((_, observer) => {
+  if (!document.querySelector("h1")) return;
+  window.interactive = performance.now();
+  observer.disconnect();
+}).observe(document, { childList: true, subtree: true });"""
 
 
 @pytest.mark.parametrize("view", ["draw", "variants", "experiments", "experiments/new-experiment"])
@@ -38,10 +43,11 @@ def is_light(chromium: Browser, gateway: Gateway, view: str) -> None:
         page = context.new_page()
         answers: list[Response] = []
         page.on("response", lambda answer: answers.append(answer))
+        page.add_init_script(CLOCK)
         page.goto(f"{gateway.url}/#/{view}")
         page.locator("h1").wait_for()
-        interactive = page.evaluate("performance.now()")
         page.wait_for_load_state("networkidle")
+        interactive = page.evaluate("interactive")
         sent = sum(len(answer.body()) for answer in answers if answer.url.startswith("http"))
     requests = sum(answer.url.startswith("http") for answer in answers)
     print(f"{view}: {sent / 1000:.1f} kB in {requests} requests, interactive after {interactive:.0f} ms")

@@ -2,14 +2,13 @@
 //   export const heading = "draw.heading";             the dictionary's key of its heading, for the title too
 //   export function open(place, route)                 renders into the element `place`, returns
 //   { render(), follow(route), close() }               again in another language; the address changed; it is left
-// and a stylesheet css/NAME.css. To add one, name it in VIEWS and the dictionaries as nav.NAME.
+// and a stylesheet css/NAME.css. To add one, name it in route.js' VIEWS and the dictionaries as nav.NAME.
 import { html, nothing, render } from "../vendor/lit-html-3.3.3/lit-html.js";
 import * as connection from "./connection.js";
 import { LANGUAGES, chooseLanguage, current, loadLanguage, t } from "./i18n.js";
 import { problem } from "./resource.js";
-import { href, route } from "./route.js";
+import { VIEWS, href, route } from "./route.js";
 
-const VIEWS = ["draw", "variants", "experiments"];
 const THEMES = ["auto", "light", "dark"];
 const A_YEAR = 31_536_000; // seconds
 
@@ -72,8 +71,8 @@ function chooseTheme(chosen) {
 }
 
 async function follow() {
+  if (!VIEWS.includes(route().view)) location.replace(href(VIEWS[0]));
   const asked = route();
-  if (!VIEWS.includes(asked.view)) return location.replace(href(VIEWS[0]));
   if (asked.view === opened) return view?.follow(asked);
   const first = opened === null;
   opened = asked.view;

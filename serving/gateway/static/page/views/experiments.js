@@ -6,7 +6,7 @@ import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import * as connection from "../connection.js";
 import { t } from "../i18n.js";
 import { problem } from "../resource.js";
-import { NEW, href, route as present } from "../route.js";
+import { href, partOf, route as present } from "../route.js";
 
 export const heading = "experiments.heading";
 
@@ -66,12 +66,6 @@ export function open(place, first) {
 }
 
 const same = (one, other) => one.steps.join("/") === other.steps.join("/");
-
-function partOf({ steps: [name, step] }) {
-  if (!name) return "list";
-  if (name === NEW) return "create";
-  return step === "queue" ? "queue" : "detail";
-}
 
 /** Show the way back to what is above a part. */
 function trail(route) {
