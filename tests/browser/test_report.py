@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.administrator import administer
+from tests.browser.administrator import act, administer
 from tests.browser.conftest import Visit
 from tests.browser.experiment import Experiment
 from tests.browser.looks import SIZES, THEMES, faults, keep, width
@@ -82,6 +82,28 @@ def test_a_report_stays_while_the_gateway_cannot_be_reached(gateway: Gateway, vi
     page.context.set_offline(False)
     expect(page.get_by_role("alert")).to_have_count(0, timeout=PATIENCE_MS)
     expect(page.locator(".sentence")).to_contain_text("It is not decided yet")
+
+
+def test_a_report_goes_on_while_the_models_do_not_answer(gateway: Gateway, visit: Visit, site: Site) -> None:
+    experiment = Experiment(gateway, "orphaned")
+    experiment.ask(0, 100)
+    page = administer(visit("#/experiments/orphaned", at=gateway, expected=r"status of 503"))
+    expect(page.locator(".sentence")).to_contain_text("Nothing can be said yet")
+    banner, names = page.locator("#banner"), [variant["name"] for variant in site.manifest["variants"]]
+    try:
+        site.stop_models()
+        expect(banner).to_contain_text("The models do not answer at the moment.", timeout=PATIENCE_MS)
+        expect(banner).to_contain_text(f"{', '.join(names)}: UNREACHABLE The model server cannot be reached")
+        experiment.label()
+        expect(page.locator(".sentence")).to_contain_text("It is not decided yet", timeout=PATIENCE_MS)
+        act(page, "Pause", "until they answer")
+        expect(page.locator(".hypothesis .badge")).to_have_text("paused")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        assert faults(page) == []
+    finally:
+        site.start_models()
+    expect(banner).to_be_empty(timeout=PATIENCE_MS)
+    expect(page.locator(".sentence")).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", THEMES)

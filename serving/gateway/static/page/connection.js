@@ -2,6 +2,7 @@
 // again, ever more rarely, and sends "recovered" when a retry is worth while. `events` is an EventTarget with "changed"
 // (look at `state()`) and "recovered": a view that shows an error tries again then (a Resource does so by itself).
 
+const OPENED_MS = 3000; // until the first look, so that it takes nothing from what the page loads
 const HEALTHY_MS = 10_000; // between looks while all is well and the page is visible
 const FIRST_MS = 1000;
 const LONGEST_MS = 8000;
@@ -18,7 +19,7 @@ export const state = () => now;
 
 /** Begin to watch. */
 export function watch() {
-  schedule(HEALTHY_MS);
+  schedule(OPENED_MS);
   document.addEventListener("visibilitychange", () => document.hidden || schedule(0));
 }
 
@@ -67,8 +68,16 @@ async function readiness() {
   try {
     const answer = await fetch("/readyz", { headers: { Accept: "application/json" } });
     if (answer.ok) return { kind: "ready", detail: "" };
-    return { kind: "models", detail: (await answer.json()).detail ?? "" };
+    return { kind: "models", detail: summary(await answer.json()) };
   } catch {
     return { kind: "gateway", detail: "" };
   }
+}
+
+/** Say what is wrong with the variants, of those that it is the same with in one sentence. */
+function summary({ detail = "", errors = [] }) {
+  if (errors.length === 0) return detail;
+  const alike = Object.groupBy(errors, (fault) => fault.detail);
+  const names = (faults) => faults.map(({ pointer }) => pointer.split("/").at(-1)).join(", ");
+  return Object.entries(alike).map(([what, faults]) => `${names(faults)}: ${what}`).join(" ");
 }

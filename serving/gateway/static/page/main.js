@@ -49,7 +49,7 @@ function banner({ kind, detail }) {
   if (kind === "ready") return nothing;
   return html`
     <p><strong>${t(`connection.${kind}`)}</strong> ${t("connection.retrying")}</p>
-    <p class="detail">${detail}</p>
+    <p class="detail" lang="en">${detail}</p>
   `;
 }
 
