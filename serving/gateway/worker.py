@@ -9,11 +9,13 @@ from typing import Any
 
 import gevent.event
 import gevent.socket
+from gevent import GreenletExit
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
 
 from serving.gateway.errors import Unavailable
+from serving.gateway.exchange import environ_of, read_body
 from serving.gateway.greenlets import GreenletsWay
 from serving.gateway.lanes import Lanes
 from serving.gateway.refusals import OF_BODIES, refuse
@@ -52,8 +54,9 @@ class Worker(GeventWorker):
         services.experiments.live.current()  # looks now what is known, for which the first request would wait
         with suppress(Unavailable):  # it will look again
             services.manifest.current()  # so that a manifest that is damaged later is one that every worker has read
-        self.services, self.wsgi = services, Lanes(self.wsgi, services.settings)
-        self._client_seconds = services.settings.client_seconds
+        self.services = services
+        self._lanes = Lanes(self.wsgi, services.settings.threads)
+        self._client_seconds, self._most_bytes = services.settings.client_seconds, services.settings.max_body_bytes
 
     def run(self) -> None:
         """Serve until told to stop, then finish the requests under way."""
@@ -98,14 +101,17 @@ class Worker(GeventWorker):
         self._idle.discard(sock)
         sock.settimeout(self._client_seconds)
         try:
-            super().handle_request(listener_name, req, sock, addr)
+            environ = environ_of(req, addr, listener_name)
+            read_body(req, environ, sock, self._most_bytes, self._client_seconds)
+            close = req.should_close() or not self.alive
+            sock.sendall(self._lanes.answer(environ, close))
         except OF_BODIES as error:
             self.handle_error(req, sock, addr, error)
             raise StopIteration from error
-        except TimeoutError as error:  # the client does not take its answer
+        except (TimeoutError, GreenletExit) as error:  # the client does not take its answer, or the worker has to end
             raise StopIteration from error
         sock.settimeout(None)
-        if not self.alive:
+        if close or not self.alive:
             raise StopIteration
         self._idle.add(sock)
 
