@@ -95,8 +95,8 @@ def test_only_the_steps_that_lead_on_are_offered(visit: Visit, shared: Gateway) 
 
     heading = page.get_by_role("heading", name="Action")
     for step, status, then, focused in (
-        ("Pause", "paused", ["Resume", "Stop"], page.get_by_role("button", name="Resume")),
-        ("Resume", "running", ["Pause", "Stop"], page.get_by_role("button", name="Pause")),
+        ("Pause", "paused", ["Resume", "Stop", "Change weights"], page.get_by_role("button", name="Resume")),
+        ("Resume", "running", ["Pause", "Stop", "Change weights"], page.get_by_role("button", name="Pause")),
         ("Stop", "stopped", ["Archive"], heading), ("Archive", "archived", [], heading),
     ):  # fmt: skip
         act(page, step, f"because of {step}")
@@ -106,6 +106,29 @@ def test_only_the_steps_that_lead_on_are_offered(visit: Visit, shared: Gateway) 
     assert experiment.call("GET", "")["reason"] == "because of Stop"
     page.get_by_text("Who did what").click()
     expect(page.get_by_text("admin archive: because of Archive")).to_be_visible()
+
+
+def test_weights_are_changed_and_begin_a_phase(visit: Visit, shared: Gateway) -> None:
+    experiment = Experiment(shared, "weighed")
+    page = administer(visit("#/experiments/weighed", at=shared, expected="status of 422"))
+    page.get_by_role("button", name="Change weights").click()
+    dialog = page.get_by_role("dialog", name="Change weights")
+    expect(dialog.get_by_label("Weight of dropout")).to_have_value("0.5")
+    dialog.get_by_label("Weight of dropout").fill("0.2")
+    dialog.get_by_label("Reason").fill("it is slower")
+    dialog.get_by_role("button", name="Change weights").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("the weights add up to 0.7, not to 1")
+    dialog.get_by_label("Weight of champion").fill("0.8")
+    dialog.get_by_label("Share of the traffic").fill("0.1")
+    dialog.get_by_role("button", name="Change weights").click()
+    expect(page.locator(".said")).to_have_text("The weights are changed; a new phase has begun.")
+    expect(page.get_by_role("row", name="dropout")).to_contain_text("20%")
+    page.get_by_text("How it is set up").click()
+    expect(page.locator("dl")).to_contain_text("champion 80%, dropout 20%")
+    phase = experiment.call("GET", "")["phases"][-1]
+    assert (phase["number"], phase["weights"], phase["traffic"]) == (2, [0.8, 0.2], 0.1)
+    page.get_by_text("Who did what").click()
+    expect(page.get_by_text("admin reweight: it is slower")).to_be_visible()
 
 
 def test_the_keyboard_asks_and_takes_back(visit: Visit, shared: Gateway) -> None:

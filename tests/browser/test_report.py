@@ -128,6 +128,8 @@ def test_every_part_is_accessible_and_fits(visit: Visit, shared: Gateway, size: 
     page.get_by_role("alert").wait_for()
     fits()
     page.goto(f"{shared.url}/#/experiments/decided")
-    page.get_by_role("button", name="Promote").click()
-    page.get_by_role("dialog").wait_for()
-    fits()
+    for step in ("Promote", "Change weights"):
+        page.get_by_role("button", name=step).click()
+        page.get_by_role("dialog").wait_for()
+        fits()
+        page.get_by_role("button", name="Cancel").click()

@@ -6,8 +6,8 @@ import { problem } from "../resource.js";
 
 const STEPS = {
   draft: ["start", "archive"],
-  running: ["pause", "stop"],
-  paused: ["resume", "stop"],
+  running: ["pause", "stop", "reweight"],
+  paused: ["resume", "stop", "reweight"],
   stopped: ["archive"],
   archived: [],
 };
@@ -18,7 +18,7 @@ const WHERE = {
 };
 
 export class Action {
-  act = null; // what the dialog asks about: "start" … "archive", "promote" or "rollback"
+  act = null; // what the dialog asks about: "start" … "archive", "reweight", "promote" or "rollback"
   variant = null; // that is to be promoted
   seen = null; // the default and its revision, as the dialog shows them
   sending = false;
@@ -38,13 +38,12 @@ export class Action {
   }
 
   async send() {
-    const { act, variant, seen } = this;
-    const reason = this.place.querySelector("dialog [name=reason]").value.trim() || undefined;
+    const { act, variant } = this;
+    const [where, body] = this.#call(new FormData(this.place.querySelector("#act")));
     Object.assign(this, { sending: true, error: null });
     this.changed();
     try {
-      if (act in WHERE) await post(WHERE[act](variant), { reason, expected_revision: seen.revision }, { as: "admin" });
-      else await post(path("experiments", this.name, act), { reason }, { as: "admin" });
+      await post(where, body, { as: "admin" });
       this.done = { act, variant };
       this.place.querySelector("dialog").close();
     } catch (error) {
@@ -55,6 +54,16 @@ export class Action {
     this.sending = false;
     this.changed();
     if (!this.error) this.#focus();
+  }
+
+  /** Return where to send what the dialog's fields say, and as what. */
+  #call(fields) {
+    const { act, variant, seen, name } = this;
+    const reason = fields.get("reason").trim() || undefined;
+    if (act in WHERE) return [WHERE[act](variant), { reason, expected_revision: seen.revision }];
+    if (act !== "reweight") return [path("experiments", name, act), { reason }];
+    const weights = Object.fromEntries(this.arms.map(({ variant }) => [variant, Number(fields.get(`of-${variant}`))]));
+    return [path("experiments", name, "weights"), { reason, weights, traffic: Number(fields.get("traffic")) }];
   }
 
   #closed() {
@@ -68,14 +77,15 @@ export class Action {
   }
 
   /** Show the buttons, the default variant, and what was done to it last; `evidence` is a sentence for the dialog. */
-  template({ status, arms }, { decision, comparisons }, evidence) {
+  template({ status, arms, traffic }, { decision, comparisons }, evidence) {
+    Object.assign(this, { arms, traffic });
     const variant = decision.recommendation === "ship" ? decision.variant : comparisons[0].variant;
     return html`
       <p class="said" role="status">${this.done ? t(`experiments.done.${this.done.act}`, this.done) : ""}</p>
       <p class="buttons">${STEPS[status].map((step) => html`
         <button type="button" @click=${() => this.ask(step)}>${t(`experiments.act.${step}`)}</button>`)}</p>
       ${this.promotions.value ? this.#default(this.promotions.value, variant) : ""}
-      ${this.#dialog(arms, evidence)}
+      ${this.#dialog(evidence)}
     `;
   }
 
@@ -97,7 +107,7 @@ export class Action {
     });
   }
 
-  #dialog(arms, evidence) {
+  #dialog(evidence) {
     const { act, seen } = this;
     const moving = act in WHERE;
     const submitted = (event) => {
@@ -116,9 +126,10 @@ export class Action {
             ${act === "promote" ? html`
               <div class="field"><label for="promoted">${t("experiments.column.variant")}</label>
                 <select id="promoted" @change=${(event) => (this.variant = event.target.value)}>
-                  ${arms.map(({ variant }) => html`
+                  ${this.arms.map(({ variant }) => html`
                     <option value=${variant} ?selected=${variant === this.variant}>${variant}</option>`)}
                 </select></div>` : ""}
+            ${act === "reweight" ? this.#shares() : ""}
             <div class="field">
               <label for="reason">${t(moving ? "experiments.reason" : "experiments.reason.optional")}</label>
               <textarea id="reason" name="reason" rows="2" maxlength="2000" ?required=${moving}></textarea></div>
@@ -131,5 +142,16 @@ export class Action {
           </p>`}
       </dialog>
     `;
+  }
+
+  /** Show the fields of the weights, and of the share of the traffic. */
+  #shares() {
+    const field = (name, label, value) => html`
+      <div class="field"><label for=${name}>${label}</label>
+        <input id=${name} name=${name} type="number" min="0" max="1" step="any" value=${value} required></div>`;
+    return [
+      ...this.arms.map(({ variant, weight }) => field(`of-${variant}`, t("experiments.weightOf", { variant }), weight)),
+      field("traffic", t("experiments.field.traffic"), this.traffic),
+    ];
   }
 }

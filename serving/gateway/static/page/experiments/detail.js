@@ -42,7 +42,7 @@ class Detail {
   }
 
   render() {
-    render(shown(this.experiment, (experiment) => this.template(experiment)), this.place);
+    render(shown(this.experiment, (experiment) => this.template(present(experiment))), this.place);
   }
 
   template(experiment) {
@@ -92,6 +92,14 @@ class Detail {
     const link = href("experiments", this.name, "queue");
     return html`<p><a href=${link}>${t("experiments.toQueue", { waiting: number(waiting) })}</a></p>`;
   }
+}
+
+/** Return an experiment with the weights and the traffic of its newest phase in place of those it was made with. */
+function present(experiment) {
+  const phase = experiment.phases.at(-1);
+  if (!phase) return experiment;
+  const arms = experiment.arms.map(({ variant }, i) => ({ variant, weight: phase.weights[i] }));
+  return { ...experiment, arms, traffic: phase.traffic };
 }
 
 function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most, guardrails, on_decision: then }) {
