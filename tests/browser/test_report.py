@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.administrator import act, administer
-from tests.browser.conftest import Visit
+from tests.browser.conftest import PHONE, Visit
 from tests.browser.experiment import Experiment
 from tests.browser.looks import SIZES, THEMES, faults, keep, width
 from tests.browser.site import Site
@@ -68,6 +68,14 @@ def test_the_sequence_is_charted_over_the_labels(visit: Visit, shared: Gateway) 
     expect(page.locator(".chart .rule text").last).to_have_text("decided")
     band = page.locator(".chart .band").get_attribute("d") or ""
     assert band.count("L") > 5
+
+
+def test_a_report_is_in_chinese_too(visit: Visit, shared: Gateway) -> None:
+    page = visit("#/experiments/decided", at=shared, locale="zh-CN", viewport=PHONE)
+    expect(page.locator(".sentence")).to_have_text(re.compile("^champion 比 dropout 更好。(估计)?其正确率高出"))
+    tops = page.locator("header nav a").evaluate_all("links => links.map(link => link.offsetTop)")
+    assert len(set(tops)) == 1
+    assert width(page) <= PHONE["width"]
 
 
 def test_a_report_stays_while_the_gateway_cannot_be_reached(gateway: Gateway, visit: Visit) -> None:

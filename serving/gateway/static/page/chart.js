@@ -11,7 +11,7 @@ import { html, svg } from "../vendor/lit-html-3.3.3/lit-html.js";
 import { t } from "./i18n.js";
 
 const HEIGHT = 300;
-const MARGIN = { top: 12, right: 12, bottom: 40, left: 56 };
+const MARGIN = { top: 12, right: 24, bottom: 40, left: 56 };
 const MOST_MARKERS = 30; // of a line; more would hide it
 const DASHES = ["none", "7 3", "2 3", "9 3 2 3", "14 4", "1 5"];
 const MARKERS = ["M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0", "M-4,-4h8v8h-8z", "M0,-5L5,4H-5z", "M0,-5L5,0L0,5L-5,0z", "M-4,-4L4,4M4,-4L-4,4", "M-5,0H5M0,-5V5"];
@@ -59,8 +59,8 @@ function axes(x, y, at, width) {
     <g class="axis">
       ${y.ticks.map((tick) => svg`<path d=${`M${MARGIN.left},${at.y(tick)}H${right}`} />
         <text x=${MARGIN.left - 6} y=${at.y(tick) + 4} text-anchor="end">${y.format(tick)}</text>`)}
-      ${x.ticks.map((tick, i) => svg`<path d=${`M${at.x(tick)},${bottom}v4`} />
-        <text x=${at.x(tick)} y=${bottom + 17} text-anchor=${i === x.ticks.length - 1 ? "end" : "middle"}>${x.format(tick)}</text>`)}
+      ${x.ticks.map((tick) => svg`<path d=${`M${at.x(tick)},${bottom}v4`} />
+        <text x=${at.x(tick)} y=${bottom + 17} text-anchor="middle">${x.format(tick)}</text>`)}
       <text x=${(MARGIN.left + right) / 2} y=${HEIGHT - 4} text-anchor="middle">${x.label}</text>
       <text transform=${`translate(12,${(MARGIN.top + bottom) / 2}) rotate(-90)`} text-anchor="middle">${y.label}</text>
     </g>

@@ -6,8 +6,9 @@ import { href } from "../route.js";
 
 const CLEAR_FROM = 0.1; // share of the labels before which a range is too wide to set the chart's height
 const SMALLEST_P = 0.0001; // that is written out
-const ARM_COLUMNS = ["variant", "weight", "units", "labelled", "accuracy", "p50", "p99", "errors"];
+const ARM_COLUMNS = ["variant", "accuracy", "labelled", "weight", "units", "p50", "p99", "errors"];
 
+const sentences = (one, next) => t("experiments.sentences", { one, next });
 const points = (share) => number(100 * share, 2); // percentage points
 const interval = ([low, high]) => t("experiments.interval", { low: points(low), high: points(high) });
 const controlOf = ({ arms }) => arms.find(({ control }) => control).variant;
@@ -25,9 +26,9 @@ export function sentence(report, { margin, max_labels: most }) {
   if (!found?.diff || !["ship", "roll_back"].includes(recommendation)) return said;
   const diff = points(Math.abs(found.diff));
   const [low, high] = found.cs ?? [0, 0];
-  if (low <= 0 && high >= 0) return `${said} ${t(`experiments.estimate.${recommendation}`, { diff })}`;
+  if (low <= 0 && high >= 0) return sentences(said, t(`experiments.estimate.${recommendation}`, { diff }));
   const cs = found.diff < 0 ? [-high, -low] : [low, high];
-  return `${said} ${t(`experiments.by.${recommendation}`, { diff, interval: interval(cs) })}`;
+  return sentences(said, t(`experiments.by.${recommendation}`, { diff, interval: interval(cs) }));
 }
 
 /** Return the comparisons of the moment when the verdict was reached, else the present ones. */
@@ -57,7 +58,7 @@ function outlook(comparison, { design }) {
   const names = ["only_variant_right", "only_control_right", "variant_errors", "control_errors"];
   const seen = names.some((name) => comparison[name] > 0);
   const key = cases === null ? (seen ? "far" : "noCases") : cases === 0 ? "enough" : "toGo";
-  return `${evidence} ${t(`experiments.outlook.${key}`, { kind, cases: number(cases ?? 0) })}`;
+  return sentences(evidence, t(`experiments.outlook.${key}`, { kind, cases: number(cases ?? 0) }));
 }
 
 /** Show how near the evidence of each comparison is to what decides. */
@@ -135,10 +136,10 @@ function arm({ variant, control, weight, units, n, accuracy, ci, p50_ms: p50, p9
     <tr>
       <th scope="row"><a href=${href("variants", variant)}>${variant}</a>
         ${control ? html`<span class="badge">${t("experiments.control")}</span>` : ""}</th>
+      <td class="figure">${written(accuracy, (share) => percent(share, 2))} <span class="note">${range ?? ""}</span></td>
+      <td class="figure">${number(n)}</td>
       <td class="figure">${written(weight, (share) => percent(share, 0))}</td>
       <td class="figure">${number(units)}</td>
-      <td class="figure">${number(n)}</td>
-      <td class="figure">${written(accuracy, (share) => percent(share, 2))} <span class="note">${range ?? ""}</span></td>
       <td class="figure">${written(p50, (ms) => number(ms, 1))}</td>
       <td class="figure">${written(p99, (ms) => number(ms, 1))}</td>
       <td class="figure">${written(errors, (share) => percent(share, 2))}</td>
@@ -150,7 +151,7 @@ const written = (value, format) => (value === null ? "–" : format(value));
 
 /** Show whether the figures can be trusted, and what the variants cost. */
 export function health({ checks, guardrails }) {
-  const line = (ok, text) => html`<li class=${ok ? "good" : "bad"}>${ok ? "●" : "▲"} ${text}</li>`;
+  const line = (ok, text) => html`<li class=${ok ? "good" : "bad"}>${ok ? "●" : "▲"}\u00a0${text}</li>`;
   return html`
     <ul class="plain">
       ${Object.entries(checks).map(([name, { ok, e }]) => {

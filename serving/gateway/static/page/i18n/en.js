@@ -104,6 +104,7 @@ export default {
   "experiments.sentence.inconclusive": "All {labels} labels that were allowed are in, and they do not tell which is better: {any}.",
   "experiments.sentence.guardrail_broken": "{variant} costs too much: it fails, or is slow, more often than was allowed.",
   "experiments.sentence.unhealthy": "The figures cannot be trusted: traffic or labels did not fall to the variants as they should. Find the cause first.",
+  "experiments.sentences": "{one} {next}",
   "experiments.interval": "{low} to {high}",
   "experiments.latched": "Decided on {at} at {labels} labels: {word} ({rule}). That stands, whatever comes after.",
   "experiments.rule.ship": "the evidence reached {threshold}",
