@@ -6,7 +6,7 @@
 import { html, nothing, render } from "../vendor/lit-html-3.3.3/lit-html.js";
 import * as connection from "./connection.js";
 import { LANGUAGES, chooseLanguage, current, loadLanguage, t } from "./i18n.js";
-import { problem } from "./resource.js";
+import { unloaded } from "./resource.js";
 import { VIEWS, href, route } from "./route.js";
 
 const THEMES = ["auto", "light", "dark"];
@@ -14,7 +14,7 @@ const A_YEAR = 31_536_000; // seconds
 
 const main = document.querySelector("main");
 let view = null; // what the view's open() returned
-let opened = null; // its name; "" if it could not be loaded
+let opened = null; // its name
 let module;
 
 function header() {
@@ -77,10 +77,9 @@ async function follow() {
   const first = opened === null;
   opened = asked.view;
   const loading = Promise.all([import(`./views/${opened}.js`), stylesheet(opened)]);
-  const [loaded] = await loading.catch(() => [null]);
+  const [loaded] = await loading.catch(() => [{ heading: "state.unreachable", open: unloaded }]);
   if (asked.view !== opened) return; // somebody went on while it loaded
   leave();
-  if (!loaded) return missing();
   module = loaded;
   view = module.open(place(), route());
   renderAll();
@@ -100,14 +99,6 @@ function place() {
   return element;
 }
 
-/** Tell that a view could not be loaded. A browser may hold on to that until the page is loaded anew. */
-function missing() {
-  header();
-  render(problem({ status: 0 }, () => location.reload()), place());
-  opened = "";
-  connection.failed();
-}
-
 /** Load a view's stylesheet, once. */
 function stylesheet(name) {
   const href = new URL(`css/${name}.css`, import.meta.url).href;
@@ -119,7 +110,6 @@ function stylesheet(name) {
 
 await loadLanguage();
 connection.events.addEventListener("changed", header);
-connection.events.addEventListener("recovered", () => opened || location.reload());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => window.dispatchEvent(new Event("themechange")));
 window.addEventListener("hashchange", follow);
 document.querySelector(".skip").addEventListener("click", (event) => {

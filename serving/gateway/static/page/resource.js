@@ -1,7 +1,7 @@
 // Something that is read from the gateway and shown: `new Resource("/variants", () => view.render())`, then `refresh()`
 // once or `poll(milliseconds)`, and `shown(resource, (value) => html`…`)` in the template, which also shows loading and
 // errors. It tries again by itself when the connection recovers. Call `close()` with the view.
-import { html } from "../vendor/lit-html-3.3.3/lit-html.js";
+import { html, render } from "../vendor/lit-html-3.3.3/lit-html.js";
 import { get, keepToken } from "./api.js";
 import * as connection from "./connection.js";
 import { t } from "./i18n.js";
@@ -84,4 +84,16 @@ function tokenForm(as, again) {
       <p class="note">${t("state.token.kept")}</p>
     </form>
   `;
+}
+
+/** Return a view that tells that its module could not be loaded: its open(). The page is loaded anew when it can be. */
+export function unloaded(place) {
+  const reload = () => location.reload(); // a browser may hold on to a module that failed until then
+  connection.events.addEventListener("recovered", reload);
+  connection.failed();
+  return {
+    render: () => render(problem({ status: 0 }, reload), place),
+    follow() {},
+    close: () => connection.events.removeEventListener("recovered", reload),
+  };
 }

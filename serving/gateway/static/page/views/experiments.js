@@ -3,9 +3,8 @@
 //   export function open(place, route)     renders into the element `place`, returns
 //   { render(), follow(route), close() }   again in another language; the query changed; it is left
 import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
-import * as connection from "../connection.js";
 import { t } from "../i18n.js";
-import { problem } from "../resource.js";
+import { unloaded } from "../resource.js";
 import { href, partOf, route as present } from "../route.js";
 
 export const heading = "experiments.heading";
@@ -15,29 +14,25 @@ export function open(place, first) {
   let shown = null; // the route whose part is shown, or being loaded
   let body = null; // the element of its part
   let part = null; // what the part's open() returned
-  let missing = false; // the part could not be loaded
 
   function draw() {
     const [name] = shown.steps;
     const title = t(`experiments.heading.${partOf(shown)}`, { name });
     document.title = `${title} – dropserve`;
     render([trail(shown), html`<h1 tabindex="-1">${title}</h1>`], head);
-    if (missing) render(problem({ status: 0 }, reload), body);
     part?.render();
   }
 
   async function show(route) {
     leave();
-    [shown, missing] = [route, false];
+    shown = route;
     body = place.appendChild(document.createElement("div"));
     body.className = `part ${partOf(route)}`;
     draw();
-    const loaded = await import(`../experiments/${partOf(route)}.js`).catch(() => null);
+    const loaded = await import(`../experiments/${partOf(route)}.js`).catch(() => ({ open: unloaded }));
     if (shown !== route) return; // somebody went on while it loaded
-    missing = !loaded;
-    part = loaded?.open(body, present());
+    part = loaded.open(body, present());
     draw();
-    if (missing) connection.failed();
   }
 
   function leave() {
@@ -52,17 +47,8 @@ export function open(place, first) {
     head.querySelector("h1").focus(); // so that a screen reader reads on there
   }
 
-  const reload = () => missing && location.reload(); // a browser may hold on to a module that failed until then
-  connection.events.addEventListener("recovered", reload);
   show(first);
-  return {
-    render: draw,
-    follow,
-    close() {
-      connection.events.removeEventListener("recovered", reload);
-      leave();
-    },
-  };
+  return { render: draw, follow, close: leave };
 }
 
 const same = (one, other) => one.steps.join("/") === other.steps.join("/");

@@ -1,0 +1,25 @@
+"""What is seen of a label queue."""
+
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.experiment import Experiment
+
+STORED_MS = 20_000  # a label is held back for five seconds
+
+
+def look(visit: Visit, experiment: Experiment, **options: Any) -> Page:
+    """Open an experiment's queue."""
+    page = visit(f"#/experiments/{experiment.name}/queue", at=experiment.gateway, **options)
+    expect(task(page)).to_be_focused()
+    return page
+
+
+def task(page: Page) -> Locator:
+    return page.get_by_role("application", name="What does the image show?")
+
+
+def shows(page: Page, image: dict[str, Any]) -> None:
+    expect(task(page).get_by_role("img")).to_have_attribute("src", image["seen"])
