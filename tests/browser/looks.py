@@ -28,6 +28,11 @@ def width(page: Page) -> int:
     return page.evaluate("document.documentElement.scrollWidth")
 
 
+def menu_rows(page: Page) -> int:
+    """Return how many rows the menu takes."""
+    return page.locator("header nav a").evaluate_all("links => new Set(links.map(link => link.offsetTop)).size")
+
+
 def keep(page: Page, name: str) -> None:
     """Write a picture of the page into the folder that SCREENSHOTS names, if it does."""
     if folder := os.environ.get("SCREENSHOTS"):

@@ -5,7 +5,7 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import Visit
 from tests.browser.hand import card, draw
-from tests.browser.looks import SIZES, THEMES, faults, keep, width
+from tests.browser.looks import SIZES, THEMES, faults, keep, menu_rows, width
 from tests.browser.site import Site
 
 
@@ -29,6 +29,7 @@ def test_every_view_is_accessible_and_fits(visit: Visit, site: Site, size: str, 
         prepare(page, view, site.manifest["default"])
         assert faults(page) == []
         assert width(page) <= SIZES[size]["width"]
+        assert menu_rows(page) == 1
         if view != "experiments":  # of which there are none here
             keep(page, f"{view}-{size}-{theme}")
 
