@@ -49,6 +49,10 @@ keepalive = settings.keepalive_seconds
 limit_request_line = settings.max_line_bytes
 limit_request_fields = settings.max_headers
 limit_request_field_size = settings.max_header_bytes
+# No header changes what gunicorn thinks of a request, so it need not look up whose may: GATEWAY_TRUSTED_PROXIES says
+# whose X-Forwarded-For counts.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers, forwarded_allow_ips = "", "*"
 graceful_timeout = 30  # seconds for requests under way at SIGTERM
 control_socket_disable = True  # it wants a home directory to write to
 loglevel = settings.log_level

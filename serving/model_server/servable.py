@@ -10,11 +10,13 @@ from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
 from serving.model_server.batch import Feeds, Task
 from serving.model_server.batching import Batcher
+from serving.model_server.bounded import ends_by_itself
 from serving.model_server.errors import as_serving_error
 from serving.model_server.signatures import Signature
 
 # Clients choose which outputs to fetch, and each choice needs a callable of its own.
 MAX_CALLABLES = 128
+IN_POOL, IN_CALLING_THREAD = 0, -1  # where a graph is run, in RunOptions' words
 
 
 def session_config(intra_op_threads: int, inter_op_threads: int) -> config_pb2.ConfigProto:
@@ -49,7 +51,11 @@ class Servable:
     def run(
         self, feeds: dict[str, np.ndarray], fetches: Sequence[str], timeout: float | None = None
     ) -> list[np.ndarray]:
-        """Run the graph from the named tensors `feeds` to `fetches`, for `timeout` seconds at most."""
+        """Run the graph from the named tensors `feeds` to `fetches`, for `timeout` seconds at most.
+
+        A run that ends by itself is made in the calling thread, which takes half as long for a few images as the way to
+        another and back; a time limit means nothing to it then.
+        """
         try:
             return self._callable(tuple(feeds), tuple(fetches), timeout)(*feeds.values())
         except (tf.errors.OpError, ValueError, TypeError) as error:
@@ -63,9 +69,11 @@ class Servable:
         key = (feeds, fetches, milliseconds)
         made = self._callables.get(key)
         if made is None:
-            options = config_pb2.CallableOptions(
-                feed=feeds, fetch=fetches, run_options=config_pb2.RunOptions(timeout_in_ms=milliseconds)
-            )
+            if ends_by_itself(self._session.graph, fetches):
+                run_options = config_pb2.RunOptions(inter_op_thread_pool=IN_CALLING_THREAD)
+            else:
+                run_options = config_pb2.RunOptions(timeout_in_ms=milliseconds, inter_op_thread_pool=IN_POOL)
+            options = config_pb2.CallableOptions(feed=feeds, fetch=fetches, run_options=run_options)
             with self._lock:
                 if len(self._callables) >= MAX_CALLABLES:
                     self._callables.clear()
