@@ -1,15 +1,44 @@
 """Count and time what the gateway does, for Prometheus."""
 
+import logging
 import os
-from functools import cache, partial
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache, partial, wraps
+from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+logger = logging.getLogger(__name__)
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 CIRCUIT = {"closed": 0, "half_open": 1, "open": 2}
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus-client shares between workers
+
+P = ParamSpec("P")
+
+
+def _where_possible(record: Callable[Concatenate["Metrics", P], None]) -> Callable[Concatenate["Metrics", P], None]:
+    """Return a method that gives up where `record` finds no room: the first of some labels takes space on a disk.
+
+    No request fails for that. It is logged once; a worker whose file could not grow goes on counting what it has.
+    """
+
+    @wraps(record)
+    def attempt(self: "Metrics", *arguments: P.args, **named: P.kwargs) -> None:
+        try:
+            record(self, *arguments, **named)
+        except (OSError, IndexError) as error:  # the file cannot grow, or could not the time before
+            if not self.incomplete:
+                self.incomplete = True
+                logger.error("metrics are incomplete from now on: there is no room for them: %s", error)
+
+    return attempt
 
 
 class Metrics:
@@ -19,6 +48,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        self.incomplete = False  # whether there was no room for something
         self._registry = registry = CollectorRegistry()
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
         seconds, images = (partial(Histogram, registry=registry, buckets=edges) for edges in (SECONDS, IMAGES))
@@ -49,6 +79,7 @@ class Metrics:
             "gateway_shadows_dropped", "Images about which other arms were not asked for want of time"
         )
 
+    @_where_possible
     def answered(self, path: str, variant: str, version: str, status: int, seconds: float, images: int) -> None:
         """Record one answered request; `path` is the route's pattern."""
         requests, durations = self._answered(path, variant, version, status)
@@ -57,10 +88,12 @@ class Metrics:
         if images:
             self._images(variant, version).observe(images)
 
+    @_where_possible
     def refused(self, reason: str) -> None:
         """Record a request that was turned away for `reason`: in_flight, rate, key, circuit or malformed."""
         self._refused(reason).inc()
 
+    @_where_possible
     def model_server_call(self, variant: str, status: str, seconds: float, images: int) -> None:
         """Record one Predict call: its gRPC status, such as OK or UNAVAILABLE, how long it took, and its images."""
         self._calls(variant, status).inc()
@@ -68,6 +101,7 @@ class Metrics:
         durations.observe(seconds)
         batches.observe(images)
 
+    @_where_possible
     def circuit(self, variant: str, state: str) -> None:
         """Record that a variant's circuit is now `closed`, `half_open` or `open`."""
         self._circuit(variant).set(CIRCUIT[state])
@@ -85,5 +119,19 @@ class Metrics:
         if MULTIPROCESS_DIR not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+        registry.register(_OfAllWorkers())
         return generate_latest(registry)
+
+
+class _OfAllWorkers(Collector):
+    """What the workers' files have, without those that got no room and are empty."""
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(file) for file in Path(os.environ[MULTIPROCESS_DIR]).glob("*.db") if _size(file)]
+        return MultiProcessCollector.merge(files)
+
+
+def _size(file: Path) -> int:
+    with suppress(FileNotFoundError):  # its worker has just ended
+        return file.stat().st_size
+    return 0

@@ -1,6 +1,12 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from serving.gateway.metrics import Metrics
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -40,3 +46,28 @@ def test_what_waits_and_what_was_turned_away(metrics: Metrics) -> None:
         "gateway_queued_images 64.0",
         'gateway_refused_total{reason="in_flight"} 1.0',
     } <= lines(metrics)
+
+
+WITHOUT_ROOM = """
+import resource
+from serving.gateway.metrics import Metrics
+
+metrics = Metrics()
+metrics.answered("/first", "plain", "7", 200, 0.1, 1)
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2048, most))
+metrics.circuit("plain", "open")  # the first of its kind, which takes a file
+for number in range(2000):  # more than fits into the file of the others
+    metrics.answered(f"/{number}", "plain", "7", 200, 0.1, 1)
+metrics.answered("/first", "plain", "7", 200, 0.1, 1)
+print(metrics.text().decode())
+"""
+
+
+def test_no_request_fails_where_there_is_no_room_for_metrics(tmp_path: Path) -> None:
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", WITHOUT_ROOM]
+    ended = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert 'gateway_requests_total{path="/first",status="200",variant="plain",version="7"} 2.0' in ended.stdout
+    assert ended.stderr.count("metrics are incomplete from now on: there is no room for them: ") == 1
