@@ -1,5 +1,6 @@
 """One loaded SavedModel, run as TF Serving runs it: a graph in a session, restored by the SavedModel loader."""
 
+import functools
 import gc
 import threading
 from collections.abc import Callable, Sequence
@@ -45,6 +46,9 @@ class Servable:
         except BaseException:
             self._session.close()
             raise
+        self._ends_by_itself = functools.lru_cache(MAX_CALLABLES)(
+            functools.partial(ends_by_itself, self._session.graph)
+        )
         self.signatures: dict[str, meta_graph_pb2.SignatureDef] = dict(meta_graph.signature_def)
         self.tables = {key: Signature.of(definition) for key, definition in self.signatures.items()}
 
@@ -64,15 +68,14 @@ class Servable:
     def _callable(
         self, feeds: tuple[str, ...], fetches: tuple[str, ...], timeout: float | None
     ) -> Callable[..., list[np.ndarray]]:
+        ends = self._ends_by_itself(fetches)
         # A callable's time limit is fixed when it is made: limits are rounded up to a power of two milliseconds.
-        milliseconds = 0 if timeout is None else 1 << max(0, int(timeout * 1000)).bit_length()
+        milliseconds = 0 if timeout is None or ends else 1 << max(0, int(timeout * 1000)).bit_length()
         key = (feeds, fetches, milliseconds)
         made = self._callables.get(key)
         if made is None:
-            if ends_by_itself(self._session.graph, fetches):
-                run_options = config_pb2.RunOptions(inter_op_thread_pool=IN_CALLING_THREAD)
-            else:
-                run_options = config_pb2.RunOptions(timeout_in_ms=milliseconds, inter_op_thread_pool=IN_POOL)
+            place = IN_CALLING_THREAD if ends else IN_POOL
+            run_options = config_pb2.RunOptions(timeout_in_ms=milliseconds, inter_op_thread_pool=place)
             options = config_pb2.CallableOptions(feed=feeds, fetch=fetches, run_options=run_options)
             with self._lock:
                 if len(self._callables) >= MAX_CALLABLES:
@@ -85,7 +88,7 @@ class Servable:
         """Give the memory back."""
         self._callables.clear()
         self._session.close()
-        del self._session
+        del self._session, self._ends_by_itself
         gc.collect()  # a graph is full of reference cycles
 
 
