@@ -4,7 +4,6 @@ In place of gunicorn's own, which builds more than is used here and sends head a
 """
 
 import sys
-from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from io import BytesIO
@@ -16,15 +15,11 @@ from gevent import Timeout
 from gunicorn.http.message import Request
 
 from serving.gateway.refusals import TooSlow
+from serving.gateway.wsgi import Application, Environ, Headers
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_PREFIX = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}  # headers' names in WSGI
 NO_BODY = ("204", "304")
-
-Environ = dict[str, Any]
-Headers = list[tuple[str, str]]
-StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 def environ_of(request: Request, client: Any, server: Any) -> Environ:

@@ -3,7 +3,8 @@
 from gevent import get_hub
 from gevent.threadpool import ThreadPool
 
-from serving.gateway.exchange import Application, Environ, answered
+from serving.gateway.exchange import answered
+from serving.gateway.wsgi import Application, Environ
 
 NEVER_BLOCK = frozenset(("/predict", "/healthz"))  # paths whose views wait by `waits` alone
 

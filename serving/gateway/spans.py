@@ -14,7 +14,7 @@ from opentelemetry.trace import Link, Span, SpanKind, StatusCode, get_current_sp
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from serving.gateway.tf_serving.client import Metadata
-from serving.gateway.tracing import Environ
+from serving.gateway.wsgi import Environ
 
 NAME = "dropserve-gateway"
 SERVER_ERROR = 500

@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 
 from serving.gateway.tf_serving.client import Metadata
 
-Environ = dict[str, Any]
-
 
 def url(text: str) -> str:
     """Read the address that traces are sent to, empty for none; raise ValueError for what is none."""

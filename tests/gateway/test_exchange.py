@@ -8,8 +8,9 @@ from gunicorn.config import Config
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
-from serving.gateway.exchange import Application, answered, environ_of, read_body
+from serving.gateway.exchange import answered, environ_of, read_body
 from serving.gateway.refusals import TooSlow
+from serving.gateway.wsgi import Application
 
 CLIENT, SERVER = ("10.0.0.1", 50_000), ("10.0.0.2", 8080)
 HEAD = b"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: 6\r\n\r\n"

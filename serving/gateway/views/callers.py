@@ -3,7 +3,6 @@
 import ipaddress
 import math
 from collections.abc import Callable
-from typing import Any
 
 from flask import Flask, request
 
@@ -12,6 +11,7 @@ from serving.gateway.errors import TooManyRequests, Unauthorized
 from serving.gateway.metrics import Metrics
 from serving.gateway.rate_limit import RateLimit
 from serving.gateway.settings import Settings
+from serving.gateway.wsgi import Environ
 
 OF_KEYS = ("predict.predict", "compare.compare")
 UNLIMITED = ("health.healthz", "health.readyz", "health.metrics")  # what watches the gateway calls these
@@ -19,7 +19,6 @@ STATIC = "static"  # what a page is made of comes in a burst
 
 HOST_BITS = 64  # of an IPv6 address: whoever has one has all that differ in these
 
-Environ = dict[str, Any]
 Admit = Callable[[Environ, str], None]
 
 

@@ -6,9 +6,9 @@ import orjson
 from flask import Response
 from werkzeug.http import HTTP_STATUS_CODES
 
-JSON = "application/json"
+from serving.gateway.wsgi import Headers
 
-Headers = list[tuple[str, str]]
+JSON = "application/json"
 
 
 class Reply(NamedTuple):

@@ -9,15 +9,13 @@ from flask import Flask, Response, g, request
 
 from serving.gateway.logs import write_access
 from serving.gateway.views.context import Gateway, RequestRecord, gateway, record
-from serving.gateway.views.replies import Headers
+from serving.gateway.wsgi import Environ, Headers
 
 HEADER = "X-Request-Id"
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 UNKNOWN_PATH = "other"
 LONGEST = 512  # characters in the log of what a client chose
-
-Environ = dict[str, Any]
 
 
 def register(app: Flask) -> None:

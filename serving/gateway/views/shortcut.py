@@ -3,20 +3,16 @@
 What Flask does around the view is done here by the same functions; every other request goes on to Flask.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from serving.gateway.views import predict, problems, request_log
 from serving.gateway.views.callers import Admit
 from serving.gateway.views.context import Gateway
 from serving.gateway.views.parameters import PredictQuery, read_headers, read_query
+from serving.gateway.wsgi import Application, Environ, StartResponse
 
 PATH = "/predict"
 ENDPOINT = "predict.predict"
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 def shortened(application: Application, services: Gateway, admit: Admit | None) -> Application:
