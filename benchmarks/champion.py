@@ -85,8 +85,8 @@ def parts(images, recipe, seeds) -> None:
     """Print how the recipe does on the held-out images, and how it does without each of its parts."""
     from training import evaluate
 
-    count = recipe.held_out(len(images.train_images))
-    held, labels = images.train_images[-count:], images.train_labels[-count:]
+    learned = recipe.learned_from(len(images.train_images))
+    held, labels = images.train_images[learned:], images.train_labels[learned:]
     without: dict[str, dict] = {
         "the champion's recipe": {},
         "without distortion": {"distort": False},
@@ -94,7 +94,7 @@ def parts(images, recipe, seeds) -> None:
         "without either": {"distort": False, "set_upright": False},
         "without averaging": {"average": 0.0},
     }
-    print(f"{'':24}  accuracy of {count} held out (mean, each)  cross-entropy")
+    print(f"{'':24}  accuracy of {len(held)} held out (mean, each)  cross-entropy")
     for name, change in without.items():
         said = [trained(images, dataclasses.replace(recipe, **change), seed)(held) for seed in seeds]
         accuracies = [evaluate.accuracy(p, labels) for p in said]

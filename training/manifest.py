@@ -20,7 +20,7 @@ def export_member(
     """Export a trained member below `staged`, check it, and return its entry in the manifest."""
     variant = trained.member.variant
     folder = staged / variant.name
-    images = len(data.train_images) - recipe.held_out(len(data.train_images))
+    images = recipe.learned_from(len(data.train_images))
     steps = recipe.steps(images)
     predict, temperature = prediction_of(trained, data, recipe)
     noise = variant.noise
@@ -66,10 +66,10 @@ def prediction_of(
     """
     if not isinstance(recipe, ChampionRecipe):
         return network.probabilities, 1.0
-    predict, count = prediction(recipe), recipe.held_out(len(data.train_images))
+    predict, learned = prediction(recipe), recipe.learned_from(len(data.train_images))
     weights = [tf.constant(w) for w in trained.weights]
-    said = predict(weights, tf.constant(data.train_images[-count:])).numpy()
-    temperature = evaluate.best_temperature(said, data.train_labels[-count:])
+    said = predict(weights, tf.constant(data.train_images[learned:])).numpy()
+    temperature = evaluate.best_temperature(said, data.train_labels[learned:])
     return functools.partial(predict, temperature=temperature), temperature
 
 

@@ -92,9 +92,9 @@ class Recipe:
         """Return the number of optimiser steps for so many images to learn from."""
         return self.epochs * -(-images // self.batch)
 
-    def held_out(self, images: int) -> int:
-        """Return how many of so many training images are not learned from: none."""
-        return 0
+    def learned_from(self, images: int) -> int:
+        """Return how many of so many training images are learned from: all."""
+        return images
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,12 @@ class ChampionRecipe:
         """Return the number of optimiser steps for so many images to learn from."""
         return self.draws * self.passes * -(-images // self.batch)
 
-    def held_out(self, images: int) -> int:
-        """Return how many of so many training images, the last, are not learned from: 5,000 of 60,000."""
-        return images // 12
+    def learned_from(self, images: int) -> int:
+        """Return how many of so many training images, the first, are learned from: 55,000 of 60,000.
+
+        The others are held out.
+        """
+        return images - images // 12
 
 
 DROPOUT = Noise("bernoulli", 0.5)

@@ -32,7 +32,7 @@ def train(
     The images are distorted on every core while the network learns from those before. Raise Diverged when the loss is
     NaN or infinite, Stopped soon after `stop` is set.
     """
-    count = len(data.train_images) - recipe.held_out(len(data.train_images))
+    count = recipe.learned_from(len(data.train_images))
     labels = tf.constant(data.train_labels[:count], tf.int32)
     model = network.build(SIDE * SIDE, len(data.classes), 0.0, member.seed)
     state = State.of([v.value for v in model.trainable_variables])
@@ -56,7 +56,7 @@ def train(
 
 def report_steps(recipe: ChampionRecipe, images: int) -> list[int]:
     """Return the steps after which the champion reports, for a training set of so many images."""
-    steps = steps_a_draw(recipe, images - recipe.held_out(images))
+    steps = steps_a_draw(recipe, recipe.learned_from(images))
     reported = {*range(recipe.report_every, recipe.draws, recipe.report_every), recipe.draws}
     return [draw * steps - 1 for draw in sorted(reported)]
 

@@ -53,7 +53,7 @@ def test_it_learns(images: data.ImageSet) -> None:
 
 def test_the_images_held_out_make_no_difference(trained: tuple[Trained, list[Report]], images: data.ImageSet) -> None:
     changed = images.train_images.copy()
-    changed[-RECIPE.held_out(len(changed)) :] = 0
+    changed[RECIPE.learned_from(len(changed)) :] = 0
     other = data.ImageSet("other", changed, images.train_labels, images.test_images, images.test_labels)
     np.testing.assert_array_equal(run(other)[0].weights[0], trained[0].weights[0])
 
