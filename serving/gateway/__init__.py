@@ -85,7 +85,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
 
 def _services(settings: Settings, store: Store, tracing: Tracing) -> Gateway:
     deadline, waits, metrics = settings.deadline_ms / 1000, Waits(), Metrics()
-    model_server = GuardedModelServer(settings.model_server, deadline, metrics)
+    model_server = GuardedModelServer(settings.model_server, deadline, waits, metrics)
     return Gateway(
         settings=settings,
         manifest=ManifestFile(Path(settings.models_dir) / "manifest.json"),

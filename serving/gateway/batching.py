@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 MOST_IMAGES = 256  # in one call, unless one request has more
 CALLS = 2  # under way at once for one lane: while one is computed, the next is on its way
-MOST_THREADS = 128
 
 
 @dataclass(slots=True)
@@ -55,10 +53,10 @@ class Lane:
 
 
 class Batcher:
-    """Asks a model server about the images of many requests at a time, from threads of its own."""
+    """Asks a model server about the images of many requests at a time."""
 
     def __init__(self, server: ModelServer, waits: Waits, metrics: Metrics, tracing: Tracing, deadline: float) -> None:
-        """Prepare to ask `server`; a request waits `deadline` seconds at most. Threads start with the first one."""
+        """Prepare to ask `server`; a request waits `deadline` seconds at most."""
         self._server = server
         self._waits = waits
         self._metrics = metrics
@@ -67,7 +65,6 @@ class Batcher:
         self._lock = threading.Lock()
         self._lanes: dict[tuple[str, str, int | None], Lane] = {}
         self._queued = 0  # images in all lanes
-        self._threads = ThreadPoolExecutor(MOST_THREADS, "predict")
 
     def predict(
         self, model: str, signature: str, images: Images, samples: int | None = None, timeout: float | None = None
@@ -89,10 +86,6 @@ class Batcher:
             raise type(outcome)(outcome.detail, outcome.faults) from outcome
         raise RuntimeError("asking the model server failed") from outcome
 
-    def close(self) -> None:
-        """End the threads."""
-        self._threads.shutdown()
-
     def _submit(self, key: tuple[str, str, int | None], waiting: Waiting) -> None:
         with self._lock:
             lane = self._lanes.get(key)
@@ -103,27 +96,20 @@ class Batcher:
             idle = lane.calls < CALLS
             lane.calls += idle
         if idle:
-            self._waits.way.soon(self._threads.submit, self._work, lane)
+            self._waits.way.soon(self._work, lane)
 
     def _work(self, lane: Lane) -> None:
-        """Ask about what waits in `lane`, and go on soon."""
+        """Ask about what waits in `lane`, and go on soon; if nothing does, there is one call less under way."""
         batch = self._take(lane)
+        if not batch:
+            return
         try:
-            if batch:
-                self._ask(lane, batch)
+            self._ask(lane, batch)
         except Exception as error:
             logger.exception("a batch failed")
             for waiting in batch:
                 waiting.end(error)
-        self._waits.way.soon(self._go_on, lane)
-
-    def _go_on(self, lane: Lane) -> None:
-        """Make another call if something waits; else there is one call less under way."""
-        with self._lock:
-            again = bool(lane.waiting)
-            lane.calls -= not again
-        if again:
-            self._threads.submit(self._work, lane)
+        self._waits.way.soon(self._work, lane)
 
     def _take(self, lane: Lane) -> list[Waiting]:
         """Return what goes into the next call, without what has waited too long."""
@@ -138,6 +124,7 @@ class Batcher:
                         break
                     batch.append(lane.waiting[0])
                 self._queued -= lane.waiting.popleft().images.count
+            lane.calls -= not batch
             queued = self._queued
         self._metrics.queued(queued)
         return batch

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from serving.gateway.errors import BadGateway, DeadlineExceeded, Unavailable
 from serving.gateway.metrics import Metrics
 from serving.gateway.tf_serving import wire_pb2 as wire
-from serving.gateway.tf_serving.client import Metadata, ModelServer
+from serving.gateway.tf_serving.channel import Metadata
+from serving.gateway.tf_serving.client import ModelServer
+from serving.gateway.waits import Waits
 
 logger = logging.getLogger(__name__)
 
 FAILURES = 3  # of calls, one after the other
-MOMENT_SECONDS = 0.25  # a server that is back is noticed after this and the time that gRPC takes to connect again
+MOMENT_SECONDS = 0.25  # a server that is back is noticed after this
 
 
 class Circuit:
@@ -73,14 +75,14 @@ class Circuit:
 class GuardedModelServer(ModelServer):
     """A client of one model server that leaves a variant alone for a moment when asking it has failed."""
 
-    def __init__(self, address: str, deadline: float, metrics: Metrics) -> None:
+    def __init__(self, address: str, deadline: float, waits: Waits, metrics: Metrics) -> None:
         """Prepare for the server at `address`; no call lasts longer than `deadline` seconds."""
-        super().__init__(address, deadline, metrics.model_server_call)
+        super().__init__(address, deadline, waits, metrics.model_server_call)
         self._metrics = metrics
         self._circuits: dict[str, Circuit] = {}
 
     def _call(
-        self, model: str, request: wire.PredictRequest, images: int, timeout: float, metadata: Metadata | None
+        self, model: str, request: wire.PredictRequest, images: int, timeout: float, metadata: Metadata
     ) -> wire.PredictResponse:
         """Do as the client does; raise Unavailable at once while the circuit of `model` is open."""
         circuit = self._circuit(model)

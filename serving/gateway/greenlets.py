@@ -1,11 +1,15 @@
 """Requests as greenlets of one thread, beside native threads for what blocks: nothing is monkey-patched."""
 
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any, TypeVar
 
+import gevent.socket
+from gevent import spawn
 from gevent.event import Event as LocalEvent
 from gevent.hub import Hub
 from gevent.threadpool import ThreadPool
@@ -34,12 +38,16 @@ class GreenletsWay:
         return _GreenletEvent(self) if threading.get_ident() == self._thread else self._native.event()
 
     def soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Have the hub's thread call `function` when all sockets that can be read now have been; callable from any."""
+        """Have a greenlet call `function` when all sockets that can be read now have been; callable from any thread."""
         self._soon.append(partial(function, *arguments))
         if threading.get_ident() == self._thread:
             self._idle.start(self._call)
         else:
             self._waker.send()
+
+    def sockets(self) -> ModuleType:
+        """Return gevent's module for a greenlet, Python's own for a thread."""
+        return gevent.socket if threading.get_ident() == self._thread else socket
 
     def away(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what `function` does in another thread, and let other greenlets go on."""
@@ -50,10 +58,18 @@ class GreenletsWay:
             return value
         return function(*arguments)
 
+    def close(self) -> None:
+        """End the threads."""
+        self._native.close()
+        self._pool.kill()
+
     def post(self, happened: LocalEvent) -> None:
         """Have `happened` set by the hub's thread; callable from any. One wake-up does for many."""
-        self._set.append(happened)
-        self._waker.send()
+        if threading.get_ident() == self._thread:
+            happened.set()
+        else:
+            self._set.append(happened)
+            self._waker.send()
 
     def _wake(self) -> None:
         while self._set:
@@ -64,7 +80,7 @@ class GreenletsWay:
     def _call(self) -> None:
         self._idle.stop()
         while self._soon:
-            self._soon.popleft()()
+            spawn(self._soon.popleft())
 
 
 def _caught(function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:

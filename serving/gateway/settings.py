@@ -7,6 +7,7 @@ from typing import Any, Self
 from serving.gateway.api_keys import digests
 from serving.gateway.cors import origins
 from serving.gateway.forwarded import networks
+from serving.gateway.tf_serving.channel import parse_address
 from serving.gateway.tracing import url
 
 PREFIX = "GATEWAY_"
@@ -38,7 +39,12 @@ class Settings:
     """One row a setting: its name in lower case, type, default, limits and help."""
 
     models_dir: str = setting("models", "Folder that the training job publishes to; holds `manifest.json`")
-    model_server: str = setting("127.0.0.1:8500", "gRPC address of the model server: `host:port` or `unix:/path`")
+    model_server: str = setting(
+        "127.0.0.1:8500",
+        "gRPC address of the model server: `host:port` or `unix:/path`",
+        read=parse_address,
+        must="host:port, [address]:port or unix:/path",
+    )
     deadline_ms: int = setting(2000, "Milliseconds a request may wait for the model server", least=10, most=600_000)
     max_body_bytes: int = setting(8 * 2**20, "Largest request body, in bytes", least=1024, most=2**30)
     max_pixels: int = setting(25_000_000, "Largest encoded image, in pixels", least=1, most=2**30)

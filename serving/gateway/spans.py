@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from serving.gateway.tf_serving.client import Metadata
+from serving.gateway.tf_serving.channel import Metadata
 from serving.gateway.wsgi import Environ
 
 NAME = "dropserve-gateway"

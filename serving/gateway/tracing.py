@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from serving.gateway.tf_serving.client import Metadata
+from serving.gateway.tf_serving.channel import Metadata
 
 
 def url(text: str) -> str:
@@ -22,7 +22,7 @@ class Tracing(Protocol):
     def current(self) -> Any:
         """Return the span of the request that the calling greenlet or thread answers."""
 
-    def call(self, model: str, spans: Sequence[Any]) -> AbstractContextManager[Metadata | None]:
+    def call(self, model: str, spans: Sequence[Any]) -> AbstractContextManager[Metadata]:
         """Enclose one Predict call, made for the requests of `spans`; give the metadata that tells the server."""
 
     def close(self) -> None:
@@ -35,9 +35,9 @@ class NoTracing:
     def current(self) -> None:
         """Return nothing."""
 
-    def call(self, model: str, spans: Sequence[Any]) -> AbstractContextManager[None]:
+    def call(self, model: str, spans: Sequence[Any]) -> AbstractContextManager[Metadata]:
         """Enclose nothing."""
-        return nullcontext()
+        return nullcontext(())
 
     def close(self) -> None:
         """Do nothing."""

@@ -1,10 +1,14 @@
 """How a request waits for other threads: as a thread does, until the worker makes it wait as a greenlet does."""
 
+import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+MOST_THREADS = 128
 
 
 class Away(Protocol):
@@ -28,10 +32,16 @@ class Way(Protocol):
         """Return an event that the caller can wait for."""
 
     def soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call `function` when the requests that have arrived by now have been looked at; callable from any thread."""
+        """Have `function` called, which may wait, when the requests that have arrived by now have been looked at."""
+
+    def sockets(self) -> ModuleType:
+        """Return the module whose sockets the caller can wait for."""
 
     def away(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what `function` does, which takes long, while other requests go on."""
+
+    def close(self) -> None:
+        """End what threads it has."""
 
 
 class ThreadsWay:
@@ -39,13 +49,25 @@ class ThreadsWay:
 
     event = staticmethod(threading.Event)
 
+    def __init__(self) -> None:
+        """Threads for `soon` start when they are needed."""
+        self._threads = ThreadPoolExecutor(MOST_THREADS, "soon")
+
     def soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call `function` now: threads look at requests each for itself."""
-        function(*arguments)
+        """Have a thread call `function` now: others look at requests, each for itself."""
+        self._threads.submit(function, *arguments)
+
+    def sockets(self) -> ModuleType:
+        """Return Python's own module."""
+        return socket
 
     def away(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call `function` here: no other request waits for this thread."""
         return function(*arguments)
+
+    def close(self) -> None:
+        """Finish what is to be done soon."""
+        self._threads.shutdown()
 
 
 class Waits:

@@ -147,6 +147,17 @@ def test_the_keyboard_asks_and_takes_back(visit: Visit, shared: Gateway) -> None
     expect(page.locator(".hypothesis .badge")).to_have_text("stopped")
 
 
+def test_a_dialog_asked_for_again_at_once_is_whole(visit: Visit, shared: Gateway) -> None:
+    Experiment(shared, "again")
+    page = administer(visit("#/experiments/again", at=shared))
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop.click()
+    # The browser tells of the closing only when it has opened again.
+    stop.evaluate("stop => { document.querySelector('dialog').close(); stop.click(); }")
+    page.evaluate("new Promise((told) => setTimeout(told))")
+    expect(page.get_by_role("dialog", name="Stop").get_by_label("Reason (if you like)")).to_be_visible()
+
+
 def test_an_experiment_may_be_called_new(visit: Visit, shared: Gateway) -> None:
     page = administer(visit("#/experiments", at=shared))
     page.get_by_role("link", name="New experiment").click()

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from serving.gateway import create_app
-from serving.gateway.experiments import judge
+from serving.gateway.experiments import judge, live
 from serving.gateway.store.store import Store
 from tests.gateway.databases import new_database, postgresql
 from tests.gateway.model_server import FakeModelServer
@@ -100,8 +100,12 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def make_client(fake_server: FakeModelServer, manifest_folder: Path, database_url: str) -> Iterator[MakeClient]:
+def make_client(
+    fake_server: FakeModelServer, manifest_folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeClient]:
     """Give a function that takes settings, such as `max_instances=2`, and returns a client of an app that has them."""
+    # A prediction from before the first look cannot be labelled, and a busy machine may take its time for that look.
+    monkeypatch.setattr(live, "FIRST_LOOK_SECONDS", 60.0)
     apps: list[Flask] = []
 
     def make(**settings: object) -> FlaskClient:

@@ -28,9 +28,11 @@ def image(digit: int, count: int = 1) -> Images:
 
 @pytest.fixture
 def batcher(fake_server: FakeModelServer) -> Iterator[Batcher]:
-    made = Batcher(ModelServer(fake_server.address, SECONDS), Waits(), Metrics(), NoTracing(), SECONDS)
-    yield made
-    made.close()
+    waits = Waits()
+    server = ModelServer(fake_server.address, SECONDS, waits)
+    yield Batcher(server, waits, Metrics(), NoTracing(), SECONDS)
+    waits.way.close()
+    server.close()
 
 
 def ask(batcher: Batcher, images: Images, timeout: float | None = None, model: str = "plain") -> Answer:

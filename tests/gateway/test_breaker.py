@@ -1,5 +1,7 @@
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import grpc
 import pytest
@@ -10,6 +12,7 @@ from serving.gateway.breaker import FAILURES, GuardedModelServer
 from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, Unavailable
 from serving.gateway.metrics import Metrics
 from serving.gateway.tf_serving.messages import Images
+from serving.gateway.waits import Waits
 from tests.gateway.conftest import json_of
 from tests.gateway.model_server import FakeModelServer
 
@@ -18,8 +21,10 @@ OPEN = "Variant 'plain' has just failed and is not asked for a moment: The model
 
 
 @pytest.fixture
-def server(fake_server: FakeModelServer) -> GuardedModelServer:
-    return GuardedModelServer(fake_server.address, 30.0, Metrics())
+def server(fake_server: FakeModelServer) -> Iterator[GuardedModelServer]:
+    made = GuardedModelServer(fake_server.address, 30.0, Waits(), Metrics())
+    yield made
+    made.close()
 
 
 def ask(server: GuardedModelServer, model: str = "plain", timeout: float | None = None) -> int:
@@ -88,11 +93,12 @@ def test_a_server_that_refuses_a_request_does_answer(
 @pytest.mark.usefixtures("endless")
 @pytest.mark.parametrize(("deadline", "refused"), [(0.05, True), (10.0, False)])
 def test_timeouts_count_where_there_was_time(fake_server: FakeModelServer, deadline: float, refused: bool) -> None:
-    server, released = GuardedModelServer(fake_server.address, deadline, Metrics()), threading.Event()
+    released = threading.Event()
     fake_server.fault = lambda context: released.wait(10)
-    fail(server, DeadlineExceeded, FAILURES, timeout=0.04)
-    released.set()
-    assert bool(server.refusal("plain")) is refused
+    with closing(GuardedModelServer(fake_server.address, deadline, Waits(), Metrics())) as server:
+        fail(server, DeadlineExceeded, FAILURES, timeout=0.04)
+        released.set()
+        assert bool(server.refusal("plain")) is refused
 
 
 @pytest.mark.usefixtures("at_once")

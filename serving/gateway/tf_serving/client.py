@@ -1,38 +1,22 @@
 """Call the model server."""
 
-import json
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import grpc
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, Unavailable
 from serving.gateway.tf_serving import wire_pb2 as wire
+from serving.gateway.tf_serving.channel import CallFailed, Channel, Metadata
 from serving.gateway.tf_serving.messages import Images, predict_request, read_floats, status_request
+from serving.gateway.waits import Waits
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 AVAILABLE, UNREACHABLE = "AVAILABLE", "UNREACHABLE"
-# A call that a broken connection ended is made once more, within its deadline: Predict changes nothing.
-ONCE_MORE = {
-    "maxAttempts": 2, "initialBackoff": "0.01s", "maxBackoff": "0.01s", "backoffMultiplier": 1,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}  # fmt: skip
-SERVICE_CONFIG = {"methodConfig": [{"name": [{"service": PREDICT.split("/")[1]}], "retryPolicy": ONCE_MORE}]}
-OPTIONS = (
-    ("grpc.max_receive_message_length", 64 * 2**20),  # the client's default of 4 MiB is what people run into
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 500),  # gRPC's own two minutes would outlast the server's return
-    ("grpc.min_reconnect_backoff_ms", 1000),  # how long one attempt to connect may take
-    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
-    ("grpc.enable_http_proxy", 0),
-)
 Report = Callable[[str, str, float, int], None]  # of a call: the model, the gRPC status, seconds, images
-Metadata = tuple[tuple[str, str], ...]
 
 
 class Answer(NamedTuple):
@@ -51,16 +35,13 @@ class State(NamedTuple):
 
 
 class ModelServer:
-    """A client of one model server; the connection is made at the first call, so after any fork."""
+    """A client of one model server."""
 
-    def __init__(self, address: str, deadline: float, report: Report | None = None) -> None:
+    def __init__(self, address: str, deadline: float, waits: Waits, report: Report | None = None) -> None:
         """Prepare for the server at `address`; no call lasts longer than `deadline` seconds; `report` learns of all."""
-        self._address = address
+        self._channel = Channel(address, waits)
         self._deadline = deadline
         self._report = report
-        self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
-        self._methods: dict[str, grpc.UnaryUnaryMultiCallable] = {}
 
     def predict(
         self,
@@ -69,7 +50,7 @@ class ModelServer:
         images: Images,
         samples: int | None = None,
         timeout: float | None = None,
-        metadata: Metadata | None = None,
+        metadata: Metadata = (),
     ) -> Answer:
         """Run `signature` of the newest version of `model` within `timeout` seconds, at most the client's deadline.
 
@@ -86,15 +67,20 @@ class ModelServer:
 
     def states(self, models: Sequence[str]) -> list[State]:
         """Return the live state of each of `models`, all within one deadline."""
-        method = self._method(GET_MODEL_STATUS)
-        calls = [(model, method.future(status_request(model), timeout=self._deadline)) for model in models]
-        return [self._state(model, call) for model, call in calls]
+        until = time.monotonic() + self._deadline
+        return [self._state(model, until - time.monotonic()) for model in models]
 
-    def _state(self, model: str, call: Any) -> State:
+    def close(self) -> None:
+        """Close the connections."""
+        self._channel.close()
+
+    def _state(self, model: str, timeout: float) -> State:
         """Return the state of the newest version that is available, else of the newest there is."""
         try:
-            response = call.result()
-        except grpc.RpcError as error:
+            response = wire.GetModelStatusResponse.FromString(
+                self._channel.call(GET_MODEL_STATUS, status_request(model).SerializeToString(), timeout)
+            )
+        except CallFailed as error:
             return State(UNREACHABLE, None, self._translated(model, error).detail)
         versions = sorted(response.model_version_status, key=lambda v: (v.state == v.AVAILABLE, v.version))
         if not versions:
@@ -103,46 +89,29 @@ class ModelServer:
         return State(wire.ModelVersionStatus.State.Name(newest.state), newest.version, newest.status.error_message)
 
     def _call(
-        self, model: str, request: wire.PredictRequest, images: int, timeout: float, metadata: Metadata | None
+        self, model: str, request: wire.PredictRequest, images: int, timeout: float, metadata: Metadata
     ) -> wire.PredictResponse:
         """Make one Predict call and return the response; raise a GatewayError where there is none."""
-        started, status = time.perf_counter(), grpc.StatusCode.OK
+        started, status = time.perf_counter(), "OK"
         try:
-            return self._method(PREDICT)(request, timeout=timeout, metadata=metadata)
-        except grpc.RpcError as error:
-            status = error.code()
+            return wire.PredictResponse.FromString(
+                self._channel.call(PREDICT, request.SerializeToString(), timeout, metadata)
+            )
+        except CallFailed as error:
+            status = error.status
             raise self._translated(model, error) from error
         finally:
             if self._report:
-                self._report(model, status.name, time.perf_counter() - started, images)
+                self._report(model, status, time.perf_counter() - started, images)
 
-    def _method(self, name: str) -> grpc.UnaryUnaryMultiCallable:
-        if name not in self._methods:
-            with self._lock:
-                if self._channel is None:
-                    self._channel = grpc.insecure_channel(self._address, options=OPTIONS)
-                self._methods = {
-                    method: self._channel.unary_unary(
-                        method,
-                        request_serializer=lambda message: message.SerializeToString(),
-                        response_deserializer=response.FromString,
-                    )
-                    for method, response in (
-                        (PREDICT, wire.PredictResponse),
-                        (GET_MODEL_STATUS, wire.GetModelStatusResponse),
-                    )
-                }
-        return self._methods[name]
-
-    def _translated(self, model: str, error: grpc.RpcError) -> GatewayError:
-        code, said = error.code(), error.details()
-        match code:
-            case grpc.StatusCode.DEADLINE_EXCEEDED:
+    def _translated(self, model: str, error: CallFailed) -> GatewayError:
+        match error.status:
+            case "DEADLINE_EXCEEDED":
                 return DeadlineExceeded(f"The model server did not answer within {self._deadline:g} s.")
-            case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+            case "UNAVAILABLE" | "CANCELLED":
                 return Unavailable("The model server cannot be reached; try again shortly.")
-            case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            case "RESOURCE_EXHAUSTED":
                 return Unavailable("The model server has more to do than it accepts; try again shortly.")
-            case grpc.StatusCode.NOT_FOUND:
+            case "NOT_FOUND":
                 return Unavailable(f"The model server has not loaded variant {model!r}; try again shortly.")
-        return BadGateway(f"The model server refused the request for variant {model!r}: {code.name}: {said}")
+        return BadGateway(f"The model server refused the request for variant {model!r}: {error.status}: {error.detail}")

@@ -32,7 +32,8 @@ class Gateway:
     def close(self) -> None:
         """Finish what is under way in the background; for the end of a worker."""
         self.experiments.close()
-        self.batcher.close()
+        self.waits.way.close()
+        self.model_server.close()
         self.tracing.close()
 
 

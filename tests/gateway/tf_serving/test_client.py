@@ -1,5 +1,8 @@
+import contextlib
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -10,15 +13,24 @@ from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, U
 from serving.gateway.tf_serving import wire_pb2 as wire
 from serving.gateway.tf_serving.client import ModelServer, State
 from serving.gateway.tf_serving.messages import Images
+from serving.gateway.waits import Waits
 from tests.gateway.model_server import FakeModelServer
 
 IMAGES = Images(bytes([0] * 784 + [3] + [0] * 783), 2, 28, 28)
 SHORT, LONG = 0.2, 30.0  # seconds
+Connect = Callable[..., ModelServer]
 
 
 @pytest.fixture
-def server(fake_server: FakeModelServer) -> ModelServer:
-    return ModelServer(fake_server.address, LONG)
+def connect() -> Iterator[Connect]:
+    """Give a function that makes clients, which are closed in the end."""
+    with contextlib.ExitStack() as made:
+        yield lambda address, deadline=LONG: made.enter_context(closing(ModelServer(address, deadline, Waits())))
+
+
+@pytest.fixture
+def server(connect: Connect, fake_server: FakeModelServer) -> ModelServer:
+    return connect(fake_server.address)
 
 
 def test_an_answer_has_its_outputs_and_the_version_that_gave_them(server: ModelServer) -> None:
@@ -58,19 +70,19 @@ def test_the_servers_errors_become_the_gateways(
     assert caught.value.detail == detail
 
 
-def test_no_call_outlasts_its_deadline(fake_server: FakeModelServer) -> None:
+def test_no_call_outlasts_its_deadline(connect: Connect, fake_server: FakeModelServer) -> None:
     released = threading.Event()
     fake_server.fault = lambda context: released.wait(timeout=10)
     try:
         with pytest.raises(DeadlineExceeded):
-            ModelServer(fake_server.address, SHORT).predict("plain", "serving_default", IMAGES)
+            connect(fake_server.address, SHORT).predict("plain", "serving_default", IMAGES)
     finally:
         released.set()
 
 
-def test_a_server_that_is_not_there_is_unavailable_at_once(fake_server: FakeModelServer) -> None:
+def test_a_server_that_is_not_there_is_unavailable_at_once(connect: Connect, fake_server: FakeModelServer) -> None:
     fake_server.stop()
-    server = ModelServer(fake_server.address, LONG)
+    server = connect(fake_server.address)
     with pytest.raises(Unavailable):
         server.predict("plain", "serving_default", IMAGES)
     assert server.states(["plain"])[0].state == "UNREACHABLE"
@@ -83,8 +95,8 @@ def test_states_prefer_the_version_that_answers(server: ModelServer, fake_server
     assert server.states(["plain"]) == [State("LOADING", 7, "")]
 
 
-def test_a_server_that_comes_back_is_found_again(fake_server: FakeModelServer) -> None:
-    server = ModelServer(fake_server.address, LONG)
+def test_a_server_that_comes_back_is_found_again(connect: Connect, fake_server: FakeModelServer) -> None:
+    server = connect(fake_server.address)
     fake_server.stop()
     assert server.states(["plain"])[0].state == "UNREACHABLE"
     back = FakeModelServer(fake_server.address)
@@ -94,7 +106,7 @@ def test_a_server_that_comes_back_is_found_again(fake_server: FakeModelServer) -
     back.stop()
 
 
-def test_a_server_may_listen_on_a_unix_socket(tmp_path: Path) -> None:
+def test_a_server_may_listen_on_a_unix_socket(connect: Connect, tmp_path: Path) -> None:
     there = FakeModelServer(f"unix:{tmp_path}/socket")
-    assert ModelServer(there.address, LONG).predict("plain", "serving_default", IMAGES).version == 7
+    assert connect(there.address).predict("plain", "serving_default", IMAGES).version == 7
     there.stop()

@@ -66,7 +66,8 @@ export class Action {
     return [path("experiments", name, "weights"), { reason, weights, traffic: Number(fields.get("traffic")) }];
   }
 
-  #closed() {
+  #closed(dialog) {
+    if (dialog.open) return; // asked again before the browser told of the closing
     this.act = null; // so that the next dialog begins with fields of its own
     this.changed();
   }
@@ -115,7 +116,7 @@ export class Action {
       this.send();
     };
     return html`
-      <dialog aria-labelledby="asked" @close=${() => this.#closed()}>
+      <dialog aria-labelledby="asked" @close=${(event) => this.#closed(event.target)}>
         ${act === null ? "" : html`
           <h2 id="asked">${t(`experiments.act.${act}`)}</h2>
           <p>${t(`experiments.about.${act}`)}</p>
