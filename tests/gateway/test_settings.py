@@ -16,6 +16,7 @@ def test_what_is_not_given_has_its_default_and_foreign_variables_are_ignored() -
 @pytest.mark.parametrize(
     ("name", "value", "must"),
     [
+        ("GATEWAY_MODEL_SERVER", "model-server", "host:port, [address]:port or unix:/path"),
         ("GATEWAY_PORT", "http", "a whole number from 0 to 65535 (default 8080)"),
         ("GATEWAY_PORT", "65536", "a whole number from 0 to 65535 (default 8080)"),
         ("GATEWAY_WORKERS", "-1", "a whole number from 1 to 256 (default 2)"),

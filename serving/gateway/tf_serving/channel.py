@@ -122,9 +122,10 @@ class Channel:
 
 def parse_address(text: str) -> tuple[str, int] | str:
     """Return host and port of `host:port` or `[address]:port`, or the path of `unix:/path`; raise ValueError."""
-    if text.startswith("unix:"):
-        return text.removeprefix("unix:")
-    host, colon, port = text.rpartition(":")
+    kind, _, path = text.partition(":")
+    if kind == "unix" and path:
+        return path
+    host, _, port = text.rpartition(":")
     if not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 2**16):
         raise ValueError(text)
     return host.removeprefix("[").removesuffix("]"), int(port)
