@@ -163,7 +163,9 @@ def test_addresses(text: str, address: object) -> None:
     assert parse_address(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "model-server", ":8500", "host:", "host:0", "host:65536", "host:x", "host:²", "unix:"])
+@pytest.mark.parametrize(
+    "text", ["", "model-server", ":8500", "host:", "host:0", "host:65536", "host:x", "host:²", "unix:"]
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=f"^{text}$"):
         parse_address(text)
