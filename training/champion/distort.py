@@ -1,20 +1,23 @@
-"""Images as other hands would have drawn them: turned, scaled, sheared, bent, in thinner or thicker strokes."""
+"""Images as other hands would have drawn them: turned, scaled, sheared, bent, in other strokes or with another pen."""
 
 import numpy as np
 import tensorflow as tf
 
+from training.champion.lines import REACH
 from training.champion.upright import X, Y
 from training.data import SIDE
 
 TURN = 0.3  # radians
 STRETCH = 0.15  # either way along each axis, as the exponent of e
 SHEAR = 0.2
-SMALLER = 0.2  # at most, as the exponent of e: a slanted or a fat digit is framed smaller
+SMALLER = 0.1  # at most, as the exponent of e: a slanted or a fat digit is framed smaller
 KNOTS = 6  # a side of the grid that bends the image
 BEND = 1.5  # pixels: deviation of the knots, before the spline smooths them
-CHANGED = 0.7  # of the images have their strokes changed
+PENNED = 0.7  # of the images are drawn with a pen that follows the middle lines of their strokes
+PEN = (0.9, 1.9)  # pixels: half the width of the pen
+CHANGED = 0.7  # of the others have their strokes changed
 THINNER, THICKER = 0.8, 1.5  # at most: steps to the least, or the largest, of a pixel and its neighbours
-PEAK, FAINTEST = 255.0, 32.0  # strokes are as dark as before; what is fainter than this is left so
+PEAK, FAINTEST = 255.0, 32.0  # strokes are as dark as this; what is fainter than that is not made so
 
 
 def _splines() -> np.ndarray:
@@ -28,14 +31,20 @@ def _splines() -> np.ndarray:
 SPLINES = _splines()
 
 
-def distort(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Return each image, uint8 `[n, 28, 28]`, distorted in its own way, which `seed`, int32 `[2]`, decides entirely."""
-    drawn = tf.random.stateless_uniform([7, tf.shape(images)[0], 1], seed, -1.0, 1.0)
+def distort(images: tf.Tensor, nearness: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Return each image, uint8 `[n, 28, 28]`, distorted in its own way, which `seed`, int32 `[2]`, decides entirely.
+
+    `nearness`, uint8 `[n, 28, 28]`, is that of its pixels to the lines of its strokes (training/champion/lines.py).
+    """
+    drawn = tf.random.stateless_uniform([8, tf.shape(images)[0], 1], seed, -1.0, 1.0)
+    penned = (tf.abs(drawn[7]) < PENNED)[:, :, tf.newaxis]
     x, y = _affine(*tf.unstack(drawn[:5]))
     bend_x, bend_y = tf.unstack(_bends(tf.shape(images)[0], seed + 1))
-    moved = _sample(images, x + bend_x, y + bend_y)
+    moved = _sample(tf.where(penned, nearness, images), x + bend_x, y + bend_y)
     amount = tf.where(tf.abs(drawn[6]) < CHANGED, drawn[5], 0.0)
-    return tf.cast(tf.round(_with_strokes(moved, amount[:, :, tf.newaxis])), tf.uint8)
+    width = drawn[5][:, :, tf.newaxis]
+    strokes = tf.where(penned, _with_pen(moved, width), _with_strokes(moved, amount[:, :, tf.newaxis]))
+    return tf.cast(tf.round(_dark(strokes)), tf.uint8)
 
 
 def _affine(
@@ -77,15 +86,26 @@ def _sample(images: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return tf.reshape(above + (below - above) * (y - top), [n, SIDE, SIDE])
 
 
+def _with_pen(nearness: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Return the images drawn along their lines with the thinnest pen (width of −1) to the widest (1), `[n, 1, 1]`."""
+    thinnest, widest = PEN
+    reach = (thinnest + widest + (widest - thinnest) * width) / 2
+    return PEAK * tf.clip_by_value(reach + 0.5 - REACH * (1 - nearness / PEAK), 0.0, 1.0)
+
+
 def _with_strokes(levels: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
-    """Return the images with strokes thinner (amount from −1) or thicker (to 1), `[n, 1, 1]`, as dark as before."""
+    """Return the images with strokes thinner (amount from −1) or thicker (to 1), `[n, 1, 1]`."""
     once = _of_neighbours(tf.maximum, levels)
     steps = tf.maximum(amount, 0.0) * THICKER
     thicker = tf.minimum(steps, 1.0) * (once - levels)
     thicker += tf.maximum(steps - 1.0, 0.0) * (_of_neighbours(tf.maximum, once) - once)
     thinner = tf.maximum(-amount, 0.0) * THINNER * (_of_neighbours(tf.minimum, levels) - levels)
-    drawn = levels + thicker + thinner
-    return drawn * (PEAK / tf.maximum(tf.reduce_max(drawn, axis=[1, 2], keepdims=True), FAINTEST))
+    return levels + thicker + thinner
+
+
+def _dark(levels: tf.Tensor) -> tf.Tensor:
+    """Return the images with their strokes as dark as MNIST's are."""
+    return levels * (PEAK / tf.maximum(tf.reduce_max(levels, axis=[1, 2], keepdims=True), FAINTEST))
 
 
 def _of_neighbours(choose: tf.Operation, levels: tf.Tensor) -> tf.Tensor:

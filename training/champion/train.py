@@ -11,6 +11,7 @@ import tensorflow as tf
 from training import network
 from training.champion import upright
 from training.champion.distort import distort
+from training.champion.lines import nearness
 from training.data import SIDE, ImageSet
 from training.evaluate import accuracy
 from training.loop import Settings, State, adam, batch_indices, learning_rate_at
@@ -78,18 +79,24 @@ def draws(images: np.ndarray, recipe: ChampionRecipe, seed: int, stop: threading
     """
 
     @tf.function(autograph=False)
-    def draw(some: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        drawn = distort(some, key) if recipe.distort else some
+    def draw(some: tf.Tensor, near: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        drawn = distort(some, near, key) if recipe.distort else some
         return upright.upright(drawn) if recipe.set_upright else drawn
 
-    chunks = [tf.constant(images[i : i + AT_ONCE]) for i in range(0, len(images), AT_ONCE)]
+    parts = [images[i : i + AT_ONCE] for i in range(0, len(images), AT_ONCE)]
+    chunks: list[tuple[tf.Tensor, tf.Tensor]] = []
 
     def begin(i: int) -> list[Future[tf.Tensor]]:
         # distort() takes its key and the next one
-        return [pool.submit(draw, c, tf.constant([seed, 2 * (i * len(chunks) + k)])) for k, c in enumerate(chunks)]
+        keys = (tf.constant([seed, 2 * (i * len(chunks) + k)]) for k in range(len(chunks)))
+        return [pool.submit(draw, some, near, key) for (some, near), key in zip(chunks, keys, strict=True)]
 
     with ThreadPoolExecutor(cores(), thread_name_prefix="distort") as pool:
         try:
+            for part, near in zip(parts, pool.map(nearness, parts), strict=True):
+                if stop.is_set():
+                    raise Stopped
+                chunks.append((tf.constant(part), tf.constant(near)))
             coming = begin(0)
             for i in range(recipe.draws):
                 ready = [future.result() for future in coming]
