@@ -50,6 +50,7 @@ class Response:
     window: int  # bytes of the request's body that the server has room for
     headers: dict[str, str] = field(default_factory=dict)  # and the trailers
     body: bytearray = field(default_factory=bytearray)
+    taken: int = 0  # bytes of the window that the body took
     ended: bool = False
     block: bytes = b""  # of headers, as far as they have come
     ending: bool = False  # whether it ends with them
@@ -108,10 +109,10 @@ class Connection:
             self._send(until)
             if sent == len(body) or min(self._window, response.window) <= 0:
                 self._take(response, most_bytes, until)
-        if sent < len(body):
-            self.usable = False  # the server awaits the rest no more, but this stream has not ended
-        if response.body:
-            self._give_window(len(response.body))
+        # With a part of the body unsent, this stream has not ended; and there are only so many streams.
+        self.usable &= sent == len(body) and self._stream < LAST_STREAM
+        if response.taken:
+            self._give_window(response.taken)
         return response
 
     def close(self) -> None:
@@ -195,7 +196,7 @@ class Connection:
                     response.window += value - self._first_window
                     self._first_window = value
                 elif name == FRAME_BYTES:
-                    self._frame_bytes = value
+                    self._frame_bytes = max(DEFAULT_FRAME, value)  # less is not allowed
             self._unsent += frame(SETTINGS, ACK, CONNECTION, b"")
         elif kind == GOAWAY:
             self.usable = False
@@ -206,6 +207,7 @@ class Connection:
 def _take_of_stream(kind: int, flags: int, payload: bytes, response: Response) -> None:
     if kind == DATA:
         response.body += _without_padding(flags, payload)
+        response.taken += len(payload)
         response.ended = bool(flags & END_STREAM)
     elif kind == HEADERS:
         response.block = _without_padding(flags, payload)[5 if flags & PRIORITY else 0 :]

@@ -102,10 +102,10 @@ def test_a_request_and_its_answer(peer: Peer) -> None:
 
 
 def test_the_next_request_is_another_stream_and_says_what_was_taken(peer: Peer) -> None:
-    peer.ask(headers(OK), data(b"def"), trailers())
+    peer.ask(headers(OK), frame(http2.DATA, http2.PADDED, 1, b"\2def" + bytes(2)), trailers())
     peer.read_until(http2.DATA)
     assert peer.ask(headers(OK, stream=3), data(b"0" * 10, stream=3), trailers(3)).body == b"0" * 10
-    assert peer.read() == (http2.WINDOW, 0, 0, struct.pack(">I", 3))
+    assert peer.read() == (http2.WINDOW, 0, 0, struct.pack(">I", 6))
     assert peer.read_until(http2.DATA)[1] == 3
 
 
@@ -130,7 +130,7 @@ def test_forms_of_an_answer(peer: Peer, frames: list[bytes], body: bytes) -> Non
 
 
 def test_a_ping_and_settings_are_acknowledged(peer: Peer) -> None:
-    peer.ask(settings((http2.FRAME_BYTES, 2**15)), frame(http2.PING, 0, 0, b"12345678"), headers(OK), trailers())
+    peer.ask(settings((http2.FRAME_BYTES, 0)), frame(http2.PING, 0, 0, b"12345678"), headers(OK), trailers())
     peer.ask(headers(OK, stream=3), trailers(3))
     assert peer.read_until(http2.SETTINGS)[0] == 0
     assert peer.read_until(http2.SETTINGS) == (http2.ACK, 0, b"")
@@ -166,6 +166,14 @@ def test_a_body_goes_as_far_as_the_server_has_room(peer: Peer) -> None:
 def test_an_answer_before_the_end_of_the_body_ends_the_connection(peer: Peer) -> None:
     response = peer.ask(headers(OK | DONE, http2.END_HEADERS | http2.END_STREAM), body=bytes(100_000))
     assert response.headers == OK | DONE
+    assert not peer.connection.usable
+
+
+def test_a_connection_ends_with_the_last_number_of_a_request(peer: Peer) -> None:
+    peer.connection._stream = http2.LAST_STREAM - 4
+    peer.ask(trailers(http2.LAST_STREAM - 2))
+    assert peer.connection.usable
+    peer.ask(trailers(http2.LAST_STREAM))
     assert not peer.connection.usable
 
 
