@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Processes that run the tests; each may start models and servers of its own.
+JOBS ?= 2
+
 # Settings for a service that runs here: those of .env, where there is one.
 WITH_SETTINGS := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
 
@@ -83,7 +86,7 @@ format: $(VENV)/.dev ## Write the code as `make lint` wants it
 
 test: $(VENV)/.dev ## Run the whole test suite
 	@$(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
-	$(BIN)/python -m pytest -m "not docker"
+	$(BIN)/python -m pytest -m "not docker" -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds
 	$(BIN)/python -m pytest -m "not slow and not docker"

@@ -16,9 +16,19 @@ from serving.gateway.store.engine import sqlite_module
 from tests.digits import write_set
 
 ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+SHARING = (".", "browser", "model_server")  # folders whose tests share what is dear to make, so one process runs them
 
 # Before TensorFlow, which brings a SQLite too: where it is loaded first, pysqlite3 would find that one for its own.
 sqlite_module()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell which tests stay in one process where several run (`make test`): a file's, or a folder's of SHARING."""
+    for item in items:
+        file = item.path.relative_to(TESTS)
+        folder = file.parts[0] if len(file.parts) > 1 else "."
+        item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING else str(file)))
 
 
 def free_port() -> int:

@@ -38,7 +38,7 @@ def finished(folder: Path) -> int:
 def start_until(arguments: list[str], folder: Path, members: int) -> subprocess.Popen[str]:
     """Start a study and return it as soon as so many members are finished."""
     process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while finished(folder) < members:
         assert process.poll() is None, f"the study ended with {process.returncode}"
         assert time.monotonic() < deadline
