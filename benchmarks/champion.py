@@ -1,11 +1,13 @@
 """The champion over several seeds, and what each part of its recipe is worth.
 
-    python -m benchmarks.champion [--seeds N] [--parts]
+    python -m benchmarks.champion [--seeds N] [--clothes DIR] [--report DIR]
+    python -m benchmarks.champion [--seeds N] --parts
 
 Trains the champion from N seeds as the training job does, and prints what each does on the test images, once it is
 trained: accuracy, also on the test digits drawn again (benchmarks/redrawn.py) and on every fourth by other hands
 (benchmarks/reshaped.py), cross-entropy and calibration error at its temperature, how well the entropy of its answers
 tells wrong from right, and, where Fashion-MNIST is given, digits from clothes (area under the ROC curve). With
+`--report` the first seed's answers join the report of the study in that folder when it is next written. With
 `--parts` it leaves out one part of the recipe at a time and prints what that does on the 5,000 held-out training
 images, by which the recipe was chosen.
 """
@@ -29,6 +31,7 @@ def main() -> None:
     parser.add_argument("--parts", action="store_true", help="leave out one part of the recipe at a time")
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--clothes", type=Path, metavar="DIR", help="folder of Fashion-MNIST's IDX files")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="folder of a study, such as runs/study")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -41,10 +44,11 @@ def main() -> None:
     if arguments.parts:
         parts(images, ChampionRecipe(), seeds)
     else:
-        measure(images, ChampionRecipe(), seeds, data.load(arguments.clothes) if arguments.clothes else None)
+        clothes = data.load(arguments.clothes) if arguments.clothes else None
+        measure(images, ChampionRecipe(), seeds, clothes, arguments.report)
 
 
-def measure(images, recipe, seeds, clothes) -> None:
+def measure(images, recipe, seeds, clothes, report) -> None:
     """Print a row a seed, their mean and their range: what the champion does on the test images."""
     from benchmarks.redrawn import redrawn
     from benchmarks.reshaped import HANDS, reshaped
@@ -65,6 +69,9 @@ def measure(images, recipe, seeds, clothes) -> None:
         row["AUROC of errors"] = auroc(entropy(said[~right]), entropy(said[right]))
         if clothes:
             row["AUROC of clothes"] = auroc(entropy(predict(clothes.test_images)), entropy(said))
+        if report and not rows:
+            (report / "models").mkdir(parents=True, exist_ok=True)
+            np.savez(report / "models" / "champion.npz", probabilities=said, labels=images.test_labels)
         if not rows:
             print("seed    " + "  ".join(f"{name:>11}" for name in row))
         rows.append(list(row.values()))
