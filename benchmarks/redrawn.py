@@ -1,7 +1,7 @@
 """Digits drawn again as people draw them: another pen, slant, size and place, dark on light, uneven light, JPEG.
 
-A digit's skeleton is drawn with a pen of any width, set on a larger sheet and photographed. It shares nothing with the
-distortions that the champion is trained on.
+A digit's skeleton is drawn with a pen of any width, set on a larger sheet and photographed. What the champion learns
+from follows the lines of strokes too (training/champion/lines.py), found and inked in another way: no code is shared.
 """
 
 from concurrent.futures import ProcessPoolExecutor
