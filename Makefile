@@ -86,7 +86,7 @@ format: $(VENV)/.dev ## Write the code as `make lint` wants it
 
 test: $(VENV)/.dev ## Run the whole test suite
 	@$(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
-	$(BIN)/python -m pytest -m "not docker" -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not docker" -n $(JOBS) --no-loadscope-reorder
 
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds
 	$(BIN)/python -m pytest -m "not slow and not docker"

@@ -8,27 +8,36 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from serving.gateway.store.engine import sqlite_module
 from tests.digits import write_set
 
 ROOT = Path(__file__).parent.parent
-TESTS = Path(__file__).parent
 SHARING = (".", "browser", "model_server")  # folders whose tests share what is dear to make, so one process runs them
 
 # Before TensorFlow, which brings a SQLite too: where it is loaded first, pysqlite3 would find that one for its own.
 sqlite_module()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell which tests stay in one process where several run (`make test`): a file's, or a folder's of SHARING."""
-    for item in items:
-        file = item.path.relative_to(TESTS)
+class Together(LoadScopeScheduling):
+    """Shares tests out to processes (`make test` has several): a file's stay together, a folder's of SHARING too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return what all tests have in common that stay together."""
+        file = Path(nodeid.partition("::")[0]).relative_to("tests")
         folder = file.parts[0] if len(file.parts) > 1 else "."
-        item.add_marker(pytest.mark.xdist_group(folder if folder in SHARING else str(file)))
+        return folder if folder in SHARING else str(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """Have xdist use it."""
+    return Together(config, log)
 
 
 def free_port() -> int:
