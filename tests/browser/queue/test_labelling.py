@@ -134,7 +134,8 @@ def test_the_queue_is_accessible_and_fits(visit: Visit, experiment: Experiment, 
     page = look(visit, experiment, viewport=SIZES[size], color_scheme=theme)
     first, second, third = experiment.waiting[:3]
     assert experiment.say(second, experiment.right(second)) == 201
-    for label in (first["answers"][0]["label"], experiment.wrong(second)):  # one of the variants has the first one right
+    said = first["answers"][0]["label"]  # so that one of the variants was right
+    for label in (said, experiment.wrong(second)):
         page.keyboard.press(label)
     shows(page, third)
     page.get_by_role("alert").wait_for(timeout=STORED_MS)  # the second label is refused
