@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +23,16 @@ POLL_SECONDS = 0.2
 DRAIN_SECONDS = 40  # longer than either service gives the calls it has under way
 
 
+class Stop:
+    """Whether a signal has asked to stop: no event, whose lock the interrupted thread may hold."""
+
+    asked = False
+
+    def ask(self, number: int, frame: object) -> None:
+        """Be a signal's handler."""
+        self.asked = True
+
+
 def main() -> int:
     """Start both services, wait until a signal comes or one of them ends, stop both; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m serving", description="Serve models/ without Docker.")
@@ -31,9 +41,9 @@ def main() -> int:
     if not (models / "models.config").is_file():
         print(f"serving: there is no models.config in {models}; train first: make train", file=sys.stderr)
         return 2
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.ask)
     with tempfile.TemporaryDirectory(prefix="dropserve-") as folder:
         return serve(settings(models, Path(folder) / "model-server.sock"), stop)
 
@@ -58,18 +68,18 @@ def settings(models: Path, socket_path: Path) -> dict[str, str]:
     return environment
 
 
-def serve(environment: Mapping[str, str], stop: threading.Event) -> int:
-    """Run both services until `stop` is set or one of them ends; return the exit code."""
+def serve(environment: Mapping[str, str], stop: Stop) -> int:
+    """Run both services until `stop` is asked for or one of them ends; return the exit code."""
     services = {"model server": start(environment, "-m", "serving.model_server")}
     try:
         ended = watch(services, stop, lambda: listens(int(environment["MODEL_SERVER_PORT"])))
-        if not ended and not stop.is_set():
+        if not ended and not stop.asked:
             services["gateway"] = start(
                 environment, "-m", "gunicorn", "-c", GUNICORN_CONFIG, "serving.gateway:create_app()"
             )
             url = f"http://{environment['GATEWAY_HOST']}:{environment['GATEWAY_PORT']}"
             ended = watch(services, stop, lambda: answers(f"{url}/readyz"))
-        if not ended and not stop.is_set():
+        if not ended and not stop.asked:
             print(f"\ndropserve is ready: {url}   (Ctrl-C stops it)\n", flush=True)
             ended = watch(services, stop, lambda: False)
     finally:
@@ -85,15 +95,13 @@ def start(environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[b
     return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, start_new_session=True)
 
 
-def watch(
-    services: Mapping[str, subprocess.Popen[bytes]], stop: threading.Event, until: Callable[[], bool]
-) -> str | None:
-    """Wait until `until` holds or `stop` is set; return the name of a service that ended before, if one did."""
-    while not stop.is_set() and not until():
+def watch(services: Mapping[str, subprocess.Popen[bytes]], stop: Stop, until: Callable[[], bool]) -> str | None:
+    """Wait until `until` holds or `stop` is asked for; return the name of a service that ended before, if one did."""
+    while not stop.asked and not until():
         for name, service in services.items():
             if service.poll() is not None:
                 return name
-        stop.wait(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     return None
 
 
