@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
 
 from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, Unavailable
@@ -16,6 +17,7 @@ from serving.gateway.waits import Waits
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 AVAILABLE, UNREACHABLE = "AVAILABLE", "UNREACHABLE"
+M = TypeVar("M", bound=Message)
 Report = Callable[[str, str, float, int], None]  # of a call: the model, the gRPC status, seconds, images
 
 
@@ -77,9 +79,7 @@ class ModelServer:
     def _state(self, model: str, timeout: float) -> State:
         """Return the state of the newest version that is available, else of the newest there is."""
         try:
-            response = wire.GetModelStatusResponse.FromString(
-                self._channel.call(GET_MODEL_STATUS, status_request(model).SerializeToString(), timeout)
-            )
+            response = self._ask(GET_MODEL_STATUS, status_request(model), wire.GetModelStatusResponse, timeout)
         except CallFailed as error:
             return State(UNREACHABLE, None, self._translated(model, error).detail)
         versions = sorted(response.model_version_status, key=lambda v: (v.state == v.AVAILABLE, v.version))
@@ -94,15 +94,21 @@ class ModelServer:
         """Make one Predict call and return the response; raise a GatewayError where there is none."""
         started, status = time.perf_counter(), "OK"
         try:
-            return wire.PredictResponse.FromString(
-                self._channel.call(PREDICT, request.SerializeToString(), timeout, metadata)
-            )
+            return self._ask(PREDICT, request, wire.PredictResponse, timeout, metadata)
         except CallFailed as error:
             status = error.status
             raise self._translated(model, error) from error
         finally:
             if self._report:
                 self._report(model, status, time.perf_counter() - started, images)
+
+    def _ask(self, method: str, request: Message, answer: type[M], timeout: float, metadata: Metadata = ()) -> M:
+        """Return the server's answer; raise CallFailed where there is none, or none that can be read."""
+        message = self._channel.call(method, request.SerializeToString(), timeout, metadata)
+        try:
+            return answer.FromString(message)
+        except DecodeError as error:
+            raise CallFailed("INTERNAL", f"the answer cannot be read: {error}") from error
 
     def _translated(self, model: str, error: CallFailed) -> GatewayError:
         match error.status:

@@ -70,6 +70,21 @@ def test_the_servers_errors_become_the_gateways(
     assert caught.value.detail == detail
 
 
+class Garbage:
+    """What is no message."""
+
+    def SerializeToString(self) -> bytes:  # noqa: N802
+        return b"\xff"
+
+
+def test_an_answer_that_cannot_be_read_is_the_model_servers_fault(
+    server: ModelServer, fake_server: FakeModelServer
+) -> None:
+    fake_server.answer = lambda request: Garbage()  # type: ignore[assignment, return-value]
+    with pytest.raises(BadGateway, match="INTERNAL: the answer cannot be read"):
+        server.predict("plain", "serving_default", IMAGES)
+
+
 def test_no_call_outlasts_its_deadline(connect: Connect, fake_server: FakeModelServer) -> None:
     released = threading.Event()
     fake_server.fault = lambda context: released.wait(timeout=10)
