@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
-from serving.gateway.tf_serving.http2 import Broken, Connection, Reset, Response, TooLarge, encode
+from serving.gateway.tf_serving.http2 import Broken, Connection, Reset, Response, TooLarge, encode, seconds_until
 from serving.gateway.waits import Waits
 
 STATUSES = (
@@ -111,11 +111,9 @@ class Channel:
 
     def _connect(self, sockets: Any, until: float) -> Any:
         """Return a new socket, of the module `sockets`, that is connected to the server."""
-        left = until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
+        seconds = min(seconds_until(until), CONNECT_SECONDS)
         try:
-            return _connected(sockets, self._address, min(left, CONNECT_SECONDS))
+            return _connected(sockets, self._address, seconds)
         except OSError as error:
             raise Broken(f"connecting failed: {error}") from error
 

@@ -139,7 +139,7 @@ class Connection:
 
     def _send(self, until: float) -> None:
         if self._unsent:
-            self._socket.settimeout(_left(until))
+            self._socket.settimeout(seconds_until(until))
             try:
                 self._socket.sendall(self._unsent)
             except TimeoutError:
@@ -174,7 +174,7 @@ class Connection:
             yield kind, flags, stream & LAST_STREAM, payload
 
     def _receive(self, until: float) -> bytes:
-        self._socket.settimeout(_left(until))
+        self._socket.settimeout(seconds_until(until))
         try:
             received = self._socket.recv(READ_BYTES)
         except TimeoutError:
@@ -243,8 +243,8 @@ def _frame_bytes(data: bytes, at: int) -> int:
     return 9 + size
 
 
-def _left(until: float) -> float:
-    """Return the seconds that are left; raise TimeoutError if there are none."""
+def seconds_until(until: float) -> float:
+    """Return the seconds that are left until a moment of the monotonic clock; raise TimeoutError if there are none."""
     left = until - time.monotonic()
     if left <= 0:
         raise TimeoutError
