@@ -10,7 +10,6 @@ from training.data import SIDE
 TURN = 0.3  # radians
 STRETCH = 0.15  # either way along each axis, as the exponent of e
 SHEAR = 0.2
-SMALLER = 0.1  # at most, as the exponent of e: a slanted or a fat digit is framed smaller
 KNOTS = 6  # a side of the grid that bends the image
 BEND = 1.5  # pixels: deviation of the knots, before the spline smooths them
 PENNED = 0.7  # of the images are drawn with a pen that follows the middle lines of their strokes
@@ -36,25 +35,22 @@ def distort(images: tf.Tensor, nearness: tf.Tensor, seed: tf.Tensor) -> tf.Tenso
 
     `nearness`, uint8 `[n, 28, 28]`, is that of its pixels to the lines of its strokes (training/champion/lines.py).
     """
-    drawn = tf.random.stateless_uniform([8, tf.shape(images)[0], 1], seed, -1.0, 1.0)
-    penned = (tf.abs(drawn[7]) < PENNED)[:, :, tf.newaxis]
-    x, y = _affine(*tf.unstack(drawn[:5]))
+    drawn = tf.random.stateless_uniform([7, tf.shape(images)[0], 1], seed, -1.0, 1.0)
+    penned = (tf.abs(drawn[6]) < PENNED)[:, :, tf.newaxis]
+    x, y = _affine(*tf.unstack(drawn[:4]))
     bend_x, bend_y = tf.unstack(_bends(tf.shape(images)[0], seed + 1))
     moved = _sample(tf.where(penned, nearness, images), x + bend_x, y + bend_y)
-    amount = tf.where(tf.abs(drawn[6]) < CHANGED, drawn[5], 0.0)
-    width = drawn[5][:, :, tf.newaxis]
+    amount = tf.where(tf.abs(drawn[5]) < CHANGED, drawn[4], 0.0)
+    width = drawn[4][:, :, tf.newaxis]
     strokes = tf.where(penned, _with_pen(moved, width), _with_strokes(moved, amount[:, :, tf.newaxis]))
     return tf.cast(tf.round(_dark(strokes)), tf.uint8)
 
 
-def _affine(
-    turn: tf.Tensor, wide: tf.Tensor, high: tf.Tensor, lean: tf.Tensor, small: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _affine(turn: tf.Tensor, wide: tf.Tensor, high: tf.Tensor, lean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return where each pixel comes from, `[n, pixels]` from the middle, for amounts in −1 … 1, `[n, 1]`."""
     cos, sin = tf.cos(turn * TURN), tf.sin(turn * TURN)
     x, y = cos * X - sin * Y, sin * X + cos * Y
-    smaller = (small + 1) / 2 * SMALLER
-    return tf.exp(wide * STRETCH + smaller) * (x + lean * SHEAR * y), tf.exp(high * STRETCH + smaller) * y
+    return tf.exp(wide * STRETCH) * (x + lean * SHEAR * y), tf.exp(high * STRETCH) * y
 
 
 def _bends(n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Digits set upright and centred, by their moments, before the network sees them: in training and in serving."""
+"""Digits set upright, centred and brought to one size, by their moments: in training and in serving."""
 
 from collections.abc import Sequence
 
@@ -9,25 +9,36 @@ from training import network
 from training.data import SIDE
 
 STEEPEST = 1.0  # pixels sideways a row down that are still set upright: 45°
+SPREAD = 6.4  # pixels: deviation of a digit's ink from its centre, in both directions together
+ASPECT = 0.6  # the deviation across, over that down, half-way to which a digit is brought
 AXIS = (np.arange(SIDE) - (SIDE - 1) / 2).astype(np.float32)  # a row's or a column's distance from the middle
 Y, X = (grid.reshape(-1) for grid in np.meshgrid(AXIS, AXIS, indexing="ij"))
-MOMENTS = np.stack([np.ones_like(X), X, Y, Y * Y, X * Y], axis=1)
+MOMENTS = np.stack([np.ones_like(X), X, Y, X * X, Y * Y, X * Y], axis=1)
 
 
 def upright(images: tf.Tensor) -> tf.Tensor:
-    """Shear each image, uint8 `[n, 28, 28]`, until its ink leans neither way, and move its ink's centre to the middle.
+    """Shear, move and scale each image, uint8 `[n, 28, 28]`, by its ink; return uint8 `[n, 28, 28]`.
 
-    Lean is the regression of column on row, cov(x, y) / var(y), as in LeCun, Bottou, Bengio & Haffner 1998, "deslanted"
-    (§ III-A). It spares the network from learning one thing at every slant. Return uint8 `[n, 28, 28]`.
+    It is sheared until its ink leans neither way, lean being the regression of column on row, cov(x, y) / var(y), as in
+    LeCun, Bottou, Bengio & Haffner 1998, "deslanted" (§ III-A); its centre moves to the middle; and it is scaled until
+    its spread, √(var(x) + var(y)), is SPREAD and its aspect, √(var(x) / var(y)), the geometric mean of what it was and
+    ASPECT, nearly as in Liu, Nakashima, Sako & Fujisawa 2004, "aspect ratio adaptive normalization". It spares the
+    network from learning one thing at every slant and size.
     """
     ink = tf.cast(images, tf.float32)
-    mass, x, y, yy, xy = tf.unstack(tf.matmul(tf.reshape(ink, [-1, SIDE * SIDE]), MOMENTS), axis=1)
+    mass, x, y, xx, yy, xy = tf.unstack(tf.matmul(tf.reshape(ink, [-1, SIDE * SIDE]), MOMENTS), axis=1)
     mass = tf.maximum(mass, 1.0)  # a blank image stays as it is
     x, y = x / mass, y / mass
-    lean = tf.clip_by_value((xy / mass - x * y) / (yy / mass - y * y + 1.0), -STEEPEST, STEEPEST)
-    one, zero = tf.ones_like(x), tf.zeros_like(x)
-    # Where each pixel of the result comes from: column + lean · (row − middle) + x, row + y.
-    transforms = tf.stack([one, lean, x - lean * (SIDE - 1) / 2, zero, one, y, zero, zero], axis=1)
+    var_x, var_y, cov = xx / mass - x * x, yy / mass - y * y, xy / mass - x * y
+    lean = tf.clip_by_value(cov / (var_y + 1.0), -STEEPEST, STEEPEST)
+    # Of the sheared ink; a line thinner than two pixels counts as that wide.
+    var_x, var_y = tf.maximum(var_x - 2 * lean * cov + lean**2 * var_y, 1.0), tf.maximum(var_y, 1.0)
+    size, narrower = tf.sqrt(var_x + var_y) / SPREAD, (tf.sqrt(var_x / var_y) / ASPECT) ** 0.25
+    across, down = size * narrower, size / narrower
+    zero, middle = tf.zeros_like(x), (SIDE - 1) / 2
+    # Where each pixel of the result comes from: across · column from the middle + lean · down · row from it + x, ...
+    right, below = x + middle * (1 - across - lean * down), y + middle * (1 - down)
+    transforms = tf.stack([across, lean * down, right, zero, down, below, zero, zero], axis=1)
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=ink[..., tf.newaxis], transforms=transforms, output_shape=[SIDE, SIDE], fill_value=0.0,
         interpolation="BILINEAR", fill_mode="CONSTANT",

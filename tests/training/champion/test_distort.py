@@ -13,9 +13,9 @@ NEARNESS = nearness(IMAGES)
 KEY = tf.constant([1, 0])
 
 
-def moved(turn: float = 0, small: float = 0) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return where each pixel comes from when a digit is turned and made smaller, and nothing else."""
-    return distort._affine(*(tf.constant([[amount]], tf.float32) for amount in (turn, 0, 0, 0, small)))
+def moved(turn: float = 0, wide: float = 0, high: float = 0) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return where each pixel comes from when a digit is turned and stretched, and nothing else."""
+    return distort._affine(*(tf.constant([[amount]], tf.float32) for amount in (turn, wide, high, 0)))
 
 
 def test_places_in_the_middle_of_pixels_give_the_pixels() -> None:
@@ -36,22 +36,23 @@ def test_places_between_pixels_give_their_mean_and_those_outside_nothing() -> No
 
 
 def test_without_amounts_nothing_moves() -> None:
-    x, y = moved(small=-1)
+    x, y = moved()
     np.testing.assert_allclose(x[0], X)
     np.testing.assert_allclose(y[0], Y)
 
 
 def test_a_turn_keeps_distances() -> None:
-    x, y = moved(turn=1, small=-1)
+    x, y = moved(turn=1)
     np.testing.assert_allclose(np.hypot(x[0], y[0]), np.hypot(X, Y), rtol=1e-5)
     angle = np.arctan2(y[0], x[0]) - np.arctan2(Y, X)
     np.testing.assert_allclose(np.cos(angle), np.cos(distort.TURN), atol=1e-5)
 
 
-def test_a_digit_may_be_smaller_but_not_larger() -> None:
-    for small, factor in ((-1, 1.0), (1, np.exp(distort.SMALLER))):
-        x, y = moved(small=small)
-        np.testing.assert_allclose([x[0], y[0]], [X * factor, Y * factor], rtol=1e-5)
+@pytest.mark.parametrize(("wide", "high"), [(-1, 0), (0, 1), (1, -1)])
+def test_a_digit_is_stretched_along_each_axis(wide: float, high: float) -> None:
+    x, y = moved(wide=wide, high=high)
+    factors = np.exp(np.array([wide, high]) * distort.STRETCH)
+    np.testing.assert_allclose([x[0], y[0]], [X * factors[0], Y * factors[1]], rtol=1e-5)
 
 
 def test_bends_are_smooth_and_as_strong_as_they_should_be() -> None:

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tests.digits import digits
 from training import network
-from training.champion.upright import X, Y, probabilities, upright
+from training.champion.upright import ASPECT, SPREAD, X, Y, probabilities, upright
 
 pytestmark = pytest.mark.slow
 IMAGES, _ = digits(20, seed=5)
@@ -23,6 +23,19 @@ def lean(image: np.ndarray) -> float:
     return float((ink @ (x * y)) / (ink @ (y * y)))
 
 
+def ellipse(across: float, down: float) -> np.ndarray:
+    """Return an ellipse of ink whose deviations from the middle are so many pixels."""
+    from_the_middle = np.hypot(X / across, Y / down) / 2  # 1 at the edge
+    level = 255 * np.clip((1 - from_the_middle) * 2 * min(across, down) + 0.5, 0, 1)
+    return level.round().astype(np.uint8).reshape(1, 28, 28)
+
+
+def deviations(image: np.ndarray) -> tuple[float, float]:
+    """Return those of centred ink, across and down."""
+    ink = image.reshape(-1) / image.sum()
+    return float(np.sqrt(ink @ X**2)), float(np.sqrt(ink @ Y**2))
+
+
 @pytest.mark.parametrize("slant", [-0.6, -0.2, 0.3, 0.7])
 def test_a_leaning_stroke_is_set_upright(slant: float) -> None:
     assert lean(stroke(slant)) == pytest.approx(-slant, abs=0.05)
@@ -36,14 +49,22 @@ def test_the_centre_of_the_ink_moves_to_the_middle(right: int, down: int) -> Non
     assert moved @ Y / moved.sum() == pytest.approx(0, abs=0.02)
 
 
-def test_what_stands_upright_in_the_middle_stays_as_it_is() -> None:
-    np.testing.assert_allclose(upright(tf.constant(stroke(0))).numpy().astype(int), stroke(0).astype(int), atol=8)
+@pytest.mark.parametrize(("across", "down"), [(2.0, 4.0), (3.0, 5.0), (3.5, 2.5), (4.0, 4.0)])
+def test_every_size_becomes_one_and_an_aspect_comes_half_way(across: float, down: float) -> None:
+    wide, high = deviations(upright(tf.constant(ellipse(across, down))).numpy())
+    assert np.hypot(wide, high) == pytest.approx(SPREAD, rel=0.03)
+    assert wide / high == pytest.approx(np.sqrt(across / down * ASPECT), rel=0.02)
 
 
-@pytest.mark.parametrize("level", [0, 255])
-def test_an_even_image_stays_as_it_is(level: int) -> None:
-    image = np.full((1, 28, 28), level, np.uint8)
-    np.testing.assert_array_equal(upright(tf.constant(image)).numpy(), image)
+def test_what_is_upright_and_of_its_size_stays_as_it_is() -> None:
+    down = SPREAD / np.hypot(1, ASPECT)
+    image = ellipse(down * ASPECT, down)
+    np.testing.assert_allclose(upright(tf.constant(image)).numpy().astype(int), image.astype(int), atol=8)
+
+
+def test_a_blank_image_stays_as_it_is() -> None:
+    blank = np.zeros((1, 28, 28), np.uint8)
+    np.testing.assert_array_equal(upright(tf.constant(blank)).numpy(), blank)
 
 
 def test_an_image_alone_or_among_others_comes_out_the_same() -> None:
