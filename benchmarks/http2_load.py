@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from serving.gateway.tf_serving.http2 import (
+from serving.http2 import (
     ACK,
     CONNECTION,
     DATA,

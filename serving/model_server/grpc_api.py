@@ -1,137 +1,128 @@
 """The gRPC face: PredictionService, ModelService and grpc.health.v1."""
 
-import asyncio
-import functools
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
-import grpc
-from grpc_health.v1 import health, health_pb2_grpc
+from google.protobuf.message import Message
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2
 from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
     model_management_pb2,
-    model_service_pb2_grpc,
-    prediction_service_pb2_grpc,
+    predict_pb2,
+    regression_pb2,
 )
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.model_server.errors import ServingError, as_serving_error, invalid_argument
-from serving.model_server.mailbox import Answer, Mailbox
+from serving.model_server.grpc_server import Call, Handler
 from serving.model_server.service import Service
 
 Configure = Callable[[model_server_config_pb2.ModelServerConfig], set[str]]
-Handler = Callable[[Any, Any, grpc.aio.ServicerContext], Awaitable[Any]]
 
-_A_DAY = 86_400.0
-
-
-def _answer(method: Handler) -> Handler:
-    """Turn an exception of `method` into the call's status; a client sees no stack trace."""
-
-    @functools.wraps(method)
-    async def answer(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
-        try:
-            return await method(self, request, context)
-        except Exception as error:
-            failure = as_serving_error(error)
-        await context.abort(failure.code, failure.message)
-
-    return answer
+_PREDICTION = "/tensorflow.serving.PredictionService/"
+_MODEL = "/tensorflow.serving.ModelService/"
+_HEALTH = "/grpc.health.v1.Health/"
 
 
-async def _reply(context: grpc.aio.ServicerContext, answered: "asyncio.Future[Answer]") -> Any:
-    """Return the answer that comes, or end the call with the status of the error."""
-    answer = await answered
-    if isinstance(answer, ServingError):
-        await context.abort(answer.code, answer.message)
-    return answer
+def serving_methods(service: Service, configure: Configure, threads: Executor, batched: bool) -> Mapping[str, Handler]:
+    """Return the methods of TensorFlow Serving, run in `threads`; with `batched`, Predict waits without one.
+
+    The client's deadline is the time limit of a run.
+    """
+
+    def in_thread(kind: type[Message], function: Callable[[Any, float | None], Message]) -> Handler:
+        return lambda call: threads.submit(_answer, kind, function, call)
+
+    def without_limit(function: Callable[[Any], Message]) -> Callable[[Any, float | None], Message]:
+        return lambda request, _: function(request)
+
+    predict = partial(_predict_later, service) if batched else in_thread(predict_pb2.PredictRequest, service.predict)
+    return {
+        _PREDICTION + "Predict": predict,
+        _PREDICTION + "Classify": in_thread(classification_pb2.ClassificationRequest, service.classify),
+        _PREDICTION + "Regress": in_thread(regression_pb2.RegressionRequest, service.regress),
+        _PREDICTION + "MultiInference": in_thread(inference_pb2.MultiInferenceRequest, service.multi_inference),
+        _PREDICTION + "GetModelMetadata": in_thread(
+            get_model_metadata_pb2.GetModelMetadataRequest, without_limit(service.model_metadata)
+        ),
+        _MODEL + "GetModelStatus": in_thread(
+            get_model_status_pb2.GetModelStatusRequest, without_limit(service.model_status)
+        ),
+        _MODEL + "HandleReloadConfigRequest": partial(_reload, service, configure),
+    }
 
 
-def _time_left(context: grpc.aio.ServicerContext) -> float | None:
-    """Return the seconds until the client's deadline, None without one."""
-    seconds = context.time_remaining()
-    return seconds if seconds is not None and seconds < _A_DAY else None
+def health_methods() -> Mapping[str, Handler]:
+    """Return grpc.health.v1, which says SERVING of the server as a whole."""
+    return {_HEALTH + "Check": partial(_answer, health_pb2.HealthCheckRequest, _health), _HEALTH + "Watch": _watch}
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """tensorflow.serving.PredictionService. The client's deadline is the time limit of the run."""
+def _answer(kind: type[Message], function: Callable[[Any, float | None], Message], call: Call) -> None:
+    """Answer a call by what `function` returns or raises; a client sees no stack trace."""
+    if call.gone:
+        return
+    try:
+        call.reply(function(call.request(kind), call.seconds_left()))
+    except Exception as error:
+        call.fail(as_serving_error(error))
 
-    def __init__(self, service: Service, threads: Executor, batched: bool) -> None:
-        """Run calls in `threads`; with `batched`, Predict waits for its batch without one."""
-        self._service = service
-        self._batched = batched
-        self._mailbox = Mailbox()
-        self._in_thread = functools.partial(self._mailbox.answer_in, threads)
 
-    async def Predict(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        if self._batched:
-            answered = self._mailbox.expect()
-            deliver = functools.partial(self._mailbox.post, answered)
-            self._service.predict_later(request, _time_left(context), deliver)
+def _predict_later(service: Service, call: Call) -> None:
+    def deliver(answer: Message | ServingError) -> None:
+        if isinstance(answer, ServingError):
+            call.fail(answer)
         else:
-            answered = self._in_thread(self._service.predict, request, _time_left(context))
-        return await _reply(context, answered)
+            call.reply(answer)
 
-    async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        return await _reply(context, self._in_thread(self._service.classify, request, _time_left(context)))
-
-    async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        return await _reply(context, self._in_thread(self._service.regress, request, _time_left(context)))
-
-    async def MultiInference(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        return await _reply(context, self._in_thread(self._service.multi_inference, request, _time_left(context)))
-
-    async def GetModelMetadata(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        return await _reply(context, self._in_thread(self._service.model_metadata, request))
+    try:
+        service.predict_later(call.request(predict_pb2.PredictRequest), call.seconds_left(), deliver)
+    except ServingError as error:
+        call.fail(error)
 
 
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """tensorflow.serving.ModelService."""
+def _reload(service: Service, configure: Configure, call: Call) -> None:
+    gone = threading.Event()
 
-    def __init__(self, service: Service, configure: Configure) -> None:
-        self._service = service
-        self._configure = configure
-
-    @_answer
-    async def GetModelStatus(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102, N802
-        return self._service.model_status(request)
-
-    @_answer
-    async def HandleReloadConfigRequest(  # noqa: D102, N802
-        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.aio.ServicerContext
-    ) -> model_management_pb2.ReloadConfigResponse:
+    def reload(request: model_management_pb2.ReloadConfigRequest, _: float | None) -> Message:
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
-        store, gone = self._service.store, threading.Event()
-
-        def reload() -> None:
-            added = self._configure(request.config)
-            store.wait_until_available(added, cancelled=gone.is_set)
-
-        # New models are waited for, without limit, so not in the threads that answer; a client that goes away ends the
-        # waiting, not the loading.
-        try:
-            await asyncio.to_thread(reload)
-        except asyncio.CancelledError:
-            gone.set()
-            store.wake()
-            raise
+        added = configure(request.config)
+        service.store.wait_until_available(added, cancelled=gone.is_set)
         return model_management_pb2.ReloadConfigResponse()
 
+    def stop_waiting() -> None:
+        gone.set()
+        service.store.wake()
 
-def add_services(
-    server: grpc.aio.Server, service: Service, configure: Configure, threads: Executor, batched: bool
-) -> None:
-    """Register the services of TensorFlow Serving; `batched` where servables batch."""
-    prediction = PredictionService(service, threads, batched)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(service, configure), server)
+    # New models are waited for, without limit, so not in the threads that answer; a client that goes away ends the
+    # waiting, not the loading.
+    call.when_gone(stop_waiting)
+    arguments = (model_management_pb2.ReloadConfigRequest, reload, call)
+    threading.Thread(target=_answer, args=arguments, daemon=True, name="reload").start()
 
 
-def add_health(server: grpc.aio.Server) -> None:
-    """Register grpc.health.v1, which says SERVING of the server as a whole."""
-    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+def _health(request: health_pb2.HealthCheckRequest, _: float | None) -> health_pb2.HealthCheckResponse:
+    if request.service:
+        raise ServingError(StatusCode.NOT_FOUND, f"There is no service {request.service}; the server's own name is ''.")
+    return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+
+def _watch(call: Call) -> None:
+    """Say how it is, and leave the call open: it does not change before the server ends."""
+    try:
+        asked = call.request(health_pb2.HealthCheckRequest)
+    except ServingError as error:
+        call.fail(error)
+        return
+    known = health_pb2.HealthCheckResponse
+    call.tell(known(status=known.SERVICE_UNKNOWN if asked.service else known.SERVING))

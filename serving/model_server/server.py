@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import grpc
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.model_server import config, grpc_api
@@ -116,31 +115,21 @@ class Server:
 
     def _grpc_server(self) -> GrpcServer:
         settings = self._settings
-        options = [
-            ("grpc.so_reuseport", 0),
-            ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
-            ("grpc.max_send_message_length", -1),
-            *config.channel_arguments(settings.grpc_channel_arguments),
-        ]
         threads = ThreadPoolExecutor(settings.grpc_max_threads or 4 * (os.cpu_count() or 1), "call")
         service = Service(self._store, self._metrics, "GRPC")
-
-        def register(server: grpc.aio.Server) -> None:
-            grpc_api.add_services(server, service, self._configure, threads, self._batcher is not None)
-            if settings.enable_grpc_healthcheck_service:
-                grpc_api.add_health(server)
-
-        return GrpcServer(options, register)
+        methods = {**grpc_api.serving_methods(service, self._configure, threads, self._batcher is not None)}
+        if settings.enable_grpc_healthcheck_service:
+            methods |= grpc_api.health_methods()
+        return GrpcServer(methods, config.grpc_limits(settings))
 
     def _listen(self) -> None:
         settings = self._settings
         for address in grpc_addresses(settings):
             try:
                 self._grpc.listen(address)
-            except RuntimeError as error:
-                raise ConfigError(f"Cannot listen on {address}: {error}") from error
+            except OSError as error:
+                raise ConfigError(f"Cannot listen on {address}: {error.strerror}") from error
             _log.info("Running gRPC ModelServer at %s", address)
-        self._grpc.start()
         if settings.rest_api_port:
             self._http = self._http_server()
             self._http.start()

@@ -4,6 +4,7 @@ import pytest
 
 from serving.model_server import config
 from serving.model_server.batch import BatchingParameters
+from serving.model_server.grpc_server import Limits
 from serving.model_server.settings import ConfigError, Settings
 
 
@@ -36,13 +37,22 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
         config.read_models(Settings(model_config_file=str(file)))
 
 
-def test_channel_arguments_are_numbers_or_texts() -> None:
-    text = "grpc.max_connection_age_ms=2000,grpc.lb_policy_name=grpclb,grpc.x=-1"
-    assert config.channel_arguments(text) == [
-        ("grpc.max_connection_age_ms", 2000), ("grpc.lb_policy_name", "grpclb"), ("grpc.x", -1),
-    ]  # fmt: skip
-    with pytest.raises(ConfigError, match="--grpc_channel_arguments: 'zzz' is not key=value"):
-        config.channel_arguments("zzz")
+def test_channel_arguments_that_mean_something_here_are_limits(caplog: pytest.LogCaptureFixture) -> None:
+    text = "grpc.max_connection_age_ms=2500,grpc.lb_policy_name=grpclb,grpc.max_concurrent_streams=7"
+    limits = config.grpc_limits(Settings(grpc_channel_arguments=text, grpc_max_message_bytes=10))
+    assert limits == Limits(message_bytes=10, streams=7, age_seconds=2.5)
+    assert [record.getMessage() for record in caplog.records] == [
+        "--grpc_channel_arguments: grpc.lb_policy_name has no effect in this server"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("zzz", "'zzz' is not key=value"), ("grpc.max_concurrent_streams=-1", "is '-1'; it must be a number")],
+)
+def test_channel_arguments_that_cannot_be_used_are_named(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"--grpc_channel_arguments: .*{message}"):
+        config.grpc_limits(Settings(grpc_channel_arguments=text))
 
 
 def batching(tmp_path: Path, text: str) -> BatchingParameters:

@@ -7,8 +7,9 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
-from serving.gateway.tf_serving.http2 import Broken, Connection, Reset, Response, TooLarge, encode, seconds_until
+from serving.gateway.tf_serving.connection import Broken, Connection, Reset, Response, TooLarge, seconds_until
 from serving.gateway.waits import Waits
+from serving.http2 import encode
 
 STATUSES = (
     "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",

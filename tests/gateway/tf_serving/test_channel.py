@@ -12,9 +12,9 @@ from serving.gateway.greenlets import GreenletsWay
 from serving.gateway.tf_serving import wire_pb2 as wire
 from serving.gateway.tf_serving.channel import CallFailed, Channel, parse_address
 from serving.gateway.tf_serving.client import PREDICT
-from serving.gateway.tf_serving.http2 import END_HEADERS, END_STREAM, HEADERS, encode, frame
 from serving.gateway.tf_serving.messages import Images, predict_request
 from serving.gateway.waits import Waits
+from serving.http2 import END_HEADERS, END_STREAM, HEADERS, encode, frame
 from tests.gateway.model_server import FakeModelServer
 
 SECONDS = 20.0

@@ -11,8 +11,9 @@ from hpack import Encoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.gateway.tf_serving import http2
-from serving.gateway.tf_serving.http2 import Broken, Connection, Reset, Response, TooLarge, frame
+from serving import http2
+from serving.gateway.tf_serving.connection import Broken, Connection, Reset, Response, TooLarge
+from serving.http2 import frame
 
 SECONDS = 10.0
 HEAD = http2.encode(((":method", "POST"), (":path", "/x")))
@@ -90,13 +91,13 @@ def data(payload: bytes, flags: int = 0, stream: int = 1) -> bytes:
 
 
 def settings(*values: tuple[int, int]) -> bytes:
-    return frame(http2.SETTINGS, 0, 0, b"".join(struct.pack(">HI", *value) for value in values))
+    return http2.settings(values)
 
 
 def test_a_request_and_its_answer(peer: Peer) -> None:
     response = peer.ask(settings(), headers(OK), data(b"de"), data(b"f"), trailers())
     assert (response.headers, bytes(response.body)) == (OK | DONE, b"def")
-    assert peer.read_until(http2.HEADERS) == (http2.END_HEADERS, 1, HEAD)
+    assert peer.read_until(http2.HEADERS) == (http2.END_HEADERS, 1, http2.NO_TABLE + HEAD)
     assert peer.read_until(http2.DATA) == (http2.END_STREAM, 1, b"abc")
     assert peer.connection.usable
 

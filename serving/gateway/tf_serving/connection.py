@@ -1,29 +1,47 @@
-"""The client's side of HTTP/2 (RFC 9113), one request at a time on a connection, whose caller reads the answer itself.
+"""The client's side of HTTP/2, one request at a time on a connection, whose caller reads the answer itself.
 
-So no other thread has to be woken for an answer. Headers travel without the compression's dynamic table (RFC 7541): the
-same headers are the same bytes, which are encoded and decoded once.
+So no other thread has to be woken for an answer.
 """
 
 import struct
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
-from hpack import Decoder, Encoder, HPACKError
+from serving.http2 import (
+    ACK,
+    CONNECTION,
+    CONTINUATION,
+    DATA,
+    DEFAULT_FRAME,
+    DEFAULT_WINDOW,
+    ENABLE_PUSH,
+    END_HEADERS,
+    END_STREAM,
+    FIRST_WINDOW,
+    FRAME_BYTES,
+    GOAWAY,
+    HEADERS,
+    LARGEST_WINDOW,
+    LAST_STREAM,
+    MOST_HEADER_BYTES,
+    NO_TABLE,
+    PING,
+    PREFACE,
+    RESET,
+    SETTINGS,
+    TABLE_SIZE,
+    WINDOW,
+    Frame,
+    Malformed,
+    data_frames,
+    decode,
+    frame,
+    settings,
+    split,
+)
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-END_STREAM = ACK = 1
-END_HEADERS, PADDED, PRIORITY = 4, 8, 32
-TABLE_SIZE, ENABLE_PUSH, FIRST_WINDOW, FRAME_BYTES = 1, 2, 4, 5  # settings
-CONNECTION = 0  # the stream that is the connection itself
-DEFAULT_FRAME = 2**14  # bytes
-DEFAULT_WINDOW, LARGEST_WINDOW = 2**16 - 1, 2**31 - 1  # bytes
-LAST_STREAM = 2**31 - 1
-MOST_HEADER_BYTES = 2**16
 READ_BYTES = 2**16
 
 
@@ -56,26 +74,6 @@ class Response:
     ending: bool = False  # whether it ends with them
 
 
-@lru_cache(256)
-def encode(headers: tuple[tuple[str, str], ...]) -> bytes:
-    """Return a header block, to be sent as it is or behind another one."""
-    # What must never be indexed leaves the table as it is, here and there.
-    return Encoder().encode([(name, value, True) for name, value in headers], huffman=False)
-
-
-@lru_cache(256)
-def decode(block: bytes) -> dict[str, str]:
-    """Return the headers of a block that uses no dynamic table; raise HPACKError if there are none in it."""
-    decoder = Decoder(MOST_HEADER_BYTES)
-    decoder.max_allowed_table_size = decoder.header_table_size = 0
-    return {str(name): str(value) for name, value in decoder.decode(block)}
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    """Return one frame."""
-    return struct.pack(">HBBBI", len(payload) >> 8, len(payload) & 255, kind, flags, stream) + payload
-
-
 class Connection:
     """A connection to one server, over a socket that is connected: a native one, or gevent's for its greenlets."""
 
@@ -87,10 +85,7 @@ class Connection:
         self._window = self._first_window = DEFAULT_WINDOW  # what the server has room for
         self._frame_bytes = DEFAULT_FRAME  # that it takes
         self._received = b""
-        settings = {TABLE_SIZE: 0, ENABLE_PUSH: 0, FIRST_WINDOW: LARGEST_WINDOW}
-        self._unsent = PREFACE + frame(
-            SETTINGS, 0, CONNECTION, b"".join(struct.pack(">HI", *setting) for setting in settings.items())
-        )
+        self._unsent = PREFACE + settings(((TABLE_SIZE, 0), (ENABLE_PUSH, 0), (FIRST_WINDOW, LARGEST_WINDOW)))
         self._give_window(LARGEST_WINDOW - DEFAULT_WINDOW)
 
     def request(self, head: bytes, body: bytes, most_bytes: int, until: float) -> Response:
@@ -101,6 +96,8 @@ class Connection:
         """
         self._stream += 2
         response = Response(self._first_window)
+        if self._stream == 1:
+            head = NO_TABLE + head
         self._unsent += frame(HEADERS, END_HEADERS, self._stream, head)
         sent = 0
         while not response.ended:
@@ -124,11 +121,9 @@ class Connection:
     def _put(self, body: bytes, start: int, response: Response) -> int:
         """Have as much of the body sent as the server has room for, and return how much that is."""
         end = min(len(body), start + max(0, min(self._window, response.window)))
-        parts = [self._unsent]
-        for at in range(start, end, self._frame_bytes):
-            piece = body[at : min(at + self._frame_bytes, end)]
-            parts.append(frame(DATA, END_STREAM if at + len(piece) == len(body) else 0, self._stream, piece))
-        self._unsent = b"".join(parts)
+        flags = END_STREAM if end == len(body) else 0
+        if end > start:
+            self._unsent += b"".join(data_frames(self._stream, body[start:end], self._frame_bytes, flags))
         self._window -= end - start
         response.window -= end - start
         return end - start
@@ -149,29 +144,18 @@ class Connection:
             self._unsent = b""
 
     def _take(self, response: Response, most_bytes: int, until: float) -> None:
-        """Read what has come, at least one frame."""
-        for kind, flags, stream, payload in self._frames(until):
-            try:
-                if stream == CONNECTION:
-                    self._take_of_connection(kind, flags, payload, response)
-                elif stream == self._stream:
-                    _take_of_stream(kind, flags, payload, response)
-            except (struct.error, IndexError, HPACKError) as error:
-                raise Broken(f"a frame of kind {kind} cannot be read: {error!r}") from error
-            if len(response.body) > most_bytes:
-                raise TooLarge
-
-    def _frames(self, until: float) -> Iterator[tuple[int, int, int, bytes]]:
-        """Give kind, flags, stream and payload of the next frame, and of those that have come with it."""
-        while (size := _frame_bytes(self._received, 0)) > len(self._received):
-            self._received += self._receive(until)
-        data, at = self._received, 0
-        while (size := _frame_bytes(data, at)) <= len(data) - at:
-            kind, flags, stream = struct.unpack_from(">BBI", data, at + 3)
-            payload = data[at + 9 : at + size]
-            at += size
-            self._received = data[at:]
-            yield kind, flags, stream & LAST_STREAM, payload
+        """Read what has come, if only a part of a frame."""
+        try:
+            frames, self._received = split(self._received + self._receive(until))
+            for each in frames:
+                if each.stream == CONNECTION:
+                    self._take_of_connection(each, response)
+                elif each.stream == self._stream:
+                    _take_of_stream(each, response)
+                if len(response.body) > most_bytes:
+                    raise TooLarge
+        except (Malformed, struct.error) as error:
+            raise Broken(f"what came is not HTTP/2: {error}") from error
 
     def _receive(self, until: float) -> bytes:
         self._socket.settimeout(seconds_until(until))
@@ -185,7 +169,8 @@ class Connection:
             raise Broken("the server closed the connection")
         return received
 
-    def _take_of_connection(self, kind: int, flags: int, payload: bytes, response: Response) -> None:
+    def _take_of_connection(self, came: Frame, response: Response) -> None:
+        kind, flags, payload = came.kind, came.flags, came.payload
         if kind == WINDOW:
             self._window += int.from_bytes(payload)
         elif kind == PING and not flags & ACK:
@@ -204,20 +189,21 @@ class Connection:
                 raise Broken("the server is going away")
 
 
-def _take_of_stream(kind: int, flags: int, payload: bytes, response: Response) -> None:
+def _take_of_stream(came: Frame, response: Response) -> None:
+    kind, flags = came.kind, came.flags
     if kind == DATA:
-        response.body += _without_padding(flags, payload)
-        response.taken += len(payload)
+        response.body += came.content()
+        response.taken += len(came.payload)
         response.ended = bool(flags & END_STREAM)
     elif kind == HEADERS:
-        response.block = _without_padding(flags, payload)[5 if flags & PRIORITY else 0 :]
+        response.block = came.content()
         response.ending = bool(flags & END_STREAM)
     elif kind == CONTINUATION:
-        response.block += payload
+        response.block += came.payload
     elif kind == WINDOW:
-        response.window += int.from_bytes(payload)
+        response.window += int.from_bytes(came.payload)
     elif kind == RESET:
-        raise Reset(int.from_bytes(payload))
+        raise Reset(int.from_bytes(came.payload))
     if kind in (HEADERS, CONTINUATION) and flags & END_HEADERS:
         _take_headers(decode(response.block), response)
     elif len(response.block) > MOST_HEADER_BYTES:
@@ -229,18 +215,6 @@ def _take_headers(headers: dict[str, str], response: Response) -> None:
         return
     response.headers |= headers
     response.ended = response.ending
-
-
-def _without_padding(flags: int, payload: bytes) -> bytes:
-    return payload[1 : len(payload) - payload[0]] if flags & PADDED else payload
-
-
-def _frame_bytes(data: bytes, at: int) -> int:
-    """Return the size of the frame that begins there, 9 where its head has not come; raise Broken for a large one."""
-    size = int.from_bytes(data[at : at + 3]) if len(data) - at >= 9 else 0
-    if size > DEFAULT_FRAME:
-        raise Broken(f"a frame of {size} bytes came where {DEFAULT_FRAME} are taken")
-    return 9 + size
 
 
 def seconds_until(until: float) -> float:
