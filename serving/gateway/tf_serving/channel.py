@@ -25,6 +25,8 @@ MOST_MILLISECONDS = 99_999_999  # that `grpc-timeout` can say
 CONNECT_SECONDS = 1.0  # that one attempt to connect may take
 MOST_IDLE = 16  # connections that are kept
 
+NO_ANSWER = "there was no answer within the deadline"
+
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -81,10 +83,12 @@ class Channel:
         try:
             return _message(self._exchange(sockets, idle, head, body, until, metadata))
         except TimeoutError:
-            raise CallFailed("DEADLINE_EXCEEDED", "there was no answer within the deadline") from None
+            raise CallFailed("DEADLINE_EXCEEDED", NO_ANSWER) from None
         except Broken as error:
             raise CallFailed("UNAVAILABLE", str(error)) from error
         except Reset as error:
+            if time.monotonic() >= until:  # the server, which knows the deadline too, was quicker to tell
+                raise CallFailed("DEADLINE_EXCEEDED", NO_ANSWER) from error
             raise CallFailed(OF_RESET.get(error.code, "INTERNAL"), str(error)) from error
         except TooLarge as error:
             raise CallFailed("INTERNAL", f"the answer has more than {MOST_BYTES} bytes") from error
