@@ -43,8 +43,6 @@ def predict_uncertainty(
 
 def _expect(answer: Answer, variant: Variant, name: str, shape: tuple[int, ...]) -> None:
     output: NDArray[np.float32] | None = answer.outputs.get(name)
-    if output is None or output.shape != shape or not np.isfinite(output).all():
-        found = "missing" if output is None else f"of shape {output.shape} with finite={np.isfinite(output).all()}"
-        raise BadGateway(
-            f"Variant {variant.name!r} answered {name} {found}; finite values of shape {shape} belong there."
-        )
+    if output is None or output.shape != shape:
+        found = "missing" if output is None else f"of shape {output.shape}"
+        raise BadGateway(f"Variant {variant.name!r} answered {name} {found}; values of shape {shape} belong there.")

@@ -1,9 +1,10 @@
 """gunicorn's gevent worker without its monkey patch: greenlets for connections and predictions, threads for others."""
 
+import os
 import socket
 import sys
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -24,11 +25,25 @@ from serving.gateway.views.context import Gateway
 SWITCH_SECONDS = 0.0005  # a thread that computes lets the greenlets' run after this long, not after Python's 5 ms
 DECODERS = 2  # threads
 NOTIFY_SECONDS = 1.0  # between signs of life, of which the parent wants one in `timeout`
+NO_TIMER = nullcontext()
+
+
+class SettledConfig:
+    """gunicorn's configuration as it is now; that one searches for each setting, of which a request takes a dozen."""
+
+    def __init__(self, config: Any) -> None:
+        self._config = config
+        vars(self).update({name: getattr(config, name) for name in config.settings})
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what is no setting but follows from some."""
+        return getattr(self._config, name)
 
 
 class Worker(GeventWorker):
     """A worker in which every lock, thread, gRPC and database call is what it says; only its sockets are gevent's."""
 
+    cfg: Any
     sockets: list[Any]
     wsgi: Any
 
@@ -36,7 +51,8 @@ class Worker(GeventWorker):
         """Prepare as gunicorn does, in its parent process."""
         super().__init__(*arguments, **named)
         self.services: Gateway | None = None
-        self._idle: set[gevent.socket.socket] = set()  # connections on which no request is being answered
+        # Connections on which no request is being answered, and since when on the monotonic clock.
+        self._idle: dict[gevent.socket.socket, float] = {}
 
     def patch(self) -> None:
         """Give the listening sockets to gevent, and nothing else."""
@@ -56,6 +72,7 @@ class Worker(GeventWorker):
             services.manifest.current()  # so that a manifest that is damaged later is one that every worker has read
         self.services = services
         self._lanes = Lanes(self.wsgi, services.settings.threads)
+        self.cfg = SettledConfig(self.cfg)
         self._client_seconds, self._most_bytes = services.settings.client_seconds, services.settings.max_body_bytes
 
     def run(self) -> None:
@@ -66,11 +83,10 @@ class Worker(GeventWorker):
         while self.alive:
             self.notify()
             self._stopping.wait(NOTIFY_SECONDS)
+            self._end_idle(time.monotonic() - self.cfg.keepalive)
         for server in servers:
             server.close()
-        for connection in self._idle:
-            with suppress(OSError):  # the client has just closed it
-                connection.shutdown(socket.SHUT_RD)
+        self._end_idle(time.monotonic())
         until = time.monotonic() + self.cfg.graceful_timeout
         while time.monotonic() < until and not all(server.pool.join(NOTIFY_SECONDS) for server in servers):
             self.notify()
@@ -83,6 +99,18 @@ class Worker(GeventWorker):
         server.max_accept = 1  # so that connections spread over the workers
         return server
 
+    def _end_idle(self, since: float) -> None:
+        """Close the connections on which nothing has been answered since then."""
+        for connection, began in self._idle.items():
+            if began <= since:
+                # To whoever waits for a request it is as if the client had closed it; gevent's own would be an error.
+                with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as native:
+                    native.shutdown(socket.SHUT_RD)
+
+    def timeout_ctx(self) -> AbstractContextManager[None]:
+        """Wait for a request without a timer of its own: `run` looks at all connections."""
+        return NO_TIMER
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop, told by SIGTERM."""
         super().handle_exit(sig, frame)
@@ -90,21 +118,21 @@ class Worker(GeventWorker):
 
     def handle(self, listener: gevent.socket.socket, client: gevent.socket.socket, addr: Any) -> None:
         """Answer the requests of one connection."""
-        self._idle.add(client)
+        self._idle[client] = time.monotonic()
         try:
             super().handle(listener, client, addr)
         finally:
-            self._idle.discard(client)
+            self._idle.pop(client, None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: gevent.socket.socket, addr: Any) -> None:
         """Answer one request; StopIteration closes the connection."""
-        self._idle.discard(sock)
+        self._idle.pop(sock, None)
         sock.settimeout(self._client_seconds)
         try:
             environ = environ_of(req, addr, listener_name)
             read_body(req, environ, sock, self._most_bytes, self._client_seconds)
             close = req.should_close() or not self.alive
-            sock.sendall(self._lanes.answer(environ, close))
+            _send(sock, self._lanes.answer(environ, close))
         except OF_BODIES as error:
             self.handle_error(req, sock, addr, error)
             raise StopIteration from error
@@ -113,7 +141,7 @@ class Worker(GeventWorker):
         sock.settimeout(None)
         if close or not self.alive:
             raise StopIteration
-        self._idle.add(sock)
+        self._idle[sock] = time.monotonic()
 
     def handle_error(self, req: Any, client: gevent.socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer what is no proper request."""
@@ -123,3 +151,9 @@ class Worker(GeventWorker):
         with suppress(OSError):
             client.settimeout(1)
             client.sendall(response)
+
+
+def _send(connection: gevent.socket.socket, response: bytes) -> None:
+    """Send all of a response, which nearly always goes at once."""
+    if (sent := connection.send(response)) < len(response):
+        connection.sendall(memoryview(response)[sent:])

@@ -22,7 +22,7 @@ SLOW_CLIENTS = 200
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     server, folder = FakeModelServer(), tmp_path_factory.mktemp("malformed")
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
-    running = Gateway(folder, server.address, workers=1, client_seconds=1)
+    running = Gateway(folder, server.address, workers=1, client_seconds=1, keepalive_seconds=2)
     yield running
     running.stop()
     server.stop()
@@ -84,6 +84,14 @@ def test_a_client_that_does_not_take_its_answers_is_cut_off(gateway: Gateway) ->
         for _ in range(100):  # of which the answers are more than the kernel's buffers hold
             connection.sendall(request)
     assert requests.get(gateway.url + "/healthz", timeout=20).ok
+
+
+@pytest.mark.parametrize("start", ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\n\r\n"])
+def test_a_connection_without_a_request_is_closed_after_a_while(gateway: Gateway, start: str) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(start.encode())
+        answer = connection.makefile("rb").read()
+    assert answer[:15] == (b"HTTP/1.1 200 OK" if start.endswith("\n") else b"")
 
 
 @pytest.mark.parametrize("start", ["", "POST /pre", HEAD, HEAD + "Content-Length: 784\r\n\r\nabc", CHUNKED + "\r\n1"])

@@ -42,7 +42,7 @@ def status_request(model: str) -> wire.GetModelStatusRequest:
 
 
 def read_floats(tensor: wire.Tensor) -> NDArray[np.float32]:
-    """Return a float tensor as an array of its shape; raise ValueError if it is none."""
+    """Return a float tensor as an array of its shape; raise ValueError if it is none, or a value is not finite."""
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     size = math.prod(shape)
     if not 0 <= size <= MOST_VALUES:
@@ -57,4 +57,6 @@ def read_floats(tensor: wire.Tensor) -> NDArray[np.float32]:
         values = np.pad(values, (0, size - len(values)), mode="edge")  # a short list repeats its last value
     if len(values) != size:
         raise ValueError(f"a tensor of shape {shape} with {len(values)} values")
+    if not np.isfinite(values).all():
+        raise ValueError("a tensor with values that are not finite")
     return values.reshape(shape)

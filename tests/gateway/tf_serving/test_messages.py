@@ -37,6 +37,7 @@ def test_floats_are_read_from_either_field_and_the_last_value_repeats(message: w
         (tensor(2, tensor_content=bytes(7)), "buffer size must be a multiple"),
         (tensor(2**40, float_val=[1]), r"a tensor of shape \[1099511627776\]"),
         (tensor(-1, float_val=[1]), r"a tensor of shape \[-1\]"),
+        (tensor(2, float_val=[1, float("inf")]), "a tensor with values that are not finite"),
     ],
 )
 def test_what_does_not_fit_is_refused(message: wire.Tensor, problem: str) -> None:
