@@ -1,6 +1,6 @@
 """A server of gRPC's unary calls, on an event loop and a thread of its own, in place of grpcio's.
 
-That one takes four to five times the processor time for a small call. One thread reads and writes for all connections;
+Around a small call that one takes three times the processor time. One thread reads and writes for all connections;
 what takes long is done elsewhere, so no thread waits with each call for its batch.
 """
 

@@ -11,6 +11,7 @@ from hpack import Decoder
 from serving.http2 import (
     ACK,
     CALM,
+    CANCEL,
     CONNECTION,
     CONTINUATION,
     DATA,
@@ -62,8 +63,10 @@ class Stream:
         "body",
         "came",
         "closed",
+        "endless",
         "headers",
         "number",
+        "sent",
         "on_closed",
         "trailers",
         "unsent",
@@ -79,13 +82,16 @@ class Stream:
         self.came = 0  # bytes of the body, also those that whoever reads it has taken away
         self.whole = False  # whether the request has come to its end
         self.window = window  # bytes of the answer that the client has room for
-        self.unsent = b""  # what it has no room for
+        self.unsent = b""  # what of the answer has not been sent, from `sent` on
+        self.sent = 0
         self.trailers: bytes | None = None  # the header block that ends the answer
+        self.endless = False
         self.closed = False
         self.on_closed: Callable[[], None] | None = None
 
     def begin(self, block: bytes) -> None:
-        """Send the header block that an answer begins with."""
+        """Send the header block that an answer begins with, which has no end before the connection's."""
+        self.endless = True
         self._connection.send(self, frame(HEADERS, END_HEADERS, self.number, block))
 
     def send(self, block: bytes, body: bytes, trailers: bytes) -> None:
@@ -101,10 +107,6 @@ class Stream:
         """Send the header block that ends an answer, or is one; nothing where the client has gone."""
         self.trailers = block
         self._connection.send(self, b"")
-
-    def reset(self, code: int) -> None:
-        """Give the request up, and tell the client why."""
-        self._connection.reset(self.number, code)
 
 
 class Connection(asyncio.Protocol):
@@ -185,16 +187,13 @@ class Connection(asyncio.Protocol):
         except Malformed as error:
             self._fail(error)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a request is under way."""
-        return bool(self._streams)
-
     def leave(self) -> None:
         """Take no more requests, and close the connection after those under way."""
         if not self._leaving:
             self._leaving = True
             self._transport.write(self._goaway(NO_ERROR))
+            for number in [stream.number for stream in self._streams.values() if stream.endless]:
+                self._reset(number, CANCEL)
             self._close_if_done()
 
     def abort(self) -> None:
@@ -205,12 +204,12 @@ class Connection(asyncio.Protocol):
         """Send a part of an answer, as far as there is room for it."""
         if stream.closed:
             return
-        stream.unsent += body
+        stream.unsent, stream.sent = stream.unsent[stream.sent :] + body, 0
         self._transport.write(head + self._sendable(stream))
         if stream.closed:
             self._close_if_done()
 
-    def reset(self, number: int, code: int) -> None:
+    def _reset(self, number: int, code: int) -> None:
         """Give a stream up."""
         self._transport.write(frame(RESET, 0, number, struct.pack(">I", code)))
         self._close(number)
@@ -313,7 +312,7 @@ class Connection(asyncio.Protocol):
                 stream.came += len(came.payload)
                 self._held += len(came.payload)
                 if self._held > self._most_bytes:
-                    self.reset(stream.number, CALM)
+                    self._reset(stream.number, CALM)
                 else:
                     self._on_data(stream)
 
@@ -327,8 +326,8 @@ class Connection(asyncio.Protocol):
         self._block = None
         headers = self._decoded(block)
         if stream := self._streams.get(first.stream):  # its trailers
-            if not first.flags & END_STREAM:
-                raise Malformed("headers came after the body has begun")
+            if stream.whole or not first.flags & END_STREAM:
+                raise Malformed("headers came where trailers belong that end the request")
         elif first.stream <= self._last:  # of one that was refused, or answered before its end
             return
         else:
@@ -337,7 +336,7 @@ class Connection(asyncio.Protocol):
                 return
             stream = Stream(self, first.stream, headers, self._first_window)
             if len(self._streams) >= self._most_streams:
-                self.reset(first.stream, REFUSED)
+                self._reset(first.stream, REFUSED)
                 return
             self._streams[first.stream] = stream
         stream.whole |= bool(first.flags & END_STREAM)
@@ -354,20 +353,20 @@ class Connection(asyncio.Protocol):
 
     def _send_more(self) -> None:
         """Send what there was no room for."""
-        if parts := [self._sendable(stream) for stream in list(self._streams.values()) if stream.unsent]:
-            self._transport.write(b"".join(parts))
-            self._close_if_done()
+        self._transport.write(b"".join([self._sendable(stream) for stream in list(self._streams.values())]))
+        self._close_if_done()
 
     def _sendable(self, stream: Stream) -> bytes:
         """Return the frames for which there is room now of what a stream has to send, and close it after the last."""
         frames: list[bytes] = []
-        room = max(0, min(self._window, stream.window, len(stream.unsent)))
+        room = max(0, min(self._window, stream.window, len(stream.unsent) - stream.sent))
         if room:
-            frames = data_frames(stream.number, stream.unsent[:room], self._frame_bytes, 0)
-            stream.unsent = stream.unsent[room:]
+            body = stream.unsent[stream.sent : stream.sent + room]
+            frames = data_frames(stream.number, body, self._frame_bytes, 0)
+            stream.sent += room
             stream.window -= room
             self._window -= room
-        if stream.trailers is not None and not stream.unsent:
+        if stream.trailers is not None and stream.sent == len(stream.unsent):
             frames.append(frame(HEADERS, END_HEADERS | END_STREAM, stream.number, stream.trailers))
             if not stream.whole:  # no more of the request is wanted
                 frames.append(frame(RESET, 0, stream.number, struct.pack(">I", NO_ERROR)))

@@ -288,6 +288,9 @@ def test_a_call_needs_no_deadline(server: Running, seconds: float | None) -> Non
 def test_health_is_told(server: Running) -> None:
     response = health_pb2_grpc.HealthStub(server.channel).Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
     assert response.status == health_pb2.HealthCheckResponse.SERVING
+    watch = health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    watch.cancel()
 
 
 def test_a_large_request_is_taken(server: Running) -> None:

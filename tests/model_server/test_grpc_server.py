@@ -67,7 +67,7 @@ def ask(channel: grpc.Channel, method: str, message: bytes = b"", **options: Any
     return call(message, **{"timeout": SECONDS, **options})
 
 
-def refused(channel: grpc.Channel, method: str, message: bytes = b"", **options: Any) -> tuple[StatusCode, str]:
+def refused(channel: grpc.Channel, method: str, message: bytes = b"", **options: Any) -> tuple[StatusCode, str | None]:
     with pytest.raises(grpc.RpcError) as caught:
         ask(channel, method, message, **options)
     return caught.value.code(), caught.value.details()
@@ -174,6 +174,19 @@ def test_a_server_that_stops_finishes_calls_under_way(
     calls[0].reply(BytesValue(value=b"late"))
     assert BytesValue.FromString(asked.result()).value == b"late"
     stopped.result(SECONDS)
+
+
+def test_what_is_told_without_an_end_ends_with_the_server(
+    methods: dict[str, Callable[[Call], Any]], server: GrpcServer, channel: grpc.Channel
+) -> None:
+    methods["/x/Watch"] = lambda call: call.tell(Int64Value(value=7))
+    watch: Any = channel.unary_stream("/x/Watch")
+    told = watch(b"", timeout=SECONDS)
+    assert Int64Value.FromString(next(told)).value == 7
+    server.stop(SECONDS).result(SECONDS / 2)
+    with pytest.raises(grpc.RpcError) as caught:
+        next(told)
+    assert caught.value.code() is StatusCode.CANCELLED
 
 
 def test_a_server_waits_no_longer_than_it_is_told(

@@ -285,6 +285,7 @@ WRONG = {
     "a stream that was not begun": ([data(b"")], P),
     "a body for the connection": ([data(b"", 0)], P),
     "headers twice": ([headers(), headers()], P),
+    "headers after the end": ([headers(path="/x/Hold"), data(message(b"")), headers(flags=ENDS)], P),
     "a pushed stream": ([headers(), frame(http2.PUSH, 0, 1, b"")], P),
     "a continuation of nothing": ([headers(), frame(http2.CONTINUATION, 4, 1, b"")], P),
     "a frame between headers": ([headers(flags=0), frame(http2.PING, 0, 0, bytes(8))], P),
