@@ -8,31 +8,14 @@ import socket
 import struct
 import time
 
-from serving.http2 import (
-    ACK,
-    CONNECTION,
-    DATA,
-    DEFAULT_WINDOW,
-    END_HEADERS,
-    END_STREAM,
-    FIRST_WINDOW,
-    GOAWAY,
-    HEADERS,
-    LARGEST_WINDOW,
-    PING,
-    PREFACE,
-    RESET,
-    SETTINGS,
-    WINDOW,
-    encode,
-    frame,
-)
+from serving import http2
+from serving.http2 import encode, frame
 
 
 class Load:
     """A connection on which one call is repeated."""
 
-    def __init__(self, host: str, port: int, path: str, request: bytes, window: int = LARGEST_WINDOW) -> None:
+    def __init__(self, host: str, port: int, path: str, request: bytes, window: int = http2.LARGEST_WINDOW) -> None:
         """Connect; every call is a POST of the serialized message `request` to `path`.
 
         The server may send `window` bytes of each answer: with 0 it has to keep them.
@@ -44,13 +27,13 @@ class Load:
             ("content-type", "application/grpc"),
         ))  # fmt: skip
         self._body = b"\x00" + struct.pack(">I", len(request)) + request
-        self._window = DEFAULT_WINDOW
+        self._window = http2.DEFAULT_WINDOW
         self._stream = 1
         self._unread = b""
         self._answered: set[int] = set()
-        settings = struct.pack(">HI", FIRST_WINDOW, window)
-        larger = struct.pack(">I", LARGEST_WINDOW - DEFAULT_WINDOW)
-        self._socket.sendall(PREFACE + frame(SETTINGS, 0, CONNECTION, settings) + frame(WINDOW, 0, CONNECTION, larger))
+        larger = struct.pack(">I", http2.LARGEST_WINDOW - http2.DEFAULT_WINDOW)
+        said = http2.settings([(http2.FIRST_WINDOW, window)]) + frame(http2.WINDOW, 0, http2.CONNECTION, larger)
+        self._socket.sendall(http2.PREFACE + said)
 
     def run(self, calls: int, in_flight: int) -> float:
         """Make so many calls, return how many a second; raise `RuntimeError` when one fails."""
@@ -66,8 +49,8 @@ class Load:
         calls = min(calls, self._window // len(self._body))
         frames = []
         for _ in range(calls):
-            frames.append(frame(HEADERS, END_HEADERS, self._stream, self._headers))
-            frames.append(frame(DATA, END_STREAM, self._stream, self._body))
+            frames.append(frame(http2.HEADERS, http2.END_HEADERS, self._stream, self._headers))
+            frames.append(frame(http2.DATA, http2.END_STREAM, self._stream, self._body))
             self._stream += 2
         self._window -= calls * len(self._body)
         self._socket.sendall(b"".join(frames))
@@ -90,18 +73,18 @@ class Load:
             kind, stream = data[position + 3], int.from_bytes(data[position + 5 : position + 9])
             payload = data[position + 9 : position + 9 + size]
             position += 9 + size
-            if kind == DATA:
+            if kind == http2.DATA:
                 self._answered.add(stream)
-            elif kind == HEADERS and flags & END_STREAM:
+            elif kind == http2.HEADERS and flags & http2.END_STREAM:
                 if stream not in self._answered:
                     raise RuntimeError(f"a call ended without an answer: {payload!r}")
                 self._answered.discard(stream)
                 done += 1
-            elif kind in (RESET, GOAWAY):
+            elif kind in (http2.RESET, http2.GOAWAY):
                 raise RuntimeError(f"the server refuses: {payload!r}")
-            elif kind in (SETTINGS, PING) and not flags & ACK:
-                self._socket.sendall(frame(kind, ACK, CONNECTION, payload if kind == PING else b""))
-            elif kind == WINDOW and stream == CONNECTION:
+            elif kind in (http2.SETTINGS, http2.PING) and not flags & http2.ACK:
+                self._socket.sendall(frame(kind, http2.ACK, http2.CONNECTION, payload if kind == http2.PING else b""))
+            elif kind == http2.WINDOW and stream == http2.CONNECTION:
                 self._window += int.from_bytes(payload)
         self._unread = data[position:]
         return done

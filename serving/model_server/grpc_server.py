@@ -23,7 +23,8 @@ from grpc import StatusCode
 
 from serving.http2 import encode
 from serving.model_server.errors import ServingError
-from serving.model_server.http2_server import MOST_STREAMS, Connection, Stream
+from serving.model_server.http2_server import MOST_STREAMS, Connection
+from serving.model_server.http2_stream import Stream
 from serving.model_server.mailbox import Mailbox
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)

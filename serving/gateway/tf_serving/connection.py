@@ -9,38 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.http2 import (
-    ACK,
-    CONNECTION,
-    CONTINUATION,
-    DATA,
-    DEFAULT_FRAME,
-    DEFAULT_WINDOW,
-    ENABLE_PUSH,
-    END_HEADERS,
-    END_STREAM,
-    FIRST_WINDOW,
-    FRAME_BYTES,
-    GOAWAY,
-    HEADERS,
-    LARGEST_WINDOW,
-    LAST_STREAM,
-    MOST_HEADER_BYTES,
-    NO_TABLE,
-    PING,
-    PREFACE,
-    RESET,
-    SETTINGS,
-    TABLE_SIZE,
-    WINDOW,
-    Frame,
-    Malformed,
-    data_frames,
-    decode,
-    frame,
-    settings,
-    split,
-)
+from serving import http2
+from serving.http2 import Frame, Malformed, data_frames, decode, frame, settings, split
 
 READ_BYTES = 2**16
 
@@ -82,11 +52,13 @@ class Connection:
         self._socket = socket
         self.usable = True
         self._stream = -1
-        self._window = self._first_window = DEFAULT_WINDOW  # what the server has room for
-        self._frame_bytes = DEFAULT_FRAME  # that it takes
+        self._window = self._first_window = http2.DEFAULT_WINDOW  # what the server has room for
+        self._frame_bytes = http2.DEFAULT_FRAME  # that it takes
         self._received = b""
-        self._unsent = PREFACE + settings(((TABLE_SIZE, 0), (ENABLE_PUSH, 0), (FIRST_WINDOW, LARGEST_WINDOW)))
-        self._give_window(LARGEST_WINDOW - DEFAULT_WINDOW)
+        self._unsent = http2.PREFACE + settings(
+            ((http2.TABLE_SIZE, 0), (http2.ENABLE_PUSH, 0), (http2.FIRST_WINDOW, http2.LARGEST_WINDOW))
+        )
+        self._give_window(http2.LARGEST_WINDOW - http2.DEFAULT_WINDOW)
 
     def request(self, head: bytes, body: bytes, most_bytes: int, until: float) -> Response:
         """Send a request, of a header block and a body, and return the answer of `most_bytes` at most.
@@ -97,8 +69,8 @@ class Connection:
         self._stream += 2
         response = Response(self._first_window)
         if self._stream == 1:
-            head = NO_TABLE + head
-        self._unsent += frame(HEADERS, END_HEADERS, self._stream, head)
+            head = http2.NO_TABLE + head
+        self._unsent += frame(http2.HEADERS, http2.END_HEADERS, self._stream, head)
         sent = 0
         while not response.ended:
             if sent < len(body):
@@ -107,7 +79,7 @@ class Connection:
             if sent == len(body) or min(self._window, response.window) <= 0:
                 self._take(response, most_bytes, until)
         # With a part of the body unsent, this stream has not ended; and there are only so many streams.
-        self.usable &= sent == len(body) and self._stream < LAST_STREAM
+        self.usable &= sent == len(body) and self._stream < http2.LAST_STREAM
         if response.taken:
             self._give_window(response.taken)
         return response
@@ -121,7 +93,7 @@ class Connection:
     def _put(self, body: bytes, start: int, response: Response) -> int:
         """Have as much of the body sent as the server has room for, and return how much that is."""
         end = min(len(body), start + max(0, min(self._window, response.window)))
-        flags = END_STREAM if end == len(body) else 0
+        flags = http2.END_STREAM if end == len(body) else 0
         if end > start:
             self._unsent += b"".join(data_frames(self._stream, body[start:end], self._frame_bytes, flags))
         self._window -= end - start
@@ -130,7 +102,7 @@ class Connection:
 
     def _give_window(self, size: int) -> None:
         """Tell the server, with the next request, that there is room for `size` more bytes."""
-        self._unsent += frame(WINDOW, 0, CONNECTION, struct.pack(">I", size))
+        self._unsent += frame(http2.WINDOW, 0, http2.CONNECTION, struct.pack(">I", size))
 
     def _send(self, until: float) -> None:
         if self._unsent:
@@ -148,7 +120,7 @@ class Connection:
         try:
             frames, self._received = split(self._received + self._receive(until))
             for each in frames:
-                if each.stream == CONNECTION:
+                if each.stream == http2.CONNECTION:
                     self._take_of_connection(each, response)
                 elif each.stream == self._stream:
                     _take_of_stream(each, response)
@@ -171,42 +143,42 @@ class Connection:
 
     def _take_of_connection(self, came: Frame, response: Response) -> None:
         kind, flags, payload = came.kind, came.flags, came.payload
-        if kind == WINDOW:
+        if kind == http2.WINDOW:
             self._window += int.from_bytes(payload)
-        elif kind == PING and not flags & ACK:
-            self._unsent += frame(PING, ACK, CONNECTION, payload)
-        elif kind == SETTINGS and not flags & ACK:
+        elif kind == http2.PING and not flags & http2.ACK:
+            self._unsent += frame(http2.PING, http2.ACK, http2.CONNECTION, payload)
+        elif kind == http2.SETTINGS and not flags & http2.ACK:
             for name, value in struct.iter_unpack(">HI", payload):
-                if name == FIRST_WINDOW:
+                if name == http2.FIRST_WINDOW:
                     response.window += value - self._first_window
                     self._first_window = value
-                elif name == FRAME_BYTES:
-                    self._frame_bytes = max(DEFAULT_FRAME, value)  # less is not allowed
-            self._unsent += frame(SETTINGS, ACK, CONNECTION, b"")
-        elif kind == GOAWAY:
+                elif name == http2.FRAME_BYTES:
+                    self._frame_bytes = max(http2.DEFAULT_FRAME, value)  # less is not allowed
+            self._unsent += frame(http2.SETTINGS, http2.ACK, http2.CONNECTION, b"")
+        elif kind == http2.GOAWAY:
             self.usable = False
-            if struct.unpack_from(">I", payload)[0] & LAST_STREAM < self._stream:
+            if struct.unpack_from(">I", payload)[0] & http2.LAST_STREAM < self._stream:
                 raise Broken("the server is going away")
 
 
 def _take_of_stream(came: Frame, response: Response) -> None:
     kind, flags = came.kind, came.flags
-    if kind == DATA:
+    if kind == http2.DATA:
         response.body += came.content()
         response.taken += len(came.payload)
-        response.ended = bool(flags & END_STREAM)
-    elif kind == HEADERS:
+        response.ended = bool(flags & http2.END_STREAM)
+    elif kind == http2.HEADERS:
         response.block = came.content()
-        response.ending = bool(flags & END_STREAM)
-    elif kind == CONTINUATION:
+        response.ending = bool(flags & http2.END_STREAM)
+    elif kind == http2.CONTINUATION:
         response.block += came.payload
-    elif kind == WINDOW:
+    elif kind == http2.WINDOW:
         response.window += int.from_bytes(came.payload)
-    elif kind == RESET:
+    elif kind == http2.RESET:
         raise Reset(int.from_bytes(came.payload))
-    if kind in (HEADERS, CONTINUATION) and flags & END_HEADERS:
+    if kind in (http2.HEADERS, http2.CONTINUATION) and flags & http2.END_HEADERS:
         _take_headers(decode(response.block), response)
-    elif len(response.block) > MOST_HEADER_BYTES:
+    elif len(response.block) > http2.MOST_HEADER_BYTES:
         raise TooLarge
 
 
