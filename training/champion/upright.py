@@ -13,7 +13,7 @@ SPREAD = 6.4  # pixels: deviation of a digit's ink from its centre, in both dire
 ASPECT = 0.6  # the deviation across, over that down, half-way to which a digit is brought
 AXIS = (np.arange(SIDE) - (SIDE - 1) / 2).astype(np.float32)  # a row's or a column's distance from the middle
 Y, X = (grid.reshape(-1) for grid in np.meshgrid(AXIS, AXIS, indexing="ij"))
-MOMENTS = np.stack([np.ones_like(X), X, Y, X * X, Y * Y, X * Y], axis=1)
+MOMENTS = np.stack([np.ones_like(X), X, Y, X * X, Y * Y, X * Y], axis=1).astype(np.float64)
 
 
 def upright(images: tf.Tensor) -> tf.Tensor:
@@ -25,8 +25,10 @@ def upright(images: tf.Tensor) -> tf.Tensor:
     ASPECT, nearly as in Liu, Nakashima, Sako & Fujisawa 2004, "aspect ratio adaptive normalization". It spares the
     network from learning one thing at every slant and size.
     """
-    ink = tf.cast(images, tf.float32)
-    mass, x, y, xx, yy, xy = tf.unstack(tf.matmul(tf.reshape(ink, [-1, SIDE * SIDE]), MOMENTS), axis=1)
+    # In float64 the sums are exact in any order, and what follows from them is the same float32 in every graph: one bit
+    # more or less would round a grey level the other way.
+    ink = tf.reshape(tf.cast(images, tf.float64), [-1, SIDE * SIDE])
+    mass, x, y, xx, yy, xy = tf.unstack(tf.matmul(ink, MOMENTS), axis=1)
     mass = tf.maximum(mass, 1.0)  # a blank image stays as it is
     x, y = x / mass, y / mass
     var_x, var_y, cov = xx / mass - x * x, yy / mass - y * y, xy / mass - x * y
@@ -40,8 +42,8 @@ def upright(images: tf.Tensor) -> tf.Tensor:
     right, below = x + middle * (1 - across - lean * down), y + middle * (1 - down)
     transforms = tf.stack([across, lean * down, right, zero, down, below, zero, zero], axis=1)
     moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=ink[..., tf.newaxis], transforms=transforms, output_shape=[SIDE, SIDE], fill_value=0.0,
-        interpolation="BILINEAR", fill_mode="CONSTANT",
+        images=tf.cast(images, tf.float32)[..., tf.newaxis], transforms=tf.cast(transforms, tf.float32),
+        output_shape=[SIDE, SIDE], fill_value=0.0, interpolation="BILINEAR", fill_mode="CONSTANT",
     )  # fmt: skip
     return tf.cast(tf.round(moved[..., 0]), tf.uint8)
 

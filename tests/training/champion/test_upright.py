@@ -78,3 +78,10 @@ def test_probabilities_are_those_of_the_upright_images_at_a_temperature() -> Non
     said = probabilities(weights, tf.constant(IMAGES), temperature=2.0).numpy()
     expected = np.sqrt(network.probabilities(weights, upright(tf.constant(IMAGES))).numpy())
     np.testing.assert_allclose(said, expected / expected.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_an_image_becomes_the_same_among_few_and_many() -> None:
+    images, _ = digits(2000, seed=7)
+    together = upright(tf.constant(images)).numpy()
+    apart = np.concatenate([upright(tf.constant(images[i : i + 3])).numpy() for i in range(0, len(images), 3)])
+    assert np.array_equal(together, apart)
