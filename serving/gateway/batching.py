@@ -99,7 +99,7 @@ class Batcher:
             self._waits.way.soon(self._work, lane)
 
     def _work(self, lane: Lane) -> None:
-        """Ask about what waits in `lane`, and go on soon; if nothing does, there is one call less under way."""
+        """Ask about what waits in `lane`, and go on soon if more does; else there is one call less under way."""
         batch = self._take(lane)
         if not batch:
             return
@@ -109,7 +109,11 @@ class Batcher:
             logger.exception("a batch failed")
             for waiting in batch:
                 waiting.end(error)
-        self._waits.way.soon(self._work, lane)
+        with self._lock:
+            more = bool(lane.waiting)
+            lane.calls -= not more
+        if more:
+            self._waits.way.soon(self._work, lane)
 
     def _take(self, lane: Lane) -> list[Waiting]:
         """Return what goes into the next call, without what has waited too long."""
