@@ -25,14 +25,20 @@ $(VENV)/.created:
 	  echo "Python could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
+# There is no wheel of it for Linux.
+INSTALL_FAST = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fast.txt 2> /dev/null \
+  || echo "Without a C compiler gunicorn's own parser reads requests, which takes a little longer."
+
 $(VENV)/.serve: requirements/training.txt requirements/model-server.txt requirements/gateway.txt | $(VENV)/.created
 	@echo "Installing TensorFlow and the gateway's packages into $(VENV) (about a minute) …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(addprefix -r ,$^)
+	@$(INSTALL_FAST)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt | $(VENV)/.created
 	@echo "Installing everything that development needs into $(VENV) (about a minute) …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(INSTALL_FAST)
 	@touch $@ $(VENV)/.serve
 
 $(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
@@ -68,7 +74,7 @@ study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional ne
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
-	@for group in dev training model-server gateway peers; do \
+	@for group in dev training model-server gateway fast peers; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	    $(if $(UPGRADE),--upgrade) $$([ $$group = dev ] || echo --constraint requirements/dev.txt) \
 	    --group pyproject.toml:$$group --output-file requirements/$$group.txt; done
