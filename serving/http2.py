@@ -16,7 +16,7 @@ DATA, HEADERS, PRIORITIES, RESET, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUA
 END_STREAM = ACK = 1
 END_HEADERS, PADDED, PRIORITY = 4, 8, 32
 TABLE_SIZE, ENABLE_PUSH, STREAMS, FIRST_WINDOW, FRAME_BYTES, HEADER_BYTES = range(1, 7)  # settings
-NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR = range(4)
+NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR = 0, 1, 3
 FRAME_SIZE_ERROR, REFUSED, CANCEL, COMPRESSION_ERROR, CALM = 6, 7, 8, 9, 11
 CONNECTION = 0  # the stream that is the connection itself
 FRAME_HEAD = 9  # bytes
@@ -66,8 +66,8 @@ def settings(values: Iterable[tuple[int, int]]) -> bytes:
 
 
 def data_frames(stream: int, body: bytes, most: int, flags: int) -> list[bytes]:
-    """Return a body in frames of `most` bytes, the last of which has the flags."""
-    starts = range(0, len(body) or 1, most)
+    """Return a body that is not empty in frames of `most` bytes, the last of which has the flags."""
+    starts = range(0, len(body), most)
     return [frame(DATA, flags if at == starts[-1] else 0, stream, body[at : at + most]) for at in starts]
 
 

@@ -58,8 +58,8 @@ class Call:
         self._mailbox = mailbox
         self._stream = stream
         self._message = message
-        seconds = _seconds(stream.headers["grpc-timeout"]) if "grpc-timeout" in stream.headers else None
-        self._until = None if seconds is None else time.monotonic() + seconds
+        timeout = stream.headers.get("grpc-timeout")
+        self._until = None if timeout is None else time.monotonic() + _seconds(timeout)
 
     def request(self, kind: type[AnyMessage]) -> AnyMessage:
         """Return the request; raise ServingError where the bytes are none of that kind."""
@@ -214,8 +214,8 @@ def _decompressed(message: bytes, encoding: str, most: int) -> bytes:
     return inflated
 
 
-def _seconds(text: str) -> float | None:
-    """Return what `grpc-timeout` says, None for more than a clock can hold; raise ServingError."""
+def _seconds(text: str) -> float:
+    """Return what `grpc-timeout` says; raise ServingError."""
     digits, unit = text[:-1], text[-1:]
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 8 and unit in UNITS):
         raise ServingError(StatusCode.INTERNAL, f"grpc-timeout {text!r} is not a number of H, M, S, m, u or n.")
