@@ -27,6 +27,7 @@ import psutil
 
 from benchmarks.http2_load import Load
 from tests.conftest import free_port
+from tests.waiting import until_answered
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 IN_FLIGHT = 64
@@ -44,7 +45,7 @@ def serving(folder: Path, *flags: str) -> Iterator[tuple[int, psutil.Process]]:
     process = subprocess.Popen([*command, f"--model_base_path={folder}"], stderr=subprocess.DEVNULL)
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            grpc.channel_ready_future(channel).result(timeout=60)
+            until_answered(channel, seconds=60)
         yield port, psutil.Process(process.pid)
     finally:
         process.terminate()

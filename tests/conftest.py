@@ -16,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from serving.gateway.store.engine import sqlite_module
 from tests.digits import write_set
+from tests.waiting import until_answered
 
 ROOT = Path(__file__).parent.parent
 SHARING = (".", "browser", "model_server")  # folders whose tests share what is dear to make, so one process runs them
@@ -92,7 +93,7 @@ def start_model_server(models: Path, *flags: str) -> ModelServer:
     server = ModelServer(process, f"127.0.0.1:{port}", f"http://127.0.0.1:{rest_port}")
     # gRPC's own pauses between attempts grow until they miss a server that is slow to come up.
     with grpc.insecure_channel(server.grpc_address, options=[("grpc.max_reconnect_backoff_ms", 1000)]) as channel:
-        grpc.channel_ready_future(channel).result(timeout=60)
+        until_answered(channel, seconds=60)
     return server
 
 

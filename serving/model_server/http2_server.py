@@ -3,7 +3,6 @@
 import asyncio
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from typing import cast
 
 from hpack import Decoder
@@ -14,6 +13,8 @@ from serving.model_server.http2_stream import Room, Stream
 
 MOST_STREAMS = 1000  # on one connection at a time
 FIRST_SECONDS = 20.0  # within which a connection has to say that it speaks HTTP/2
+LEAVING_SECONDS = 0.5  # that a client has to hear that no more is taken, and then to close the connection
+LEAVING = b"leaving."  # what is in the PING whose answer says that it has heard
 GIVE_BACK = http2.LARGEST_WINDOW // 2  # bytes come before the client is told that there is room for them again
 SIZES = {http2.PING: 8, http2.RESET: 4, http2.WINDOW: 4}  # bytes, of frames that have no others
 
@@ -45,9 +46,11 @@ class Connection(asyncio.Protocol):
         self._room = Room()
         self._held = 0  # bytes of requests under way
         self._taken = 0  # bytes of the window that clients' bodies took
-        self._block: tuple[Frame, bytes] | None = None  # http2.HEADERS whose block goes on, and the block so far
+        self._block: tuple[Frame, bytes] | None = None  # HEADERS whose block goes on, and the block so far
         self._decoder: Decoder | None = Decoder(http2.MOST_HEADER_BYTES)  # None once there is no dynamic table
-        self._leaving = False
+        self._leaving = False  # the client has been told to take another connection
+        self._full = False  # no more requests are taken
+        self._done = False  # all has been said
         self._timers: list[asyncio.TimerHandle] = []
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -59,11 +62,9 @@ class Connection(asyncio.Protocol):
         said = ((http2.TABLE_SIZE, 0), (http2.STREAMS, self._most_streams), (http2.FIRST_WINDOW, http2.LARGEST_WINDOW),
                 (http2.HEADER_BYTES, http2.MOST_HEADER_BYTES))  # fmt: skip
         self._transport.write(settings(said) + frame(http2.WINDOW, 0, http2.CONNECTION, larger))
-        loop = asyncio.get_running_loop()
-        self._patience = loop.call_later(FIRST_SECONDS, self._transport.abort)
-        self._timers = [self._patience]
+        self._later(FIRST_SECONDS, self._give_up)
         if self._age is not None:
-            self._timers.append(loop.call_later(self._age, self.leave))
+            self._later(self._age, self.leave)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Give up what is under way."""
@@ -84,6 +85,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
+        if self._done:
+            return
         self._received += data
         try:
             if self._take is None and not self._begun():
@@ -91,28 +94,67 @@ class Connection(asyncio.Protocol):
             frames, self._received = split(self._received)
             for each in frames:
                 assert self._take
-                self._take(each)
+                if not self._done:
+                    self._take(each)
         except Malformed as error:
             self._fail(error)
 
     def leave(self) -> None:
-        """Take no more requests, and close the connection after those under way."""
+        """Have the client take another connection, and close this one after what is under way.
+
+        As RFC 9113, 6.8 says: what the client sends before it hears of it is answered, too.
+        """
         if not self._leaving:
             self._leaving = True
-            self._transport.write(self._goaway(http2.NO_ERROR))
-            for number in [stream.number for stream in self._streams.values() if stream.endless]:
-                self._reset(number, http2.CANCEL)
-            self._close_if_done()
+            ping = frame(http2.PING, 0, http2.CONNECTION, LEAVING)
+            self._transport.write(self._goaway(http2.NO_ERROR, http2.LAST_STREAM) + ping)
+            self._later(LEAVING_SECONDS, self._take_no_more)
 
     def abort(self) -> None:
         """Close the connection now."""
         self._transport.abort()
 
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, action))
+
+    def _give_up(self) -> None:
+        """Close the connection of a client that has not begun."""
+        if not self._take:
+            self.abort()
+
+    def _take_no_more(self) -> None:
+        if not self._full:
+            self._full = True
+            self._transport.write(self._goaway(http2.NO_ERROR, self._last))
+            for number in [stream.number for stream in self._streams.values() if stream.endless]:
+                self._reset(number, http2.CANCEL)
+            self._finish_if_done()
+
+    def _finish_if_done(self) -> None:
+        if self._full and not self._streams:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Say that nothing follows, and have the client close the connection.
+
+        Closing it here, while something of the client's is still to come, could cost it what it has not read.
+        """
+        if not self._done:
+            self._done = True
+            self._transport.write_eof()
+            self._later(LEAVING_SECONDS, self._close_once_sent)
+
+    def _close_once_sent(self) -> None:
+        if self._transport.get_write_buffer_size():
+            self._later(LEAVING_SECONDS, self._close_once_sent)
+        else:
+            self.abort()
+
     def _reset(self, number: int, code: int) -> None:
         """Give a stream up."""
         self._transport.write(frame(http2.RESET, 0, number, struct.pack(">I", code)))
         self._close(number)
-        self._close_if_done()
+        self._finish_if_done()
 
     def _begun(self) -> bool:
         """Say whether the preface has come; raise Malformed where something else has."""
@@ -121,20 +163,19 @@ class Connection(asyncio.Protocol):
         if len(self._received) < len(http2.PREFACE):
             return False
         self._received = self._received[len(http2.PREFACE) :]
-        self._patience.cancel()
         self._take = self._take_first
         return True
 
     def _take_first(self, came: Frame) -> None:
         if came.kind != http2.SETTINGS or came.flags & http2.ACK:
-            raise Malformed("the first frame is no http2.SETTINGS")
+            raise Malformed("the first frame is no SETTINGS")
         self._take = self._take_any
         self._take_any(came)
 
     def _take_any(self, came: Frame) -> None:
         kind, stream = came.kind, came.stream
         if self._block and (kind != http2.CONTINUATION or stream != self._block[0].stream):
-            raise Malformed("a frame came between http2.HEADERS and their http2.CONTINUATION")
+            raise Malformed("a frame came between HEADERS and their CONTINUATION")
         if kind in SIZES and len(came.payload) != SIZES[kind]:
             raise Malformed(f"a frame of kind {kind} has {len(came.payload)} bytes", http2.FRAME_SIZE_ERROR)
         if kind in (http2.SETTINGS, http2.PING, http2.GOAWAY):
@@ -151,7 +192,10 @@ class Connection(asyncio.Protocol):
             self._take_of_stream(came)
 
     def _take_of_connection(self, came: Frame) -> None:
-        if came.kind == http2.PING and not came.flags & http2.ACK:
+        if came.kind == http2.PING and came.flags & http2.ACK:
+            if came.payload == LEAVING:
+                self._take_no_more()
+        elif came.kind == http2.PING:
             self._transport.write(frame(http2.PING, http2.ACK, http2.CONNECTION, came.payload))
         elif came.kind == http2.SETTINGS and came.flags & http2.ACK:
             if self._decoder:  # the client has been told to use no table
@@ -170,14 +214,14 @@ class Connection(asyncio.Protocol):
             self._headers(came, came.content())
         elif came.kind == http2.CONTINUATION:
             if not self._block:
-                raise Malformed("a http2.CONTINUATION of nothing")
+                raise Malformed("a CONTINUATION of nothing")
             first, block = self._block
             self._headers(first, block + came.payload, came.flags)
         elif came.kind == http2.PUSH:
             raise Malformed("a client pushed")
         elif came.kind == http2.RESET:
             self._close(came.stream)
-            self._close_if_done()
+            self._finish_if_done()
         else:
             self._taken += len(came.payload)
             if self._taken >= GIVE_BACK:
@@ -209,7 +253,7 @@ class Connection(asyncio.Protocol):
             return
         else:
             self._last = first.stream
-            if self._leaving:
+            if self._full:
                 return
             stream = Stream(self._send, first.stream, headers, self._room.first_window)
             if len(self._streams) >= self._most_streams:
@@ -236,7 +280,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(first + frames)
         if last:
             self._close(stream.number)
-            self._close_if_done()
+            self._finish_if_done()
 
     def _send_more(self) -> None:
         """Send what there was no room for."""
@@ -250,17 +294,11 @@ class Connection(asyncio.Protocol):
             if stream.on_closed:
                 stream.on_closed()
 
-    def _close_if_done(self) -> None:
-        if self._leaving and not self._streams:
-            self._transport.close()
-
-    def _goaway(self, code: int, detail: str = "") -> bytes:
-        return frame(http2.GOAWAY, 0, http2.CONNECTION, struct.pack(">II", self._last, code) + detail.encode())
+    def _goaway(self, code: int, last: int, detail: str = "") -> bytes:
+        return frame(http2.GOAWAY, 0, http2.CONNECTION, struct.pack(">II", last, code) + detail.encode())
 
     def _fail(self, error: Malformed) -> None:
         """Close the connection, of which nothing more can be understood, and say why."""
         self._received = b""
-        with suppress(RuntimeError):
-            self._transport.pause_reading()
-        self._transport.write(self._goaway(error.code, str(error)))
-        self._transport.close()
+        self._transport.write(self._goaway(error.code, self._last, str(error)))
+        self._finish()

@@ -13,6 +13,7 @@ import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from tests.conftest import ROOT, free_port
+from tests.waiting import until_answered
 
 START_SECONDS = 60
 
@@ -68,7 +69,7 @@ def connected(address: str) -> Iterator[grpc.Channel]:
     """Return a channel to `address` once something answers there."""
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     with grpc.insecure_channel(address, options) as channel:
-        grpc.channel_ready_future(channel).result(timeout=START_SECONDS)
+        until_answered(channel, seconds=START_SECONDS)
         yield channel
 
 

@@ -321,6 +321,27 @@ def test_what_does_not_begin_as_http2_ends_the_connection(peer: Peer, first: byt
     assert peer.read() is None
 
 
+def test_an_old_connection_answers_what_came_before_the_client_heard_and_no_more(tmp_path: Path) -> None:
+    calls: list[Call] = []
+    server = GrpcServer({"/x/Hold": calls.append}, Limits(MOST, age_seconds=0.05))
+    server.listen(f"unix:{tmp_path}/sock")
+    peer = Peer(tmp_path / "sock")
+    peer.begin()
+    peer.send(headers(path="/x/Hold"), data(message(b"")))
+    assert struct.unpack(">II", peer.read_until(http2.GOAWAY).payload) == (http2.LAST_STREAM, http2.NO_ERROR)
+    heard = peer.read_until(http2.PING).payload
+    peer.send(headers(3, path="/x/Hold"), data(message(b""), 3), frame(http2.PING, http2.ACK, 0, heard))
+    assert struct.unpack(">II", peer.read_until(http2.GOAWAY).payload) == (3, http2.NO_ERROR)
+    peer.send(headers(5, path="/x/Hold"), data(message(b""), 5))
+    for number, call in zip((1, 3), calls, strict=True):
+        call.reply(BytesValue())
+        assert peer.answer(number)[0]["grpc-status"] == "0"
+    assert peer.read() is None
+    peer.close()
+    server.stop(0).result(SECONDS)
+    server.close()
+
+
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(
