@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
+from serving.gateway.listening import COUNTS  # noqa: E402
 from serving.gateway.logs import log_config  # noqa: E402
 from serving.gateway.settings import Settings, SettingsError  # noqa: E402
 from serving.gateway.store import migrate  # noqa: E402
@@ -85,8 +86,9 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Take a worker that ended out of the metrics that are of the living only."""
+    """Take a worker that ended, however it did, out of what is of the living only."""
     mark_process_dead(worker.pid)
+    COUNTS.leave(worker.age)
 
 
 def on_exit(server: Any) -> None:

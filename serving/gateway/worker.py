@@ -11,14 +11,13 @@ from typing import Any
 import gevent.event
 import gevent.socket
 from gevent import GreenletExit
-from gevent.pool import Pool
-from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
 
 from serving.gateway.errors import Unavailable
 from serving.gateway.exchange import environ_of, read_body
 from serving.gateway.greenlets import GreenletsWay
 from serving.gateway.lanes import Lanes
+from serving.gateway.listening import COUNTS, Listener
 from serving.gateway.refusals import OF_BODIES, refuse
 from serving.gateway.views.context import Gateway
 
@@ -77,13 +76,15 @@ class Worker(GeventWorker):
 
     def run(self) -> None:
         """Serve until told to stop, then finish the requests under way."""
-        servers = [self._server(each) for each in self.sockets]
+        COUNTS.join(self.age)
+        servers = [self._listener(each) for each in self.sockets]
         for server in servers:
             server.start()
         while self.alive:
             self.notify()
             self._stopping.wait(NOTIFY_SECONDS)
             self._end_idle(time.monotonic() - self.cfg.keepalive)
+        COUNTS.leave(self.age)
         for server in servers:
             server.close()
         self._end_idle(time.monotonic())
@@ -93,11 +94,9 @@ class Worker(GeventWorker):
         for server in servers:
             server.stop(timeout=1)
 
-    def _server(self, listener: gevent.socket.socket) -> StreamServer:
-        listener.setblocking(True)
-        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections))
-        server.max_accept = 1  # so that connections spread over the workers
-        return server
+    def _listener(self, shared: gevent.socket.socket) -> Listener:
+        shared.setblocking(True)
+        return Listener(shared, partial(self.handle, shared), self.worker_connections, self.age)
 
     def _end_idle(self, since: float) -> None:
         """Close the connections on which nothing has been answered since then."""

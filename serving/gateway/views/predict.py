@@ -14,7 +14,7 @@ from serving.gateway import prediction, routing
 from serving.gateway.errors import GatewayError, Unprocessable
 from serving.gateway.experiments import traffic
 from serving.gateway.experiments.live import Snapshot
-from serving.gateway.experiments.prediction_id import Exposed, PredictionRef, sign
+from serving.gateway.experiments.prediction_id import Exposed, sign
 from serving.gateway.experiments.shadow import Job
 from serving.gateway.fallback import Fallback, ask_or_default
 from serving.gateway.manifest import Manifest, Variant
@@ -138,13 +138,10 @@ def _ids(
     snapshot: Snapshot, key: str, said: Sequence[traffic.Said], variant: Variant, version: int, exposed: Exposed | None
 ) -> list[str]:
     """Return an id for each image; before the store has been reached once, one on which there can be no feedback."""
-    keys = [f"{key}.{at}" for at in range(len(said))]
+    labels = [label for label, _ in said]
     if (secret := snapshot.signing_key) is None:
-        return keys
-    return [
-        sign(secret, PredictionRef(name, label, variant.name, version, exposed))
-        for name, (label, _) in zip(keys, said, strict=True)
-    ]
+        return [f"{key}.{at}" for at in range(len(labels))]
+    return sign(secret, key, labels, variant.name, version, exposed)
 
 
 def _reply(

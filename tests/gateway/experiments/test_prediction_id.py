@@ -1,31 +1,57 @@
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.gateway.experiments.prediction_id import Exposed, PredictionRef, read, sign
+from serving.gateway.experiments.prediction_id import (
+    HEAD_BYTES,
+    TAG_BYTES,
+    Exposed,
+    PredictionRef,
+    read,
+    sign,
+)
 
 SECRET = b"a secret"
 EXPOSED = Exposed(3, 2, -(2**63), 1, 0)
 BOTH = pytest.mark.parametrize("exposed", [None, EXPOSED])
 
 
+LABELS = ["7", "sieben ∞", "7", "1"] * 80
+
+
+def ids(exposed: Exposed | None = EXPOSED, labels: list[str] = LABELS) -> list[str]:
+    return sign(SECRET, "0123abcd", labels, "l2", 12, exposed)
+
+
 @BOTH
-def test_an_id_says_what_was_signed(exposed: Exposed | None) -> None:
-    prediction = PredictionRef("0123abcd.17", "sieben ∞", "l2", 12, exposed)
-    assert read(SECRET, sign(SECRET, prediction)) == prediction
+def test_ids_say_what_was_signed(exposed: Exposed | None) -> None:
+    assert [read(SECRET, text) for text in ids(exposed)] == [
+        PredictionRef(f"0123abcd.{at}", label, "l2", 12, exposed) for at, label in enumerate(LABELS)
+    ]
 
 
 @BOTH
 def test_an_id_of_another_key_is_unknown(exposed: Exposed | None) -> None:
-    assert read(b"another", sign(SECRET, PredictionRef("a.0", "7", "l2", 1, exposed))) is None
+    assert read(b"another", ids(exposed)[0]) is None
 
 
-def test_no_character_of_an_id_can_be_changed() -> None:
-    prediction = PredictionRef("a.0", "7", "l2", 1, EXPOSED)
-    text = sign(SECRET, prediction)
+@pytest.mark.parametrize("number", [0, 255, 256, 319])
+def test_no_character_of_an_id_can_be_changed(number: int) -> None:
+    text = ids()[number]
     for at, old in enumerate(text[:-1]):  # the last one has bits that say nothing
         changed = text[:at] + ("A" if old != "A" else "B") + text[at + 1 :]
         assert read(SECRET, changed) is None
+
+
+def test_no_tag_is_that_of_another_image_or_label() -> None:
+    decoded = [base64.urlsafe_b64decode(text + "==") for text in ids()]
+    assert len({raw[:TAG_BYTES] for raw in decoded}) == len(LABELS)
+    for raw in decoded[1:]:
+        forged = base64.urlsafe_b64encode(decoded[0][:HEAD_BYTES] + raw[HEAD_BYTES:]).decode().rstrip("=")
+        same_claim = raw[HEAD_BYTES:] == decoded[0][HEAD_BYTES:]
+        assert (read(SECRET, forged) is not None) == same_claim
 
 
 @given(st.text())
@@ -34,4 +60,4 @@ def test_any_other_text_is_unknown(text: str) -> None:
 
 
 def test_a_long_text_is_not_looked_at() -> None:
-    assert read(SECRET, sign(SECRET, PredictionRef("a.0", "7" * 4000, "l2", 1, None))) is None
+    assert read(SECRET, ids(labels=["7" * 8000])[0]) is None
