@@ -171,14 +171,10 @@ def _reply(
 
 def _predictions(answer: Answer, manifest: Manifest, ids: Sequence[str]) -> list[dict[str, Any]]:
     probabilities = answer.outputs[prediction.PROBABILITIES]
+    labels = probabilities.argmax(axis=1).tolist()
     predictions: list[dict[str, Any]] = [
-        {
-            "id": ids[at],
-            "label": manifest.classes[label],
-            "confidence": probabilities[at, label],
-            "probabilities": probabilities[at],
-        }
-        for at, label in enumerate(probabilities.argmax(axis=1).tolist())
+        {"id": one, "label": manifest.classes[label], "confidence": confidence, "probabilities": row}
+        for one, label, confidence, row in zip(ids, labels, probabilities.max(axis=1), probabilities, strict=True)
     ]
     for name in prediction.UNCERTAINTY_OUTPUTS:
         for each, value in zip(predictions, answer.outputs.get(name, ()), strict=False):

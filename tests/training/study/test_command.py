@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from training.arguments import parser
+from training.data import load
+from training.study.command import SUITES
 
 pytestmark = pytest.mark.slow
 TABLES = ("results.csv", "curves.csv", "statistics.json")
@@ -77,27 +80,37 @@ def test_what_is_finished_is_not_trained_again_and_a_new_recipe_is(digits_dir: P
     assert about["recipe"]["epochs"] == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_study_stops_and_says_how_it_goes_on(digits_dir: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_study_stops_and_says_how_it_goes_on(digits_dir: Path, tmp_path: Path) -> None:
     with start_until(tiny(digits_dir, tmp_path, epochs=100), tmp_path, 1) as process:
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + signal.SIGTERM
     assert "training: stopped; what is finished is kept, and the same command goes on." in errors
     assert "Traceback" not in errors
 
 
+def test_an_unknown_arm_ends_the_command(digits_dir: Path, tmp_path: Path) -> None:
+    done = run(command(digits_dir, tmp_path, "--arms=plain,foo"))
+    assert done.returncode == 2
+    assert "training: no arm foo; there are plain, dropout, l2, dropout_l2, " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_each_suite_has_its_own_arms(digits_dir: Path) -> None:
+    arguments = parser().parse_args(["study", "--suite=convolution", "--arms=plain"])
+    with pytest.raises(ValueError, match="no arm plain; there are small_none, "):
+        SUITES[arguments.suite](arguments, load(digits_dir))
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("argument", "message"),
     [
-        (["--arms=plain,foo"], "training: no arm foo; there are plain, dropout, l2, dropout_l2, "),
-        (["--suite=convolution", "--arms=plain"], "training: no arm plain; there are small_none, "),
-        (["--seeds=0"], "argument --seeds: 0 is not 1 or more"),
-        (["--suite=foo"], "invalid choice: 'foo'"),
+        ("--seeds=0", "argument --seeds: 0 is not 1 or more"),
+        ("--suite=foo", "invalid choice: 'foo'"),
     ],
 )
-def test_bad_arguments_are_named(digits_dir: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
-    done = run(command(digits_dir, tmp_path, *arguments))
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+def test_bad_arguments_are_named(capsys: pytest.CaptureFixture[str], argument: str, message: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["study", argument])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
