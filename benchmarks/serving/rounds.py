@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from benchmarks.serving.servers import CEILING, GATEWAY, PEERS_PYTHON, ROOT, Run
 
 CHECKED = 100  # images of which every server's labels are compared
 WARM_UP_SECONDS = 2
+SETTLE_SECONDS = 0.2  # in which a server that goes on closes the connections that ended meanwhile
 
 
 class Load(NamedTuple):
@@ -101,6 +103,7 @@ def measure(
 def under(server: Running, bodies: Bodies, load: Load, seconds: int) -> wrk.Result:
     """Let one server run, under one load."""
     server.resume()
+    time.sleep(SETTLE_SECONDS)
     try:
         return wrk.run(url(server, load.kind), bodies, load.connections, seconds)
     finally:
