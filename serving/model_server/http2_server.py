@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
 
         As RFC 9113, 6.8 says: what the client sends before it hears of it is answered, too.
         """
-        if not self._leaving:
+        if not (self._leaving or self._done):
             self._leaving = True
             ping = frame(http2.PING, 0, http2.CONNECTION, LEAVING)
             self._transport.write(self._goaway(http2.NO_ERROR, http2.LAST_STREAM) + ping)
@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def _take_no_more(self) -> None:
-        if not self._full:
+        if not (self._full or self._done):
             self._full = True
             self._transport.write(self._goaway(http2.NO_ERROR, self._last))
             for number in [stream.number for stream in self._streams.values() if stream.endless]:
@@ -141,7 +141,10 @@ class Connection(asyncio.Protocol):
         """
         if not self._done:
             self._done = True
-            self._transport.write_eof()
+            for number in list(self._streams):
+                self._close(number)
+            if not self._transport.is_closing():
+                self._transport.write_eof()
             self._later(LEAVING_SECONDS, self._close_once_sent)
 
     def _close_once_sent(self) -> None:

@@ -321,6 +321,36 @@ def test_what_does_not_begin_as_http2_ends_the_connection(peer: Peer, first: byt
     assert peer.read() is None
 
 
+def test_answers_to_a_connection_that_has_failed_go_nowhere(
+    path: Path, peer: Peer, held: list[Call], caplog: pytest.LogCaptureFixture
+) -> None:
+    peer.begin()
+    peer.send(headers(path="/x/Hold"), data(message(b"")))
+    eventually(lambda: held)
+    peer.send(frame(http2.PUSH, 0, 1, b""))
+    assert peer.read_until(http2.GOAWAY)
+    held.pop().reply(BytesValue())
+    other = Peer(path)
+    other.begin()
+    other.send(headers(), data(message(b"abc")))
+    assert other.answer(1)[1] == message(b"abc")
+    other.close()
+    assert not caplog.records  # of exceptions in the event loop
+
+
+def test_a_server_stops_though_a_connection_has_failed(tmp_path: Path) -> None:
+    server = GrpcServer({}, Limits(MOST))
+    server.listen(f"unix:{tmp_path}/sock")
+    peer = Peer(tmp_path / "sock")
+    peer.begin()
+    peer.send(frame(http2.PUSH, 0, 1, b""))
+    assert peer.read_until(http2.GOAWAY)
+    server.stop(SECONDS).result(SECONDS / 2)
+    assert peer.read() is None
+    peer.close()
+    server.close()
+
+
 def test_an_old_connection_answers_what_came_before_the_client_heard_and_no_more(tmp_path: Path) -> None:
     calls: list[Call] = []
     server = GrpcServer({"/x/Hold": calls.append}, Limits(MOST, age_seconds=0.05))
