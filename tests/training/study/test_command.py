@@ -80,11 +80,12 @@ def test_what_is_finished_is_not_trained_again_and_a_new_recipe_is(digits_dir: P
     assert about["recipe"]["epochs"] == 2
 
 
-def test_a_study_stops_and_says_how_it_goes_on(digits_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_study_stops_and_says_how_it_goes_on(digits_dir: Path, tmp_path: Path, number: signal.Signals) -> None:
     with start_until(tiny(digits_dir, tmp_path, epochs=100), tmp_path, 1) as process:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == 128 + number
     assert "training: stopped; what is finished is kept, and the same command goes on." in errors
     assert "Traceback" not in errors
 
