@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Callable
+from enum import IntEnum
 from typing import cast
 
 from hpack import Decoder
@@ -17,6 +18,15 @@ LEAVING_SECONDS = 0.5  # that a client has to hear that no more is taken, and th
 LEAVING = b"leaving."  # what is in the PING whose answer says that it has heard
 GIVE_BACK = http2.LARGEST_WINDOW // 2  # bytes come before the client is told that there is room for them again
 SIZES = {http2.PING: 8, http2.RESET: 4, http2.WINDOW: 4}  # bytes, of frames that have no others
+
+
+class Stage(IntEnum):
+    """How far the end of a connection has come."""
+
+    OPEN = 0
+    LEAVING = 1  # the client has been told to take another connection
+    FULL = 2  # no more requests are taken
+    DONE = 3  # all has been said
 
 
 class Connection(asyncio.Protocol):
@@ -48,9 +58,7 @@ class Connection(asyncio.Protocol):
         self._taken = 0  # bytes of the window that clients' bodies took
         self._block: tuple[Frame, bytes] | None = None  # HEADERS whose block goes on, and the block so far
         self._decoder: Decoder | None = Decoder(http2.MOST_HEADER_BYTES)  # None once there is no dynamic table
-        self._leaving = False  # the client has been told to take another connection
-        self._full = False  # no more requests are taken
-        self._done = False  # all has been said
+        self._stage = Stage.OPEN
         self._timers: list[asyncio.TimerHandle] = []
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -85,7 +93,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        if self._done:
+        if self._stage is Stage.DONE:
             return
         self._received += data
         try:
@@ -94,7 +102,7 @@ class Connection(asyncio.Protocol):
             frames, self._received = split(self._received)
             for each in frames:
                 assert self._take
-                if not self._done:
+                if self._stage is not Stage.DONE:
                     self._take(each)
         except Malformed as error:
             self._fail(error)
@@ -104,8 +112,8 @@ class Connection(asyncio.Protocol):
 
         As RFC 9113, 6.8 says: what the client sends before it hears of it is answered, too.
         """
-        if not (self._leaving or self._done):
-            self._leaving = True
+        if self._stage is Stage.OPEN:
+            self._stage = Stage.LEAVING
             ping = frame(http2.PING, 0, http2.CONNECTION, LEAVING)
             self._transport.write(self._goaway(http2.NO_ERROR, http2.LAST_STREAM) + ping)
             self._later(LEAVING_SECONDS, self._take_no_more)
@@ -123,15 +131,15 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def _take_no_more(self) -> None:
-        if not (self._full or self._done):
-            self._full = True
+        if self._stage < Stage.FULL:
+            self._stage = Stage.FULL
             self._transport.write(self._goaway(http2.NO_ERROR, self._last))
             for number in [stream.number for stream in self._streams.values() if stream.endless]:
                 self._reset(number, http2.CANCEL)
             self._finish_if_done()
 
     def _finish_if_done(self) -> None:
-        if self._full and not self._streams:
+        if self._stage is Stage.FULL and not self._streams:
             self._finish()
 
     def _finish(self) -> None:
@@ -139,8 +147,8 @@ class Connection(asyncio.Protocol):
 
         Closing it here, while something of the client's is still to come, could cost it what it has not read.
         """
-        if not self._done:
-            self._done = True
+        if self._stage is not Stage.DONE:
+            self._stage = Stage.DONE
             for number in list(self._streams):
                 self._close(number)
             if not self._transport.is_closing():
@@ -256,7 +264,7 @@ class Connection(asyncio.Protocol):
             return
         else:
             self._last = first.stream
-            if self._full:
+            if self._stage >= Stage.FULL:
                 return
             stream = Stream(self._send, first.stream, headers, self._room.first_window)
             if len(self._streams) >= self._most_streams:

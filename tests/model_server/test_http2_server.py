@@ -126,6 +126,16 @@ def settings_ack() -> bytes:
     return frame(http2.SETTINGS, http2.ACK, 0, b"")
 
 
+def echoed(path: Path) -> bytes:
+    """Return what the server answers to `abc` on a connection of its own."""
+    other = Peer(path)
+    other.begin()
+    other.send(headers(), data(message(b"abc")))
+    body = other.answer(1)[1]
+    other.close()
+    return body
+
+
 def test_a_request_is_answered(peer: Peer) -> None:
     peer.begin()
     peer.send(headers(), data(message(b"abc")))
@@ -247,11 +257,7 @@ def test_who_does_not_read_is_not_read(path: Path) -> None:
         for _ in range(1000):
             deaf.sendall(pings)
     deaf.close()
-    other = Peer(path)
-    other.begin()
-    other.send(headers(), data(message(b"abc")))
-    assert other.answer(1)[1] == message(b"abc")
-    other.close()
+    assert echoed(path) == message(b"abc")
 
 
 @pytest.mark.parametrize(
@@ -330,11 +336,7 @@ def test_answers_to_a_connection_that_has_failed_go_nowhere(
     peer.send(frame(http2.PUSH, 0, 1, b""))
     assert peer.read_until(http2.GOAWAY)
     held.pop().reply(BytesValue())
-    other = Peer(path)
-    other.begin()
-    other.send(headers(), data(message(b"abc")))
-    assert other.answer(1)[1] == message(b"abc")
-    other.close()
+    assert echoed(path) == message(b"abc")
     assert not caplog.records  # of exceptions in the event loop
 
 
@@ -385,10 +387,6 @@ def test_whatever_comes_the_server_goes_on(path: Path, caplog: pytest.LogCapture
     wild.begin()
     with suppress(BrokenPipeError):
         wild.send(*frames)
-    other = Peer(path)
-    other.begin()
-    other.send(headers(), data(message(b"abc")))
-    assert other.answer(1)[1] == message(b"abc")
-    other.close()
+    assert echoed(path) == message(b"abc")
     wild.close()
     assert not caplog.records  # of exceptions in the event loop
