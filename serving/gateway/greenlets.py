@@ -17,6 +17,7 @@ from gevent.threadpool import ThreadPool
 from serving.gateway.waits import Event, ThreadsWay
 
 T = TypeVar("T")
+SOON_SECONDS = 0.005  # within which what is to be done soon is done though sockets can be read all the time
 
 
 class GreenletsWay:
@@ -32,16 +33,20 @@ class GreenletsWay:
         self._waker = hub.loop.async_()
         self._waker.start(self._wake)
         self._idle = hub.loop.idle()
+        self._latest = hub.loop.timer(0.0, SOON_SECONDS)
 
     def event(self) -> Event:
         """Return an event for the calling greenlet or thread."""
         return _GreenletEvent(self) if threading.get_ident() == self._thread else self._native.event()
 
     def soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Have a greenlet call `function` when all sockets that can be read now have been; callable from any thread."""
+        """Have a greenlet call `function` when all sockets that can be read now have been; callable from any thread.
+
+        Under overload there are always some: so after SOON_SECONDS at the latest.
+        """
         self._soon.append(partial(function, *arguments))
         if threading.get_ident() == self._thread:
-            self._idle.start(self._call)
+            self._call_soon()
         else:
             self._waker.send()
 
@@ -75,10 +80,16 @@ class GreenletsWay:
         while self._set:
             self._set.popleft().set()
         if self._soon:
-            self._idle.start(self._call)
+            self._call_soon()
+
+    def _call_soon(self) -> None:
+        self._idle.start(self._call)
+        if not self._latest.active:
+            self._latest.again(self._call, update=True)  # the loop's own time may be old
 
     def _call(self) -> None:
         self._idle.stop()
+        self._latest.stop()
         while self._soon:
             spawn(self._soon.popleft())
 

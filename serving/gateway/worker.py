@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
+import gevent
 import gevent.event
 import gevent.socket
 from gevent import GreenletExit
@@ -138,6 +139,7 @@ class Worker(GeventWorker):
         except (TimeoutError, GreenletExit) as error:  # the client does not take its answer, or the worker has to end
             raise StopIteration from error
         sock.settimeout(None)
+        gevent.sleep(0)  # whoever sends one request after the other, refused or not, lets others have their turn
         if close or not self.alive:
             raise StopIteration
         self._idle[sock] = time.monotonic()

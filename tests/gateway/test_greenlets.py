@@ -42,6 +42,20 @@ def test_what_is_to_be_done_soon_waits_for_all_that_has_arrived(way: GreenletsWa
     there.close()
 
 
+def test_what_is_to_be_done_soon_is_done_though_a_socket_can_be_read_all_the_time(way: GreenletsWay) -> None:
+    here, there = gevent.socket.socketpair()
+    there.send(b"x")
+    reading = gevent.get_hub().loop.io(here.fileno(), 1)
+    reading.start(int)  # which does not read it
+    for _ in range(3):
+        done = gevent.event.Event()
+        way.soon(done.set)
+        assert done.wait(10)
+    reading.close()
+    here.close()
+    there.close()
+
+
 def test_a_greenlet_waits_for_a_thread_while_others_go_on(way: GreenletsWay) -> None:
     event = way.event()
     thread = threading.Thread(target=event.set)

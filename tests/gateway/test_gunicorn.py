@@ -52,6 +52,35 @@ def test_metrics_are_those_of_all_workers(gateway: Gateway) -> None:
         assert line in requests.get(gateway.url + "/metrics").text.splitlines()
 
 
+def test_who_sends_one_request_after_the_other_does_not_keep_others_waiting(
+    manifest_folder: Path, fake_server: FakeModelServer
+) -> None:
+    many, request, last = 4_000, b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n"
+    running = Gateway(manifest_folder, fake_server.address, workers=1, quiet=True)
+    taken = threading.Event()
+    with socket.create_connection(("127.0.0.1", running.port)) as connection:
+        connection.settimeout(60)
+
+        def take() -> None:
+            while connection.recv(2**20):
+                pass
+            taken.set()
+
+        taking = threading.Thread(target=take)
+        taking.start()
+        sending = threading.Thread(
+            target=connection.sendall, args=((request + b"\r\n") * (many - 1) + request + last + b"\r\n",)
+        )
+        sending.start()
+        with requests.Session() as other:
+            for _ in range(10):
+                assert other.get(running.url + "/healthz", timeout=60).ok
+        assert not taken.is_set()
+        sending.join()
+        taking.join()
+    running.stop()
+
+
 @pytest.mark.parametrize("size", [9 * 2**20, 40 * 2**20])
 def test_a_body_without_a_length_is_held_to_the_limit(gateway: Gateway, size: int) -> None:
     """Read the answer as it comes; a client that does not look before it has sent everything may be cut off."""
