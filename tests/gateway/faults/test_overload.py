@@ -16,7 +16,7 @@ from tests.gateway.model_server import FakeModelServer
 pytestmark = pytest.mark.slow
 CONNECTIONS = 12
 MOST = 4  # predictions at once
-DEADLINE = 2.0  # seconds
+DEADLINE = 2  # seconds
 REQUEST = (
     b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 784\r\n\r\n"
     + bytes(784)
@@ -26,9 +26,8 @@ REQUEST = (
 def test_predictions_that_are_taken_are_answered_while_others_are_refused(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
-    gateway = Gateway(
-        manifest_folder, fake_server.address, workers=1, max_in_flight=MOST, deadline_ms=int(1000 * DEADLINE), quiet=True
-    )
+    settings = {"workers": 1, "max_in_flight": MOST, "deadline_ms": 1000 * DEADLINE}
+    gateway = Gateway(manifest_folder, fake_server.address, quiet=True, **settings)
     until = time.monotonic() + 2 * DEADLINE
     statuses: Counter[bytes] = Counter()
 
