@@ -41,6 +41,11 @@ def predict_uncertainty(
     return answer
 
 
+def labels(answer: Answer, manifest: Manifest) -> list[str]:
+    """Return the most probable class of each image."""
+    return [manifest.classes[most] for most in answer.outputs[PROBABILITIES].argmax(axis=1).tolist()]
+
+
 def _expect(answer: Answer, variant: Variant, name: str, shape: tuple[int, ...]) -> None:
     output: NDArray[np.float32] | None = answer.outputs.get(name)
     if output is None or output.shape != shape:

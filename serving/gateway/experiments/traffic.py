@@ -10,7 +10,7 @@ from serving.gateway.experiments.assignment import Assignment
 from serving.gateway.experiments.live import Running
 from serving.gateway.fallback import Fallback
 from serving.gateway.manifest import Manifest, Variant
-from serving.gateway.prediction import PROBABILITIES
+from serving.gateway.prediction import PROBABILITIES, labels
 from serving.gateway.store.exposures import Asked, Exposure
 from serving.gateway.tf_serving.client import Answer
 
@@ -76,12 +76,8 @@ def _fallback(running: Running, assigned: int, failure: GatewayError | None) -> 
 
 def said(answer: Answer, manifest: Manifest) -> list[Said]:
     """Return the label and the confidence of each image."""
-    probabilities = answer.outputs[PROBABILITIES]
-    labels = probabilities.argmax(axis=1).tolist()
-    return [
-        (manifest.classes[label], confidence)
-        for label, confidence in zip(labels, probabilities.max(axis=1).tolist(), strict=True)
-    ]
+    confidences = answer.outputs[PROBABILITIES].max(axis=1).tolist()
+    return list(zip(labels(answer, manifest), confidences, strict=True))
 
 
 def exposure(

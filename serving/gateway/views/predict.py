@@ -75,8 +75,9 @@ def answer(
             told = prediction.predict(services.batcher, manifest, chosen, images)
         else:
             chosen, told, fallback = ask_or_default(manifest, chosen, _asking(services, manifest, images))
-    ids = _ids(snapshot, key, traffic.said(told, manifest), chosen, told.version, None)
-    return _reply(log, told, manifest, chosen, None, fallback, ids)
+    labels = prediction.labels(told, manifest)
+    ids = _ids(snapshot, key, labels, chosen, told.version, None)
+    return _reply(log, told, labels, chosen, None, fallback, ids)
 
 
 def _key() -> str:
@@ -108,11 +109,13 @@ def _expose(
     served, outcomes = traffic.serve(running, assignment.arm, manifest, _asking(services, manifest, images))
     arm: int | None = None
     ids: list[str] = []
+    labels: list[str] = []
     if not isinstance(served, GatewayError):
         arm, exposed = served.arm, None
+        labels = [label for label, _ in served.said]
         if arm is not None:
             exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, arm)
-        ids = _ids(snapshot, key, served.said, served.variant, served.answer.version, exposed)
+        ids = _ids(snapshot, key, labels, served.variant, served.answer.version, exposed)
     exposure = traffic.exposure(key, running, assignment, arm, outcomes, images.count)
     if running.paired:
         services.experiments.shadow.submit(Job(running, manifest, images, outcomes, exposure, ids))
@@ -121,7 +124,7 @@ def _expose(
     if isinstance(served, GatewayError):
         raise served
     experiment = None if arm is None else running.name
-    return _reply(log, served.answer, manifest, served.variant, experiment, served.fallback, ids)
+    return _reply(log, served.answer, labels, served.variant, experiment, served.fallback, ids)
 
 
 def _asking(services: Gateway, manifest: Manifest, images: Images) -> Callable[[Variant], Answer]:
@@ -135,10 +138,9 @@ def _asking(services: Gateway, manifest: Manifest, images: Images) -> Callable[[
 
 
 def _ids(
-    snapshot: Snapshot, key: str, said: Sequence[traffic.Said], variant: Variant, version: int, exposed: Exposed | None
+    snapshot: Snapshot, key: str, labels: Sequence[str], variant: Variant, version: int, exposed: Exposed | None
 ) -> list[str]:
     """Return an id for each image; before the store has been reached once, one on which there can be no feedback."""
-    labels = [label for label, _ in said]
     if (secret := snapshot.signing_key) is None:
         return [f"{key}.{at}" for at in range(len(labels))]
     return sign(secret, key, labels, variant.name, version, exposed)
@@ -147,7 +149,7 @@ def _ids(
 def _reply(
     log: RequestRecord,
     answer: Answer,
-    manifest: Manifest,
+    labels: Sequence[str],
     variant: Variant,
     experiment: str | None,
     fallback: Fallback | None,
@@ -161,7 +163,7 @@ def _reply(
             "version": answer.version,
             "experiment": experiment,
             "fallback": fallback and fallback._asdict(),
-            "predictions": _predictions(answer, manifest, ids),
+            "predictions": _predictions(answer, labels, ids),
         }
     )
     if fallback:
@@ -169,11 +171,10 @@ def _reply(
     return reply
 
 
-def _predictions(answer: Answer, manifest: Manifest, ids: Sequence[str]) -> list[dict[str, Any]]:
+def _predictions(answer: Answer, labels: Sequence[str], ids: Sequence[str]) -> list[dict[str, Any]]:
     probabilities = answer.outputs[prediction.PROBABILITIES]
-    labels = probabilities.argmax(axis=1).tolist()
     predictions: list[dict[str, Any]] = [
-        {"id": one, "label": manifest.classes[label], "confidence": confidence, "probabilities": row}
+        {"id": one, "label": label, "confidence": confidence, "probabilities": row}
         for one, label, confidence, row in zip(ids, labels, probabilities.max(axis=1), probabilities, strict=True)
     ]
     for name in prediction.UNCERTAINTY_OUTPUTS:
