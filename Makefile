@@ -25,26 +25,29 @@ $(VENV)/.created:
 	  echo "Python could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
+# Modules are compiled when they are first imported: of TensorFlow's ten thousand, which would take a minute, few ever are.
+INSTALL = pip install --quiet --disable-pip-version-check --no-compile --require-hashes
+
 # There is no wheel of it for Linux.
-INSTALL_FAST = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fast.txt 2> /dev/null \
+INSTALL_FAST = $(BIN)/$(INSTALL) -r requirements/fast.txt 2> /dev/null \
   || echo "Without a C compiler gunicorn's own parser reads requests, which takes a little longer."
 
 $(VENV)/.serve: requirements/training.txt requirements/model-server.txt requirements/gateway.txt | $(VENV)/.created
 	@echo "Installing TensorFlow and the gateway's packages into $(VENV) (about a minute) …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(addprefix -r ,$^)
+	@$(BIN)/$(INSTALL) $(addprefix -r ,$^)
 	@$(INSTALL_FAST)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt | $(VENV)/.created
 	@echo "Installing everything that development needs into $(VENV) (about a minute) …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/$(INSTALL) -r $<
 	@$(INSTALL_FAST)
 	@touch $@ $(VENV)/.serve
 
 $(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
 	@echo "Installing what the gateway is compared with into $(VENV)-peers (about a minute) …"
 	@test -d $(VENV)-peers || $(PYTHON) -m venv $(VENV)-peers
-	@$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(VENV)-peers/bin/$(INSTALL) -r $<
 	@touch $@
 
 # --- the main job ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import struct
 import time
 
 from serving import http2
-from serving.http2 import encode, frame
+from serving.http2 import encode, frame, split
 
 
 class Load:
@@ -49,7 +49,8 @@ class Load:
         calls = min(calls, self._window // len(self._body))
         frames = []
         for _ in range(calls):
-            frames.append(frame(http2.HEADERS, http2.END_HEADERS, self._stream, self._headers))
+            block = self._headers if self._stream > 1 else http2.NO_TABLE + self._headers
+            frames.append(frame(http2.HEADERS, http2.END_HEADERS, self._stream, block))
             frames.append(frame(http2.DATA, http2.END_STREAM, self._stream, self._body))
             self._stream += 2
         self._window -= calls * len(self._body)
@@ -65,26 +66,21 @@ class Load:
         received = self._socket.recv(1 << 18)
         if not received:
             raise RuntimeError("the server closed the connection")
-        data, position, done = self._unread + received, 0, 0
-        while len(data) - position >= 9:
-            size, flags = int.from_bytes(data[position : position + 3]), data[position + 4]
-            if len(data) - position - 9 < size:
-                break
-            kind, stream = data[position + 3], int.from_bytes(data[position + 5 : position + 9])
-            payload = data[position + 9 : position + 9 + size]
-            position += 9 + size
-            if kind == http2.DATA:
-                self._answered.add(stream)
-            elif kind == http2.HEADERS and flags & http2.END_STREAM:
-                if stream not in self._answered:
-                    raise RuntimeError(f"a call ended without an answer: {payload!r}")
-                self._answered.discard(stream)
+        frames, self._unread = split(self._unread + received)
+        done = 0
+        for each in frames:
+            if each.kind == http2.DATA:
+                self._answered.add(each.stream)
+            elif each.kind == http2.HEADERS and each.flags & http2.END_STREAM:
+                if each.stream not in self._answered:
+                    raise RuntimeError(f"a call ended without an answer: {each.payload!r}")
+                self._answered.discard(each.stream)
                 done += 1
-            elif kind in (http2.RESET, http2.GOAWAY):
-                raise RuntimeError(f"the server refuses: {payload!r}")
-            elif kind in (http2.SETTINGS, http2.PING) and not flags & http2.ACK:
-                self._socket.sendall(frame(kind, http2.ACK, http2.CONNECTION, payload if kind == http2.PING else b""))
-            elif kind == http2.WINDOW and stream == http2.CONNECTION:
-                self._window += int.from_bytes(payload)
-        self._unread = data[position:]
+            elif each.kind in (http2.RESET, http2.GOAWAY):
+                raise RuntimeError(f"the server refuses: {each.payload!r}")
+            elif each.kind in (http2.SETTINGS, http2.PING) and not each.flags & http2.ACK:
+                same = each.payload if each.kind == http2.PING else b""
+                self._socket.sendall(frame(each.kind, http2.ACK, http2.CONNECTION, same))
+            elif each.kind == http2.WINDOW and each.stream == http2.CONNECTION:
+                self._window += int.from_bytes(each.payload)
         return done

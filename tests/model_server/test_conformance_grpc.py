@@ -18,6 +18,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from benchmarks.http2_load import Load
 from tests.model_server.running import Running
 
 pytestmark = pytest.mark.slow
@@ -68,6 +69,15 @@ def test_an_answer_echoes_the_resolved_model_spec(
     assert response.model_spec.signature_name == signature
     assert response.outputs["y"].float_val == [value]
     assert not response.outputs["y"].tensor_content
+
+
+def test_many_calls_on_one_connection_are_all_answered(server: Running) -> None:
+    request = text_format.Parse(f'model_spec {{ name: "half_plus" }} {X}', predict_pb2.PredictRequest())
+    host, _, port = server.grpc_address.partition(":")
+    load = Load(host, int(port), "/tensorflow.serving.PredictionService/Predict", request.SerializeToString())
+    for _ in range(2):  # the second time as a client whose settings have been agreed on
+        assert load.run(300, in_flight=64) > 0
+    load.close()
 
 
 def test_an_output_filter_chooses_outputs(server: Running) -> None:
