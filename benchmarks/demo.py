@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from benchmarks.worker import GUNICORN, answers, connects, running, wait_until
 from tests.conftest import free_port
@@ -30,6 +32,8 @@ CONNECTIONS = 4
 TOKEN = "demo"
 DECIDED = ("ship", "roll_back", "equivalent", "inconclusive", "guardrail_broken")
 SECONDS = 60
+# As any client should: what is refused for now is sent again after `Retry-After`.
+AGAIN = Retry(5, status_forcelist=(429, 503), allowed_methods=None, raise_on_status=False)
 
 sessions = threading.local()
 
@@ -41,10 +45,14 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="(default: %(default)s)")
     arguments = parser.parse_args()
     images = load(arguments.data)
-    if arguments.url:
-        return demonstrate(arguments.url, os.environ.get("GATEWAY_ADMIN_TOKEN", ""), images)
-    with services() as url:
-        return demonstrate(url, TOKEN, images)
+    try:
+        if arguments.url:
+            return demonstrate(arguments.url, os.environ.get("GATEWAY_ADMIN_TOKEN", ""), images)
+        with services() as url:
+            return demonstrate(url, TOKEN, images)
+    except requests.RequestException as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
 
 
 @contextmanager
@@ -101,6 +109,7 @@ def send(url: str, name: str, images: ImageSet, batch: slice) -> None:
     """Ask about a batch of images, and send their labels."""
     if not hasattr(sessions, "session"):
         sessions.session = requests.Session()
+        sessions.session.mount(url, HTTPAdapter(max_retries=AGAIN))
     answer = sessions.session.post(
         f"{url}/predict?experiment={name}", data=images.test_images[batch].tobytes(),
         headers={"Content-Type": "application/octet-stream"}, timeout=30,

@@ -1,9 +1,8 @@
-"""Keys that clients of /predict and /compare have to send: `python -m serving.gateway.api_keys` makes one."""
+"""Keys that clients of /predict and /compare have to send."""
 
 import hashlib
 import hmac
 import re
-import secrets
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -26,14 +25,3 @@ def accepted(key: str, known: tuple[str, ...]) -> str | None:
     given = digest(key)
     found = sum(hmac.compare_digest(given, each) for each in known)
     return given if found else None
-
-
-def main() -> None:
-    """Print a new key, and what the gateway is to know of it."""
-    key = secrets.token_urlsafe(32)
-    print(f"The client sends, and nobody else is told:   Authorization: Bearer {key}")
-    print(f"The gateway knows (commas between several):   GATEWAY_API_KEYS={digest(key)}")
-
-
-if __name__ == "__main__":
-    main()

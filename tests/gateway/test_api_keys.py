@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from serving.gateway.api_keys import accepted, digest, digests, main
+from serving.gateway.api_keys import accepted, digest, digests
+from serving.gateway.new_api_key import main
 
 KNOWN = (digest("one"), digest("two"))
 
