@@ -119,7 +119,7 @@ verify-champion: $(VENV)/.dev data ## The champion from five seeds: test images,
 	$(BIN)/python -m benchmarks.champion $(ARGS)
 
 verify-accuracy: $(VENV)/.dev data ## The test images through a running gateway, as pixels and PNG files, against the manifest
-	$(BIN)/python -m benchmarks.accuracy
+	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
 
 bench-training: $(VENV)/.dev data ## The post's eager loop beside this engine: speed, share of the matmul peak, memory
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.training

@@ -36,11 +36,15 @@ def main() -> int:
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="(default: %(default)s)")
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="(default: %(default)s)")
     arguments = parser.parse_args()
+    try:
+        variants = requests.get(f"{arguments.url}/variants", timeout=10).json()["variants"]
+    except requests.ConnectionError:
+        sys.exit(f"No gateway answers at {arguments.url}: start one (make serve), or name another with --url.")
     images = load(arguments.data)
     files = [png(image) for image in images.test_images]
     good = True
     print("variant     manifest  as pixels  as PNG files  files a second")
-    for variant in requests.get(f"{arguments.url}/variants", timeout=10).json()["variants"]:
+    for variant in variants:
         url = f"{arguments.url}/predict?variant={variant['name']}"
         stated = variant["test"]["accuracy"]
         pixels = accuracy(images, labels_of_pixels(url, images))
