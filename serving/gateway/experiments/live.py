@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.assignment import Split
+from serving.gateway.experiments.background import Background
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store import experiments as rows
 from serving.gateway.store import promotions
@@ -18,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
 FIRST_LOOK_SECONDS = 1.0  # that the first request waits; later ones never do
-LAST_SECONDS = 5.0  # for a look that is under way when the worker ends
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,15 @@ class Live:
         self._store = store
         self._then = then
         self._snapshot = Snapshot()
-        self._thread: threading.Thread | None = None
+        self._thread = Background("live", self._watch)
         self._looked = threading.Event()
         self._stop = threading.Event()
         self._looking = threading.Lock()
-        self._starting = threading.Lock()
 
     def current(self) -> Snapshot:
         """Return what is known; the very first call waits for the first look, at most FIRST_LOOK_SECONDS."""
         if not self._looked.is_set():
-            self._start()
+            self._thread.start()
             self._looked.wait(FIRST_LOOK_SECONDS)
         return self._snapshot
 
@@ -83,14 +82,7 @@ class Live:
     def close(self) -> None:
         """Stop looking, and wait LAST_SECONDS at most for a look that is under way."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(LAST_SECONDS)
-
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
-                self._thread.start()
+        self._thread.join()
 
     def _watch(self) -> None:
         while not self._stop.is_set():

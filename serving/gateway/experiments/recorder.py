@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from serving.gateway.errors import GatewayError
+from serving.gateway.experiments.background import LAST_SECONDS, Background
 from serving.gateway.store import exposures
 from serving.gateway.store.exposures import Exposure
 from serving.gateway.store.store import Store
@@ -16,7 +17,6 @@ FLUSH_SECONDS = 1.0  # a flush costs about as much whether it writes few rows or
 RETRY_SECONDS = 0.5
 MOST_WAITING = 20_000  # images; while the store is gone, more are dropped
 BATCH = 500  # images in a transaction, about
-LAST_SECONDS = 5.0  # to write what waits when the worker ends
 
 
 class Recorder:
@@ -29,7 +29,7 @@ class Recorder:
         self._waiting: list[Exposure] = []
         self._images = 0
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._thread = Background("recorder", self._run)
         self._ending = False
 
     def record(self, exposure: Exposure) -> None:
@@ -40,17 +40,14 @@ class Recorder:
                 return
             self._images += exposure.images
             self._waiting.append(exposure)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-                self._thread.start()
+        self._thread.start()
 
     def close(self) -> None:
         """Write what waits, for LAST_SECONDS at most."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(LAST_SECONDS)
+        self._thread.join()
 
     def _run(self) -> None:
         until = float("inf")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from serving.gateway import prediction
 from serving.gateway.errors import GatewayError
+from serving.gateway.experiments.background import LAST_SECONDS, Background
 from serving.gateway.experiments.live import Running
 from serving.gateway.experiments.traffic import Outcome, Outcomes, asked, said
 from serving.gateway.manifest import Manifest
@@ -21,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 BATCH = 256  # images in one call, unless one request has more
 MOST_WAITING = 4096  # images
-LAST_SECONDS = 5.0  # to ask about what waits when the worker ends
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Shadow:
         self._jobs: deque[Job] = deque()
         self._images = 0
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._thread = Background("shadow", self._run)
         self._until = float("inf")
 
     def submit(self, job: Job) -> None:
@@ -57,11 +57,10 @@ class Shadow:
             if taken:
                 self._jobs.append(job)
                 self._images += job.images.count
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
-                    self._thread.start()
                 self._changed.notify()
-        if not taken:
+        if taken:
+            self._thread.start()
+        else:
             self._dropped(job.images.count)
             self._record(replace(job.exposure, asked=()))
 
@@ -70,8 +69,7 @@ class Shadow:
         with self._changed:
             self._until = time.monotonic() + LAST_SECONDS
             self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(LAST_SECONDS)
+        self._thread.join()
 
     def _run(self) -> None:
         while batch := self._next():

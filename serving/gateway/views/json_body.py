@@ -7,27 +7,25 @@ from flask import request
 from flask_openapi.utils import parse_body
 from pydantic import BaseModel, ValidationError
 
-from serving.gateway.errors import BadRequest, Fault, TooLarge, Unprocessable, UnsupportedMediaType, pointer
+from serving.gateway.errors import BadRequest, Fault, Unprocessable, UnsupportedMediaType, pointer
+from serving.gateway.views.bodies import JSON, Body
 from serving.gateway.views.context import gateway
 
-JSON = "application/json"
 MOST_FAULTS = 20  # that an answer lists
 M = TypeVar("M", bound=BaseModel)
 
 
 def read_json(model: type[M], *, optional: bool = False) -> M:
     """Return the body as `model`, or an `optional` one that is missing as its defaults; raise a GatewayError."""
-    most = gateway().settings.max_body_bytes
-    body = request.get_data(cache=False)
-    if len(body) > most:
-        raise TooLarge(f"The body is larger than {most:,} bytes (GATEWAY_MAX_BODY_BYTES).")
-    if optional and not body:
+    body = Body(request.environ, gateway().settings)
+    text = body.whole()
+    if optional and not text:
         return model()
-    if request.mimetype != JSON:
-        given = f"Content-Type {request.mimetype!r}" if request.mimetype else "A missing Content-Type"
+    if body.mimetype != JSON:
+        given = f"Content-Type {body.mimetype!r}" if body.mimetype else "A missing Content-Type"
         raise UnsupportedMediaType(f"{given} is not read; send {JSON}.")
     try:
-        return model.model_validate_json(body, strict=True)
+        return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise _explained(error) from error
 
