@@ -40,5 +40,5 @@ def as_json(seen: Measured, goals: Sequence[Goal], variant: str) -> dict[str, An
         },
         "images_a_raw_request": LARGE,
         "forward_images_a_second": seen.forward,
-        "memory": [{"requests_a_worker": requests, "megabytes": megabytes} for requests, megabytes in seen.memory],
+        "memory": [weighed._asdict() for weighed in seen.memory],
     }

@@ -35,6 +35,14 @@ RAW = Load("raw", 4)
 LOADS = {str(load): load for load in (*JSON_LOADS, *PNG_LOADS, RAW)}
 
 
+class Weighed(NamedTuple):
+    """The memory of the gateway's largest worker, after one load."""
+
+    requests: int  # a worker, so far
+    megabytes: float
+    load: str
+
+
 @dataclass
 class Measured:
     """All that was seen: results by load and server, one a round; images a second without a server; memory."""
@@ -42,7 +50,7 @@ class Measured:
     results: dict[str, dict[str, list[wrk.Result]]] = field(default_factory=dict)
     forward: list[float] = field(default_factory=list)
     sent: int = 0  # requests that the gateway has answered
-    memory: list[tuple[int, float]] = field(default_factory=list)  # requests a worker so far, MB of the largest
+    memory: list[Weighed] = field(default_factory=list)
 
 
 def applies(load: Load, server: str) -> bool:
@@ -93,7 +101,7 @@ def measure(
                         result = under(servers[name], bodies[load.kind], load, seconds)
                         seen.results.setdefault(str(load), {}).setdefault(name, []).append(result)
                         if name == GATEWAY:
-                            weigh(servers[name], seen, result)
+                            weigh(servers[name], seen, load, result)
                         report_progress(number, load, name, result)
                 if load == RAW and forward:
                     seen.forward.append(ask(forward, seconds))
@@ -110,17 +118,19 @@ def under(server: Running, bodies: Bodies, load: Load, seconds: int) -> wrk.Resu
         server.pause()
 
 
-def weigh(gateway: Running, seen: Measured, result: wrk.Result) -> None:
+def weigh(gateway: Running, seen: Measured, load: Load, result: wrk.Result) -> None:
     """Note the memory of the gateway's largest worker, and how many requests each has had on average."""
     workers = gateway.workers()
     seen.sent += result.requests
-    seen.memory.append((seen.sent // len(workers), max(worker.memory_info().rss for worker in workers) / 1e6))
+    largest = max(worker.memory_info().rss for worker in workers)
+    seen.memory.append(Weighed(seen.sent // len(workers), largest / 1e6, str(load)))
 
 
 def fill_up(gateway: Running, bodies: Bodies, seen: Measured, requests_a_worker: int) -> None:
     """Go on with JSON over 64 connections until every worker has had so many requests."""
-    while not seen.memory or seen.memory[-1][0] < requests_a_worker:
-        weigh(gateway, seen, under(gateway, bodies, Load("json", 64), seconds=5))
+    load = Load("json", 64)
+    while not seen.memory or seen.memory[-1].requests < requests_a_worker:
+        weigh(gateway, seen, load, under(gateway, bodies, load, seconds=5))
 
 
 @contextmanager

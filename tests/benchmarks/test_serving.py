@@ -17,7 +17,7 @@ from benchmarks.serving.bodies import write_bodies
 from benchmarks.serving.goals import goals
 from benchmarks.serving.open_loop import BROKEN, Load
 from benchmarks.serving.report import as_json, table
-from benchmarks.serving.rounds import Measured
+from benchmarks.serving.rounds import Measured, Weighed
 from benchmarks.serving.servers import write_models
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (1000, 28, 28), np.uint8)
@@ -119,7 +119,10 @@ MEASURED = Measured(
         "raw:4": {"gateway": results(200, 5, 9)},
     },
     forward=[300_000, 330_000, 270_000],
-    memory=[(40_000, 90), (60_000, 95), (100_000, 99)],
+    memory=[
+        Weighed(40_000, 90, "json:64"), Weighed(55_000, 98, "raw:4"), Weighed(60_000, 95, "json:64"),
+        Weighed(100_000, 99, "json:64"),
+    ],
 )  # fmt: skip
 
 
