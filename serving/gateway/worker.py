@@ -133,13 +133,13 @@ class Worker(GeventWorker):
             read_body(req, environ, sock, self._most_bytes, self._client_seconds)
             close = req.should_close() or not self.alive
             _send(sock, self._lanes.answer(environ, close))
+            gevent.sleep(0)  # whoever sends one request after the other, refused or not, lets others have their turn
         except OF_BODIES as error:
             self.handle_error(req, sock, addr, error)
             raise StopIteration from error
         except (TimeoutError, GreenletExit) as error:  # the client does not take its answer, or the worker has to end
             raise StopIteration from error
         sock.settimeout(None)
-        gevent.sleep(0)  # whoever sends one request after the other, refused or not, lets others have their turn
         if close or not self.alive:
             raise StopIteration
         self._idle[sock] = time.monotonic()
