@@ -68,9 +68,9 @@ def _sample(images: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     The four neighbours of every place are packed into one integer, so that one look-up finds them all.
     """
     n, last = tf.shape(images)[0], SIDE + 1
-    padded = tf.pad(images, [[0, 0], [1, 1], [1, 1]])
-    corners = [padded[:, :-1, :-1], padded[:, :-1, 1:], padded[:, 1:, :-1], padded[:, 1:, 1:]]
-    packed = tf.reshape(tf.bitcast(tf.stack(corners, axis=-1), tf.uint32), [-1])
+    padded = tf.cast(tf.pad(images, [[0, 0], [1, 1], [1, 1]]), tf.uint32)
+    pairs = padded[:, :, :-1] + 2**8 * padded[:, :, 1:]
+    packed = tf.reshape(pairs[:, :-1] + 2**16 * pairs[:, 1:], [-1])
     x, y = (tf.clip_by_value(place + last / 2, 0.0, last - 1e-5) for place in (x, y))
     left, top = tf.floor(x), tf.floor(y)
     index = tf.cast(top * last + left, tf.int32) + (tf.range(n) * last**2)[:, tf.newaxis]
