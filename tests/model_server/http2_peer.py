@@ -11,6 +11,7 @@ from serving import http2
 from serving.http2 import Frame, frame, split
 
 SECONDS = 20.0
+MOST = 100_000  # bytes of a frame
 REQUEST = {":method": "POST", ":path": "/x/Echo", ":scheme": "http", "content-type": "application/grpc"}
 ENDS = http2.END_HEADERS | http2.END_STREAM
 
@@ -37,7 +38,7 @@ class Peer:
         while not self._frames:
             if not (received := self._socket.recv(2**16)):
                 return None
-            self._frames, self._received = split(self._received + received, http2.LARGEST_FRAME)
+            self._frames, self._received = split(self._received + received, MOST)
         return self._frames.pop(0)
 
     def read_until(self, kind: int, flags: int | None = None) -> Frame:
