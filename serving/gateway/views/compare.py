@@ -68,10 +68,12 @@ def _ask(services: Gateway, manifest: Manifest, variant: Variant, images: Images
         {
             "variant": variant.name,
             "version": answer.version,
-            "label": manifest.classes[label],
-            "confidence": probabilities[at, label],
-            "probabilities": probabilities[at],
+            "label": label,
+            "confidence": confidence,
+            "probabilities": row,
             "milliseconds": milliseconds,
         }
-        for at, label in enumerate(probabilities.argmax(axis=1).tolist())
+        for label, confidence, row in zip(
+            prediction.labels(answer, manifest), probabilities.max(axis=1), probabilities, strict=True
+        )
     ]
