@@ -67,7 +67,6 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
         validation_error_model=problems.Problem, validation_error_callback=problems.invalid_parameters,
     )  # fmt: skip
     app.openapi_version = "3.1.0"  # what generators and testers of clients read
-    app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes + 1)
     request_log.register(app)
     app.extensions["gateway"] = services = _services(settings, store, _tracing(app, settings))
     if admit := callers.admission(settings, services.metrics):
