@@ -45,11 +45,10 @@ def running() -> Iterator[Gateway]:
     server = FakeModelServer()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "manifest.json").write_text(json.dumps(MANIFEST))
-        gateway = Gateway(Path(folder), server.address, quiet=True)
         try:
-            yield gateway
+            with Gateway(Path(folder), server.address, quiet=True) as gateway:
+                yield gateway
         finally:
-            gateway.stop()
             server.stop()
 
 

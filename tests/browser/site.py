@@ -61,8 +61,5 @@ class Site:
         folder = self.folder / f"gateway-{next(self._numbers)}"
         folder.mkdir()
         (folder / "manifest.json").write_text(json.dumps(manifest or self.manifest))
-        gateway = Gateway(folder, f"unix:{self._socket}", quiet=True, workers=1, **settings)
-        try:
+        with Gateway(folder, f"unix:{self._socket}", quiet=True, workers=1, **settings) as gateway:
             yield gateway
-        finally:
-            gateway.stop()

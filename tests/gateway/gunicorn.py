@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 import psutil
 import requests
@@ -16,7 +17,7 @@ COMMAND = [sys.executable, "-m", "gunicorn", "-c", "serving/gateway/gunicorn.con
 
 
 class Gateway:
-    """A running gunicorn."""
+    """A running gunicorn, which a `with` stops at its end."""
 
     def __init__(self, models: Path, model_server: str, *, quiet: bool = False, **others: object) -> None:
         """Start over `models`, with settings such as `workers=4`, `quiet` without a log; wait until it answers."""
@@ -44,6 +45,12 @@ class Gateway:
 
     def workers(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
 
     def stop(self) -> int:
         self.process.terminate()

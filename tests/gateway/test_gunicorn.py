@@ -56,9 +56,11 @@ def test_who_sends_one_request_after_the_other_does_not_keep_others_waiting(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
     many, request, last = 4_000, b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n"
-    running = Gateway(manifest_folder, fake_server.address, workers=1, quiet=True)
     taken = threading.Event()
-    with socket.create_connection(("127.0.0.1", running.port)) as connection:
+    with (
+        Gateway(manifest_folder, fake_server.address, workers=1, quiet=True) as running,
+        socket.create_connection(("127.0.0.1", running.port)) as connection,
+    ):
         connection.settimeout(60)
 
         def take() -> None:
@@ -78,7 +80,6 @@ def test_who_sends_one_request_after_the_other_does_not_keep_others_waiting(
         assert not taken.is_set()
         sending.join()
         taking.join()
-    running.stop()
 
 
 @pytest.mark.parametrize("size", [9 * 2**20, 40 * 2**20])
@@ -162,12 +163,14 @@ def test_others_are_answered_while_large_images_are_decoded(
     manifest_folder: Path, fake_server: FakeModelServer, path: str
 ) -> None:
     large = encode(Image.new("RGB", (4990, 4990), "white"), "WEBP", lossless=True)
-    gateway = Gateway(manifest_folder, fake_server.address, workers=1)
-    with ThreadPoolExecutor() as pool, requests.Session() as session:
+    with (
+        Gateway(manifest_folder, fake_server.address, workers=1) as gateway,
+        ThreadPoolExecutor() as pool,
+        requests.Session() as session,
+    ):
         posts = [pool.submit(requests.post, gateway.url + path, data=large, headers=WEBP) for _ in range(3)]
         meanwhile = 0
         while not all(post.done() for post in posts):
             meanwhile += session.post(gateway.url + "/predict", data=bytes(784), headers=RAW).ok
     assert [post.result().status_code for post in posts] == [422] * 3  # it is blank
-    gateway.stop()
     assert meanwhile > 10

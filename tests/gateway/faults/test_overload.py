@@ -27,8 +27,6 @@ def test_predictions_that_are_taken_are_answered_while_others_are_refused(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
     settings = {"workers": 1, "max_in_flight": MOST, "deadline_ms": 1000 * DEADLINE}
-    gateway = Gateway(manifest_folder, fake_server.address, quiet=True, **settings)
-    until = time.monotonic() + 2 * DEADLINE
     statuses: Counter[bytes] = Counter()
 
     def send(connection: socket.socket) -> None:
@@ -44,13 +42,14 @@ def test_predictions_that_are_taken_are_answered_while_others_are_refused(
         connection.shutdown(socket.SHUT_RDWR)
         statuses.update(re.findall(rb"HTTP/1\.1 (\d+)", received))
 
-    connections = [socket.create_connection(("127.0.0.1", gateway.port), timeout=60) for _ in range(CONNECTIONS)]
-    threads = [threading.Thread(target=do, args=(each,)) for each in connections for do in (send, take)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for each in connections:
-        each.close()
-    gateway.stop()
+    with Gateway(manifest_folder, fake_server.address, quiet=True, **settings) as gateway:
+        until = time.monotonic() + 2 * DEADLINE
+        connections = [socket.create_connection(("127.0.0.1", gateway.port), timeout=60) for _ in range(CONNECTIONS)]
+        threads = [threading.Thread(target=do, args=(each,)) for each in connections for do in (send, take)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for each in connections:
+            each.close()
     assert statuses.keys() == {b"200", b"429"}, statuses
