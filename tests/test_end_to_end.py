@@ -57,8 +57,10 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
 
     def ask() -> None:
         with requests.Session() as session:
-            while not stop.is_set():
-                answer = session.post(f"{serving.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=10)
+            while not stop.wait(0.01):
+                answer = session.post(
+                    f"{serving.url}/predict?variant=plain", json={"instances": IMAGES[:1].tolist()}, timeout=10
+                )
                 answers.append((answer.status_code, answer.json().get("version")))
 
     before = manifest(serving.models)["variants"][0]["version"]
@@ -66,7 +68,7 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
     for thread in threads:
         thread.start()
     try:
-        train_again(digits_dir, serving.models)
+        train_again(digits_dir, serving.models, "plain")
         deadline = time.monotonic() + 30
         while (not answers or answers[-1][1] != before + 1) and time.monotonic() < deadline:
             stop.wait(0.05)

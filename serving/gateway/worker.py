@@ -1,5 +1,6 @@
 """gunicorn's gevent worker without its monkey patch: greenlets for connections and predictions, threads for others."""
 
+import gc
 import os
 import socket
 import sys
@@ -73,6 +74,8 @@ class Worker(GeventWorker):
         self.services = services
         self._lanes = Lanes(self.wsgi, services.settings.threads)
         self.cfg = SettledConfig(self.cfg)
+        gc.collect()
+        gc.freeze()  # what is here stays: a collection that looked at it, too, would hold all requests up for 0.1 s
         self._client_seconds, self._most_bytes = services.settings.client_seconds, services.settings.max_body_bytes
 
     def run(self) -> None:

@@ -20,6 +20,11 @@ _FIELDS = {
     }.items()
     for name in names.split()
 }  # fmt: skip
+# Fields whose values lie in a message as they do in an array's memory → what begins such a field: its number and kind.
+_PACKED = {
+    field: bytes([tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[field].number << 3 | 2])
+    for field in ("float_val", "double_val", "scomplex_val", "dcomplex_val")
+}
 _TYPES = {enum: np.dtype(tf.as_dtype(enum).as_numpy_dtype) for enum in _FIELDS}
 
 
@@ -78,4 +83,17 @@ def encode(array: np.ndarray, dtype: int, proto: tensor_pb2.TensorProto) -> None
         flat = flat.view(np.uint16)
     elif flat.dtype.kind == "c":
         flat = flat.view(f"f{flat.dtype.itemsize // 2}")
-    getattr(proto, field).extend(flat.tolist())
+    if field in _PACKED:  # as one piece: number by number, ten thousand take a hundred times as long
+        values = flat.tobytes()
+        proto.MergeFromString(_PACKED[field] + _varint(len(values)) + values)
+    else:
+        getattr(proto, field).extend(flat.tolist())
+
+
+def _varint(number: int) -> bytes:
+    """Return a number as protocol buffers write it: seven bits a byte, the lowest first."""
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    return bytes(digits) + bytes([number])

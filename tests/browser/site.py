@@ -20,7 +20,7 @@ def train(models: Path) -> None:
     """
     subprocess.run(
         [sys.executable, "-m", "training", "train", f"--models={models}", f"--runs={models}-runs", "--epochs=1",
-         "--variants=dropout,l2,champion", "--draws=4"],
+         "--variants=dropout,l2,champion", "--draws=2"],
         cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 

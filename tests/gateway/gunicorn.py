@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +11,7 @@ import requests
 
 from tests.conftest import ROOT, free_port
 from tests.gateway.conftest import ADMIN_TOKEN
+from tests.waiting import eventually
 
 COMMAND = [sys.executable, "-m", "gunicorn", "-c", "serving/gateway/gunicorn.conf.py", "serving.gateway:create_app()"]
 
@@ -33,11 +33,10 @@ class Gateway:
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
         log = subprocess.DEVNULL if quiet else None
         self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=log)
-        deadline = time.monotonic() + 30
-        while not self._alive():
-            assert self.process.poll() is None and time.monotonic() < deadline
+        eventually(self._alive, "the gateway to answer", seconds=30)
 
     def _alive(self) -> bool:
+        assert self.process.poll() is None, f"gunicorn ended with exit code {self.process.returncode}"
         try:
             return requests.get(f"{self.url}/healthz", timeout=10).ok
         except requests.ConnectionError:

@@ -32,6 +32,13 @@ def test_every_type_comes_back_as_it_went(name: str) -> None:
         np.testing.assert_array_equal(decoded, array)
 
 
+@pytest.mark.parametrize("name", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 5000])  # the length of what is sent takes one byte, two and three
+def test_any_number_of_values_comes_back_as_it_went(name: str, count: int) -> None:
+    array = np.linspace(-1, 1, count).astype(name)
+    np.testing.assert_array_equal(tensors.decode(encoded(array, name)), array)
+
+
 def test_bytes_come_back_as_they_went() -> None:
     array = np.array([[b"\xff\x00", b""]], object)
     assert tensors.decode(encoded(array, "string")).tolist() == array.tolist()

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from training.__main__ import main
 from training.arguments import parser
 from training.data import load
 from training.study.command import SUITES
 
 pytestmark = pytest.mark.slow
 TABLES = ("results.csv", "curves.csv", "statistics.json")
+MEMBERS = 6
 
 
 def command(data: Path, folder: Path, *arguments: str) -> list[str]:
@@ -24,7 +27,7 @@ def command(data: Path, folder: Path, *arguments: str) -> list[str]:
 
 
 def tiny(data: Path, folder: Path, epochs: int = 5) -> list[str]:
-    """Return the command of a study of six members in `folder`, where nothing is to be timed any more."""
+    """Return the command of a study of MEMBERS in `folder`, where nothing is to be timed any more."""
     (folder / "regularisers").mkdir(parents=True, exist_ok=True)
     (folder / "regularisers" / "timings.json").write_text("null")
     return command(data, folder, "--arms=plain,dropout,uniform", "--seeds=2", f"--epochs={epochs}")
@@ -49,52 +52,57 @@ def start_until(arguments: list[str], folder: Path, members: int) -> subprocess.
     return process
 
 
-def test_a_study_killed_again_and_again_ends_with_the_same_bytes(digits_dir: Path, tmp_path: Path) -> None:
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    done = run(tiny(digits_dir, undisturbed))
+@pytest.fixture(scope="module")
+def undisturbed(digits_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a study that ran from its start to its end."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = run(tiny(digits_dir, folder))
     assert done.returncode == 0, done.stderr
-    members = 0
-    while members < 5:
-        members = random.randint(members + 1, 5)
-        process = start_until(tiny(digits_dir, killed), killed, members)
+    return folder
+
+
+def test_a_study_stopped_and_killed_ends_with_the_same_bytes(
+    digits_dir: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with start_until(tiny(digits_dir, tmp_path), tmp_path, finished(tmp_path) + 1) as process:
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=60)
+        assert process.returncode == 128 + number
+        assert "training: stopped; what is finished is kept, and the same command goes on." in errors
+        assert "Traceback" not in errors
+    some = finished(tmp_path)
+    assert some < MEMBERS
+    with start_until(tiny(digits_dir, tmp_path), tmp_path, random.randint(some + 1, MEMBERS)) as process:
         process.kill()
-        process.communicate(timeout=60)
-        members = max(members, finished(killed))
-    assert run(tiny(digits_dir, killed)).returncode == 0
+    assert run(tiny(digits_dir, tmp_path)).returncode == 0
     for name in TABLES:
         table = (undisturbed / "regularisers" / name).read_bytes()
-        assert (killed / "regularisers" / name).read_bytes() == table
-    assert len((killed / "regularisers" / "results.csv").read_text().splitlines()) == 1 + 6
-    assert "Dropout 0.5" in (killed / "report.html").read_text()
+        assert (tmp_path / "regularisers" / name).read_bytes() == table
+    assert len((tmp_path / "regularisers" / "results.csv").read_text().splitlines()) == 1 + MEMBERS
+    assert "Dropout 0.5" in (tmp_path / "report.html").read_text()
 
 
-def test_what_is_finished_is_not_trained_again_and_a_new_recipe_is(digits_dir: Path, tmp_path: Path) -> None:
-    members = tmp_path / "regularisers" / "members"
-    assert run(tiny(digits_dir, tmp_path, epochs=1)).returncode == 0
+def test_what_is_finished_is_not_trained_again_and_a_new_recipe_is(
+    digits_dir: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(undisturbed, tmp_path / "copy")
+    members = folder / "regularisers" / "members"
     before = {path: path.stat().st_mtime_ns for path in members.iterdir()}
-    assert run(tiny(digits_dir, tmp_path, epochs=1)).returncode == 0
+    assert run(tiny(digits_dir, folder)).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in members.iterdir()} == before
-    assert run(tiny(digits_dir, tmp_path, epochs=2)).returncode == 0
-    assert len(list(members.iterdir())) == 2 * len(before) == 12
-    about = json.loads((tmp_path / "regularisers" / "statistics.json").read_text())["about"]
-    assert about["recipe"]["epochs"] == 2
+    assert run(tiny(digits_dir, folder, epochs=1)).returncode == 0
+    assert len(list(members.iterdir())) == 2 * len(before) == 2 * MEMBERS
+    about = json.loads((folder / "regularisers" / "statistics.json").read_text())["about"]
+    assert about["recipe"]["epochs"] == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_study_stops_and_says_how_it_goes_on(digits_dir: Path, tmp_path: Path, number: signal.Signals) -> None:
-    with start_until(tiny(digits_dir, tmp_path, epochs=100), tmp_path, 1) as process:
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert "training: stopped; what is finished is kept, and the same command goes on." in errors
-    assert "Traceback" not in errors
-
-
-def test_an_unknown_arm_ends_the_command(digits_dir: Path, tmp_path: Path) -> None:
-    done = run(command(digits_dir, tmp_path, "--arms=plain,foo"))
-    assert done.returncode == 2
-    assert "training: no arm foo; there are plain, dropout, l2, dropout_l2, " in done.stderr
-    assert "Traceback" not in done.stderr
+def test_an_unknown_arm_ends_the_command(
+    digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", command(digits_dir, tmp_path, "--arms=plain,foo")[2:])
+    assert main() == 2
+    assert "training: no arm foo; there are plain, dropout, l2, dropout_l2, " in capsys.readouterr().err
 
 
 def test_each_suite_has_its_own_arms(digits_dir: Path) -> None:
