@@ -6,10 +6,9 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import cast
 
-from hpack import Decoder
-
 from serving import http2
-from serving.http2 import Frame, Malformed, decode, decoded, frame, settings, split
+from serving.http2 import Frame, Malformed, frame, settings, split
+from serving.model_server.http2_headers import HeaderBlocks
 from serving.model_server.http2_stream import Room, Stream
 
 MOST_STREAMS = 1000  # on one connection at a time
@@ -56,8 +55,7 @@ class Connection(asyncio.Protocol):
         self._room = Room()
         self._held = 0  # bytes of requests under way
         self._taken = 0  # bytes of the window that clients' bodies took
-        self._block: tuple[Frame, bytes] | None = None  # HEADERS whose block goes on, and the block so far
-        self._decoder: Decoder | None = Decoder(http2.MOST_HEADER_BYTES)  # None once there is no dynamic table
+        self._blocks = HeaderBlocks()
         self._stage = Stage.OPEN
         self._timers: list[asyncio.TimerHandle] = []
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -185,8 +183,7 @@ class Connection(asyncio.Protocol):
 
     def _take_any(self, came: Frame) -> None:
         kind, stream = came.kind, came.stream
-        if self._block and (kind != http2.CONTINUATION or stream != self._block[0].stream):
-            raise Malformed("a frame came between HEADERS and their CONTINUATION")
+        self._blocks.check(came)
         if kind in SIZES and len(came.payload) != SIZES[kind]:
             raise Malformed(f"a frame of kind {kind} has {len(came.payload)} bytes", http2.FRAME_SIZE_ERROR)
         if kind in (http2.SETTINGS, http2.PING, http2.GOAWAY):
@@ -209,8 +206,7 @@ class Connection(asyncio.Protocol):
         elif came.kind == http2.PING:
             self._transport.write(frame(http2.PING, http2.ACK, http2.CONNECTION, came.payload))
         elif came.kind == http2.SETTINGS and came.flags & http2.ACK:
-            if self._decoder:  # the client has been told to use no table
-                self._decoder.max_allowed_table_size = 0
+            self._blocks.use_no_table()
         elif came.kind == http2.SETTINGS:
             if len(came.payload) % 6:
                 raise Malformed(f"SETTINGS of {len(came.payload)} bytes", http2.FRAME_SIZE_ERROR)
@@ -221,13 +217,9 @@ class Connection(asyncio.Protocol):
 
     def _take_of_stream(self, came: Frame) -> None:
         stream = self._streams.get(came.stream)
-        if came.kind == http2.HEADERS:
-            self._headers(came, came.content())
-        elif came.kind == http2.CONTINUATION:
-            if not self._block:
-                raise Malformed("a CONTINUATION of nothing")
-            first, block = self._block
-            self._headers(first, block + came.payload, came.flags)
+        if came.kind in (http2.HEADERS, http2.CONTINUATION):
+            if block := self._blocks.take(came):
+                self._take_headers(*block)
         elif came.kind == http2.PUSH:
             raise Malformed("a client pushed")
         elif came.kind == http2.RESET:
@@ -248,15 +240,8 @@ class Connection(asyncio.Protocol):
                 else:
                     self._on_data(stream)
 
-    def _headers(self, first: Frame, block: bytes, flags: int | None = None) -> None:
-        """Take a header block, or the part of it that has come."""
-        if len(block) > http2.MOST_HEADER_BYTES:
-            raise Malformed(f"headers of more than {http2.MOST_HEADER_BYTES} bytes", http2.CALM)
-        if not (first.flags if flags is None else flags) & http2.END_HEADERS:
-            self._block = first, block
-            return
-        self._block = None
-        headers = self._decoded(block)
+    def _take_headers(self, first: Frame, headers: dict[str, str]) -> None:
+        """Take what begins a request, or the trailers that end it."""
         if stream := self._streams.get(first.stream):  # its trailers
             if stream.whole or not first.flags & http2.END_STREAM:
                 raise Malformed("headers came where trailers belong that end the request")
@@ -274,14 +259,6 @@ class Connection(asyncio.Protocol):
         stream.whole |= bool(first.flags & http2.END_STREAM)
         if stream.whole:
             self._on_data(stream)
-
-    def _decoded(self, block: bytes) -> dict[str, str]:
-        if self._decoder is None:
-            return decode(block)
-        headers = decoded(self._decoder, block)
-        if not self._decoder.header_table_size:
-            self._decoder = None
-        return headers
 
     def _send(self, stream: Stream, first: bytes) -> None:
         """Send these frames, and of the rest of an answer what there is room for; nothing where the client has gone."""
