@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Processes that run the tests; each may start models and servers of its own.
-JOBS ?= 2
+# Processes that run the tests; each may start models and servers of its own. One more than two cores, since tests of the
+# page and of what happens by itself spend half their time waiting.
+JOBS ?= 3
 
 # Settings for a service that runs here: those of .env, where there is one.
 WITH_SETTINGS := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
@@ -25,8 +26,9 @@ $(VENV)/.created:
 	  echo "Python could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
-# Modules are compiled when they are first imported: of TensorFlow's ten thousand, which would take a minute, few ever are.
-INSTALL = pip install --quiet --disable-pip-version-check --no-compile --require-hashes
+# The lock files name every package, so nothing has to be resolved. Modules are compiled when they are first imported: of
+# TensorFlow's ten thousand, which would take a minute, few ever are.
+INSTALL = pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes
 
 # There is no wheel of it for Linux.
 INSTALL_FAST = $(BIN)/$(INSTALL) -r requirements/fast.txt 2> /dev/null \

@@ -87,7 +87,7 @@ def test_only_what_is_missing(digits_dir: Path, published: Path) -> None:
 
 
 def test_losses_that_are_no_numbers_publish_nothing(digits_dir: Path, models: Path) -> None:
-    done = run(digits_dir, models, "--epochs=2", "--learning-rate=1e25")
+    done = run(digits_dir, models, "--variants=plain,l2", "--epochs=2", "--learning-rate=1e25")
     assert done.returncode == 3
     assert re.search(r"the loss is not a number any more after step \d+\. Nothing was published; try", done.stderr)
     assert [p.name for p in models.iterdir()] == [".lock"]
@@ -97,7 +97,7 @@ def test_losses_that_are_no_numbers_publish_nothing(digits_dir: Path, models: Pa
 def test_a_stopped_run_leaves_models_as_they_were(digits_dir: Path, published: Path, number: signal.Signals) -> None:
     before = {p: p.stat().st_mtime_ns for p in published.rglob("*") if p.name != ".lock" and p != published}
     with subprocess.Popen(
-        command(digits_dir, published, "--epochs=100000"),
+        command(digits_dir, published, "--variants=plain,l2", "--epochs=100000"),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
