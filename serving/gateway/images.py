@@ -89,9 +89,8 @@ def _with_levels(image: Image.Image) -> Image.Image:
     """Return the image in one of the modes L, RGB and RGBA, 8 bits a channel."""
     if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip them
         return Image.fromarray((np.asarray(image).clip(0, 0xFFFF) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        return image.convert("RGBA")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    wanted = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == wanted else image.convert(wanted)  # to its own mode would be a copy
 
 
 def _reduced(image: Image.Image) -> Image.Image:
