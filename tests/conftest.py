@@ -73,11 +73,11 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Pa
     return models
 
 
-def train_again(data: Path, models: Path, variants: str = "") -> None:
-    """Train the variants, all if none is named, for a few steps and publish them."""
+def train_again(data: Path, models: Path, *arguments: str) -> None:
+    """Train variants, all unless the command's `arguments` name some, for a few steps and publish them."""
     subprocess.run(
         [sys.executable, "-m", "training", "train", f"--data={data}", f"--models={models}", f"--runs={models}-runs",
-         "--epochs=10", "--draws=10", *([f"--variants={variants}"] if variants else [])],
+         "--epochs=10", "--draws=10", *arguments],
         cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 

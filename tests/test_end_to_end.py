@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import requests
 
 from tests.conftest import ROOT, Serving, free_port, start_serving, train_again
 from tests.digits import digits
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 IMAGES, LABELS = digits(500, seed=2)  # the image set's own test digits
@@ -58,20 +58,17 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
     def ask() -> None:
         with requests.Session() as session:
             while not stop.wait(0.01):
-                answer = session.post(
-                    f"{serving.url}/predict?variant=plain", json={"instances": IMAGES[:1].tolist()}, timeout=10
-                )
+                answer = session.post(f"{serving.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=10)
                 answers.append((answer.status_code, answer.json().get("version")))
 
-    before = manifest(serving.models)["variants"][0]["version"]
+    default = manifest(serving.models)["default"]
+    (before,) = (v["version"] for v in manifest(serving.models)["variants"] if v["name"] == default)
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:
-        train_again(digits_dir, serving.models, "plain")
-        deadline = time.monotonic() + 30
-        while (not answers or answers[-1][1] != before + 1) and time.monotonic() < deadline:
-            stop.wait(0.05)
+        train_again(digits_dir, serving.models, f"--variants={default}")
+        eventually(lambda: answers and answers[-1][1] == before + 1, "an answer of the new version", seconds=30)
     finally:
         stop.set()
         for thread in threads:
