@@ -57,7 +57,7 @@ class Frame(NamedTuple):
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     """Return one frame, to be sent."""
-    return struct.pack(">HBBBI", len(payload) >> 8, len(payload) & 255, kind, flags, stream) + payload
+    return _head(kind, flags, stream, len(payload)) + payload
 
 
 def settings(values: Iterable[tuple[int, int]]) -> bytes:
@@ -65,10 +65,21 @@ def settings(values: Iterable[tuple[int, int]]) -> bytes:
     return frame(SETTINGS, 0, CONNECTION, b"".join(struct.pack(">HI", *value) for value in values))
 
 
-def data_frames(stream: int, body: bytes, most: int, flags: int) -> list[bytes]:
-    """Return a body that is not empty in frames of `most` bytes, the last of which has the flags."""
-    starts = range(0, len(body), most)
-    return [frame(DATA, flags if at == starts[-1] else 0, stream, body[at : at + most]) for at in starts]
+def data_frames(stream: int, body: bytes | memoryview, most: int, flags: int) -> list[bytes | memoryview]:
+    """Return a body that is not empty in frames of `most` bytes, the last of which has the flags.
+
+    They are in pieces, head and payload in turn, so that nothing is copied before all are put together.
+    """
+    body = memoryview(body)
+    pieces: list[bytes | memoryview] = []
+    for at in range(0, len(body), most):
+        payload = body[at : at + most]
+        pieces += (_head(DATA, flags if at + most >= len(body) else 0, stream, len(payload)), payload)
+    return pieces
+
+
+def _head(kind: int, flags: int, stream: int, size: int) -> bytes:
+    return struct.pack(">HBBBI", size >> 8, size & 255, kind, flags, stream)
 
 
 def split(received: bytes, most: int = DEFAULT_FRAME) -> tuple[list[Frame], bytes]:

@@ -82,7 +82,7 @@ class GuardedModelServer(ModelServer):
         self._circuits: dict[str, Circuit] = {}
 
     def _call(
-        self, model: str, request: wire.PredictRequest, images: int, timeout: float, metadata: Metadata
+        self, model: str, request: bytes, images: int, timeout: float, metadata: Metadata
     ) -> wire.PredictResponse:
         """Do as the client does; raise Unavailable at once while the circuit of `model` is open."""
         circuit = self._circuit(model)

@@ -20,6 +20,7 @@ from serving.gateway.wsgi import Application, Environ, Headers
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_PREFIX = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}  # headers' names in WSGI
 NO_BODY = ("204", "304")
+READ_BYTES = 2**18  # of a body that does not come with its head
 
 
 def environ_of(request: Request, client: Any, server: Any) -> Environ:
@@ -64,6 +65,7 @@ def read_body(request: Request, environ: Environ, socket: Any, most: int, second
     if announced and length <= len(request.unreader.buf.getbuffer()):  # it came with the head
         environ["wsgi.input"] = BytesIO(reader.read(length))
         return
+    request.unreader.mxchunk = READ_BYTES
     with Timeout(seconds, TooSlow(f"the body did not come within {seconds} seconds.")):
         environ["wsgi.input"] = BytesIO(reader.read(most + 1))
 

@@ -20,7 +20,8 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 METRICS_DIR = os.environ["PROMETHEUS_MULTIPROC_DIR"]
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small, and the cores are the workers'
 ROOT = Path(__file__).parents[2]
-M_ARENA_MAX = -8  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
+KEPT_BYTES = 8 * 2**20  # of free memory: a request of a thousand images takes some 4 MB for a moment
 sys.path.insert(0, str(ROOT))
 
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
@@ -74,9 +75,16 @@ def on_starting(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Keep what the threads free together, instead of an arena each: a third of a worker's memory."""
+    """Keep what the threads free together, instead of an arena each: a third of a worker's memory.
+
+    And keep enough of it for the next request. Memory that goes back to the system comes again page by page, at 1 to
+    4 µs each: up to a fifth of the processor time that a worker takes for a thousand images.
+    """
     with contextlib.suppress(AttributeError):  # where the C library is not glibc
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, 2)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -168,9 +168,9 @@ class GrpcServer:
 
     def _take(self, stream: Stream) -> None:
         """Take what has come of a request, and have it answered when all has."""
-        length = int.from_bytes(stream.body[1:PREFIX]) if len(stream.body) >= PREFIX else 0
+        length = int.from_bytes(stream.first(PREFIX)[1:]) if stream.size >= PREFIX else 0
         most = self._limits.message_bytes
-        if max(length, len(stream.body) - PREFIX) > most:
+        if max(length, stream.size - PREFIX) > most:
             _fail(stream, ServingError(StatusCode.RESOURCE_EXHAUSTED, f"The message has more than {most:,} bytes."))
         elif stream.whole:
             try:
@@ -191,11 +191,10 @@ class GrpcServer:
 
 def _message(stream: Stream, most: int) -> bytes:
     """Return the one message of a request, and free what it came in; raise ServingError."""
-    body, stream.body = stream.body, bytearray()
-    compressed, length = struct.unpack_from(">?I", body) if len(body) >= PREFIX else (False, -1)
-    if length != len(body) - PREFIX:
-        raise ServingError(StatusCode.INTERNAL, f"The call's {len(body)} bytes are not one message.")
-    message = bytes(memoryview(body)[PREFIX:])
+    compressed, length = struct.unpack(">?I", stream.first(PREFIX)) if stream.size >= PREFIX else (False, -1)
+    if length != stream.size - PREFIX:
+        raise ServingError(StatusCode.INTERNAL, f"The call's {stream.size} bytes are not one message.")
+    message = stream.body(PREFIX)
     return _decompressed(message, stream.headers.get("grpc-encoding", "identity"), most) if compressed else message
 
 

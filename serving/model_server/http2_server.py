@@ -231,7 +231,7 @@ class Connection(asyncio.Protocol):
                 self._transport.write(frame(http2.WINDOW, 0, http2.CONNECTION, struct.pack(">I", self._taken)))
                 self._taken = 0
             if stream and not stream.whole:  # else it was refused or answered before its end
-                stream.body += came.content()
+                stream.take(came.content())
                 stream.whole = bool(came.flags & http2.END_STREAM)
                 stream.came += len(came.payload)
                 self._held += len(came.payload)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Collection
 from serving import http2
 from serving.http2 import Malformed, data_frames, frame
 
+SMALL_BYTES = 4096  # what is smaller is put together as it comes: each piece costs memory of its own
+
 
 class Stream:
     """A request, and what is sent of its answer; for the event loop's thread alone."""
 
-    __slots__ = ("_send", "body", "came", "closed", "endless", "headers", "number", "on_closed", "sent", "trailers",
-                 "unsent", "whole", "window")  # fmt: skip
+    __slots__ = ("_send", "came", "closed", "endless", "headers", "number", "on_closed", "_pieces", "sent", "size",
+                 "trailers", "unsent", "whole", "window")  # fmt: skip
 
     def __init__(
         self, send: "Callable[[Stream, bytes], None]", number: int, headers: dict[str, str], window: int
@@ -20,8 +22,9 @@ class Stream:
         self._send = send
         self.number = number
         self.headers = headers
-        self.body = bytearray()
-        self.came = 0  # bytes of the body, also those that whoever reads it has taken away
+        self.size = 0  # bytes of the body that have come
+        self._pieces: list[bytes] = []  # the body; all but the last of them have SMALL_BYTES at least
+        self.came = 0  # bytes of the body and of its padding
         self.whole = False  # whether the request has come to its end
         self.window = window  # bytes of the answer that the client has room for
         self.unsent = b""  # what of the answer has not been sent, from `sent` on
@@ -30,6 +33,23 @@ class Stream:
         self.endless = False
         self.closed = False
         self.on_closed: Callable[[], None] | None = None
+
+    def take(self, piece: bytes) -> None:
+        """Take a piece of the body."""
+        if self._pieces and len(self._pieces[-1]) < SMALL_BYTES:
+            self._pieces[-1] += piece
+        else:
+            self._pieces.append(piece)
+        self.size += len(piece)
+
+    def first(self, count: int) -> bytes:
+        """Return the first `count` bytes of the body, at most SMALL_BYTES, or as many as have come."""
+        return self._pieces[0][:count] if self._pieces else b""
+
+    def body(self, start: int) -> bytes:
+        """Return the body from byte `start` on, which is one of the first SMALL_BYTES, and keep nothing of it."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join([pieces[0][start:], *pieces[1:]])
 
     def begin(self, block: bytes) -> None:
         """Send the header block that an answer begins with, which has no end before the connection's."""
@@ -84,10 +104,10 @@ class Room:
 
     def frames(self, stream: Stream) -> tuple[bytes, bool]:
         """Return the frames for which there is room now of what a stream has to send, and whether they are the last."""
-        frames: list[bytes] = []
+        frames: list[bytes | memoryview] = []
         room = max(0, min(self._window, stream.window, len(stream.unsent) - stream.sent))
         if room:
-            body = stream.unsent[stream.sent : stream.sent + room]
+            body = memoryview(stream.unsent)[stream.sent : stream.sent + room]
             frames = data_frames(stream.number, body, self._frame_bytes, 0)
             stream.sent += room
             stream.window -= room

@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
+from serving.wire_format import field_head
+
 MAX_DIMENSIONS = 32
 # A short value list repeats its last value over the declared shape; this is as large as the result may become.
 MAX_REPEATED_BYTES = 64 << 20
@@ -20,9 +22,9 @@ _FIELDS = {
     }.items()
     for name in names.split()
 }  # fmt: skip
-# Fields whose values lie in a message as they do in an array's memory → what begins such a field: its number and kind.
+# Fields whose values lie in a message as they do in an array's memory → their numbers.
 _PACKED = {
-    field: bytes([tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[field].number << 3 | 2])
+    field: tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[field].number
     for field in ("float_val", "double_val", "scomplex_val", "dcomplex_val")
 }
 _TYPES = {enum: np.dtype(tf.as_dtype(enum).as_numpy_dtype) for enum in _FIELDS}
@@ -85,15 +87,6 @@ def encode(array: np.ndarray, dtype: int, proto: tensor_pb2.TensorProto) -> None
         flat = flat.view(f"f{flat.dtype.itemsize // 2}")
     if field in _PACKED:  # as one piece: number by number, ten thousand take a hundred times as long
         values = flat.tobytes()
-        proto.MergeFromString(_PACKED[field] + _varint(len(values)) + values)
+        proto.MergeFromString(field_head(_PACKED[field], len(values)) + values)
     else:
         getattr(proto, field).extend(flat.tolist())
-
-
-def _varint(number: int) -> bytes:
-    """Return a number as protocol buffers write it: seven bits a byte, the lowest first."""
-    digits = bytearray()
-    while number > 127:
-        digits.append(number & 127 | 128)
-        number >>= 7
-    return bytes(digits) + bytes([number])

@@ -23,6 +23,7 @@ OF_RESET = {7: "UNAVAILABLE", 8: "CANCELLED", 11: "RESOURCE_EXHAUSTED", 12: "PER
 MOST_BYTES = 64 * 2**20  # of an answer
 MOST_MILLISECONDS = 99_999_999  # that `grpc-timeout` can say
 CONNECT_SECONDS = 1.0  # that one attempt to connect may take
+SEND_BYTES = 2**20  # that a Unix socket takes at once, as far as the system allows: a thousand images go in one piece
 MOST_IDLE = 16  # connections that are kept
 
 NO_ANSWER = "there was no answer within the deadline"
@@ -141,6 +142,7 @@ def _connected(sockets: Any, address: tuple[str, int] | str, seconds: float) -> 
         return connected
     connected = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
     try:
+        connected.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BYTES)
         connected.settimeout(seconds)
         connected.connect(address)
     except BaseException:

@@ -89,7 +89,7 @@ class ModelServer:
         return State(wire.ModelVersionStatus.State.Name(newest.state), newest.version, newest.status.error_message)
 
     def _call(
-        self, model: str, request: wire.PredictRequest, images: int, timeout: float, metadata: Metadata
+        self, model: str, request: bytes, images: int, timeout: float, metadata: Metadata
     ) -> wire.PredictResponse:
         """Make one Predict call and return the response; raise a GatewayError where there is none."""
         started, status = time.perf_counter(), "OK"
@@ -102,9 +102,9 @@ class ModelServer:
             if self._report:
                 self._report(model, status, time.perf_counter() - started, images)
 
-    def _ask(self, method: str, request: Message, answer: type[M], timeout: float, metadata: Metadata = ()) -> M:
+    def _ask(self, method: str, request: bytes, answer: type[M], timeout: float, metadata: Metadata = ()) -> M:
         """Return the server's answer; raise CallFailed where there is none, or none that can be read."""
-        message = self._channel.call(method, request.SerializeToString(), timeout, metadata)
+        message = self._channel.call(method, request, timeout, metadata)
         try:
             return answer.FromString(message)
         except DecodeError as error:

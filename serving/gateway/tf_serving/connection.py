@@ -55,9 +55,8 @@ class Connection:
         self._window = self._first_window = http2.DEFAULT_WINDOW  # what the server has room for
         self._frame_bytes = http2.DEFAULT_FRAME  # that it takes
         self._received = b""
-        self._unsent = http2.PREFACE + settings(
-            ((http2.TABLE_SIZE, 0), (http2.ENABLE_PUSH, 0), (http2.FIRST_WINDOW, http2.LARGEST_WINDOW))
-        )
+        said = ((http2.TABLE_SIZE, 0), (http2.ENABLE_PUSH, 0), (http2.FIRST_WINDOW, http2.LARGEST_WINDOW))
+        self._unsent: list[bytes | memoryview] = [http2.PREFACE, settings(said)]
         self._give_window(http2.LARGEST_WINDOW - http2.DEFAULT_WINDOW)
 
     def request(self, head: bytes, body: bytes, most_bytes: int, until: float) -> Response:
@@ -70,7 +69,7 @@ class Connection:
         response = Response(self._first_window)
         if self._stream == 1:
             head = http2.NO_TABLE + head
-        self._unsent += frame(http2.HEADERS, http2.END_HEADERS, self._stream, head)
+        self._unsent.append(frame(http2.HEADERS, http2.END_HEADERS, self._stream, head))
         sent = 0
         while not response.ended:
             if sent < len(body):
@@ -95,25 +94,25 @@ class Connection:
         end = min(len(body), start + max(0, min(self._window, response.window)))
         flags = http2.END_STREAM if end == len(body) else 0
         if end > start:
-            self._unsent += b"".join(data_frames(self._stream, body[start:end], self._frame_bytes, flags))
+            self._unsent += data_frames(self._stream, memoryview(body)[start:end], self._frame_bytes, flags)
         self._window -= end - start
         response.window -= end - start
         return end - start
 
     def _give_window(self, size: int) -> None:
         """Tell the server, with the next request, that there is room for `size` more bytes."""
-        self._unsent += frame(http2.WINDOW, 0, http2.CONNECTION, struct.pack(">I", size))
+        self._unsent.append(frame(http2.WINDOW, 0, http2.CONNECTION, struct.pack(">I", size)))
 
     def _send(self, until: float) -> None:
         if self._unsent:
             self._socket.settimeout(seconds_until(until))
             try:
-                self._socket.sendall(self._unsent)
+                self._socket.sendall(b"".join(self._unsent))
             except TimeoutError:
                 raise
             except OSError as error:
                 raise Broken(f"sending failed: {error}") from error
-            self._unsent = b""
+            self._unsent.clear()
 
     def _take(self, response: Response, most_bytes: int, until: float) -> None:
         """Read what has come, if only a part of a frame."""
@@ -146,7 +145,7 @@ class Connection:
         if kind == http2.WINDOW:
             self._window += int.from_bytes(payload)
         elif kind == http2.PING and not flags & http2.ACK:
-            self._unsent += frame(http2.PING, http2.ACK, http2.CONNECTION, payload)
+            self._unsent.append(frame(http2.PING, http2.ACK, http2.CONNECTION, payload))
         elif kind == http2.SETTINGS and not flags & http2.ACK:
             for name, value in struct.iter_unpack(">HI", payload):
                 if name == http2.FIRST_WINDOW:
@@ -154,7 +153,7 @@ class Connection:
                     self._first_window = value
                 elif name == http2.FRAME_BYTES:
                     self._frame_bytes = max(http2.DEFAULT_FRAME, value)  # less is not allowed
-            self._unsent += frame(http2.SETTINGS, http2.ACK, http2.CONNECTION, b"")
+            self._unsent.append(frame(http2.SETTINGS, http2.ACK, http2.CONNECTION, b""))
         elif kind == http2.GOAWAY:
             self.usable = False
             if struct.unpack_from(">I", payload)[0] & http2.LAST_STREAM < self._stream:

@@ -22,13 +22,13 @@ LABELS = ["7", "sieben ∞", "7", "1"] * 80
 
 
 def ids(exposed: Exposed | None = EXPOSED, labels: list[str] = LABELS) -> list[str]:
-    return sign(SECRET, "0123abcd", labels, "l2", 12, exposed)
+    return sign(SECRET, "0123456789abcdef01234567", labels, "l2", 12, exposed)
 
 
 @BOTH
 def test_ids_say_what_was_signed(exposed: Exposed | None) -> None:
     assert [read(SECRET, text) for text in ids(exposed)] == [
-        PredictionRef(f"0123abcd.{at}", label, "l2", 12, exposed) for at, label in enumerate(LABELS)
+        PredictionRef(f"0123456789abcdef01234567.{at}", label, "l2", 12, exposed) for at, label in enumerate(LABELS)
     ]
 
 

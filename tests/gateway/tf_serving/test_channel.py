@@ -18,7 +18,7 @@ from serving.http2 import END_HEADERS, END_STREAM, HEADERS, encode, frame
 from tests.gateway.model_server import FakeModelServer
 
 SECONDS = 20.0
-MESSAGE = predict_request("plain", "serving_default", Images(bytes(784), 1, 28, 28)).SerializeToString()
+MESSAGE = predict_request("plain", "serving_default", Images(bytes(784), 1, 28, 28))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_much_goes_and_comes(channel: Channel, fake_server: FakeModelServer) -> 
 
     fake_server.answer = answer
     pixels = bytes(range(256)) * 10_000
-    message = predict_request("plain", "serving_default", Images(pixels, 1, 1, 1)).SerializeToString()
+    message = predict_request("plain", "serving_default", Images(pixels, 1, 1, 1))
     for _ in range(3):
         assert ask(channel, message).outputs["all"].tensor_content == pixels
 
