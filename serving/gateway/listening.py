@@ -1,6 +1,7 @@
 """Connections are taken by the worker that has the fewest, not by the one that happens to be awake."""
 
 import mmap
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,8 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 MOST_WORKERS = 512  # at a time; twice as many as may be set, since a reload has the old ones beside the new
-LEAVE_SECONDS = 0.01  # that a connection is left to the other workers
+LEAVE_SECONDS = 0.01  # that a connection is left to the other workers, at most
+LOOK_SECONDS = 0.001  # between looks whether they have as many now
 NOBODY = -1
 
 
@@ -61,7 +63,8 @@ class Listener(StreamServer):
         """Take a connection, or leave it for a moment to another worker, which has fewer."""
         if COUNTS.fewer_elsewhere(self._worker):
             self.stop_accepting()
-            self._pause = self.loop.timer(LEAVE_SECONDS)  # a new one: libev's cannot be started twice
+            self._until = time.monotonic() + LEAVE_SECONDS
+            self._pause = self.loop.timer(LOOK_SECONDS, LOOK_SECONDS)  # a new one: libev's cannot be started twice
             self._pause.start(self._go_on, update=True)  # the loop's own time may be old
             return None
         return super().do_read()
@@ -77,7 +80,9 @@ class Listener(StreamServer):
         super().do_close(*arguments)
 
     def _go_on(self) -> None:
-        """Take what nobody has taken, and go on."""
+        """Go on, with what nobody has taken, once the others have as many or have had their time."""
+        if self.started and COUNTS.fewer_elsewhere(self._worker) and time.monotonic() < self._until:
+            return
         self._pause.close()
         if not self.started:
             return

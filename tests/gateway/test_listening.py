@@ -98,6 +98,15 @@ def test_a_worker_takes_what_another_does_not(workers: Two) -> None:
     assert [workers.connect() for _ in range(8)] == [0] * 8
 
 
+def test_a_worker_goes_on_as_soon_as_the_others_have_as_many(workers: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "LEAVE_SECONDS", 10 * SECONDS)
+    looks = iter([True, True, False])
+    monkeypatch.setattr(listening.COUNTS, "fewer_elsewhere", lambda worker: next(looks))
+    workers.listeners[0].start()
+    assert workers.connect() == 0
+    assert next(looks, None) is None
+
+
 def test_an_ended_connection_is_counted_no_more(workers: Two) -> None:
     workers.listeners[0].start()
     workers.connect()
