@@ -6,7 +6,7 @@ After the moment one call is let through. What it finds out decides whether the 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from serving.gateway.errors import BadGateway, DeadlineExceeded, Unavailable
 from serving.gateway.metrics import Metrics
@@ -82,7 +82,7 @@ class GuardedModelServer(ModelServer):
         self._circuits: dict[str, Circuit] = {}
 
     def _call(
-        self, model: str, request: bytes, images: int, timeout: float, metadata: Metadata
+        self, model: str, request: Sequence[bytes], images: int, timeout: float, metadata: Metadata
     ) -> wire.PredictResponse:
         """Do as the client does; raise Unavailable at once while the circuit of `model` is open."""
         circuit = self._circuit(model)

@@ -3,6 +3,7 @@
 import struct
 import time
 from collections import deque
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
@@ -55,8 +56,8 @@ class Channel:
         # By whose sockets they are: greenlets have other ones than threads.
         self._idle: dict[ModuleType, deque[Connection]] = {}
 
-    def call(self, method: str, message: bytes, timeout: float, metadata: Metadata = ()) -> bytes:
-        """Return the server's answer to `message`; raise CallFailed if there is none within `timeout` seconds.
+    def call(self, method: str, message: Sequence[bytes], timeout: float, metadata: Metadata = ()) -> bytes:
+        """Return the server's answer to a message in pieces; raise CallFailed if none comes within `timeout` seconds.
 
         A call of a server that was not there is made once more: so `method` may change nothing.
         """
@@ -64,7 +65,7 @@ class Channel:
         idle = self._idle.setdefault(sockets, deque())
         until = time.monotonic() + timeout
         head = encode(((":path", method), *self._head))
-        body = b"\0" + struct.pack(">I", len(message)) + message
+        body = b"".join((b"\0", struct.pack(">I", sum(map(len, message))), *message))
         try:
             return self._attempt(sockets, idle, head, body, until, metadata)
         except CallFailed as error:

@@ -79,7 +79,7 @@ class ModelServer:
     def _state(self, model: str, timeout: float) -> State:
         """Return the state of the newest version that is available, else of the newest there is."""
         try:
-            response = self._ask(GET_MODEL_STATUS, status_request(model), wire.GetModelStatusResponse, timeout)
+            response = self._ask(GET_MODEL_STATUS, [status_request(model)], wire.GetModelStatusResponse, timeout)
         except CallFailed as error:
             return State(UNREACHABLE, None, self._translated(model, error).detail)
         versions = sorted(response.model_version_status, key=lambda v: (v.state == v.AVAILABLE, v.version))
@@ -89,7 +89,7 @@ class ModelServer:
         return State(wire.ModelVersionStatus.State.Name(newest.state), newest.version, newest.status.error_message)
 
     def _call(
-        self, model: str, request: bytes, images: int, timeout: float, metadata: Metadata
+        self, model: str, request: Sequence[bytes], images: int, timeout: float, metadata: Metadata
     ) -> wire.PredictResponse:
         """Make one Predict call and return the response; raise a GatewayError where there is none."""
         started, status = time.perf_counter(), "OK"
@@ -102,7 +102,9 @@ class ModelServer:
             if self._report:
                 self._report(model, status, time.perf_counter() - started, images)
 
-    def _ask(self, method: str, request: bytes, answer: type[M], timeout: float, metadata: Metadata = ()) -> M:
+    def _ask(
+        self, method: str, request: Sequence[bytes], answer: type[M], timeout: float, metadata: Metadata = ()
+    ) -> M:
         """Return the server's answer; raise CallFailed where there is none, or none that can be read."""
         message = self._channel.call(method, request, timeout, metadata)
         try:

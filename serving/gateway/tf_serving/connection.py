@@ -13,6 +13,7 @@ from serving import http2
 from serving.http2 import Frame, Malformed, data_frames, decode, frame, settings, split
 
 READ_BYTES = 2**16
+MOST_PIECES = 1024  # that one system call sends: Linux' IOV_MAX
 
 
 class Broken(Exception):
@@ -104,15 +105,15 @@ class Connection:
         self._unsent.append(frame(http2.WINDOW, 0, http2.CONNECTION, struct.pack(">I", size)))
 
     def _send(self, until: float) -> None:
-        if self._unsent:
+        while self._unsent:
             self._socket.settimeout(seconds_until(until))
             try:
-                self._socket.sendall(b"".join(self._unsent))
+                sent = self._socket.sendmsg(self._unsent[:MOST_PIECES])
             except TimeoutError:
                 raise
             except OSError as error:
                 raise Broken(f"sending failed: {error}") from error
-            self._unsent.clear()
+            self._unsent = _after(self._unsent, sent)
 
     def _take(self, response: Response, most_bytes: int, until: float) -> None:
         """Read what has come, if only a part of a frame."""
@@ -158,6 +159,15 @@ class Connection:
             self.usable = False
             if struct.unpack_from(">I", payload)[0] & http2.LAST_STREAM < self._stream:
                 raise Broken("the server is going away")
+
+
+def _after(pieces: list[bytes | memoryview], sent: int) -> list[bytes | memoryview]:
+    """Return what is left of the pieces after so many bytes of them."""
+    for at, piece in enumerate(pieces):
+        if sent < len(piece):
+            return [memoryview(piece)[sent:], *pieces[at + 1 :]]
+        sent -= len(piece)
+    return []
 
 
 def _take_of_stream(came: Frame, response: Response) -> None:

@@ -26,10 +26,13 @@ class Images:
     width: int
 
 
-def predict_request(model: str, signature: str, images: Images, samples: int | None = None) -> bytes:
-    """Return the request for `signature` of `model`; `samples` is the number of passes of one that takes it."""
+def predict_request(model: str, signature: str, images: Images, samples: int | None = None) -> tuple[bytes, bytes]:
+    """Return the request for `signature` of `model` in two pieces, the second of which are the pixels as they are.
+
+    `samples` is the number of passes of a signature that takes it.
+    """
     shape = (images.count, images.height, images.width)
-    return _before_pixels(model, signature, shape, samples, len(images.pixels)) + images.pixels
+    return _before_pixels(model, signature, shape, samples, len(images.pixels)), images.pixels
 
 
 @lru_cache(1024)

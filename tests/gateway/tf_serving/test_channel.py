@@ -1,6 +1,6 @@
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 import gevent
@@ -27,7 +27,7 @@ def channel(fake_server: FakeModelServer) -> Iterator[Channel]:
         yield made
 
 
-def ask(channel: Channel, message: bytes = MESSAGE, timeout: float = SECONDS) -> wire.PredictResponse:
+def ask(channel: Channel, message: Sequence[bytes] = MESSAGE, timeout: float = SECONDS) -> wire.PredictResponse:
     return wire.PredictResponse.FromString(channel.call(PREDICT, message, timeout))
 
 

@@ -31,7 +31,7 @@ def test_a_predict_request_is_what_tf_serving_reads() -> None:
     from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
     images = Images(PIXELS.tobytes(), 2, 28, 28)
-    sent = predict_request("dropout", "mc_dropout", images, samples=50)
+    sent = b"".join(predict_request("dropout", "mc_dropout", images, samples=50))
     read = PredictRequest.FromString(sent)
     assert (read.model_spec.name, read.model_spec.signature_name) == ("dropout", "mc_dropout")
     assert not read.model_spec.HasField("version")
