@@ -1,10 +1,12 @@
 """The client's HTTP/2 against frames that are written here; test_channel.py has a real server."""
 
+import random
 import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 import pytest
 from hpack import Encoder
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving import http2
+from serving.gateway.tf_serving import connection
 from serving.gateway.tf_serving.connection import Broken, Connection, Reset, Response, TooLarge
 from serving.http2 import frame
 
@@ -20,14 +23,21 @@ HEAD = http2.encode(((":method", "POST"), (":path", "/x")))
 OK, DONE = {":status": "200", "content-type": "application/grpc"}, {"grpc-status": "0"}
 
 
+class Reluctant(socket.socket):
+    """A socket that takes a thousand bytes at a time."""
+
+    def sendmsg(self, buffers: Iterable[bytes], *_: object) -> int:  # type: ignore[override]
+        return self.send(b"".join(buffers)[:1000])
+
+
 class Peer:
     """The server's end of a connection, and the client's."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[socket.socket] = socket.socket) -> None:
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(SECONDS)
         self._preface = b""
-        self.connection = Connection(theirs)
+        self.connection = Connection(kind(fileno=theirs.detach()))
 
     def send(self, *frames: bytes) -> None:
         self._socket.sendall(b"".join(frames))
@@ -100,6 +110,16 @@ def test_a_request_and_its_answer(peer: Peer) -> None:
     assert peer.read_until(http2.HEADERS) == (http2.END_HEADERS, 1, http2.NO_TABLE + HEAD)
     assert peer.read_until(http2.DATA) == (http2.END_STREAM, 1, b"abc")
     assert peer.connection.usable
+
+
+def test_a_request_goes_however_little_is_taken_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MOST_PIECES", 2)
+    body = random.Random(1).randbytes(20_000)
+    with closing(Peer(Reluctant)) as peer:
+        peer.ask(headers(OK), trailers(), body=body)
+        assert peer.read_until(http2.HEADERS) == (http2.END_HEADERS, 1, http2.NO_TABLE + HEAD)
+        assert peer.read_until(http2.DATA) == (0, 1, body[: http2.DEFAULT_FRAME])
+        assert peer.read_until(http2.DATA) == (http2.END_STREAM, 1, body[http2.DEFAULT_FRAME :])
 
 
 def test_the_next_request_is_another_stream_and_says_what_was_taken(peer: Peer) -> None:
