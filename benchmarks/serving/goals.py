@@ -45,8 +45,10 @@ def goals(seen: Measured) -> Iterator[Goal]:
     by_server = seen.results.get("json:64", {})
     if peers := _peers(by_server):
         best = min(peers, key=lambda name: median(by_server[name], "p99_ms"))
-        figure = _ratio(by_server[GATEWAY], by_server[best], "p99_ms")
-        yield Goal("json:64, p99", figure, 0.5, at_most=True, beside=best)
+        for peer in dict.fromkeys((best, DOCUMENTED)):
+            if peer in by_server:
+                figure = _ratio(by_server[GATEWAY], by_server[peer], "p99_ms")
+                yield Goal("json:64, p99", figure, 0.5, at_most=True, beside=peer)
     if alone := seen.results.get("json:1", {}):
         others = ", ".join(f"{name} {median(alone[name], 'p50_ms'):.2f}" for name in _peers(alone))
         yield Goal("json:1, p50", median(alone[GATEWAY], "p50_ms"), 1.5, at_most=True, unit=" ms", beside=others)
