@@ -65,12 +65,11 @@ def settings(values: Iterable[tuple[int, int]]) -> bytes:
     return frame(SETTINGS, 0, CONNECTION, b"".join(struct.pack(">HI", *value) for value in values))
 
 
-def data_frames(stream: int, body: bytes | memoryview, most: int, flags: int) -> list[bytes | memoryview]:
+def data_frames(stream: int, body: memoryview, most: int, flags: int) -> list[bytes | memoryview]:
     """Return a body that is not empty in frames of `most` bytes, the last of which has the flags.
 
-    They are in pieces, head and payload in turn, so that nothing is copied before all are put together.
+    They are in pieces, head and payload in turn, so that nothing is copied here.
     """
-    body = memoryview(body)
     pieces: list[bytes | memoryview] = []
     for at in range(0, len(body), most):
         payload = body[at : at + most]

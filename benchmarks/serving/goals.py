@@ -11,6 +11,7 @@ from benchmarks.serving.wrk import Result
 
 TUTORIAL = "fastapi_tutorial"
 DOCUMENTED = "fastapi_async"  # calls the model as TensorFlow documents it
+FIGURES = {"rate": ("requests/s", False), "p99_ms": ("p99", True)}  # of a result → its name, whether less is better
 MEMORY_REQUESTS = 100_000  # a worker
 MEMORY_MB, GROWTH_MB = 100, 2
 
@@ -39,20 +40,18 @@ def goals(seen: Measured) -> Iterator[Goal]:
     """
     for load, goal in (("json:64", 1.5), ("json:16", 1.2), ("png:64", 1.3)):
         for peer in dict.fromkeys((_fastest(seen, load), DOCUMENTED)):  # often one and the same
-            yield from _rate(seen, load, goal, peer)
-    yield from _rate(seen, "json:64", 3, TUTORIAL)
-    yield from _rate(seen, "json:16", 2.5, TUTORIAL)
+            yield from _ratio_to(seen, load, "rate", goal, peer)
+    yield from _ratio_to(seen, "json:64", "rate", 3, TUTORIAL)
+    yield from _ratio_to(seen, "json:16", "rate", 2.5, TUTORIAL)
     by_server = seen.results.get("json:64", {})
     if peers := _peers(by_server):
         best = min(peers, key=lambda name: median(by_server[name], "p99_ms"))
         for peer in dict.fromkeys((best, DOCUMENTED)):
-            if peer in by_server:
-                figure = _ratio(by_server[GATEWAY], by_server[peer], "p99_ms")
-                yield Goal("json:64, p99", figure, 0.5, at_most=True, beside=peer)
+            yield from _ratio_to(seen, "json:64", "p99_ms", 0.5, peer)
     if alone := seen.results.get("json:1", {}):
         others = ", ".join(f"{name} {median(alone[name], 'p50_ms'):.2f}" for name in _peers(alone))
         yield Goal("json:1, p50", median(alone[GATEWAY], "p50_ms"), 1.5, at_most=True, unit=" ms", beside=others)
-    yield from _rate(seen, "json:64", 0.55, CEILING)
+    yield from _ratio_to(seen, "json:64", "rate", 0.55, CEILING)
     if seen.forward:
         large = [result.rate * LARGE for result in seen.results[str(RAW)][GATEWAY]]
         figure = statistics.median(a / b for a, b in zip(large, seen.forward, strict=True))
@@ -70,11 +69,14 @@ def median(results: Sequence[Result], figure: str) -> float:
     return statistics.median(getattr(result, figure) for result in results)
 
 
-def _rate(seen: Measured, load: str, goal: float, beside: str | None) -> Iterator[Goal]:
-    """Yield the goal for requests a second, against the named server, if both were measured."""
+def _ratio_to(seen: Measured, load: str, figure: str, goal: float, beside: str | None) -> Iterator[Goal]:
+    """Yield the goal for one of FIGURES, against the named server, if both were measured."""
     by_server = seen.results.get(load, {})
     if GATEWAY in by_server and beside in by_server:
-        yield Goal(f"{load}, requests/s", _ratio(by_server[GATEWAY], by_server[beside], "rate"), goal, beside=beside)
+        name, at_most = FIGURES[figure]
+        yield Goal(
+            f"{load}, {name}", _ratio(by_server[GATEWAY], by_server[beside], figure), goal, at_most, beside=beside
+        )
 
 
 def _fastest(seen: Measured, load: str) -> str | None:

@@ -14,7 +14,7 @@ from serving.gateway import prediction, routing
 from serving.gateway.errors import GatewayError, Unprocessable
 from serving.gateway.experiments import traffic
 from serving.gateway.experiments.live import Snapshot
-from serving.gateway.experiments.prediction_id import Exposed, sign
+from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, sign
 from serving.gateway.experiments.shadow import Job
 from serving.gateway.fallback import Fallback, ask_or_default
 from serving.gateway.manifest import Manifest, Variant
@@ -29,7 +29,7 @@ from serving.gateway.views.parameters import Headers, PredictQuery, quickly
 from serving.gateway.views.problems import OF_PREDICTIONS, problems
 from serving.gateway.views.replies import Reply, as_json
 
-RANDOM_BYTES = 6
+TIME_BYTES = 6  # of a key
 
 blueprint = APIBlueprint("predict", __name__, abp_tags=[Tag(name="predictions")])
 blueprint.components_schemas.update(parse_body(Instances)[1])
@@ -82,7 +82,7 @@ def answer(
 
 def _key() -> str:
     """Return a new key for what is said of one request: in the order of time, so that new rows lie side by side."""
-    return (time.time_ns() // 1_000_000).to_bytes(6).hex() + os.urandom(RANDOM_BYTES).hex()
+    return ((time.time_ns() // 1_000_000).to_bytes(TIME_BYTES) + os.urandom(KEY_BYTES - TIME_BYTES)).hex()
 
 
 def _sampled(manifest: Manifest, snapshot: Snapshot, query: PredictQuery) -> Variant:
