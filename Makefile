@@ -59,7 +59,7 @@ serve: $(VENV)/.serve ## Train what is missing and serve it on http://127.0.0.1:
 	@$(WITH_SETTINGS) exec $(BIN)/python -m serving
 
 api-key: $(VENV)/.serve ## Make a key for clients, and the digest of it that GATEWAY_API_KEYS takes
-	@$(BIN)/python -m serving.gateway.new_api_key
+	@$(BIN)/python -m serving.gateway.commands.new_api_key
 
 data: $(VENV)/.serve ## Fetch MNIST into data/ and verify it
 	@$(BIN)/python -m training data

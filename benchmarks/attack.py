@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.gateway.attack import api, images
-from tests.gateway.attack.images import MOST_MEMORY
-from tests.gateway.conftest import MANIFEST
-from tests.gateway.gunicorn import Gateway
-from tests.gateway.model_server import FakeModelServer
+from testing.attack import api, images
+from testing.attack.images import MOST_MEMORY
+from testing.fake_model_server import FakeModelServer
+from testing.manifest import MANIFEST
+from testing.running_gateway import Gateway
 
 
 def main() -> int:

@@ -5,7 +5,8 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-from serving.gateway import framing, images
+from serving.gateway.imaging import decode as images
+from serving.gateway.imaging import framing
 
 SIDE, FINER = 28, 4  # pixels of an image's side; pixels that each becomes in a drawing
 SIZE = (1.0, 8.0)  # of what is photographed, times the original's

@@ -23,7 +23,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from benchmarks.worker import GUNICORN, answers, connects, running, wait_until
-from tests.conftest import free_port
+from testing.machine import free_port
 from training.data import ImageSet, load
 
 CONTROL, CHALLENGER = "dropout_l2", "l2"

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.gateway.conftest import MANIFEST
-from tests.gateway.databases import new_database, postgresql
-from tests.gateway.durability import killer, torture
-from tests.gateway.gunicorn import Gateway
-from tests.gateway.model_server import FakeModelServer
+from testing.databases import new_database, postgresql
+from testing.durability import killer, torture
+from testing.fake_model_server import FakeModelServer
+from testing.manifest import MANIFEST
+from testing.running_gateway import Gateway
 
 WORKERS = 4
 

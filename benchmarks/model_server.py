@@ -26,8 +26,8 @@ import numpy as np
 import psutil
 
 from benchmarks.http2_load import Load
-from tests.conftest import free_port
-from tests.waiting import until_answered
+from testing.machine import free_port
+from testing.waiting import until_answered
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 IN_FLIGHT = 64
@@ -120,7 +120,7 @@ def compare_large(folder: Path, rounds: int) -> dict[str, float]:
 
 def callable_of(folder: Path, images: int) -> Callable[[], Any]:
     """Return a forward pass as the server makes it: a session callable."""
-    from serving.model_server.servable import Servable, session_config
+    from serving.model_server.models.servable import Servable, session_config
 
     servable = Servable("default", 1, str(folder / "1"), ["serve"], session_config(0, 0))
     signature = servable.signatures["serving_default"]
@@ -174,7 +174,7 @@ def write_convolutions(folder: Path) -> None:
 
 def measure(rounds: int) -> None:
     """Measure all and print it."""
-    from tests.model_server.saved_models import write_pixels
+    from testing.saved_models import write_pixels
 
     results: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -199,7 +199,7 @@ def soak(reloads: int) -> None:
     """Publish so many versions one after the other under a steady call, and print what memory they leave behind."""
     from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-    from tests.model_server.saved_models import write_pixels
+    from testing.saved_models import write_pixels
 
     message = request(1)
     with tempfile.TemporaryDirectory() as name:

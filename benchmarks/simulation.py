@@ -21,9 +21,10 @@ from pathlib import Path
 from flask.testing import FlaskClient
 
 from serving.gateway import create_app
-from tests.gateway.conftest import ADMIN_TOKEN, MANIFEST
-from tests.gateway.model_server import FakeModelServer
-from tests.gateway.simulation import Rates, simulate
+from testing.api import ADMIN_TOKEN
+from testing.fake_model_server import FakeModelServer
+from testing.manifest import MANIFEST
+from testing.simulation import Rates, simulate
 
 ALPHA = 0.05
 FOR_A_SIDE = {"ship", "roll_back"}

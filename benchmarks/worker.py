@@ -24,11 +24,11 @@ import psutil
 import requests
 
 from benchmarks.accuracy import CONNECTIONS, label_of_file, png
-from tests.conftest import free_port
+from testing.machine import free_port
 from training.data import load
 
 STARTS = 5
-GUNICORN = ["gunicorn", "-c", "serving/gateway/gunicorn.conf.py", "serving.gateway:create_app()"]
+GUNICORN = ["gunicorn", "-c", "serving/gateway/server/gunicorn.conf.py", "serving.gateway:create_app()"]
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-GUNICORN_CONFIG = "serving/gateway/gunicorn.conf.py"
+GUNICORN_CONFIG = "serving/gateway/server/gunicorn.conf.py"
 POLL_SECONDS = 0.2
 DRAIN_SECONDS = 40  # longer than either service gives the calls it has under way
 

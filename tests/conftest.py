@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,10 +14,10 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from serving.gateway.store.engine import sqlite_module
-from tests.digits import write_set
-from tests.waiting import until_answered
+from testing.digits import write_set
+from testing.machine import ROOT, free_port
+from testing.waiting import until_answered
 
-ROOT = Path(__file__).parent.parent
 SHARING = (".", "browser", "model_server")  # folders whose tests share what is dear to make, so one process runs them
 
 # Before TensorFlow, which brings a SQLite too: where it is loaded first, pysqlite3 would find that one for its own.
@@ -39,13 +38,6 @@ class Together(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     """Have xdist use it."""
     return Together(config, log)
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @dataclass(frozen=True)

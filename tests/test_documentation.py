@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from serving.gateway.settings import Settings as GatewaySettings
-from serving.model_server.settings import ENVIRONMENT_PREFIX
-from serving.model_server.settings import Settings as ModelServerSettings
-from tests.conftest import ROOT
+from serving.model_server.configuration.settings import ENVIRONMENT_PREFIX
+from serving.model_server.configuration.settings import Settings as ModelServerSettings
+from testing.machine import ROOT
 from training.variants import VARIANTS
 
 GATEWAY = {f"GATEWAY_{row.name.upper()}": row.default for row in fields(GatewaySettings)}

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import requests
 
-from tests.conftest import ROOT, Serving, free_port, start_serving, train_again
-from tests.digits import digits
-from tests.waiting import eventually
+from testing.digits import digits
+from testing.machine import ROOT, free_port
+from testing.waiting import eventually
+from tests.conftest import Serving, start_serving, train_again
 
 pytestmark = pytest.mark.slow
 IMAGES, LABELS = digits(500, seed=2)  # the image set's own test digits

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
+from testing.digits import digits
 from tests.conftest import ModelServer
-from tests.digits import digits
 from training.export import served_probabilities
 
 pytestmark = pytest.mark.slow

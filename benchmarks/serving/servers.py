@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import requests
 
-from tests.conftest import free_port
+from testing.machine import free_port
 
 ROOT = Path(__file__).parents[2]
 PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"

@@ -8,23 +8,23 @@ from pathlib import Path
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 
-from serving.gateway.batching import Batcher
-from serving.gateway.breaker import GuardedModelServer
-from serving.gateway.cors import origins, shared
+from serving.gateway.access import administrators as admin
+from serving.gateway.access import admission as callers
+from serving.gateway.access.cors import origins, shared
+from serving.gateway.access.in_flight import InFlight
+from serving.gateway.access.proxies import behind_proxies, networks
+from serving.gateway.access.security_headers import secured
 from serving.gateway.experiments.service import Experiments
-from serving.gateway.forwarded import behind_proxies, networks
-from serving.gateway.in_flight import InFlight
-from serving.gateway.logs import log_config
+from serving.gateway.inference.batching import Batcher
+from serving.gateway.inference.breaker import GuardedModelServer
 from serving.gateway.manifest import ManifestFile
-from serving.gateway.metrics import Metrics
-from serving.gateway.security_headers import secured
 from serving.gateway.settings import Settings, SettingsError
 from serving.gateway.store.engine import UnusableDatabase
 from serving.gateway.store.store import Store
-from serving.gateway.tracing import NoTracing, Tracing
+from serving.gateway.telemetry.logs import log_config
+from serving.gateway.telemetry.metrics import Metrics
+from serving.gateway.telemetry.tracing import NoTracing, Tracing
 from serving.gateway.views import (
-    admin,
-    callers,
     compare,
     documentation,
     experiments,
@@ -32,16 +32,15 @@ from serving.gateway.views import (
     health,
     page,
     predict,
-    problems,
     promotions,
     reports,
-    request_log,
     study,
     variants,
 )
-from serving.gateway.views.context import Gateway
 from serving.gateway.views.shortcut import shortened
 from serving.gateway.waits import Waits
+from serving.gateway.web import problems, request_log
+from serving.gateway.web.context import Gateway
 
 VERSION = "0.1.0"
 INFO = Info(
@@ -102,8 +101,8 @@ def _tracing(app: OpenAPI, settings: Settings) -> Tracing:
     """Have requests followed, where that is wanted; a worker that does not has no OpenTelemetry in its memory."""
     if not settings.traces_endpoint:
         return NoTracing()
-    from serving.gateway.spans import Spans
-    from serving.gateway.views import traces
+    from serving.gateway.telemetry.spans import Spans
+    from serving.gateway.web import traces
 
     spans = Spans(settings.traces_endpoint)
     traces.register(app, spans)

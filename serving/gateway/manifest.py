@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from serving.gateway.errors import Unavailable
-from serving.gateway.framing import FRAMINGS
+from serving.gateway.imaging.framing import FRAMINGS
 
 logger = logging.getLogger(__name__)
 

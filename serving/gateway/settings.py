@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Self
 
-from serving.gateway.api_keys import digests
-from serving.gateway.cors import origins
-from serving.gateway.forwarded import networks
-from serving.gateway.tf_serving.channel import parse_address
-from serving.gateway.tracing import url
+from serving.gateway.access.api_keys import digests
+from serving.gateway.access.cors import origins
+from serving.gateway.access.proxies import networks
+from serving.gateway.inference.tf_serving.channel import parse_address
+from serving.gateway.telemetry.tracing import url
 
 PREFIX = "GATEWAY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-from serving.model_server.settings import ConfigError, parse_settings
+from serving.model_server.configuration.settings import ConfigError, parse_settings
 
 
 @contextlib.contextmanager

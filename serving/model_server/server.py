@@ -9,19 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.model_server import config, grpc_api
-from serving.model_server.addresses import grpc_addresses
-from serving.model_server.batching import Batcher
+from serving.model_server.batching.batcher import Batcher
+from serving.model_server.configuration import files as config
+from serving.model_server.configuration.settings import ConfigError, Settings
 from serving.model_server.errors import ServingError
-from serving.model_server.grpc_server import GrpcServer
-from serving.model_server.http_server import HttpServer
+from serving.model_server.inference.service import Service
+from serving.model_server.inference.warmup import warm_up
 from serving.model_server.metrics import Metrics
-from serving.model_server.rest_api import RestApi
-from serving.model_server.servable import BatchingServable, Servable, session_config
-from serving.model_server.service import Service
-from serving.model_server.settings import ConfigError, Settings
-from serving.model_server.store import Store
-from serving.model_server.warmup import warm_up
+from serving.model_server.models.registry import Store
+from serving.model_server.models.servable import BatchingServable, Servable, session_config
+from serving.model_server.rest.api import RestApi
+from serving.model_server.rest.http_server import HttpServer
+from serving.model_server.rpc import services as grpc_api
+from serving.model_server.rpc.addresses import grpc_addresses
+from serving.model_server.rpc.grpc_server import GrpcServer
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import champion
 from training import data
-from training.study import report
+from training.study.report import document as report
 from training.variants import ChampionRecipe
 
 RECIPE = ChampionRecipe(draws=1, passes=1, warm_up=5, average=0.5)

@@ -7,8 +7,8 @@ from scipy.ndimage import label
 from benchmarks.camera import FINER
 from benchmarks.redrawn import redrawn
 from benchmarks.reshaped import HANDS, LINE, Hand, reshaped, with_outline_moved
-from serving.gateway.pen import stroke_width
-from tests.digits import digits
+from serving.gateway.imaging.strokes import stroke_width
+from testing.digits import digits
 
 IMAGES, LABELS = digits(10, seed=6)
 

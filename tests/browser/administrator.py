@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.gateway.conftest import ADMIN_TOKEN
+from testing.api import ADMIN_TOKEN
 
 
 def administer(page: Page) -> Page:

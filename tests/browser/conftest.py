@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from testing.machine import ROOT
+from testing.running_gateway import Gateway
 from tests.browser.site import Site, train
-from tests.conftest import ROOT
-from tests.gateway.gunicorn import Gateway
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_MS = 15_000

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from tests.conftest import ROOT
+from testing.machine import ROOT
 from training.data import read_idx
 
 SPRITE = ROOT / "serving" / "gateway" / "static" / "page" / "examples.png"

@@ -4,11 +4,11 @@ from typing import Any
 
 import requests
 
+from testing.api import ADMIN
+from testing.machine import ROOT
+from testing.running_gateway import Gateway
+from testing.waiting import eventually
 from tests.browser.examples import images_of_mnist
-from tests.conftest import ROOT
-from tests.gateway.conftest import ADMIN
-from tests.gateway.gunicorn import Gateway
-from tests.waiting import eventually
 from training.data import read_idx
 
 LABELS = ROOT / "data" / "t10k-labels-idx1-ubyte"

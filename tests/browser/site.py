@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT, ModelServer, start_model_server
-from tests.gateway.gunicorn import Gateway
+from testing.machine import ROOT
+from testing.running_gateway import Gateway
+from tests.conftest import ModelServer, start_model_server
 
 
 def train(models: Path) -> None:

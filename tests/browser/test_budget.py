@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import Browser, Response
 
+from testing.running_gateway import Gateway
+from testing.waiting import eventually
 from tests.browser.experiment import Experiment
-from tests.gateway.gunicorn import Gateway
-from tests.waiting import eventually
 
 MOST_BYTES, MOST_REQUESTS = 150_000, 20
 LATEST_MS = 5000  # a machine that others use too; alone it is a small part of it

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from testing.machine import ROOT
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.hand import STROKES, card, draw, pen, said, touch
 from tests.browser.site import Site
-from tests.conftest import ROOT
 
 SEVEN = ROOT / "docs" / "seven.png"
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from testing.machine import ROOT
 from tests.browser.examples import SPRITE, images_of_mnist, sprite
-from tests.conftest import ROOT
 
 
 @pytest.mark.skipif(not (ROOT / "data" / "t10k-images-idx3-ubyte").is_file(), reason="needs MNIST: make data")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from testing.api import ADMIN_TOKEN
+from testing.running_gateway import Gateway
 from tests.browser.administrator import act, administer
 from tests.browser.conftest import Visit
 from tests.browser.experiment import Experiment
 from tests.browser.site import Site
-from tests.gateway.conftest import ADMIN_TOKEN
-from tests.gateway.gunicorn import Gateway
 
 PATIENCE_MS = 30_000  # the page looks every five seconds, the gateway at the evidence every second
 

@@ -6,9 +6,9 @@ from typing import Any
 import requests
 from playwright.sync_api import Page, expect
 
+from testing.api import ADMIN
 from tests.browser.conftest import Visit
 from tests.browser.site import Site
-from tests.gateway.conftest import ADMIN
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'`${alert(3)}"
 

@@ -2,10 +2,10 @@
 
 from playwright.sync_api import expect
 
+from testing.running_gateway import Gateway
 from tests.browser.administrator import act, administer
 from tests.browser.conftest import Visit
 from tests.browser.experiment import Experiment
-from tests.gateway.gunicorn import Gateway
 
 PATIENCE_MS = 30_000  # the page looks every five seconds, the gateway at the evidence every second
 

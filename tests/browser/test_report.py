@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
+from testing.running_gateway import Gateway
+from testing.waiting import eventually
 from tests.browser.administrator import act, administer
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.experiment import Experiment
 from tests.browser.looks import SIZES, THEMES, faults, keep, menu_rows, width
 from tests.browser.site import Site
-from tests.gateway.gunicorn import Gateway
-from tests.waiting import eventually
 
 PATIENCE_MS = 60_000
 PICTURES = {"": "experiments", "/decided": "experiment"}  # by where they are taken

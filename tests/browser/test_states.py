@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from serving.gateway.api_keys import digest
+from serving.gateway.access.api_keys import digest
 from tests.browser.conftest import Visit
 from tests.browser.hand import card, draw
 from tests.browser.site import Site

@@ -7,9 +7,9 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
+from testing.running_gateway import Gateway
 from tests.browser.conftest import Visit
 from tests.browser.site import Site
-from tests.gateway.gunicorn import Gateway
 
 PATIENCE_MS = 60_000  # for a model server that loads its models
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.conftest import ROOT, free_port
+from testing.machine import ROOT, free_port
 from training.data import ImageSet, load
 
 pytestmark = pytest.mark.docker

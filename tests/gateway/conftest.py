@@ -5,43 +5,20 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from serving.gateway import create_app
 from serving.gateway.experiments import judge, live
 from serving.gateway.store.store import Store
-from tests.gateway.databases import new_database, postgresql
-from tests.gateway.model_server import FakeModelServer
-
-
-def variant(name: str, *signatures: str) -> dict[str, Any]:
-    return {
-        "name": name, "title": name.title(), "version": 7, "parameters": 1, "regularisation": {"l2": 0.0},
-        "training": {"seed": 1}, "test": {"accuracy": 0.5}, "history": [],
-        "signatures": ["serving_default", *signatures],
-    }  # fmt: skip
-
-
-MANIFEST = {
-    "schema": 1, "created": "2026-11-23T10:00:00Z", "image": {"height": 28, "width": 28, "framing": "mnist"},
-    "classes": [str(digit) for digit in range(10)], "default": "plain",
-    "variants": [variant("plain"), variant("dropout", "mc_dropout")],
-}  # fmt: skip
-
-ADMIN_TOKEN = "a-token-for-tests"
-ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+from testing.api import ADMIN_TOKEN
+from testing.databases import new_database, postgresql
+from testing.fake_model_server import FakeModelServer
+from testing.manifest import MANIFEST
 
 MakeClient = Callable[..., FlaskClient]
-
-
-def json_of(answer: TestResponse) -> Any:
-    """Return the JSON of an answer's body."""
-    return json.loads(answer.data)
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.attack import api, images
-from tests.gateway.attack.images import MOST_MEMORY
-from tests.gateway.gunicorn import Gateway
-from tests.gateway.model_server import FakeModelServer
+from testing.attack import api, images
+from testing.attack.images import MOST_MEMORY
+from testing.fake_model_server import FakeModelServer
+from testing.running_gateway import Gateway
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import pytest
 
 from serving.gateway.errors import Unavailable
 from serving.gateway.manifest import ManifestFile
-from tests.gateway.conftest import MANIFEST, variant
+from testing.manifest import MANIFEST, variant
 
 
 def replace(path: Path, content: dict[str, Any] | str) -> None:

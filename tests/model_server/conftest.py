@@ -1,7 +1,7 @@
 """One folder of small models for all tests, and one server over them.
 
 The conformance tests run against a real TF Serving instead when TF_SERVING_ADDRESS (host:port of gRPC) names one, its
-REST port being TF_SERVING_REST (http://host:port). Write its models with `python -m tests.model_server.saved_models
+REST port being TF_SERVING_REST (http://host:port). Write its models with `python -m testing.saved_models
 FOLDER`, and start it with the flags below.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.conftest import ROOT
-from tests.model_server.running import Running, connected, running
+from testing.machine import ROOT
+from testing.running_model_server import Running, connected, running
 
 hypothesis.settings.register_profile("long", max_examples=2500)
 REAL_ADDRESS = os.environ.get("TF_SERVING_ADDRESS")
@@ -25,9 +25,7 @@ REAL_ADDRESS = os.environ.get("TF_SERVING_ADDRESS")
 def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `saved_models.py` writes, made in a process of its own."""
     folder = tmp_path_factory.mktemp("saved_models")
-    subprocess.run(
-        [sys.executable, "-m", "tests.model_server.saved_models", folder], cwd=ROOT, check=True, capture_output=True
-    )
+    subprocess.run([sys.executable, "-m", "testing.saved_models", folder], cwd=ROOT, check=True, capture_output=True)
     return folder
 
 

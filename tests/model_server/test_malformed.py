@@ -18,7 +18,7 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from benchmarks.http2_load import Load
-from tests.model_server.running import Running
+from testing.running_model_server import Running
 
 pytestmark = pytest.mark.slow
 

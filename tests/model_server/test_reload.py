@@ -11,8 +11,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_serving.apis import predict_pb2
 
-from tests.model_server.running import Running, model_flags, running
-from tests.waiting import eventually
+from testing.running_model_server import Running, model_flags, running
+from testing.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -18,9 +18,9 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
-from tests.model_server.running import START_SECONDS, Running, connected, launch, model_flags, running
-from tests.model_server.saved_models import pixels_record, write_warmup
-from tests.waiting import eventually
+from testing.running_model_server import START_SECONDS, Running, connected, launch, model_flags, running
+from testing.saved_models import pixels_record, write_warmup
+from testing.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

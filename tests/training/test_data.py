@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.digits import FILES, digits, write_idx, write_set
+from testing.digits import FILES, digits, write_idx, write_set
 from training.data import DataError, load
 
 

@@ -11,18 +11,10 @@ from training import population
 from training.arguments import RUNS
 from training.data import ImageSet
 from training.job import stop_on_signals
-from training.study import (
-    arms,
-    convolution,
-    convolution_suite,
-    regularisers,
-    report,
-    result,
-    run,
-    summary,
-    tables,
-    timing,
-)
+from training.study import result, run, tables, timing
+from training.study.analysis import summary
+from training.study.report import document as report
+from training.study.suites import arms, convolution, convolution_suite, regularisers
 from training.variants import Recipe
 
 Arm = TypeVar("Arm")

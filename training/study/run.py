@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from training.population import on_every_core
 from training.study import result
-from training.study.comparisons import Comparison
+from training.study.analysis.comparisons import Comparison
 from training.study.result import Result
 
 SECONDS_A_LINE = 30  # between lines of progress where standard error is no terminal

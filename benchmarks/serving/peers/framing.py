@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from serving.gateway.framing import frame_mnist
-from serving.gateway.images import open_image, read_levels
+from serving.gateway.imaging.decode import open_image, read_levels
+from serving.gateway.imaging.framing import frame_mnist
 
 MAX_PIXELS = 25_000_000
 

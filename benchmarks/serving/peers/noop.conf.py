@@ -3,7 +3,7 @@
 from runpy import run_path
 from typing import Any
 
-globals().update(run_path("serving/gateway/gunicorn.conf.py"))
+globals().update(run_path("serving/gateway/server/gunicorn.conf.py"))
 wsgi_app = "benchmarks.serving.peers.noop:app"
 worker_class = "gevent"
 

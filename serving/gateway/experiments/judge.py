@@ -10,7 +10,8 @@ from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.lifecycle import GATEWAY, Act
 from serving.gateway.experiments.live import Running, Snapshot
-from serving.gateway.store import counts, experiments, looks, promotions
+from serving.gateway.store import counts, experiments, promotions
+from serving.gateway.store import interim_results as looks
 from serving.gateway.store.store import Store, hold
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from serving.gateway.experiments.judge import Judge
 from serving.gateway.experiments.live import Live
 from serving.gateway.experiments.recorder import Recorder
 from serving.gateway.experiments.shadow import Shadow
-from serving.gateway.metrics import Metrics
+from serving.gateway.inference.tf_serving.client import ModelServer
 from serving.gateway.store.store import Store
-from serving.gateway.tf_serving.client import ModelServer
+from serving.gateway.telemetry.metrics import Metrics
 
 
 class Experiments:

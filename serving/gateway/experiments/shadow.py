@@ -7,16 +7,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from serving.gateway import prediction
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.background import LAST_SECONDS, Background
 from serving.gateway.experiments.live import Running
 from serving.gateway.experiments.traffic import Outcome, Outcomes, asked, said
+from serving.gateway.inference import prediction
+from serving.gateway.inference.tf_serving.client import ModelServer
+from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest
 from serving.gateway.store.exposures import Exposure
 from serving.gateway.store.shadows import Answered
-from serving.gateway.tf_serving.client import ModelServer
-from serving.gateway.tf_serving.messages import Images
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from serving.gateway.errors import GatewayError, Unavailable
 from serving.gateway.experiments.assignment import Assignment
 from serving.gateway.experiments.live import Running
-from serving.gateway.fallback import Fallback
+from serving.gateway.inference.fallback import Fallback
+from serving.gateway.inference.prediction import PROBABILITIES, labels
+from serving.gateway.inference.tf_serving.client import Answer
 from serving.gateway.manifest import Manifest, Variant
-from serving.gateway.prediction import PROBABILITIES, labels
 from serving.gateway.store.exposures import Asked, Exposure
-from serving.gateway.tf_serving.client import Answer
 
 Said = tuple[str, float]  # a label, and the confidence in it
 

@@ -7,17 +7,17 @@ from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
-from serving.gateway import prediction
+from serving.gateway.access.administrators import OF_CLIENTS
+from serving.gateway.experiments.routing import named
+from serving.gateway.imaging.pictures import data_url
+from serving.gateway.inference import prediction
+from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
-from serving.gateway.routing import named
-from serving.gateway.tf_serving.messages import Images
-from serving.gateway.views.admin import OF_CLIENTS
-from serving.gateway.views.answers import CompareAnswer, send
-from serving.gateway.views.bodies import DOCUMENTED, Body, read_images
-from serving.gateway.views.context import Gateway, gateway, record
-from serving.gateway.views.parameters import CompareQuery, Headers
-from serving.gateway.views.pictures import data_url
-from serving.gateway.views.problems import OF_PREDICTIONS, problems
+from serving.gateway.web.answers import CompareAnswer, send
+from serving.gateway.web.bodies import DOCUMENTED, Body, read_images
+from serving.gateway.web.context import Gateway, gateway, record
+from serving.gateway.web.parameters import CompareQuery, Headers
+from serving.gateway.web.problems import OF_PREDICTIONS, problems
 
 blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")])
 

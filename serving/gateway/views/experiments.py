@@ -9,19 +9,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from serving.gateway import errors
+from serving.gateway.access.administrators import SECURITY, require_admin
 from serving.gateway.errors import Unprocessable, pointer
 from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.spec import NO_NUL, ExperimentSpec, Share, Text
 from serving.gateway.store import experiments as rows
-from serving.gateway.views import experiment_answers as answers
-from serving.gateway.views.admin import SECURITY, require_admin
-from serving.gateway.views.answers import send
-from serving.gateway.views.context import gateway
-from serving.gateway.views.json_body import documented, read_json, schemas
-from serving.gateway.views.parameters import NamedPath
-from serving.gateway.views.problems import problems
+from serving.gateway.web import experiment_answers as answers
+from serving.gateway.web.answers import send
+from serving.gateway.web.context import gateway
+from serving.gateway.web.json_body import documented, read_json, schemas
+from serving.gateway.web.parameters import NamedPath
+from serving.gateway.web.problems import problems
 
 
 class Action(BaseModel):

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 from serving.gateway import errors
 from serving.gateway.experiments.labelling import Given, Taken, take
 from serving.gateway.experiments.live import Snapshot
-from serving.gateway.views.answers import send
-from serving.gateway.views.context import gateway
-from serving.gateway.views.json_body import documented, read_json, schemas
-from serving.gateway.views.problems import problems
+from serving.gateway.web.answers import send
+from serving.gateway.web.context import gateway
+from serving.gateway.web.json_body import documented, read_json, schemas
+from serving.gateway.web.problems import problems
 
 MOST_ITEMS = 1000
 ONE, MANY = "<one>", "<many>"

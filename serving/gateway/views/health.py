@@ -7,10 +7,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from serving.gateway.errors import Fault, Unavailable, pointer
-from serving.gateway.tf_serving.client import AVAILABLE
-from serving.gateway.views.answers import send
-from serving.gateway.views.context import gateway
-from serving.gateway.views.problems import problems
+from serving.gateway.inference.tf_serving.client import AVAILABLE
+from serving.gateway.web.answers import send
+from serving.gateway.web.context import gateway
+from serving.gateway.web.problems import problems
 
 blueprint = APIBlueprint("health", __name__, abp_tags=[Tag(name="operation")])
 

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
-from serving.gateway.views.answers import send
+from serving.gateway.web.answers import send
 
 LANGUAGES = ("en", "zh")
 THEMES = ("light", "dark")

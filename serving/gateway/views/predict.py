@@ -10,24 +10,24 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from flask_openapi.utils import parse_body
 
-from serving.gateway import prediction, routing
+from serving.gateway.access.administrators import OF_CLIENTS
 from serving.gateway.errors import GatewayError, Unprocessable
-from serving.gateway.experiments import traffic
+from serving.gateway.experiments import routing, traffic
 from serving.gateway.experiments.live import Snapshot
 from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, sign
 from serving.gateway.experiments.shadow import Job
-from serving.gateway.fallback import Fallback, ask_or_default
+from serving.gateway.inference import prediction
+from serving.gateway.inference.fallback import Fallback, ask_or_default
+from serving.gateway.inference.tf_serving.client import Answer
+from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
-from serving.gateway.tf_serving.client import Answer
-from serving.gateway.tf_serving.messages import Images
-from serving.gateway.views.admin import OF_CLIENTS
-from serving.gateway.views.answers import PredictAnswer
-from serving.gateway.views.bodies import DOCUMENTED, Body, read_images
-from serving.gateway.views.context import Gateway, RequestRecord, gateway, record
-from serving.gateway.views.instances import Instances
-from serving.gateway.views.parameters import Headers, PredictQuery, quickly
-from serving.gateway.views.problems import OF_PREDICTIONS, problems
-from serving.gateway.views.replies import Reply, as_json
+from serving.gateway.web.answers import PredictAnswer
+from serving.gateway.web.bodies import DOCUMENTED, Body, read_images
+from serving.gateway.web.context import Gateway, RequestRecord, gateway, record
+from serving.gateway.web.instances import Instances
+from serving.gateway.web.parameters import Headers, PredictQuery, quickly
+from serving.gateway.web.problems import OF_PREDICTIONS, problems
+from serving.gateway.web.replies import Reply, as_json
 
 TIME_BYTES = 6  # of a key
 

@@ -9,19 +9,19 @@ from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
+from serving.gateway.access.administrators import SECURITY, require_admin
 from serving.gateway.errors import Conflict, Unavailable
-from serving.gateway.routing import default, named
+from serving.gateway.experiments.routing import default, named
 from serving.gateway.store import promotions
 from serving.gateway.store.experiments import log
 from serving.gateway.store.store import hold
-from serving.gateway.views.admin import SECURITY, require_admin
-from serving.gateway.views.answers import send
-from serving.gateway.views.context import gateway
-from serving.gateway.views.experiment_answers import moment
 from serving.gateway.views.experiments import OF_CHANGES, Action
-from serving.gateway.views.json_body import documented, read_json, schemas
-from serving.gateway.views.parameters import NamedPath
-from serving.gateway.views.problems import problems
+from serving.gateway.web.answers import send
+from serving.gateway.web.context import gateway
+from serving.gateway.web.experiment_answers import moment
+from serving.gateway.web.json_body import documented, read_json, schemas
+from serving.gateway.web.parameters import NamedPath
+from serving.gateway.web.problems import problems
 
 MOST_SHOWN = 50
 

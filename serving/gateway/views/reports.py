@@ -10,14 +10,15 @@ from pydantic import BaseModel, Field
 from serving.gateway.errors import NotFound, Unavailable
 from serving.gateway.experiments import evidence, lifecycle
 from serving.gateway.experiments.spec import ExperimentSpec
+from serving.gateway.imaging.pictures import data_url
 from serving.gateway.manifest import ImageFormat
-from serving.gateway.store import looks, shadows
-from serving.gateway.views.answers import send
-from serving.gateway.views.context import gateway
-from serving.gateway.views.experiment_answers import moment
-from serving.gateway.views.parameters import NamedPath, QueueQuery
-from serving.gateway.views.pictures import data_url
-from serving.gateway.views.problems import problems
+from serving.gateway.store import interim_results as looks
+from serving.gateway.store import shadows
+from serving.gateway.web.answers import send
+from serving.gateway.web.context import gateway
+from serving.gateway.web.experiment_answers import moment
+from serving.gateway.web.parameters import NamedPath, QueueQuery
+from serving.gateway.web.problems import problems
 
 
 class Look(BaseModel):

@@ -5,11 +5,12 @@ What Flask does around the view is done here by the same functions; every other 
 
 from collections.abc import Iterable
 
-from serving.gateway.views import predict, problems, request_log
-from serving.gateway.views.callers import Admit
-from serving.gateway.views.context import Gateway
-from serving.gateway.views.parameters import PredictQuery, read_headers, read_query
-from serving.gateway.wsgi import Application, Environ, StartResponse
+from serving.gateway.access.admission import Admit
+from serving.gateway.server.wsgi import Application, Environ, StartResponse
+from serving.gateway.views import predict
+from serving.gateway.web import problems, request_log
+from serving.gateway.web.context import Gateway
+from serving.gateway.web.parameters import PredictQuery, read_headers, read_query
 
 PATH = "/predict"
 ENDPOINT = "predict.predict"

@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Blueprint, Response, send_file
 
 from serving.gateway.errors import NotFound
-from serving.gateway.views.context import gateway
+from serving.gateway.web.context import gateway
 
 blueprint = Blueprint("study", __name__)
 

@@ -6,12 +6,12 @@ from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, Field
 
 from serving.gateway.errors import Unavailable
+from serving.gateway.experiments.routing import default
 from serving.gateway.manifest import ImageFormat, Variant
-from serving.gateway.routing import default
-from serving.gateway.views.answers import send
-from serving.gateway.views.context import gateway
-from serving.gateway.views.problems import problems
 from serving.gateway.views.study import report_file
+from serving.gateway.web.answers import send
+from serving.gateway.web.context import gateway
+from serving.gateway.web.problems import problems
 
 blueprint = APIBlueprint("variants", __name__, abp_tags=[Tag(name="variants")])
 

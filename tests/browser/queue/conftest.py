@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
+from testing.running_gateway import Gateway
 from tests.browser.conftest import Visit
 from tests.browser.experiment import Experiment
 from tests.browser.queue.sight import look
 from tests.browser.site import Site
-from tests.gateway.gunicorn import Gateway
 
 numbers = itertools.count()
 

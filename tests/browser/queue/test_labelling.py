@@ -5,12 +5,12 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
+from testing.running_gateway import Gateway
+from testing.waiting import eventually
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.experiment import Experiment
 from tests.browser.looks import SIZES, THEMES, faults, keep, width
 from tests.browser.queue.sight import STORED_MS, look, shows, task
-from tests.gateway.gunicorn import Gateway
-from tests.waiting import eventually
 
 
 def test_a_queue_is_labelled_by_keyboard_to_its_end_and_beyond(page: Page, experiment: Experiment) -> None:

@@ -2,9 +2,9 @@
 
 from playwright.sync_api import Page, expect
 
+from testing.waiting import eventually
 from tests.browser.experiment import Experiment
 from tests.browser.queue.sight import STORED_MS, shows
-from tests.waiting import eventually
 
 
 def test_what_the_variants_said_is_shown_when_the_label_is_stored(page: Page, experiment: Experiment) -> None:

@@ -4,10 +4,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.experiments.judge import judge
-from tests.gateway.conftest import json_of
-from tests.gateway.experiments.traffic import PAIRED, label, predict, report, start
-from tests.gateway.model_server import FakeModelServer, shifted
-from tests.waiting import eventually
+from testing.api import json_of
+from testing.fake_model_server import FakeModelServer, shifted
+from testing.traffic import PAIRED, label, predict, report, start
+from testing.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

@@ -18,8 +18,8 @@ from serving.gateway.store.counts import Count
 from serving.gateway.store.exposures import Asked, Exposure
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures as table
-from tests.gateway.experiments.traffic import SPLIT
-from tests.waiting import eventually
+from testing.traffic import SPLIT
+from testing.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

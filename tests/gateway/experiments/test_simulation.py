@@ -3,8 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 
-from tests.gateway.model_server import FakeModelServer
-from tests.gateway.simulation import Rates, simulate
+from testing.fake_model_server import FakeModelServer
+from testing.simulation import Rates, simulate
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

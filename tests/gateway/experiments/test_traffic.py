@@ -10,8 +10,10 @@ from flask.testing import FlaskClient
 
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures
-from tests.gateway.conftest import MakeClient, json_of
-from tests.gateway.experiments.traffic import (
+from testing.api import json_of
+from testing.fake_model_server import FakeModelServer, shifted
+from testing.recount import kept, problems
+from testing.traffic import (
     PAIRED,
     RAW,
     SPLIT,
@@ -22,9 +24,8 @@ from tests.gateway.experiments.traffic import (
     report,
     start,
 )
-from tests.gateway.model_server import FakeModelServer, shifted
-from tests.gateway.recount import kept, problems
-from tests.waiting import eventually
+from testing.waiting import eventually
+from tests.gateway.conftest import MakeClient
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

@@ -10,12 +10,12 @@ import requests
 
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures
-from tests.gateway.conftest import ADMIN
-from tests.gateway.databases import postgresql
-from tests.gateway.durability import Found, killer, torture
-from tests.gateway.experiments.traffic import RAW, SPLIT
-from tests.gateway.gunicorn import Gateway
-from tests.gateway.model_server import FakeModelServer
+from testing.api import ADMIN
+from testing.databases import postgresql
+from testing.durability import Found, killer, torture
+from testing.fake_model_server import FakeModelServer
+from testing.running_gateway import Gateway
+from testing.traffic import RAW, SPLIT
 
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 pytestmark = pytest.mark.slow

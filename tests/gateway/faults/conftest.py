@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, free_port
+from testing.machine import ROOT, free_port
+from testing.running_gateway import Gateway
 from tests.gateway.faults.load import Load
-from tests.gateway.gunicorn import Gateway
 
 WORKERS = 2
 

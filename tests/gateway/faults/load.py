@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import requests
 
-from tests import waiting
+from testing import waiting
 
 THREADS = 4
 PAUSE = 0.01  # seconds between an answer and the next request of a thread

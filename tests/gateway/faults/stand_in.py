@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from tests.gateway.model_server import FakeModelServer
+from testing.fake_model_server import FakeModelServer
 
 USUAL, SLOW = 0.005, 0.05  # seconds that an answer takes
 

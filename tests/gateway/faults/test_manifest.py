@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.gateway.conftest import MANIFEST, variant
+from testing.manifest import MANIFEST, variant
+from testing.running_gateway import Gateway
 from tests.gateway.faults.conftest import StandIn
 from tests.gateway.faults.load import Load, eventually
-from tests.gateway.gunicorn import Gateway
 
 pytestmark = pytest.mark.slow
 

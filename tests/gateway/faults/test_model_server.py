@@ -7,9 +7,9 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from testing.running_gateway import Gateway
 from tests.gateway.faults.conftest import WORKERS, StandIn
 from tests.gateway.faults.load import Load, eventually
-from tests.gateway.gunicorn import Gateway
 
 pytestmark = pytest.mark.slow
 DEADLINE = 1.0  # seconds, of the gateway

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.gunicorn import Gateway
-from tests.gateway.model_server import FakeModelServer
+from testing.fake_model_server import FakeModelServer
+from testing.running_gateway import Gateway
 
 pytestmark = pytest.mark.slow
 CONNECTIONS = 12

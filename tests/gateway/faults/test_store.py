@@ -10,12 +10,12 @@ import pytest
 import requests
 
 from serving.gateway.store.engine import sqlite_module
-from tests.gateway.conftest import ADMIN
-from tests.gateway.databases import postgresql
-from tests.gateway.experiments.traffic import SPLIT
+from testing.api import ADMIN
+from testing.databases import postgresql
+from testing.running_gateway import Gateway
+from testing.traffic import SPLIT
 from tests.gateway.faults.conftest import StandIn
 from tests.gateway.faults.load import Load, eventually
-from tests.gateway.gunicorn import Gateway
 
 pytestmark = pytest.mark.slow
 HALF_A_PAGE = 2048  # bytes: at the end of a file that long no page fits

@@ -2,8 +2,8 @@
 
 import pytest
 
+from testing.running_gateway import Gateway
 from tests.gateway.faults.load import BROKEN, THREADS, Load, eventually
-from tests.gateway.gunicorn import Gateway
 
 pytestmark = pytest.mark.slow
 

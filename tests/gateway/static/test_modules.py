@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask.testing import FlaskClient
 
-from tests.conftest import ROOT
+from testing.machine import ROOT
 
 STATIC = ROOT / "serving" / "gateway" / "static"
 PAGE = STATIC / "page"

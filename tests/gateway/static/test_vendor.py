@@ -1,7 +1,7 @@
 import hashlib
 import re
 
-from tests.conftest import ROOT
+from testing.machine import ROOT
 
 VENDOR = ROOT / "serving" / "gateway" / "static" / "vendor"
 

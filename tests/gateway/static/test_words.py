@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serving.gateway.views.page import LANGUAGES
-from tests.conftest import ROOT
+from testing.machine import ROOT
 
 PAGE = ROOT / "serving" / "gateway" / "static" / "page"
 KEY = re.compile(r'"([a-z]\w*(?:\.\w+)+)"')  # a string such as "draw.heading"

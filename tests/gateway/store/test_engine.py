@@ -8,7 +8,7 @@ from serving.gateway.store import engine
 from serving.gateway.store import experiments as rows
 from serving.gateway.store.engine import UnusableDatabase, journal_mode
 from serving.gateway.store.store import Store, bump
-from tests.gateway.databases import new_database
+from testing.databases import new_database
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from serving.gateway.commands import migrate
 from serving.gateway.errors import Unavailable
-from serving.gateway.store import migrate
 from serving.gateway.store.schema import HEAD, MIGRATIONS
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import metadata
-from tests.conftest import ROOT
+from testing.machine import ROOT
 
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

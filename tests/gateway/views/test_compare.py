@@ -7,12 +7,13 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from serving.gateway.tf_serving import wire_pb2 as wire
-from serving.gateway.tf_serving.client import Answer, ModelServer
-from serving.gateway.views.answers import CompareAnswer
-from tests.gateway.conftest import MakeClient, json_of
-from tests.gateway.encoded import drawn, encode
-from tests.gateway.model_server import FakeModelServer
+from serving.gateway.inference.tf_serving import wire_pb2 as wire
+from serving.gateway.inference.tf_serving.client import Answer, ModelServer
+from serving.gateway.web.answers import CompareAnswer
+from testing.api import json_of
+from testing.encoded import drawn, encode
+from testing.fake_model_server import FakeModelServer
+from tests.gateway.conftest import MakeClient
 
 RAW = "application/octet-stream"
 PIXELS = np.zeros((2, 28, 28), np.uint8)

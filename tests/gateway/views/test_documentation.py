@@ -4,14 +4,14 @@ from pathlib import Path
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from serving.gateway.openapi import document
-from tests.gateway.conftest import json_of
+from serving.gateway.commands.openapi import document
+from testing.api import json_of
 
 COMMITTED = Path(__file__).parents[3] / "docs" / "openapi.json"
 
 
 def test_the_committed_description_is_that_of_the_code() -> None:
-    assert COMMITTED.read_text() == document(), "python -m serving.gateway.openapi > docs/openapi.json"
+    assert COMMITTED.read_text() == document(), "python -m serving.gateway.commands.openapi > docs/openapi.json"
 
 
 def test_the_description_is_valid_openapi(client: FlaskClient) -> None:

@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from serving.gateway.views.experiment_answers import ExperimentAnswer
-from tests.gateway.conftest import ADMIN, MakeClient, json_of
-from tests.gateway.experiments.traffic import SPLIT, act, predict, report, start
+from serving.gateway.web.experiment_answers import ExperimentAnswer
+from testing.api import ADMIN, json_of
+from testing.traffic import SPLIT, act, predict, report, start
+from tests.gateway.conftest import MakeClient
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

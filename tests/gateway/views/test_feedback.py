@@ -4,8 +4,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.views.feedback import FeedbackAnswer, FeedbackAnswers
-from tests.gateway.conftest import MakeClient, json_of
-from tests.gateway.experiments.traffic import PAIRED, SPLIT, act, label, predict, report, start
+from testing.api import json_of
+from testing.traffic import PAIRED, SPLIT, act, label, predict, report, start
+from tests.gateway.conftest import MakeClient
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 from flask.testing import FlaskClient
 
-from serving.gateway.tf_serving import wire_pb2 as wire
-from tests.gateway.conftest import json_of
-from tests.gateway.model_server import FakeModelServer
+from serving.gateway.inference.tf_serving import wire_pb2 as wire
+from testing.api import json_of
+from testing.fake_model_server import FakeModelServer
 
 
 def test_ready_when_every_variant_answers(client: FlaskClient) -> None:

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from serving.gateway.framing import frame_mnist
-from serving.gateway.tf_serving import wire_pb2 as wire
-from serving.gateway.tf_serving.messages import Images
-from serving.gateway.views.answers import PredictAnswer
-from tests.gateway.conftest import MANIFEST, MakeClient, json_of
-from tests.gateway.encoded import drawn, encode
-from tests.gateway.model_server import FakeModelServer
+from serving.gateway.imaging.framing import frame_mnist
+from serving.gateway.inference.tf_serving import wire_pb2 as wire
+from serving.gateway.inference.tf_serving.messages import Images
+from serving.gateway.web.answers import PredictAnswer
+from testing.api import json_of
+from testing.encoded import drawn, encode
+from testing.fake_model_server import FakeModelServer
+from testing.manifest import MANIFEST
+from tests.gateway.conftest import MakeClient
 
 FILES = [encode(drawn(label)) for label in (7, 3)]
 FRAMED = np.stack([frame_mnist(np.asarray(drawn(n), np.float32)[:, :, np.newaxis], 28, 28) for n in (7, 3)])

@@ -4,8 +4,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.views.promotions import PromotionsAnswer
-from tests.gateway.conftest import ADMIN, MakeClient, json_of
-from tests.gateway.experiments.traffic import predict
+from testing.api import ADMIN, json_of
+from testing.traffic import predict
+from tests.gateway.conftest import MakeClient
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from tests.gateway.conftest import MakeClient, json_of
+from testing.api import json_of
+from tests.gateway.conftest import MakeClient
 
 REPORT = "<!doctype html><style>p { color: red }</style><p>Dropout"
 

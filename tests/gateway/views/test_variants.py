@@ -1,8 +1,8 @@
 from flask.testing import FlaskClient
 
 from serving.gateway.views.variants import VariantsAnswer
-from tests.gateway.conftest import json_of
-from tests.gateway.model_server import FakeModelServer
+from testing.api import json_of
+from testing.fake_model_server import FakeModelServer
 
 
 def test_variants_are_listed_with_their_live_state(client: FlaskClient, fake_server: FakeModelServer) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.digits import digits
+from testing.digits import digits
 from training.champion import distort
 from training.champion.lines import REACH, nearness
 from training.champion.upright import X, Y

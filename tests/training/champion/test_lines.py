@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tests.digits import digits
+from testing.digits import digits
 from training.champion import lines
 from training.champion.upright import X, Y
 

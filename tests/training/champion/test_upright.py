@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.digits import digits
+from testing.digits import digits
 from training import network
 from training.champion.upright import ASPECT, SPREAD, X, Y, probabilities, upright
 

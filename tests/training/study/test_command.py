@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.waiting import eventually
+from testing.machine import ROOT
+from testing.waiting import eventually
 from training.__main__ import main
 from training.arguments import parser
 from training.data import load

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from tests.training.study.results import LABELS, made_up
-from training.study import reading, tables
+from training.study import tables
+from training.study.report import reading
 
 
 def test_figures_are_those_of_the_last_step() -> None:

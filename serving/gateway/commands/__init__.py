@@ -1,0 +1,1 @@
+"""Commands beside the server: `python -m serving.gateway.commands.NAME`."""

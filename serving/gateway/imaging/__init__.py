@@ -1,0 +1,1 @@
+"""Imaging: uploaded pictures become pixels framed as the training set is."""

@@ -1,0 +1,109 @@
+"""Read encoded images of any size, colour and orientation as grey levels or colours."""
+
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from io import BytesIO
+
+import numpy as np
+
+# Importing a format's module is what makes Pillow know it; nothing but these is ever decoded.
+from PIL import BmpImagePlugin, ExifTags, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+from serving.gateway.imaging.foreground import Floats
+
+PLUGINS = (
+    BmpImagePlugin.BmpImageFile,
+    GifImagePlugin.GifImageFile,
+    JpegImagePlugin.JpegImageFile,
+    PngImagePlugin.PngImageFile,
+    WebPImagePlugin.WebPImageFile,
+)
+FORMATS = tuple(plugin.format for plugin in PLUGINS)
+WORKING_SIDE = 256  # pixels: larger images are reduced before anything is computed on them
+LARGE = 4_000_000  # pixels: larger images are decoded one at a time, which bounds a worker's memory
+ONE_LARGE = threading.Lock()
+MOST_SCANS = 100  # of a progressive JPEG, which usually has ten; each costs a pass over all pixels
+START_OF_SCAN = b"\xff\xda"
+DARK_SHARE = 0.01  # of the opaque part: with more dark ink than this, a transparent image is seen on white
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class NotAnImage(ValueError):
+    """The bytes are no image of a known format, or a damaged one; the text says which."""
+
+
+class TooManyPixels(ValueError):
+    """The image's header declares more pixels than are decoded; the text says how many."""
+
+
+def open_image(data: bytes, max_pixels: int) -> Image.Image:
+    """Read an image's header, decoding nothing; raise NotAnImage, or TooManyPixels for more than `max_pixels`."""
+    try:
+        image = Image.open(BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixels(f"The image has more than {max_pixels:,} pixels.") from error
+    except Exception as error:  # parsers of headers fail with whatever comes first
+        raise NotAnImage(f"This is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image.") from error
+    if image.width * image.height > max_pixels:
+        raise TooManyPixels(f"The image has {image.width} × {image.height} pixels; at most {max_pixels:,} are decoded.")
+    if data.count(START_OF_SCAN) > MOST_SCANS and image.format == JpegImagePlugin.JpegImageFile.format:
+        raise NotAnImage(f"The JPEG image has more than {MOST_SCANS} scans.")
+    return image
+
+
+def read_levels(image: Image.Image) -> Floats:
+    """Decode an open image's first frame, upright and opaque: [h, w, 1 or 3] of 0…255, h and w at most WORKING_SIDE.
+
+    Raise NotAnImage if the data is damaged.
+    """
+    name = image.format
+    one_at_a_time: AbstractContextManager = ONE_LARGE if image.width * image.height > LARGE else nullcontext()
+    with one_at_a_time, image:
+        try:
+            image.draft(None, (WORKING_SIDE, WORKING_SIDE))  # a large JPEG is decoded at a fraction of its size
+            image.load()
+            turn = TURNS.get(_orientation(image))
+            small = _on_ground(_reduced(_with_levels(image)))
+            levels = np.array(small.transpose(turn) if turn is not None else small, np.float32)
+        except Exception as error:  # decoders fail on damaged data with whatever comes first
+            raise NotAnImage(f"The {name} image is damaged or cut off: {error}") from error
+    return levels if levels.ndim == 3 else levels[:, :, np.newaxis]
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # damaged metadata spoils no picture
+        return 1
+
+
+def _with_levels(image: Image.Image) -> Image.Image:
+    """Return the image in one of the modes L, RGB and RGBA, 8 bits a channel."""
+    if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip them
+        return Image.fromarray((np.asarray(image).clip(0, 0xFFFF) >> 8).astype(np.uint8))
+    wanted = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == wanted else image.convert(wanted)  # to its own mode would be a copy
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    factor = -(-max(image.size) // WORKING_SIDE)
+    return image.reduce((min(factor, image.width), min(factor, image.height))) if factor > 1 else image
+
+
+def _on_ground(image: Image.Image) -> Image.Image:
+    """Lay a transparent image on white, or on black if all that is seen of it is light."""
+    if image.mode != "RGBA":
+        return image
+    alpha = np.asarray(image.getchannel("A"))
+    dark = np.asarray(image.convert("L")) < 128
+    on_white = alpha[dark].sum(dtype=np.int64) > DARK_SHARE * alpha.sum(dtype=np.int64)
+    ground = Image.new("RGBA", image.size, "white" if on_white else "black")
+    return Image.alpha_composite(ground, image).convert("RGB")

@@ -1,0 +1,1 @@
+"""Server: how gunicorn and its workers serve the gateway."""

@@ -1,0 +1,104 @@
+"""gunicorn's configuration: `gunicorn -c serving/gateway/server/gunicorn.conf.py 'serving.gateway:create_app()'`."""
+
+import contextlib
+import ctypes
+import logging.config
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # so that no writable disk is needed
+
+# Both are looked at when the packages that read them are imported, so they are set before.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gateway-metrics-", dir=MEMORY)
+METRICS_DIR = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small, and the cores are the workers'
+ROOT = Path(__file__).parents[3]
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
+KEPT_BYTES = 8 * 2**20  # of free memory: a request of a thousand images takes some 4 MB for a moment
+sys.path.insert(0, str(ROOT))
+
+from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
+
+from serving.gateway.commands import migrate  # noqa: E402
+from serving.gateway.server.listening import COUNTS  # noqa: E402
+from serving.gateway.settings import Settings, SettingsError  # noqa: E402
+from serving.gateway.telemetry.logs import log_config  # noqa: E402
+
+try:
+    settings = Settings.from_environ(os.environ)
+except SettingsError as error:
+    shutil.rmtree(METRICS_DIR, ignore_errors=True)
+    sys.exit(str(error))
+
+if not settings.admin_token:  # one for all workers, told once
+    os.environ["GATEWAY_ADMIN_TOKEN"] = secrets.token_urlsafe(24)
+    print(f"Administrators' token: {os.environ['GATEWAY_ADMIN_TOKEN']}   (GATEWAY_ADMIN_TOKEN is not set)", flush=True)
+
+wsgi_app = "serving.gateway:create_app()"
+bind = f"{settings.host}:{settings.port}"
+workers = settings.workers
+worker_class = "serving.gateway.server.worker.Worker"
+worker_tmp_dir = MEMORY
+worker_connections = settings.connections
+keepalive = settings.keepalive_seconds
+limit_request_line = settings.max_line_bytes
+limit_request_fields = settings.max_headers
+limit_request_field_size = settings.max_header_bytes
+# No header changes what gunicorn thinks of a request, so it need not look up whose may: GATEWAY_TRUSTED_PROXIES says
+# whose X-Forwarded-For counts.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers, forwarded_allow_ips = "", "*"
+graceful_timeout = 30  # seconds for requests under way at SIGTERM
+control_socket_disable = True  # it wants a home directory to write to
+loglevel = settings.log_level
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata in what people upload
+
+
+def on_starting(server: Any) -> None:
+    """Log as the gateway does, and start counting at zero."""
+    logging.config.dictConfig(log_config(settings.log_level))
+    for leftover in Path(METRICS_DIR).glob("*.db"):
+        leftover.unlink()
+    # In a process of its own: Alembic then stays out of every worker's memory. Where it fails, because the database is
+    # not there yet, the workers try again.
+    if (migration := os.fork()) == 0:
+        os._exit(migrate.main())
+    os.waitpid(migration, 0)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Keep what the threads free together, instead of an arena each: a third of a worker's memory.
+
+    And keep enough of it for the next request. Memory that goes back to the system comes again page by page, at 1 to
+    4 µs each: up to a fifth of the processor time that a worker takes for a thousand images.
+    """
+    with contextlib.suppress(AttributeError):  # where the C library is not glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, 2)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Let a worker write what it still has to record."""
+    if services := getattr(worker, "services", None):  # there are none in the parent of a worker that was killed
+        services.close()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Take a worker that ended, however it did, out of what is of the living only."""
+    mark_process_dead(worker.pid)
+    COUNTS.leave(worker.age)
+
+
+def on_exit(server: Any) -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(METRICS_DIR, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Web: request bodies, parameters, answers and problems, for every endpoint alike."""

@@ -1,0 +1,56 @@
+"""Read JSON bodies as models."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from flask import request
+from flask_openapi.utils import parse_body
+from pydantic import BaseModel, ValidationError
+
+from serving.gateway.errors import BadRequest, Fault, Unprocessable, UnsupportedMediaType, pointer
+from serving.gateway.web.bodies import JSON, Body
+from serving.gateway.web.context import gateway
+
+MOST_FAULTS = 20  # that an answer lists
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_json(model: type[M], *, optional: bool = False) -> M:
+    """Return the body as `model`, or an `optional` one that is missing as its defaults; raise a GatewayError."""
+    body = Body(request.environ, gateway().settings)
+    text = body.whole()
+    if optional and not text:
+        return model()
+    if body.mimetype != JSON:
+        given = f"Content-Type {body.mimetype!r}" if body.mimetype else "A missing Content-Type"
+        raise UnsupportedMediaType(f"{given} is not read; send {JSON}.")
+    try:
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def documented(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
+    """Return the documentation of a body that is `model`, whose schema `schemas` gives."""
+    return {
+        "required": not optional,
+        "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}},
+    }
+
+
+def schemas(*models: type[BaseModel]) -> dict[str, Any]:
+    """Return the schemas of bodies, as a blueprint's `components_schemas` take them."""
+    return {name: schema for model in models for name, schema in parse_body(model)[1].items()}
+
+
+def _explained(error: ValidationError) -> BadRequest | Unprocessable:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return BadRequest(f"The body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}.")
+    faults = [Fault(_place(each["loc"]), each["msg"].removeprefix("Value error, ")) for each in found[:MOST_FAULTS]]
+    return Unprocessable(f"{faults[0].pointer or 'The body'}: {faults[0].detail}.", faults)
+
+
+def _place(steps: Sequence[str | int]) -> str:
+    """Return the JSON pointer to where pydantic found a fault; a tag of a union, <…>, is no place in the body."""
+    return pointer(*(step for step in steps if not str(step).startswith("<")))

@@ -1,0 +1,33 @@
+"""What is answered, whether Flask or the worker itself sends it."""
+
+from typing import Any, NamedTuple
+
+import orjson
+from flask import Response
+from werkzeug.http import HTTP_STATUS_CODES
+
+from serving.gateway.server.wsgi import Headers
+
+JSON = "application/json"
+
+
+class Reply(NamedTuple):
+    """A status, headers and a body."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def line(self) -> str:
+        """The status and its phrase."""
+        return f"{self.status} {HTTP_STATUS_CODES[self.status]}"
+
+    def response(self) -> Response:
+        """Return it as Flask sends it."""
+        return Response(self.body, self.status, self.headers)
+
+
+def as_json(body: dict[str, Any], status: int = 200, mimetype: str = JSON) -> Reply:
+    """Return `body`, in which arrays of numpy may be, as JSON."""
+    return Reply(status, [("Content-Type", mimetype)], orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -1,0 +1,1 @@
+"""Batching: requests that arrive together run as one."""

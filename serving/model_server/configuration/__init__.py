@@ -1,0 +1,1 @@
+"""Configuration: flags, and the text-format files that they name."""

@@ -1,0 +1,1 @@
+"""Inference: what both APIs do with a request, from tensors to answers."""

@@ -1,0 +1,1 @@
+"""Models: the registry, the life cycle of versions, and loaded SavedModels."""

@@ -1,0 +1,1 @@
+"""REST: TF Serving's HTTP API, from JSON to tensors and back."""

@@ -1,0 +1,1 @@
+"""RPC: TF Serving's gRPC services."""

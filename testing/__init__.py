@@ -1,0 +1,1 @@
+"""Tools that tests and benchmarks share: running servers, made-up traffic, image sets, waiting."""

@@ -1,0 +1,132 @@
+"""Kill a gateway, or its database, again and again under load, and see whether every acknowledged label is there."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+import requests
+from sqlalchemy import select
+
+from serving.gateway.experiments.prediction_id import read
+from serving.gateway.store.experiments import signing_key
+from serving.gateway.store.store import Store
+from serving.gateway.store.tables import feedback
+from testing.api import ADMIN
+from testing.recount import problems
+from testing.running_gateway import Gateway
+from testing.traffic import PAIRED, RAW, images
+
+THREADS = 4
+LABELS_A_ROUND = 40  # acknowledged before the next kill
+SECONDS = 60
+
+
+class Found(NamedTuple):
+    """What a run came to: labels acknowledged, those that are not as acknowledged, and what is wrong with counters."""
+
+    acknowledged: int
+    lost: int
+    problems: list[str]
+
+
+class _Load:
+    """Threads that ask, label, and remember what was acknowledged; an answer that never came is asked for again."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(THREADS)]
+        self.acknowledged: dict[str, str] = {}
+        self.errors: list[str] = []
+
+    def __enter__(self) -> "_Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, number: int) -> None:
+        rng, pending = random.Random(number), list[tuple[str, str]]()
+        while not self._stop.is_set():
+            try:
+                pending = pending or self._ask(rng)
+                while pending and not self._stop.is_set():
+                    self._label(*pending[-1])
+                    pending.pop()
+            except (requests.RequestException, _Down):
+                self._stop.wait(0.02)
+
+    def _ask(self, rng: random.Random) -> list[tuple[str, str]]:
+        labels = [rng.randrange(10) for _ in range(3)]
+        answer = requests.post(f"{self._url}/predict", data=images(*labels), headers={"Content-Type": RAW}, timeout=10)
+        if not answer.ok:
+            raise _Down
+        return [(each["id"], str(rng.choice(labels))) for each in answer.json()["predictions"]]
+
+    def _label(self, prediction: str, label: str) -> None:
+        body = {"prediction_id": prediction, "label": label, "source": "ground_truth"}
+        answer = requests.post(f"{self._url}/feedback", json=body, timeout=10)
+        if answer.status_code in (200, 201):
+            self.acknowledged[prediction] = label
+        elif answer.status_code == 503:
+            raise _Down
+        elif answer.status_code != 404:  # a worker that has not reached the store yet gives ids without feedback
+            self.errors.append(answer.text)
+
+
+class _Down(Exception):
+    pass
+
+
+def torture(gateway: Gateway, database_url: str, kill: Callable[[int], None], rounds: int) -> Found:
+    """Run an experiment under load, call `kill` with each round's number, and look at the store at the end."""
+    for path, body in (("experiments", PAIRED), ("experiments/test/start", {})):
+        requests.post(f"{gateway.url}/{path}", json=body, headers=ADMIN, timeout=20).raise_for_status()
+    with _Load(gateway.url) as load:
+        for number in range(rounds + 1):
+            before, deadline = len(load.acknowledged), time.monotonic() + SECONDS
+            while len(load.acknowledged) < before + LABELS_A_ROUND:
+                assert time.monotonic() < deadline, "no label is acknowledged any more"
+                time.sleep(0.01)
+            if number < rounds:
+                kill(number)
+    assert gateway.stop() == 0
+    return _found(database_url, load)
+
+
+def killer(gateway: Gateway) -> Callable[[int], None]:
+    """Return a function that kills one worker, and every third time all of them."""
+    rng = random.Random(7)
+
+    def kill(number: int) -> None:
+        workers = gateway.workers()
+        for worker in workers if number % 3 == 2 else [rng.choice(workers)]:
+            worker.kill()
+
+    return kill
+
+
+def _found(database_url: str, load: _Load) -> Found:
+    store = Store(database_url)
+    with store.read() as connection:
+        secret = signing_key(connection)
+        rows = connection.execute(select(feedback.c.prediction, feedback.c.label)).all()
+        stored = {row.prediction: row.label for row in rows}
+        keys = {key: label for each, label in load.acknowledged.items() if (key := _key(secret, each))}
+        lost = len(load.acknowledged) - len(keys) + sum(stored.get(key) != label for key, label in keys.items())
+        wrong = problems(connection, 1) + load.errors
+        wrong += [f"{key} twice" for key, n in Counter(row.prediction for row in rows).items() if n > 1]
+    store.close()
+    return Found(len(load.acknowledged), lost, wrong)
+
+
+def _key(secret: bytes, prediction_id: str) -> str | None:
+    prediction = read(secret, prediction_id)
+    return prediction.key if prediction else None

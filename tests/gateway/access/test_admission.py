@@ -1,0 +1,75 @@
+import pytest
+from flask.testing import FlaskClient
+
+from serving.gateway.access.api_keys import digest
+from testing.api import ADMIN, json_of
+from tests.gateway.conftest import MakeClient
+
+KEY = {"Authorization": "Bearer one"}
+PREDICT = {"data": bytes(784), "content_type": "application/octet-stream"}
+
+
+@pytest.fixture
+def locked(make_client: MakeClient) -> FlaskClient:
+    return make_client(api_keys=f"{digest('one')},{digest('two')}")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare"])
+def test_a_key_opens_predictions(locked: FlaskClient, path: str) -> None:
+    assert locked.post(path, headers=KEY, **PREDICT).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare"])
+@pytest.mark.parametrize("given", [None, "Bearer three", "Basic one", "Bearer", "Bearer \xe9", ADMIN["Authorization"]])
+def test_without_they_are_closed(locked: FlaskClient, path: str, given: str | None) -> None:
+    answer = locked.post(path, headers={"Authorization": given} if given else {}, **PREDICT)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    detail = "Send the header 'Authorization: Bearer KEY' with a key that this gateway knows."
+    assert json_of(answer)["detail"] == detail
+    assert b'gateway_refused_total{reason="key"} 1.0' in locked.get("/metrics").data
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/variants", "/docs"])
+def test_the_rest_stays_open(locked: FlaskClient, path: str) -> None:
+    with locked.get(path) as answer:
+        assert answer.status_code == 200
+
+
+def take(client: FlaskClient, times: int, **more: str) -> list[int]:
+    return [client.post("/predict", headers=more, **PREDICT).status_code for _ in range(times)]
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(make_client: MakeClient) -> None:
+    client = make_client(rate_limit=2, rate_burst=2)
+    assert take(client, 3) == [200, 200, 429]
+    answer = client.get("/variants")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
+    assert json_of(answer)["detail"] == "A client may make 2 requests a minute; wait a little."
+    assert b'gateway_refused_total{reason="rate"} 2.0' in client.get("/metrics").data
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/docs/static/images/swagger.svg"])
+def test_watching_and_the_pages_parts_are_not_counted(make_client: MakeClient, path: str) -> None:
+    client = make_client(rate_limit=1, rate_burst=1)
+    for _ in range(3):
+        with client.get(path) as answer:
+            assert answer.status_code == 200
+    assert take(client, 2) == [200, 429]
+
+
+def test_keys_are_counted_apart_and_those_who_guess_by_their_address(make_client: MakeClient) -> None:
+    client = make_client(rate_limit=1, rate_burst=1, api_keys=f"{digest('one')},{digest('two')}")
+    statuses = [take(client, 2, Authorization=f"Bearer {key}") for key in ("one", "two", "guess", "again")]
+    assert statuses == [[200, 429], [200, 429], [401, 429], [429, 429]]
+
+
+def test_clients_behind_a_trusted_proxy_are_counted_apart(make_client: MakeClient) -> None:
+    client = make_client(rate_limit=1, rate_burst=1, trusted_proxies="127.0.0.1")
+    chains = ["1.1.1.1", "9.9.9.9, 1.1.1.1", "2.2.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:1::1"]
+    statuses = [take(client, 1, **{"X-Forwarded-For": chain}) for chain in chains]
+    assert statuses == [[200], [429], [200], [200], [429], [200]]
+
+
+def test_what_anybody_else_says_of_itself_is_not_believed(make_client: MakeClient) -> None:
+    client = make_client(rate_limit=1, rate_burst=1)
+    assert take(client, 1) + take(client, 1, **{"X-Forwarded-For": "1.1.1.1"}) == [200, 429]

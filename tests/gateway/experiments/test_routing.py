@@ -1,0 +1,71 @@
+import pytest
+
+from serving.gateway.errors import NotFound
+from serving.gateway.experiments.assignment import Split
+from serving.gateway.experiments.live import Running, Snapshot
+from serving.gateway.experiments.routing import Exposure, choose
+from serving.gateway.manifest import Manifest, Variant
+from testing.manifest import MANIFEST
+
+KNOWN = Manifest.model_validate(MANIFEST)
+NOTHING = Snapshot()
+
+
+def running(number: int, name: str, traffic: float = 1.0) -> Running:
+    split = Split(traffic, (0.5, 0.5), "in", "arm")
+    return Running(number, name, ("plain", "dropout"), 0, False, float("inf"), 1, split)
+
+
+FIRST, SECOND = running(1, "first"), running(2, "second")
+TWO = Snapshot(running={"first": FIRST, "second": SECOND}, names=("first", "second", "over"))
+
+
+@pytest.mark.parametrize(("named", "expected"), [(None, "plain"), ("plain", "plain"), ("dropout", "dropout")])
+@pytest.mark.parametrize("snapshot", [NOTHING, Snapshot(default="gone")])
+def test_a_named_variant_answers_else_the_default(snapshot: Snapshot, named: str | None, expected: str) -> None:
+    chosen = choose(KNOWN, snapshot, named, None, "unit")
+    assert isinstance(chosen, Variant)
+    assert chosen.name == expected
+
+
+@pytest.mark.parametrize(
+    ("variant", "experiment", "expected"),
+    [
+        (None, None, FIRST), (None, "second", SECOND),
+        ("plain", None, None), ("plain", "second", None), (None, "over", None),
+    ],
+)  # fmt: skip
+def test_variant_goes_before_experiment_before_the_active_one(
+    variant: str | None, experiment: str | None, expected: Running | None
+) -> None:
+    chosen = choose(KNOWN, TWO, variant, experiment, "unit")
+    if expected is None:
+        assert isinstance(chosen, Variant)
+    else:
+        assert isinstance(chosen, Exposure)
+        assert (chosen.running, chosen.assignment) == (expected, expected.split.assign("unit"))
+
+
+def test_the_promoted_variant_is_the_default() -> None:
+    chosen = choose(KNOWN, Snapshot(default="dropout"), None, None, "unit")
+    assert isinstance(chosen, Variant)
+    assert chosen.name == "dropout"
+
+
+def test_units_outside_of_the_experiment_get_the_default() -> None:
+    snapshot = Snapshot(running={"small": running(1, "small", traffic=0.1)})
+    inside = sum(isinstance(choose(KNOWN, snapshot, None, None, f"unit {n}"), Exposure) for n in range(2000))
+    assert 150 < inside < 250
+
+
+def test_an_unknown_variant_is_an_error_that_names_the_known() -> None:
+    with pytest.raises(NotFound) as caught:
+        choose(KNOWN, NOTHING, "l2", None, "unit")
+    assert caught.value.detail == "There is no variant 'l2'; there are plain, dropout."
+
+
+@pytest.mark.parametrize(("snapshot", "known"), [(NOTHING, "none"), (TWO, "first, second, over")])
+def test_an_unknown_experiment_is_an_error_that_names_the_known(snapshot: Snapshot, known: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        choose(KNOWN, snapshot, None, "summer", "unit")
+    assert caught.value.detail == f"There is no experiment 'summer'; there are {known}."

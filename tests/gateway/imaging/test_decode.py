@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from serving.gateway.imaging.decode import (
+    FORMATS,
+    TURNS,
+    WORKING_SIDE,
+    NotAnImage,
+    TooManyPixels,
+    open_image,
+    read_levels,
+)
+from testing.encoded import drawn, encode
+
+LIMIT = 1_000_000
+SHEET = drawn(7)
+INK = np.asarray(SHEET) < 128
+BACK = {**{turn: turn for turn in (2, 3, 4, 5, 7)}, 6: 8, 8: 6}  # the turn that undoes each
+
+
+def levels(data: bytes) -> np.ndarray:
+    return read_levels(open_image(data, LIMIT))
+
+
+def coloured(ink: tuple[int, ...], ground: tuple[int, ...], mode: str) -> Image.Image:
+    """Return the digit in these colours."""
+    image = Image.new(mode, SHEET.size, ground)
+    image.paste(ink, None, Image.fromarray(INK))
+    return image
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_is_read(format: str) -> None:
+    found = levels(encode(SHEET, format))
+    assert found.shape[:2] == INK.shape
+    assert ((found.mean(axis=2) < 128) == INK).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        SHEET.convert("1"),
+        SHEET.convert("P"),
+        SHEET.convert("RGB"),
+        Image.fromarray(np.asarray(SHEET).astype(np.uint16) * 257),
+        coloured((200, 0, 0), (250, 250, 200), "RGB"),
+        coloured((0, 0, 0, 255), (0, 0, 0, 0), "RGBA"),
+        coloured((90, 0, 0, 255), (255, 255, 255, 0), "RGBA"),
+        coloured((0, 255), (0, 0), "LA"),
+        coloured((0, 0, 0, 255), (255, 255, 255, 255), "RGBA"),
+    ],
+    ids=["1 bit", "palette", "RGB", "16 bit", "colour", "transparent", "dark red", "grey and alpha", "opaque"],
+)
+def test_dark_ink_is_dark_in_every_mode(image: Image.Image) -> None:
+    found = levels(encode(image)).mean(axis=2)
+    assert found[INK].max() < 128 < found[~INK].min()
+
+
+def test_light_ink_on_nothing_is_seen_on_black() -> None:
+    found = levels(encode(coloured((255, 255, 255, 255), (255, 255, 255, 0), "RGBA"))).mean(axis=2)
+    assert found[~INK].max() < 128 < found[INK].min()
+
+
+def test_a_transparent_palette_colour_is_ground() -> None:
+    image = SHEET.point(lambda level: level // 255).convert("P")
+    image.putpalette([0, 0, 0, 0, 0, 0])
+    found = levels(encode(image, transparency=1)).mean(axis=2)
+    assert found[INK].max() < 128 < found[~INK].min()
+
+
+def test_cmyk_is_read() -> None:
+    found = levels(encode(SHEET.convert("CMYK"), "JPEG", quality=95)).mean(axis=2)
+    assert ((found < 128) == INK).mean() > 0.99
+
+
+def test_the_first_frame_of_an_animation_is_read() -> None:
+    blank = Image.new("L", SHEET.size, 255)
+    found = levels(encode(SHEET, "GIF", save_all=True, append_images=[blank]))
+    assert ((found.mean(axis=2) < 128) == INK).mean() > 0.99
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_the_orientation_flag_is_followed(turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    stored = SHEET.transpose(TURNS[BACK[turn]]) if turn in TURNS else SHEET
+    found = levels(encode(stored, "JPEG", exif=exif, quality=95)).mean(axis=2)
+    assert found.shape == INK.shape
+    assert ((found < 128) == INK).mean() > 0.99
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_damaged_metadata_spoils_no_picture() -> None:
+    found = levels(encode(SHEET, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"))
+    assert found.shape[:2] == INK.shape
+
+
+@pytest.mark.parametrize("size", [(900, 1000), (1000, 2), (3, 900)])
+def test_a_large_image_is_reduced_and_keeps_its_shape(size: tuple[int, int]) -> None:
+    height, width, _ = levels(encode(SHEET.resize(size))).shape
+    assert max(height, width) <= WORKING_SIDE
+    assert min(height, width) >= 1
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"GIF89a", b"BM", b"\x89PNG\r\n\x1a\n", encode(SHEET, "TIFF")])
+def test_what_is_no_image_is_refused(data: bytes) -> None:
+    with pytest.raises(NotAnImage) as caught:
+        open_image(data, LIMIT)
+    assert str(caught.value) == "This is no BMP, GIF, JPEG, PNG or WEBP image."
+
+
+@pytest.mark.parametrize("format", ["BMP", "GIF", "JPEG", "PNG"])
+def test_an_image_that_is_cut_off_is_refused(format: str) -> None:
+    data = encode(SHEET, format)
+    with pytest.raises(NotAnImage) as caught:
+        levels(data[: len(data) // 2])
+    assert str(caught.value).startswith(f"The {format} image is damaged or cut off: ")
+
+
+@pytest.mark.parametrize("side", [1001, 12_000, 20_000])
+def test_too_many_pixels_are_refused_by_the_header_alone(side: int) -> None:
+    header = bytearray(encode(Image.new("1", (1, 1)), "BMP")[:62])
+    header[18:26] = side.to_bytes(4, "little") * 2
+    with pytest.raises(TooManyPixels, match="pixels"):
+        open_image(bytes(header), LIMIT)
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    data = encode(SHEET, "JPEG", progressive=True)
+    assert levels(data).shape[:2] == INK.shape
+    with pytest.raises(NotAnImage, match="The JPEG image has more than 100 scans."):
+        open_image(data + b"\xff\xda" * 100, LIMIT)

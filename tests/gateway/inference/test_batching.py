@@ -1,0 +1,174 @@
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, Unavailable
+from serving.gateway.inference.batching import CALLS, MOST_IMAGES, Batcher
+from serving.gateway.inference.tf_serving import wire_pb2 as wire
+from serving.gateway.inference.tf_serving.client import Answer, ModelServer
+from serving.gateway.inference.tf_serving.messages import Images
+from serving.gateway.telemetry.metrics import Metrics
+from serving.gateway.telemetry.tracing import NoTracing
+from serving.gateway.waits import Waits
+from testing.fake_model_server import FakeModelServer, answer, put
+
+SECONDS = 20.0
+Held = Callable[[Sequence[int]], list[Any]]
+
+
+def image(digit: int, count: int = 1) -> Images:
+    """Images that the made-up model takes for `digit`."""
+    return Images((bytes([digit]) + bytes(783)) * count, count, 28, 28)
+
+
+@pytest.fixture
+def batcher(fake_server: FakeModelServer) -> Iterator[Batcher]:
+    waits = Waits()
+    server = ModelServer(fake_server.address, SECONDS, waits)
+    yield Batcher(server, waits, Metrics(), NoTracing(), SECONDS)
+    waits.way.close()
+    server.close()
+
+
+def ask(batcher: Batcher, images: Images, timeout: float | None = None, model: str = "plain") -> Answer:
+    return batcher.predict(model, "serving_default", images, timeout=timeout)
+
+
+class Line:
+    """Requests that come in while all calls to the model server are under way, and so have to wait."""
+
+    def __init__(self, batcher: Batcher, fake_server: FakeModelServer) -> None:
+        self._batcher, self._server = batcher, fake_server
+        self._arrived, self._released = threading.Semaphore(0), threading.Event()
+        self._pool = ThreadPoolExecutor()
+        fake_server.fault = self._hold
+        self.first = []
+        for _ in range(CALLS):
+            self.first.append(self._pool.submit(ask, batcher, image(0)))
+            assert self._arrived.acquire(timeout=SECONDS)
+
+    def _hold(self, context: object) -> None:
+        self._arrived.release()
+        self._released.wait(SECONDS)
+
+    def join(self, *images: Images, timeout: float | None = None) -> list[Future[Answer]]:
+        """Have a request for each of `images` wait."""
+        lane = next(iter(self._batcher._lanes.values()))
+        futures = []
+        for each in images:
+            futures.append(self._pool.submit(ask, self._batcher, each, timeout))
+            before = len(futures)
+            while len(lane.waiting) < before:
+                pass
+        return futures
+
+    def release(self, fault: Any = None) -> list[wire.PredictRequest]:
+        """Let all go on, and meet `fault`; return the calls made for those that waited, when all is done."""
+        self._server.fault = fault
+        self._released.set()
+        self._pool.shutdown()
+        return self._server.requests[CALLS:]
+
+
+@pytest.fixture
+def line(batcher: Batcher, fake_server: FakeModelServer) -> Line:
+    return Line(batcher, fake_server)
+
+
+def label(future: Future[Answer]) -> list[int]:
+    return future.result().outputs["probabilities"].argmax(axis=1).tolist()
+
+
+def sizes(calls: Sequence[wire.PredictRequest]) -> list[int]:
+    return [call.inputs["images"].tensor_shape.dim[0].size for call in calls]
+
+
+def test_a_request_that_is_alone_is_sent_at_once(batcher: Batcher, fake_server: FakeModelServer) -> None:
+    assert ask(batcher, image(3)).outputs["probabilities"].argmax() == 3
+    assert sizes(fake_server.requests) == [1]
+
+
+def test_requests_that_had_to_wait_travel_together_and_get_their_own_rows(line: Line) -> None:
+    waiting = line.join(image(1), image(2, count=3), image(3))
+    assert sizes(line.release()) == [5]
+    assert [label(each) for each in waiting] == [[1], [2, 2, 2], [3]]
+    assert {each.result().version for each in waiting} == {7}
+    assert [label(each) for each in line.first] == [[0]] * CALLS
+
+
+def test_a_call_has_its_largest_size_unless_one_request_has_more(line: Line) -> None:
+    line.join(image(1, MOST_IMAGES - 1), image(2), image(3), image(4, MOST_IMAGES + 1))
+    assert sorted(sizes(line.release())) == [1, MOST_IMAGES, MOST_IMAGES + 1]
+
+
+def test_an_error_of_a_call_is_the_error_of_each_request(line: Line) -> None:
+    waiting = line.join(image(1), image(2))
+    line.release(lambda context: context.abort(grpc.StatusCode.UNAVAILABLE, "gone"))
+    errors = [each.exception() for each in waiting]
+    assert [type(error) for error in errors] == [Unavailable, Unavailable]
+    assert errors[0] is not errors[1]
+
+
+def test_what_the_model_server_refuses_together_is_asked_one_by_one(line: Line, fake_server: FakeModelServer) -> None:
+    def particular(request: wire.PredictRequest) -> wire.PredictResponse:
+        if 2 in request.inputs["images"].tensor_content[::784]:
+            raise ValueError("a made-up fault of one image")
+        return answer(request)
+
+    fake_server.answer = particular
+    waiting = line.join(image(1), image(2), image(3))
+    assert sorted(sizes(line.release())) == [1, 1, 1, 3]
+    assert [label(waiting[0]), label(waiting[2])] == [[1], [3]]
+    with pytest.raises(BadGateway):
+        waiting[1].result()
+
+
+def test_an_answer_of_the_wrong_length_is_not_handed_out(line: Line, fake_server: FakeModelServer) -> None:
+    def short(request: wire.PredictRequest) -> wire.PredictResponse:
+        response = wire.PredictResponse()
+        put(response, "probabilities", np.eye(10)[:1])
+        return response
+
+    fake_server.answer = short
+    waiting = line.join(image(1), image(2))
+    assert sizes(line.release()) == [2, 1, 1]
+    assert [label(each) for each in waiting] == [[0], [0]]
+
+
+def test_a_request_whose_time_is_over_is_not_sent(line: Line) -> None:
+    (late,) = line.join(image(1), timeout=0.05)
+    with pytest.raises(DeadlineExceeded, match=r"^The model server did not answer within 20 s\.$"):
+        late.result(SECONDS)
+    assert line.release() == []
+
+
+def test_a_request_with_less_time_does_not_cut_its_neighbours_short(line: Line, fake_server: FakeModelServer) -> None:
+    line.join(image(1), timeout=0.05)
+    (patient,) = line.join(image(2))
+    line.release()
+    assert label(patient) == [2]
+
+
+def test_lanes_do_not_wait_for_each_other(batcher: Batcher, line: Line, fake_server: FakeModelServer) -> None:
+    fake_server.fault = None
+    assert ask(batcher, image(5), model="dropout").outputs["probabilities"].argmax() == 5
+    line.release()
+
+
+def test_a_surprise_reaches_every_request(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = line.join(image(1), image(2))
+
+    def surprise(*arguments: object, **named: object) -> Answer:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ModelServer, "predict", surprise)
+    line.release()
+    for each in waiting:
+        error = each.exception()
+        assert isinstance(error, RuntimeError) and not isinstance(error, GatewayError)
+        assert isinstance(error.__cause__, ZeroDivisionError)

@@ -1,0 +1,70 @@
+import pytest
+
+from serving.model_server.configuration.settings import ConfigError, Settings, parse_settings
+
+MODEL = ["--model_base_path=/models/one"]
+
+
+def test_flags_come_before_the_environment_and_that_before_defaults() -> None:
+    settings = parse_settings(
+        ["--port=1", *MODEL], {"MODEL_SERVER_PORT": "2", "MODEL_SERVER_REST_API_PORT": "3", "PORT": "4"}
+    )
+    assert (settings.port, settings.rest_api_port, settings.model_name) == (1, 3, "default")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "expected"),
+    [
+        (["--enable_batching"], {}, True),
+        (["--enable_batching=true"], {}, True),
+        (["--enable_batching=false"], {"MODEL_SERVER_ENABLE_BATCHING": "1"}, False),
+        ([], {"MODEL_SERVER_ENABLE_BATCHING": "TRUE"}, True),
+        ([], {}, False),
+    ],
+)
+def test_a_truth_is_written_as_tf_serving_writes_it(
+    arguments: list[str], environment: dict[str, str], expected: bool
+) -> None:
+    assert parse_settings(arguments + MODEL, environment).enable_batching is expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "No model to serve: give --model_config_file or --model_base_path."),
+        (["--batching_parameters_file=x", *MODEL], "--batching_parameters_file is set without --enable_batching."),
+        (["--rest_api_port=8500", *MODEL], r"--rest_api_port cannot be same as --port \(8500\)"),
+        (["--ssl_config_file=x", *MODEL], "--ssl_config_file is a flag that this server does not support: put a proxy"),
+    ],
+)
+def test_contradictions_are_named(arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_settings(arguments, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        (["--zzz=1"], {}, "unrecognized arguments: --zzz=1"),
+        (["--port=many"], {}, "argument --port: invalid int value: 'many'"),
+        ([], {"MODEL_SERVER_PORT": "many"}, "argument --port: invalid int value: 'many'"),
+        (["--enable_batching=maybe"], {}, "argument --enable_batching: 'maybe' is neither true nor false"),
+    ],
+)
+def test_what_cannot_be_read_ends_with_a_message(
+    arguments: list[str], environment: dict[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_settings(arguments + MODEL, environment)
+    assert message in capsys.readouterr().err
+
+
+def test_flags_that_only_the_real_one_has_a_use_for_are_taken() -> None:
+    assert parse_settings(["--flush_filesystem_caches=false", *MODEL], {}) == Settings(model_base_path="/models/one")
+
+
+def test_help_tells_of_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_settings(["--help"], {})
+    text = capsys.readouterr().out
+    assert all(f"--{name}" in text for name in Settings.__dataclass_fields__)

@@ -1,0 +1,1 @@
+"""Analysis: statistics of the results, and the answers to the post's claims."""

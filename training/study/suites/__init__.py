@@ -1,0 +1,1 @@
+"""Suites: the arms of each study and how their members are trained."""
