@@ -10,9 +10,9 @@ from flask_openapi.openapi import OpenAPI
 
 from serving.gateway.access import administrators as admin
 from serving.gateway.access import admission as callers
-from serving.gateway.access.cors import origins, shared
+from serving.gateway.access.cors import shared
 from serving.gateway.access.in_flight import InFlight
-from serving.gateway.access.proxies import behind_proxies, networks
+from serving.gateway.access.proxies import behind_proxies
 from serving.gateway.access.security_headers import secured
 from serving.gateway.experiments.service import Experiments
 from serving.gateway.inference.batching import Batcher
@@ -112,8 +112,8 @@ def _tracing(app: OpenAPI, settings: Settings) -> Tracing:
 def _wrap(app: OpenAPI, settings: Settings) -> None:
     """Do what is done to every request and answer, whoever answers."""
     wrapped = secured(app.wsgi_app)
-    if allowed := origins(settings.cors_origins):
-        wrapped = shared(wrapped, allowed)
-    if trusted := networks(settings.trusted_proxies):
-        wrapped = behind_proxies(wrapped, trusted)
+    if settings.cors_origins:
+        wrapped = shared(wrapped, settings.cors_origins)
+    if settings.trusted_proxies:
+        wrapped = behind_proxies(wrapped, settings.trusted_proxies)
     app.wsgi_app = wrapped  # type: ignore[method-assign, assignment]

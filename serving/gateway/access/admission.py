@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flask import Flask, request
 
-from serving.gateway.access.api_keys import accepted, digests
+from serving.gateway.access.api_keys import accepted
 from serving.gateway.access.rate_limit import RateLimit
 from serving.gateway.errors import TooManyRequests, Unauthorized
 from serving.gateway.server.wsgi import Environ
@@ -24,7 +24,7 @@ Admit = Callable[[Environ, str], None]
 
 def admission(settings: Settings, metrics: Metrics) -> Admit | None:
     """Return what lets a request to an endpoint pass, or raises a GatewayError; None if `settings` ask for nothing."""
-    known = digests(settings.api_keys)
+    known = settings.api_keys
     limit = RateLimit(settings.rate_limit / 60, settings.rate_burst) if settings.rate_limit else None
 
     def admit(environ: Environ, endpoint: str) -> None:
