@@ -3,16 +3,13 @@
 import logging.config
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 
 from serving.gateway.access import administrators
 from serving.gateway.access.admission import Admission
-from serving.gateway.access.cors import origins
 from serving.gateway.access.in_flight import InFlight
-from serving.gateway.access.proxies import networks
 from serving.gateway.experiments.service import Experiments
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.breaker import GuardedModelServer
@@ -90,7 +87,7 @@ def _services(settings: Settings, store: Store) -> Gateway:
 
     services = Gateway(
         settings=settings,
-        manifest=ManifestFile(Path(settings.models_dir) / "manifest.json"),
+        manifest=ManifestFile(settings.models_dir / "manifest.json"),
         event_loop=EventLoop(),
         model_server=model_server,
         batcher=batcher,
@@ -105,7 +102,5 @@ def _services(settings: Settings, store: Store) -> Gateway:
         in_flight=in_flight,
         admission=Admission(settings, metrics),
         experiments=Experiments(store, batcher, metrics),
-        trusted_proxies=networks(settings.trusted_proxies),
-        allowed_origins=origins(settings.cors_origins),
     )
     return services

@@ -17,7 +17,7 @@ OF_CLIENTS: list[dict[str, list[Any]]] = [{}, {"key": []}]
 
 def require_admin() -> None:
     """Raise Unauthorized unless the request bears the administrators' token."""
-    token = gateway().settings.admin_token
+    token = gateway().settings.admin_token.get_secret_value()
     if not token:
         raise Unauthorized("This gateway has no GATEWAY_ADMIN_TOKEN, so nobody may do this; set it and start again.")
     if not hmac.compare_digest(bearer(incoming()).encode(), token.encode()):

@@ -3,7 +3,7 @@
 import ipaddress
 import math
 
-from serving.gateway.access.api_keys import accepted, digests
+from serving.gateway.access.api_keys import accepted
 from serving.gateway.access.rate_limit import RateLimit
 from serving.gateway.errors import TooManyRequests, Unauthorized
 from serving.gateway.settings import Settings
@@ -22,7 +22,7 @@ class Admission:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Ask for a key and hold to a rate as `settings` say, which may be neither."""
-        self._known = digests(settings.api_keys)
+        self._known = settings.api_keys
         self._rate = settings.rate_limit
         self._limit = RateLimit(self._rate / 60, settings.rate_burst) if self._rate else None
         self._metrics = metrics

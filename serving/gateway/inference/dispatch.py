@@ -80,11 +80,14 @@ class Dispatch(Generic[Request, P, Reply]):
         arrived, self._arrived = self._arrived, []
         for arrival, prepared in zip(arrived, self._prepare([each.request for each in arrived], True), strict=True):
             if prepared is Later.HEAVY:
-                loop = asyncio.get_running_loop()
-                work = loop.run_in_executor(self._decoders, self._prepare, [arrival.request], False)
-                work.add_done_callback(lambda done, arrival=arrival: self._begin(arrival, done.result()[0]))
+                self._prepare_in_a_thread(arrival)
             else:
                 self._begin(arrival, prepared)
+
+    def _prepare_in_a_thread(self, arrival: Arrival[Request, Reply]) -> None:
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._decoders, self._prepare, [arrival.request], False)
+        work.add_done_callback(lambda done: self._begin(arrival, done.result()[0]))
 
     def _begin(self, arrival: Arrival[Request, Reply], prepared: P | Exception | Later) -> None:
         if isinstance(prepared, Prediction):

@@ -59,7 +59,7 @@ class Application:
         if scope is None:
             request = Request("", "", "", {}, client[0] if client else "")
         else:
-            request = from_asgi(scope, services.trusted_proxies)
+            request = from_asgi(scope, services.settings.trusted_proxies)
         record = request_log.begin(services, request)
         record.problem = refused.detail
         if refused.status is not HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
@@ -68,7 +68,7 @@ class Application:
         return _finished(services, request, record, reply, UNKNOWN_PATH)
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
-        services, request = self.services, from_asgi(scope, self.services.trusted_proxies)
+        services, request = self.services, from_asgi(scope, self.services.settings.trusted_proxies)
         record = request_log.begin(services, request)
         try:
             services.admission.admit(request, ENDPOINT)

@@ -36,7 +36,7 @@ except SettingsError as error:
     shutil.rmtree(METRICS_DIR, ignore_errors=True)
     sys.exit(str(error))
 
-if not settings.admin_token:  # one for all workers, told once
+if not settings.admin_token.get_secret_value():  # one for all workers, told once
     os.environ["GATEWAY_ADMIN_TOKEN"] = secrets.token_urlsafe(24)
     print(f"Administrators' token: {os.environ['GATEWAY_ADMIN_TOKEN']}   (GATEWAY_ADMIN_TOKEN is not set)", flush=True)
 

@@ -97,7 +97,7 @@ class LimitedProtocol(HttpToolsProtocol):
             elif self.cycle.more_body:
                 self._patience = self.loop.call_later(self.limits.client_seconds, self._body_is_late)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # True keeps the way to the client open
         """Refuse a request that was cut short; answer a whole one before the connection is closed."""
         if self._open == 0 or self._refused:
             return False
@@ -223,7 +223,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _answer(self, refused: Refused) -> None:
         whole = self.scope is not None and "path" in self.scope
-        reply = self.app.refused(self.scope if whole else None, self.client, refused)  # type: ignore[attr-defined]
+        reply = self.app.refused(self.scope if whole else None, self.client, refused)
         self.transport.write(_serialized(reply, refused.status))
         if self.transport.can_write_eof():
             self.transport.write_eof()

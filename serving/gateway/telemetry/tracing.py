@@ -3,17 +3,8 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from serving.gateway.inference.tf_serving.client import Metadata
-
-
-def url(text: str) -> str:
-    """Read the address that traces are sent to, empty for none; raise ValueError for no URL."""
-    parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError(text)
-    return text
 
 
 class Tracing(Protocol):

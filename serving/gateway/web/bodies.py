@@ -1,7 +1,6 @@
 """Read the images of a request's body, whichever form it has."""
 
 import binascii
-from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -41,7 +40,7 @@ DOCUMENTED: dict[str, Any] = {
 }
 
 
-def read_body(environ: Mapping[str, Any], most: int) -> bytes:
+def read_body(environ: dict[str, Any], most: int) -> bytes:
     """Return the whole body of a WSGI request; raise TooLarge above `most` bytes, BadRequest for one cut short."""
     announced = get_content_length(environ)
     if announced is None and "wsgi.input_terminated" not in environ:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app, g
 
 from serving.gateway.access.in_flight import InFlight
-from serving.gateway.access.proxies import Network
 from serving.gateway.experiments.service import Experiments
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.breaker import GuardedModelServer
@@ -41,8 +40,6 @@ class Gateway:
     in_flight: InFlight
     admission: Admission
     experiments: Experiments
-    trusted_proxies: tuple[Network, ...]
-    allowed_origins: frozenset[str]
 
     async def finish(self) -> None:
         """Finish what is under way on the event loop, and close the connection to the model server."""

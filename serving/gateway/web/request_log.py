@@ -22,7 +22,7 @@ def register(app: Flask) -> None:
     """Make `app` begin and end its requests so."""
 
     def start() -> None:
-        g.incoming = from_wsgi(request.environ, gateway().trusted_proxies)
+        g.incoming = from_wsgi(request.environ, gateway().settings.trusted_proxies)
         g.record = begin(gateway(), g.incoming)
         gateway().admission.admit(g.incoming, request.endpoint or "")
 
@@ -78,7 +78,7 @@ def end(
     return [
         *headers,
         *security_headers(kind),
-        *cors_headers(incoming.method, incoming.headers, services.allowed_origins),
+        *cors_headers(incoming.method, incoming.headers, services.settings.cors_origins),
     ]
 
 
