@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import logging.config
 import os
 import secrets
 import shutil
@@ -49,13 +48,13 @@ keepalive = settings.keepalive_seconds
 graceful_timeout = 30  # seconds for requests under way at SIGTERM
 control_socket_disable = True  # it wants a home directory to write to
 loglevel = settings.log_level
+logconfig_dict = log_config(settings.log_level)
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata in what people upload
 
 
 def on_starting(server: Any) -> None:
-    """Log as the gateway does, and start counting at zero."""
-    logging.config.dictConfig(log_config(settings.log_level))
+    """Start counting at zero, and bring the database's schema up to date."""
     for leftover in Path(METRICS_DIR).glob("*.db"):
         leftover.unlink()
     # In a process of its own: Alembic then stays out of every worker's memory. Where it fails, because the database is

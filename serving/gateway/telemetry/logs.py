@@ -13,7 +13,7 @@ class LinesFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines."""
-        return "\n".join([orjson.dumps(line).decode() for line in record.msg])  # type: ignore[attr-defined]
+        return "\n".join([orjson.dumps(line).decode() for line in record.msg])
 
 
 def log_config(level: str) -> dict[str, Any]:
