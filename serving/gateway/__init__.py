@@ -56,11 +56,11 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     """
     try:
         settings = Settings.from_environ(os.environ if environ is None else environ)
+        logging.config.dictConfig(log_config(settings.log_level))
         store = Store(settings.database_url)
     except (SettingsError, UnusableDatabase) as error:
         os.write(2, f"{error}\n".encode())
         raise SystemExit(CANNOT_START) from error
-    logging.config.dictConfig(log_config(settings.log_level))
     app = OpenAPI(
         __name__, info=INFO, doc_ui=False, security_schemes=administrators.SCHEMES, validation_error_status="default",
         validation_error_model=problems.Problem, validation_error_callback=problems.invalid_parameters,

@@ -13,10 +13,11 @@ from typing import Any
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # so that no writable disk is needed
 
-# Both are looked at when the packages that read them are imported, so they are set before.
+# Packages look at these when they are imported, so they are set before.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gateway-metrics-", dir=MEMORY)
 METRICS_DIR = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its notes of servers that end are no lines of JSON
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small, and the cores are the workers'
 ROOT = Path(__file__).parents[3]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h

@@ -1,13 +1,13 @@
 """Call the model server over gRPC."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, Unavailable
@@ -19,14 +19,6 @@ GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 AVAILABLE, UNREACHABLE = "AVAILABLE", "UNREACHABLE"
 
 MOST_BYTES = 64 * 2**20  # of an answer
-# Predict changes nothing, so a call that found no server may be made once more, at once.
-RETRY_ONCE = {
-    "maxAttempts": 2,
-    "initialBackoff": "0.001s",
-    "maxBackoff": "0.001s",
-    "backoffMultiplier": 1,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
 OPTIONS = (
     ("grpc.max_receive_message_length", MOST_BYTES),
     ("grpc.enable_http_proxy", 0),
@@ -35,8 +27,7 @@ OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 500),
-    ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY_ONCE}]})),
-    ("grpc.per_rpc_retry_buffer_size", 2**24),  # bytes: a larger request would not be retried
+    ("grpc.enable_retries", 0),  # retried calls often waited for their deadline in vain (grpcio 1.85.3)
 )
 
 Metadata = tuple[tuple[str, str], ...]
@@ -80,17 +71,28 @@ class ModelServer:
         request = predict_request(model, signature, images, samples)
         started, status = time.perf_counter(), "OK"
         try:
-            response = await self._call(PREDICT, wire.PredictResponse)(request, timeout=timeout, metadata=metadata)
+            message = await self._predict(request, timeout, metadata)
         except grpc.aio.AioRpcError as error:
             status = error.code().name
             raise self._translated(model, error) from error
         finally:
             self._report(model, status, time.perf_counter() - started, images.count)
         try:
+            response = wire.PredictResponse.FromString(message)
             outputs = {name: read_floats(tensor) for name, tensor in response.outputs.items()}
-        except ValueError as error:
+        except (DecodeError, ValueError) as error:
             raise BadGateway(f"The model server's answer for variant {model!r} cannot be read: {error}.") from error
         return Answer(response.model_spec.version.value, outputs)
+
+    async def _predict(self, request: wire.PredictRequest, timeout: float, metadata: Metadata) -> bytes:
+        """Return the message that a Predict call answers; make it once more where it found no server."""
+        call, until = self._call(PREDICT), time.monotonic() + timeout
+        try:
+            return await call(request, timeout=timeout, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+        return await call(request, timeout=max(0.0, until - time.monotonic()), metadata=metadata)
 
     async def states(self, models: Sequence[str]) -> list[State]:
         """Return the live state of each of `models`, all within one deadline."""
@@ -103,9 +105,11 @@ class ModelServer:
 
     async def _state(self, model: str) -> State:
         """Return the state of the newest version that is available, else of the newest version."""
-        ask = self._call(GET_MODEL_STATUS, wire.GetModelStatusResponse)
         try:
-            response = await ask(status_request(model), timeout=self._deadline)
+            message = await self._call(GET_MODEL_STATUS)(status_request(model), timeout=self._deadline)
+            response = wire.GetModelStatusResponse.FromString(message)
+        except DecodeError as error:
+            return State(UNREACHABLE, None, f"The model server's answer about {model!r} cannot be read: {error}.")
         except grpc.aio.AioRpcError as error:
             return State(UNREACHABLE, None, self._translated(model, error).detail)
         versions = sorted(response.model_version_status, key=lambda v: (v.state == v.AVAILABLE, v.version))
@@ -114,14 +118,13 @@ class ModelServer:
         newest = versions[-1]
         return State(wire.ModelVersionStatus.State.Name(newest.state), newest.version, newest.status.error_message)
 
-    def _call(self, method: str, response: Any) -> Any:
-        """Return the callable of a method; the first connects, on the running loop."""
+    def _call(self, method: str) -> Any:
+        """Return the callable of a method, whose answers are bytes; the first connects, on the running loop."""
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(self._address, OPTIONS)
         if method not in self._calls:
-            self._calls[method] = self._channel.unary_unary(
-                method, lambda message: message.SerializeToString(), response.FromString
-            )
+            # grpc.aio would make None of an answer that cannot be read.
+            self._calls[method] = self._channel.unary_unary(method, lambda message: message.SerializeToString())
         return self._calls[method]
 
     def _translated(self, model: str, error: grpc.aio.AioRpcError) -> GatewayError:
