@@ -7,7 +7,6 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from http import HTTPStatus
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -15,7 +14,7 @@ from flask import Flask
 
 from serving.gateway import create_app
 from serving.gateway.errors import Unavailable
-from serving.gateway.server.protocol import Refused
+from serving.gateway.server.protocol import Refusal, Refused
 from serving.gateway.views import predict
 from serving.gateway.web import problems, request_log
 from serving.gateway.web.context import Gateway, RequestRecord
@@ -62,9 +61,9 @@ class Application:
             request = from_asgi(scope, services.settings.trusted_proxies)
         record = request_log.begin(services, request)
         record.problem = refused.detail
-        if refused.status is not HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        if refused.refusal is not Refusal.BODY_TOO_LARGE:
             services.metrics.refused("malformed")
-        reply = problems.reply(refused.status, refused.status.phrase, refused.detail)
+        reply = problems.reply(*refused.refusal.value, refused.detail)
         return _finished(services, request, record, reply, UNKNOWN_PATH)
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:

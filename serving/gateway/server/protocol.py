@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from dataclasses import dataclass
-from http import HTTPStatus
+from enum import Enum
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -42,12 +42,23 @@ class Limits:
         return self.line + self.fields * self.field
 
 
-class Refused(Exception):
-    """A request ends before the application has seen it: `status`, and why."""
+class Refusal(Enum):
+    """The ways in which a request ends before the application sees it: status and reason phrase."""
 
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
+    MALFORMED = 400, "Bad Request"
+    LATE = 408, "Request Timeout"
+    BODY_TOO_LARGE = 413, "Content Too Large"
+    LINE_TOO_LONG = 414, "URI Too Long"
+    HEAD_TOO_LARGE = 431, "Request Header Fields Too Large"
+    TOO_MANY_CONNECTIONS = 503, "Service Unavailable"
+
+
+class Refused(Exception):
+    """A request is refused, and why."""
+
+    def __init__(self, refusal: Refusal, detail: str) -> None:
         super().__init__(detail)
-        self.status = status
+        self.refusal = refusal
         self.detail = detail
 
 
@@ -128,7 +139,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_url(url)
         if len(self.url) > self.limits.line:
             detail = f"{MALFORMED}its first line is longer than {self.limits.line} bytes."
-            raise Refused(HTTPStatus.REQUEST_URI_TOO_LONG, detail)
+            raise Refused(Refusal.LINE_TOO_LONG, detail)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Read a header field."""
@@ -191,11 +202,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _body_is_late(self) -> None:
         detail = f"{MALFORMED}its body did not come within {self.limits.client_seconds:g} seconds."
-        self._refuse(Refused(HTTPStatus.REQUEST_TIMEOUT, detail))
+        self._refuse(Refused(Refusal.LATE, detail))
 
     def _body_too_large(self) -> Refused:
         detail = f"The body is larger than {self.limits.body:,} bytes (GATEWAY_MAX_BODY_BYTES)."
-        return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+        return Refused(Refusal.BODY_TOO_LARGE, detail)
 
     def _make_room(self) -> None:
         others = [each for each in self.connections if isinstance(each, LimitedProtocol) and each is not self]
@@ -204,7 +215,7 @@ class LimitedProtocol(HttpToolsProtocol):
             min(idle, key=lambda each: each._idle_since).transport.close()
         else:
             detail = f"{self.limits.connections:,} connections are open; try again shortly."
-            self._refuse(Refused(HTTPStatus.SERVICE_UNAVAILABLE, detail))
+            self._refuse(Refused(Refusal.TOO_MANY_CONNECTIONS, detail))
 
     def _refuse(self, refused: Refused) -> None:
         """Answer no request that comes after this one, and this one when those before it are answered."""
@@ -224,7 +235,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _answer(self, refused: Refused) -> None:
         whole = self.scope is not None and "path" in self.scope
         reply = self.app.refused(self.scope if whole else None, self.client, refused)
-        self.transport.write(_serialized(reply, refused.status))
+        self.transport.write(_serialized(reply, refused.refusal))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)  # data on the way would reset the connection
@@ -236,14 +247,15 @@ def limited(limits: Limits) -> type[LimitedProtocol]:
 
 
 def _malformed(detail: str) -> Refused:
-    return Refused(HTTPStatus.BAD_REQUEST, MALFORMED + detail)
+    return Refused(Refusal.MALFORMED, MALFORMED + detail)
 
 
 def _too_large(detail: str) -> Refused:
-    return Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, MALFORMED + detail)
+    return Refused(Refusal.HEAD_TOO_LARGE, MALFORMED + detail)
 
 
-def _serialized(reply: Reply, status: HTTPStatus) -> bytes:
+def _serialized(reply: Reply, refusal: Refusal) -> bytes:
     headers: list[tuple[str, Any]] = [*reply.headers, ("Content-Length", len(reply.body)), ("Connection", "close")]
-    head = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers), "", ""]
+    status, phrase = refusal.value
+    head = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers), "", ""]
     return "\r\n".join(head).encode("latin-1") + reply.body

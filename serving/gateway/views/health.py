@@ -49,4 +49,5 @@ def readyz() -> Response:
 )
 def metrics() -> Response:
     """Return the metrics of all workers."""
+    gateway().journal.flush()  # other workers count their last requests a moment later
     return Response(gateway().metrics.text(), content_type=CONTENT_TYPE_LATEST)
