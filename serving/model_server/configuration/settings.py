@@ -44,10 +44,9 @@ class Settings:
     monitoring_config_file: str = _flag("", "text-format MonitoringConfig: whether and where Prometheus finds metrics")
     grpc_channel_arguments: str = _flag(
         "",
-        "comma-separated key=value arguments of gRPC; those with an effect: grpc.max_receive_message_length, "
-        "grpc.max_concurrent_streams, grpc.max_connection_age_ms",
+        "comma-separated key=value channel arguments of gRPC, such as grpc.max_connection_age_ms=60000",
     )
-    grpc_max_threads: int = _flag(0, "gRPC calls answered at a time, besides those in a batch; 0 for 4 a core")
+    grpc_max_threads: int = _flag(0, "gRPC calls answered at a time; more wait; 0 for 4 a core, 64 with batching")
     grpc_max_message_bytes: int = _flag(256 << 20, "largest gRPC request")
     enable_grpc_healthcheck_service: bool = _flag(True, "answer grpc.health.v1")
     tensorflow_session_parallelism: int = _flag(0, "threads within and between operations; 0 for one a core")

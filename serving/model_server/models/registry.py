@@ -1,4 +1,4 @@
-"""The models that are configured, and the servables that requests find among them."""
+"""The registry of models: configured by the list of models, asked by requests for servables."""
 
 import contextlib
 import logging
@@ -19,13 +19,13 @@ from serving.model_server.models.versions import desired_versions, find_versions
 _log = logging.getLogger(__name__)
 
 
-class Store:
+class Registry:
     """Holds the models. Every method may be called from any thread."""
 
     def __init__(
         self, load: Callable[[str, int, str], Servable], retries: int, retry_seconds: float, load_threads: int = 0
     ) -> None:
-        """Make an empty store whose versions `load` reads, `load_threads` at a time (0: one a core)."""
+        """Make an empty registry whose versions `load` reads, `load_threads` at a time (0: one a core)."""
         slots = threading.BoundedSemaphore(load_threads or os.cpu_count() or 1)
         self._loading = Loading(load, slots, retries, max(0.0, retry_seconds))
         self._changed = threading.Condition()
@@ -150,7 +150,7 @@ class Store:
             )
 
     def wake(self) -> None:
-        """Make those who wait look again, for one whose call has been cancelled."""
+        """Let `wait_until_available` ask its `cancelled` again."""
         with self._changed:
             self._changed.notify_all()
 

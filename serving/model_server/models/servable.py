@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
-from serving.model_server.batching.batch import Feeds, Task
+from serving.model_server.batching.batch import Feeds
 from serving.model_server.batching.batcher import Batcher
 from serving.model_server.errors import as_serving_error
 from serving.model_server.inference.bounded import ends_by_itself
@@ -93,7 +93,7 @@ class Servable:
 
 
 class BatchingServable(Servable):
-    """A servable whose runs go through a batcher, together with those of others."""
+    """A servable whose runs go through a batcher."""
 
     def __init__(
         self, name: str, version: int, path: str, tags: Sequence[str], config: config_pb2.ConfigProto, batcher: Batcher
@@ -105,7 +105,3 @@ class BatchingServable(Servable):
     def run(self, feeds: Feeds, fetches: Sequence[str], timeout: float | None = None) -> list[np.ndarray]:
         """Run the graph as `Servable.run` does, as part of a batch."""
         return self._batcher.run(self._run_alone, feeds, fetches, timeout)
-
-    def submit(self, feeds: Feeds, fetches: Sequence[str], timeout: float | None, done: Callable[[Task], None]) -> None:
-        """Have the graph run as part of a batch and `done` called afterwards, from another thread."""
-        self._batcher.submit(self._run_alone, feeds, fetches, timeout, done)

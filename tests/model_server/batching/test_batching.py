@@ -215,15 +215,6 @@ def test_a_result_that_cannot_be_told_apart_is_asked_for_again(
     assert sizes == [2, 1, 1]
 
 
-def test_an_answer_that_cannot_be_delivered_holds_up_no_other(
-    make: Callable[..., Batcher], model: AddOne, caplog: pytest.LogCaptureFixture
-) -> None:
-    batcher = make()
-    batcher.submit(model.run, rows(1), ["y"], None, lambda _: 1 / 0)  # type: ignore[arg-type]
-    assert batcher.run(model.run, rows(1), ["y"], None)[0].tolist() == [[2]]
-    assert "An answer could not be delivered" in caplog.text
-
-
 def test_many_requests_at_once_all_get_their_own(make: Callable[..., Batcher], pool: ThreadPoolExecutor) -> None:
     model = AddOne()
     batcher = make(num_batch_threads=2, max_batch_size=16, max_enqueued_batches=1000)

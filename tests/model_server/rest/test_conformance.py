@@ -248,10 +248,10 @@ def test_metadata_hold_the_signatures(server: Running) -> None:
 
 
 def test_metrics_count_requests(server: Running) -> None:
-    def count() -> int:
+    def count() -> float:
         page = requests.get(f"{server.rest_url}/monitoring/prometheus/metrics", timeout=SECONDS).text
         line = ':tensorflow:serving:request_count{model_name="half_plus",status="OK"} '
-        return sum(int(text.removeprefix(line)) for text in page.splitlines() if text.startswith(line))
+        return sum(float(text.removeprefix(line)) for text in page.splitlines() if text.startswith(line))
 
     before = count()
     post(server, "half_plus:predict", {"instances": [2]})
