@@ -236,7 +236,7 @@ def measure(rounds: int) -> None:
 
 
 def soak(reloads: int) -> None:
-    """Publish so many versions one after the other under a steady call, and print what memory they leave behind."""
+    """Publish so many versions one after the other under a steady load, and print the growth of memory."""
     from tensorflow_serving.apis import prediction_service_pb2_grpc
 
     from testing.saved_models import write_pixels

@@ -37,7 +37,7 @@ def _import_server() -> tuple[ModuleType, ModuleType]:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     with _silenced_stderr() if quiet else contextlib.nullcontext():
         from serving.model_server import errors, server
-    # TensorFlow's remarks about the loader name nothing that an operator could act on.
+    # TensorFlow's remarks about the loader need no action of an operator.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return server, errors
 

@@ -66,7 +66,7 @@ class Server:
 
     def start(self) -> None:
         """Load the models, then open the ports; raise `ServingError` when a model fails for good."""
-        gc.freeze()  # what is here stays: the collections after each unload need not look at it
+        gc.freeze()  # these objects stay: the collection after each unload need not look at them
         names = self._configure(self._models)
         if self._settings.file_system_poll_wait_seconds > 0:
             self._repeat(self._registry.scan, self._settings.file_system_poll_wait_seconds)

@@ -1,4 +1,4 @@
-"""Requests that are wrong in every way: each is answered with an error, and the process lives.
+"""Malformed requests of every kind: each is answered with an error, and the process lives.
 
 `--hypothesis-profile=long` sends 10,000 of them.
 """
@@ -168,7 +168,7 @@ with grpc.insecure_channel(address) as channel:
 """
 
 
-def test_a_client_that_does_not_read_holds_up_nobody(server: Running) -> None:
+def test_a_client_that_does_not_read_delays_no_other(server: Running) -> None:
     large_answer = images(dtype=4, tensor_shape=shape(8000, 28, 28), int_val=[1])
     client = subprocess.Popen([sys.executable, "-c", DEAF_CLIENT, server.grpc_address, PREDICT, large_answer.hex()])
     try:

@@ -1,4 +1,4 @@
-"""The server as a process: how it starts, reads its files anew, and ends."""
+"""The server as a process: its start, its reloads and its end."""
 
 import os
 import shutil
@@ -56,7 +56,7 @@ def states(server: Running, name: str) -> dict[int, int]:
 
 
 def ends(*flags: str) -> tuple[int, str]:
-    """Run a server that is to end by itself; return its exit code and what it said."""
+    """Run a server that must end by itself; return its exit code and its log."""
     process, _, _ = launch(*flags, stderr=subprocess.PIPE)
     try:
         _, text = process.communicate(timeout=START_SECONDS)
@@ -161,7 +161,7 @@ def test_files_are_read_anew(saved_models: Path, tmp_path: Path) -> None:
         write_config(tmp_path, "a", "b")  # a new model is found
         eventually(lambda: states(server, "b") == {1: State.AVAILABLE})
 
-        (tmp_path / "models.config").write_text("broken {")  # what cannot be read changes nothing
+        (tmp_path / "models.config").write_text("broken {")  # an unreadable list changes nothing
         copy(saved_models / "half_plus" / "3", tmp_path / "b" / "2")
         eventually(lambda: states(server, "b") == {1: State.END, 2: State.AVAILABLE})
 

@@ -1,4 +1,4 @@
-"""A batch: requests put together along their first dimension, run once, and taken apart again."""
+"""A batch: requests joined along their first dimension, run once, and split again."""
 
 import dataclasses
 import time
@@ -52,7 +52,7 @@ def run_tasks(run: Run, tasks: list[Task], fetches: Sequence[str], parameters: B
         return
     try:
         _run_together(run, alive, fetches, parameters, now)
-    except Exception as error:  # whatever a graph raises, the callers must hear of it
+    except Exception as error:  # a graph may raise anything; the callers must hear of it
         if len(alive) == 1:
             alive[0].result.set_exception(as_serving_error(error))
         else:
@@ -102,7 +102,7 @@ def _merge(arrays: list[np.ndarray], name: str, rows: int, parameters: BatchingP
         longest = [max(sizes) for sizes in zip(*shapes, strict=True)]
         arrays = [_pad(array, longest) for array in arrays]
     size = next((size for size in sorted(parameters.allowed_batch_sizes) if size >= rows), rows)
-    filler = arrays[-1][:1]  # a real row, so that nothing in the graph trips over it
+    filler = arrays[-1][:1]  # a real row, which the graph surely accepts
     return np.concatenate(arrays + [filler] * (size - rows if len(filler) else 0))
 
 

@@ -24,7 +24,7 @@ class _Queue:
 
 
 class Batcher:
-    """The threads that run batches, and the queues they take them from."""
+    """The threads that run batches, and their queues."""
 
     def __init__(self, parameters: BatchingParameters) -> None:
         self._parameters = parameters
@@ -60,7 +60,7 @@ class Batcher:
         return task
 
     def close(self) -> None:
-        """End the threads once nothing waits any more."""
+        """End the threads once the queues are empty."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -55,7 +55,7 @@ class Settings:
     shutdown_grace_seconds: float = _flag(20.0, "how long SIGTERM waits for calls under way")
 
 
-# Flags of TF Serving that change nothing here: they tune what this server does not have.
+# Flags of TF Serving that are accepted and ignored: they tune parts that this server lacks.
 IGNORED_FLAGS = frozenset(
     [
         "enable_signature_method_name_check",
@@ -70,7 +70,7 @@ IGNORED_FLAGS = frozenset(
         "xla_gpu_compilation_enabled",
     ]
 )
-# Flags of TF Serving that a server must not overlook, and what to do instead.
+# Flags of TF Serving that cannot be ignored → the remedy.
 REFUSED_FLAGS = {
     "ssl_config_file": "put a proxy with TLS in front of it",
     "use_alts_credentials": "put a proxy with TLS in front of it",

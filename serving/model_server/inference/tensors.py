@@ -24,7 +24,7 @@ _FIELDS = {
     }.items()
     for name in names.split()
 }  # fmt: skip
-# Fields whose values lie in a message as they do in an array's memory.
+# Fields with the same bytes in a message and in an array's memory.
 _PACKED = ("float_val", "double_val", "scomplex_val", "dcomplex_val")
 _TYPES = {enum: np.dtype(tf.as_dtype(enum).as_numpy_dtype) for enum in _FIELDS}
 

@@ -10,7 +10,7 @@ from grpc import StatusCode
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.model_server.configuration import model_list as models
+from serving.model_server.configuration import model_list
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.models.lifecycle import Loading, Model, State, Version
 from serving.model_server.models.servable import Servable
@@ -41,8 +41,8 @@ class Registry:
             _log.info("Taking no action for empty config.")
             return set()
         with self._changed:
-            models.check(config)
-            labels = models.labels(config, self._labels, self._is_available, unavailable_labels)
+            model_list.check(config)
+            labels = model_list.labels(config, self._labels, self._is_available, unavailable_labels)
             new = {model.name: model for model in config.model_config_list.config}
             added, removed = set(new) - set(self._configs), set(self._configs) - set(new)
             self._configs, self._labels = new, labels
@@ -54,7 +54,7 @@ class Registry:
         return added
 
     def scan(self) -> None:
-        """Look for versions in the models' folders and start what follows from it."""
+        """Look for versions in the models' folders; load and unload accordingly."""
         with self._changed:
             configs = list(self._configs.values())
         for config in configs:

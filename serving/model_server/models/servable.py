@@ -58,7 +58,7 @@ class Servable:
         """Run the graph from the named tensors `feeds` to `fetches`, for `timeout` seconds at most.
 
         A run that ends by itself is made in the calling thread, which takes half as long for a few images as the way to
-        another and back; a time limit means nothing to it then.
+        another and back; it has no time limit then.
         """
         try:
             return self._callable(tuple(feeds), tuple(fetches), timeout)(*feeds.values())

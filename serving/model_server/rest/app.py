@@ -60,7 +60,7 @@ def _refusal(refused: Refused) -> Answer:
 
 
 async def _refuse(refused: Refused, receive: Receive, send: Send) -> None:
-    """Answer, then read what the client may still send, then close the connection."""
+    """Answer, then read the rest of the body for a while, then close the connection."""
     answer = _refusal(refused)
     await _send_head(send, answer, (b"connection", b"close"))
     await send({"type": "http.response.body", "body": answer[2], "more_body": True})

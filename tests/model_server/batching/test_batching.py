@@ -1,4 +1,4 @@
-"""Batching, with a run that adds one: what goes in together must come out apart."""
+"""Batching, with a run that adds one: each request gets its own rows back."""
 
 import threading
 import time

@@ -124,7 +124,7 @@ def test_a_call_under_way_keeps_its_version(registry: Registry, tmp_path: Path) 
     assert vars(servable)["closed"]
 
 
-def test_a_broken_version_leaves_the_old_one_serving_and_holds_up_nobody(
+def test_a_broken_version_leaves_the_old_one_serving_and_delays_no_other(
     registry: Registry, loads: Loads, tmp_path: Path
 ) -> None:
     publish(tmp_path, "a", 1)
@@ -172,7 +172,7 @@ def test_a_failed_load_is_retried_and_shown_meanwhile(loads: Loads, tmp_path: Pa
     eventually(lambda: error() == f"{tmp_path}/a/1 is broken")
     assert states(registry, "a") == {1: State.LOADING}
     (tmp_path / "a" / "1").rmdir()
-    registry.scan()  # a version that nobody wants any more is not retried
+    registry.scan()  # a version that is no longer desired is not retried
     eventually(lambda: states(registry, "a") == {1: State.END})
     assert loads.tries == [("a", 1)]
 

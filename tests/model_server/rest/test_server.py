@@ -1,4 +1,4 @@
-"""The REST server's limits, with an API behind it that only repeats what it was asked."""
+"""The REST server's limits, with an API that only repeats its request."""
 
 import contextlib
 import gzip
@@ -138,7 +138,7 @@ def test_the_answer_to_a_flood_is_not_lost(server: RestServer) -> None:
         post("Transfer-Encoding: chunked\r\n", b"3\r\nabcdef\r\n"),
     ],
 )
-def test_what_is_no_http_or_has_no_end_is_refused(server: RestServer, request_bytes: bytes) -> None:
+def test_malformed_http_and_endless_heads_are_refused(server: RestServer, request_bytes: bytes) -> None:
     with connect(server) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it need not be read to its end
             connection.sendall(request_bytes)
@@ -223,7 +223,7 @@ def test_stopping_waits_for_requests_under_way() -> None:
         answer = pool.submit(exchange, server, post("Content-Length: 0\r\n"))
         assert api.asked.acquire(timeout=SECONDS)
         stopped = pool.submit(server.stop)
-        while True:  # until nobody new is let in
+        while True:  # until the port is closed
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=SECONDS).close()
             except ConnectionRefusedError:

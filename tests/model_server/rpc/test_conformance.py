@@ -1,4 +1,4 @@
-"""What TF Serving does over gRPC, a row a behaviour; see conftest.py for running this against the real one."""
+"""TF Serving's behaviour over gRPC, a row each; see conftest.py for running this against the real one."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,4 +1,4 @@
-"""The gRPC server with services that only repeat what they are asked, and gRPC's own client."""
+"""The gRPC server with a service that only repeats its request, and gRPC's own client."""
 
 import socket
 import threading
