@@ -101,9 +101,7 @@ class Server:
                 self._configure(models)
                 self._models = models
         except (ConfigError, ServingError) as error:
-            _log.error(
-                "%s is not taken over, the old list of models stays: %s", self._settings.model_config_file, error
-            )
+            _log.error("Keeping the old list of models; %s is unusable: %s", self._settings.model_config_file, error)
 
     def _repeat(self, action: Callable[[], None], seconds: float) -> None:
         def loop() -> None:

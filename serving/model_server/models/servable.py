@@ -15,7 +15,7 @@ from serving.model_server.errors import as_serving_error
 from serving.model_server.inference.bounded import ends_by_itself
 from serving.model_server.inference.signatures import Signature
 
-# Clients choose which outputs to fetch, and each choice needs a callable of its own.
+# Each choice of outputs, which is the client's, needs a callable of its own.
 MAX_CALLABLES = 128
 IN_POOL, IN_CALLING_THREAD = 0, -1  # where a graph is run, in RunOptions' words
 
@@ -57,8 +57,8 @@ class Servable:
     ) -> list[np.ndarray]:
         """Run the graph from the named tensors `feeds` to `fetches`, for `timeout` seconds at most.
 
-        A run that ends by itself is made in the calling thread, which takes half as long for a few images as the way to
-        another and back; it has no time limit then.
+        A run that ends by itself happens in the calling thread, without a time limit: for a few images, the way to a
+        thread of the session and back takes longer than the run.
         """
         try:
             return self._callable(tuple(feeds), tuple(fetches), timeout)(*feeds.values())

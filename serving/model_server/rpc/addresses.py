@@ -1,4 +1,4 @@
-"""Where the gRPC API listens."""
+"""The addresses of the gRPC API."""
 
 import logging
 import socket
