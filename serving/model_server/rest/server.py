@@ -28,7 +28,7 @@ class RestServer:
             app, loop="asyncio", http=limited_to(max_connections), ws="none", lifespan="off", interface="asgi3",
             h11_max_incomplete_event_size=MAX_HEAD_BYTES, timeout_keep_alive=IDLE_SECONDS, backlog=BACKLOG,
             timeout_graceful_shutdown=math.ceil(shutdown_seconds), proxy_headers=False, server_header=False,
-            log_config=None, log_level=logging.CRITICAL, access_log=False,
+            log_config=None, log_level=logging.ERROR, access_log=False,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True, name="rest")
