@@ -1,5 +1,6 @@
-"""The server as a process: how it starts, reads its files anew, and ends."""
+"""The server as a process: its start, its reloads and its end."""
 
+import os
 import shutil
 import signal
 import socket
@@ -55,7 +56,7 @@ def states(server: Running, name: str) -> dict[int, int]:
 
 
 def ends(*flags: str) -> tuple[int, str]:
-    """Run a server that is to end by itself; return its exit code and what it said."""
+    """Run a server that must end by itself; return its exit code and its log."""
     process, _, _ = launch(*flags, stderr=subprocess.PIPE)
     try:
         _, text = process.communicate(timeout=START_SECONDS)
@@ -160,7 +161,7 @@ def test_files_are_read_anew(saved_models: Path, tmp_path: Path) -> None:
         write_config(tmp_path, "a", "b")  # a new model is found
         eventually(lambda: states(server, "b") == {1: State.AVAILABLE})
 
-        (tmp_path / "models.config").write_text("broken {")  # what cannot be read changes nothing
+        (tmp_path / "models.config").write_text("broken {")  # an unreadable list changes nothing
         copy(saved_models / "half_plus" / "3", tmp_path / "b" / "2")
         eventually(lambda: states(server, "b") == {1: State.END, 2: State.AVAILABLE})
 
@@ -210,3 +211,27 @@ def test_a_signal_lets_calls_under_way_finish(saved_models: Path, sign: signal.S
         server.process.send_signal(sign)
         assert call.result().outputs["counted"].int64_val == [200000]
         assert server.process.wait(SECONDS) == 0
+
+
+def test_a_signal_that_comes_with_sigcont_is_not_lost(saved_models: Path) -> None:
+    for _ in range(3):
+        with running(*model_flags("half_plus", saved_models / "half_plus")) as server:
+            assert server.process
+            server.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)
+            server.process.send_signal(signal.SIGCONT)
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(SECONDS) == 0
+
+
+def test_the_log_has_no_chatter(saved_models: Path) -> None:
+    process, port, _ = launch(*model_flags("half_plus", saved_models / "half_plus"), stderr=subprocess.PIPE)
+    try:
+        with connected(f"127.0.0.1:{port}", process):
+            process.terminate()
+            _, text = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    lines = [line.partition(" I ")[2] for line in text.splitlines()]
+    assert [line.split()[0] for line in lines if line] == ["Loaded", "Running", "Exporting", "Unloaded"], text
+    assert all(lines), text
