@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.http_load import post
 from benchmarks.serving.bodies import write_bodies
 from benchmarks.serving.open_loop import Load, Seen
-from benchmarks.serving.servers import GATEWAY, Running, started, write_models
+from benchmarks.serving.servers import GATEWAY, SERVERS, Running, started, write_models
 from training.data import load
 
 CONNECTIONS = 64
@@ -44,7 +44,7 @@ def main() -> int:
         json_bodies = write_bodies(load(arguments.data).test_images, folder)["json"]
         write_models(arguments.models.resolve(), arguments.variant, folder / "models")
         requests = [post("/predict", body, json_bodies.content_type) for body in json_bodies.bodies]
-        with started([GATEWAY], folder / "models", json_bodies.bodies[0]) as servers:
+        with started({GATEWAY: SERVERS[GATEWAY]}, folder / "models", json_bodies.bodies[0]) as servers:
             servers[GATEWAY].resume()
             rate = arguments.share * capacity(servers[GATEWAY], requests)
             rows = list(minutes(servers[GATEWAY], requests, rate, arguments.minutes, arguments.seconds))
