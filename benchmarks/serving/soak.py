@@ -1,10 +1,10 @@
-"""The gateway at 80 % of what it can do, for ten minutes: errors, memory and tail by the minute. `make soak-serving`.
+"""The gateway at 80 % of its capacity for ten minutes: errors, memory and tail by the minute. `make soak-serving`.
 
     python -m benchmarks.serving.soak [--minutes N] [--share X]
 
-Needs published models (`make train`). The gateway, its model server and the load share the machine. The capacity is
-what the same load generator gets when it sends as fast as answers come; then it keeps to a fixed rate. Ends with exit
-code 1 where a request failed. Writes the figures to `runs/soak-serving.json`.
+Needs published models (`make train`). The gateway, its model server and the load share the machine. The load
+generator first finds the capacity by sending as fast as answers come, then keeps to a fixed rate. Ends with exit code 1
+where a request failed. Writes the figures to `runs/soak-serving.json`.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=10, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=60, metavar="N", help="of a minute (default: %(default)s)")
     parser.add_argument("--share", type=float, default=0.8, metavar="X", help="of the capacity (default: %(default)s)")
-    parser.add_argument("--variant", default="l2", help="which answers (default: %(default)s)")
+    parser.add_argument("--variant", default="l2", help="from which the gateway answers (default: %(default)s)")
     parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="(default: %(default)s)")
     arguments = parser.parse_args()
@@ -69,7 +69,7 @@ def capacity(gateway: Running, requests: list[bytes]) -> float:
 def minutes(
     gateway: Running, requests: list[bytes], rate: float, number: int, seconds: float
 ) -> Iterator[dict[str, Any]]:
-    """Yield what was seen in each minute of a steady load, and print it."""
+    """Yield the figures of each minute of a steady load, and print them."""
     print(COLUMNS.format("minute", "requests", "errors", "p50 ms", "p99 ms", "max ms", "MB of each process"))
     load = Load(gateway.port, requests, CONNECTIONS, rate)
     for minute in range(1, number + 1):
