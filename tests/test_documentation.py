@@ -2,50 +2,17 @@
 
 import re
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
 from serving.gateway import VERSION
-from serving.gateway.settings import Settings as GatewaySettings
-from serving.model_server.configuration.settings import ENVIRONMENT_PREFIX
-from serving.model_server.configuration.settings import Settings as ModelServerSettings
+from serving.gateway.settings import Settings
 from testing.machine import ROOT
 from training.variants import VARIANTS
 
-GATEWAY = {f"GATEWAY_{name.upper()}": row.default for name, row in GatewaySettings.model_fields.items()}
-MODEL_SERVER = {f"{ENVIRONMENT_PREFIX}{row.name.upper()}": row.default for row in fields(ModelServerSettings)}
-
-
-def text(default: object) -> str:
-    """Return a default as it is written in documents."""
-    return (
-        str(default).lower()
-        if isinstance(default, bool)
-        else f"{default:g}"
-        if isinstance(default, float)
-        else str(default)
-    )
-
-
-@pytest.mark.parametrize(("name", "default"), {**GATEWAY, **MODEL_SERVER}.items())
-def test_the_docs_list_every_setting_with_its_default(name: str, default: object) -> None:
-    assert f"| `{name}` | `{text(default)}` |" in (ROOT / "docs/settings.md").read_text()
-
-
-def test_the_container_takes_every_setting_of_the_gateway() -> None:
-    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["gateway"]
-    named = {entry.partition("=")[0] for entry in service["environment"]}
-    # The image listens on all addresses of the container, at the port that is published.
-    assert named == GATEWAY.keys() - {"GATEWAY_HOST", "GATEWAY_PORT"}
-
-
-def test_readme_shows_every_variant() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert [v.name for v in VARIANTS if f"`{v.name}`" not in readme] == []
-
+GATEWAY = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields}
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "models/README.md"])
 CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which also names what is gone
@@ -61,6 +28,18 @@ TARGET = re.compile(r"\bmake ([a-z][a-z-]*)")
 MODULE = re.compile(r"python -m ([\w.]+)")
 # A name in capitals stands for another. Without a folder, a name is a source's or a page's, not that of an output.
 FILE = re.compile(r"(?!.*\b[A-Z]+/)(?:(?:[\w.-]+/)+(?:[\w.-]+\.\w+)?|[\w.-]+\.(?:py|md|toml|yml))")
+
+
+def test_the_container_takes_every_setting_of_the_gateway() -> None:
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["gateway"]
+    named = {entry.partition("=")[0] for entry in service["environment"]}
+    # The image listens on all addresses of the container, at the port that is published.
+    assert named == GATEWAY - {"GATEWAY_HOST", "GATEWAY_PORT"}
+
+
+def test_readme_shows_every_variant() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [v.name for v in VARIANTS if f"`{v.name}`" not in readme] == []
 
 
 def prose(page: Path) -> str:
