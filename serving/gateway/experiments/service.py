@@ -1,7 +1,7 @@
-"""All that one worker keeps for experiments."""
+"""Hold one worker's parts of experiments together."""
 
+from serving.gateway.experiments.cache import ExperimentCache
 from serving.gateway.experiments.judge import Judge
-from serving.gateway.experiments.live import Live
 from serving.gateway.experiments.recorder import Recorder
 from serving.gateway.experiments.shadow import Shadow
 from serving.gateway.inference.tf_serving.client import ModelServer
@@ -10,18 +10,18 @@ from serving.gateway.telemetry.metrics import Metrics
 
 
 class Experiments:
-    """The store, what is known of it, and the threads that write and ask in the background."""
+    """The store, the cache of its experiments, and the background threads that record and shadow."""
 
     def __init__(self, store: Store, server: ModelServer, metrics: Metrics) -> None:
-        """Prepare; nothing is connected and no thread runs before the first request."""
+        """Prepare; connections and threads start with the first request."""
         self.store = store
-        self.live = Live(store, Judge(store).look)
+        self.cache = ExperimentCache(store, Judge(store).judge_all)
         self.recorder = Recorder(store, metrics.exposures_dropped.inc)
         self.shadow = Shadow(server, self.recorder.record, metrics.shadows_dropped.inc)
 
     def close(self) -> None:
-        """Finish what is under way and write what waits; for the end of a worker."""
-        self.live.close()
+        """Finish the work under way and write the queues, at the end of a worker."""
+        self.cache.close()
         self.shadow.close()
         self.recorder.close()
         self.store.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.background import LAST_SECONDS, Background
-from serving.gateway.experiments.live import Running
+from serving.gateway.experiments.cache import Running
 from serving.gateway.experiments.traffic import Outcome, Outcomes, asked, said
 from serving.gateway.inference import prediction
 from serving.gateway.inference.tf_serving.client import ModelServer

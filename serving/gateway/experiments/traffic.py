@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from serving.gateway.errors import GatewayError, Unavailable
 from serving.gateway.experiments.assignment import Assignment
-from serving.gateway.experiments.live import Running
+from serving.gateway.experiments.cache import Running
 from serving.gateway.inference.fallback import Fallback
 from serving.gateway.inference.prediction import PROBABILITIES, labels
 from serving.gateway.inference.tf_serving.client import Answer

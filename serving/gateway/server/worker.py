@@ -68,7 +68,7 @@ class Worker(GeventWorker):
         super().load_wsgi()
         services: Gateway = self.wsgi.extensions["gateway"]
         services.waits.way = GreenletsWay(gevent.get_hub(), DECODERS)
-        services.experiments.live.current()  # looks now what is known, for which the first request would wait
+        services.experiments.cache.current()  # looks now what is known, for which the first request would wait
         with suppress(Unavailable):  # it will look again
             services.manifest.current()  # so that a manifest that is damaged later is one that every worker has read
         self.services = services

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -54,6 +54,12 @@ def phases_of(connection: Connection, experiment: int) -> Sequence[Row]:
     """Return the phases of an experiment in their order."""
     query = select(phases).where(phases.c.experiment_id == experiment).order_by(phases.c.number)
     return connection.execute(query).all()
+
+
+def phases_with_specs(connection: Connection, ids: Collection[int]) -> Sequence[Row]:
+    """Return `experiment_id`, `number`, `weights` and `spec` of every phase of these experiments."""
+    query = select(phases.c.experiment_id, phases.c.number, phases.c.weights, experiments.c.spec)
+    return connection.execute(query.join(experiments).where(phases.c.experiment_id.in_(ids))).all()
 
 
 def log(connection: Connection, who: str, action: str, subject: str, reason: str | None) -> None:

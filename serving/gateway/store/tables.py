@@ -150,7 +150,7 @@ counts = Table(
 )
 
 # What the comparisons said when so many labels were in, at some of the moments at which they were looked at.
-looks = Table(
+interim_results = Table(
     "looks",
     metadata,
     _experiment(primary_key=True),

@@ -71,7 +71,7 @@ def create() -> tuple[Response, int]:
     with gateway().experiments.store.write() as connection:
         lifecycle.create(connection, spec, Act("admin"))
         shown = answers.show(connection, lifecycle.find(connection, spec.name))
-    gateway().experiments.live.refresh()
+    gateway().experiments.cache.refresh()
     return send(shown), 201
 
 
@@ -144,5 +144,5 @@ def _changed(name: str, change: Any) -> Response:
     with services.experiments.store.write() as connection:
         change(connection)
         shown = answers.show(connection, lifecycle.find(connection, name))
-    services.experiments.live.refresh()
+    services.experiments.cache.refresh()
     return send(shown)

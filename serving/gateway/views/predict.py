@@ -13,7 +13,7 @@ from flask_openapi.utils import parse_body
 from serving.gateway.access.administrators import OF_CLIENTS
 from serving.gateway.errors import GatewayError, Unprocessable
 from serving.gateway.experiments import routing, traffic
-from serving.gateway.experiments.live import Snapshot
+from serving.gateway.experiments.cache import Snapshot
 from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, sign
 from serving.gateway.experiments.shadow import Job
 from serving.gateway.inference import prediction
@@ -56,16 +56,16 @@ def answer(
 ) -> Reply:
     """Return what is answered to a request, and note in `log` how it went; raise a GatewayError."""
     with services.in_flight:
-        manifest, snapshot = services.manifest.current(), services.experiments.live.current()
+        manifest, snapshot = services.manifest.current(), services.experiments.cache.current()
         if query.uncertainty:
-            chosen: Variant | routing.Exposure = _sampled(manifest, snapshot, query)
+            chosen: Variant | routing.ArmChoice = _sampled(manifest, snapshot, query)
         else:
             chosen = routing.choose(manifest, snapshot, query.variant, query.experiment, header.unit_id or log.id)
         body = Body(environ, services.settings)
         images = read_images(body, manifest.image, services.settings, services.waits.way.away)
         log.images = images.count
         key = _key()
-        if isinstance(chosen, routing.Exposure):
+        if isinstance(chosen, routing.ArmChoice):
             return _expose(services, log, manifest, snapshot, chosen, images, key)
         log.variant, fallback = chosen.name, None
         if query.uncertainty:
@@ -99,7 +99,7 @@ def _expose(
     log: RequestRecord,
     manifest: Manifest,
     snapshot: Snapshot,
-    chosen: routing.Exposure,
+    chosen: routing.ArmChoice,
     images: Images,
     key: str,
 ) -> Reply:

@@ -108,7 +108,7 @@ def _change(change: Callable[[Connection, Promotion], None]) -> Response:
         if body.expected_revision not in (None, revision):
             raise Conflict(f"The default is at revision {revision}, not {body.expected_revision}; look again first.")
         change(connection, body)
-    services.experiments.live.refresh()
+    services.experiments.cache.refresh()
     return _shown()
 
 
@@ -121,6 +121,6 @@ def _shown() -> Response:
          "at": moment(p.at)}
         for p in latest
     ]  # fmt: skip
-    snapshot = services.experiments.live.current()
+    snapshot = services.experiments.cache.current()
     answering = default(services.manifest.current(), snapshot).name
     return send({"default": answering, "revision": latest[0].id if latest else 0, "promotions": listed})

@@ -12,8 +12,7 @@ from serving.gateway.experiments import evidence, lifecycle
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.imaging.pictures import data_url
 from serving.gateway.manifest import ImageFormat
-from serving.gateway.store import interim_results as looks
-from serving.gateway.store import shadows
+from serving.gateway.store import interim_results, shadows
 from serving.gateway.web.answers import send
 from serving.gateway.web.context import gateway
 from serving.gateway.web.experiment_answers import moment
@@ -86,7 +85,7 @@ def report(path: NamedPath) -> Response:
         found = lifecycle.find(connection, path.name)
         history = [
             {"at": moment(look.at), "labelled": look.labelled, "comparisons": look.comparisons}
-            for look in looks.of(connection, found.id)
+            for look in interim_results.of_experiment(connection, found.id)
         ]
         return send({**evidence.report(connection, found), "history": history})
 

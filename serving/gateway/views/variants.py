@@ -51,6 +51,6 @@ def variants() -> Response:
         for variant, state in zip(manifest.variants, states, strict=True)
     ]
     image = manifest.image.model_dump()
-    answering = default(manifest, services.experiments.live.current()).name
+    answering = default(manifest, services.experiments.cache.current()).name
     study = url_for("study.report") if report_file().is_file() else None
     return send({"default": answering, "image": image, "classes": manifest.classes, "study": study, "variants": listed})

@@ -8,18 +8,18 @@ import pytest
 from serving.gateway.experiments.checks import check_labels, check_split, watch_guardrails
 from serving.gateway.experiments.comparison import compare
 from serving.gateway.experiments.decision import Decision, decide
-from serving.gateway.experiments.outcomes import Facts, PhaseCounts
+from serving.gateway.experiments.outcomes import Design, PhaseCounts
 from tests.gateway.experiments.counts import PAIRED, THREE, UNPAIRED, mcnemar, paired_phase, unpaired_phase
 
 BETTER, WORSE = mcnemar(8910, 30, 60), mcnemar(8910, 60, 30)
 SAME, EARLY = mcnemar(100_000, 300, 310), mcnemar(400, 3, 5)
 
 
-def decided(phases: Sequence[PhaseCounts], facts: Facts = PAIRED) -> Decision:
+def decided(phases: Sequence[PhaseCounts], design: Design = PAIRED) -> Decision:
     checks = [("units", check_split(phases)), ("labelled units", check_labels(phases))]
-    comparisons = [compare(facts, phases, arm) for arm in range(len(facts.arms)) if arm != facts.control]
+    comparisons = [compare(design, phases, arm) for arm in range(len(design.arms)) if arm != design.control]
     labels = sum(sum(phase.masks.values()) for phase in phases)
-    return decide(facts, checks, watch_guardrails(facts, phases), comparisons, labels)
+    return decide(design, checks, watch_guardrails(design, phases), comparisons, labels)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_the_first_rule_that_applies_decides(
 
 
 def test_of_several_broken_guardrails_the_clearest_is_named_and_all_are_told() -> None:
-    facts = replace(THREE, guardrails=PAIRED.guardrails)
-    decision = decided([paired_phase({}, arms=3, failures=(10, 60, 0), slow=(10, 0, 90))], facts)
+    design = replace(THREE, guardrails=PAIRED.guardrails)
+    decision = decided([paired_phase({}, arms=3, failures=(10, 60, 0), slow=(10, 0, 90))], design)
     assert (decision.variant, len(decision.reasons)) == ("dropout", 2)
 
 

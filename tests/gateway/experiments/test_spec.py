@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from serving.gateway.experiments.outcomes import Facts, Guardrail
+from serving.gateway.experiments.outcomes import Design, Guardrail
 from serving.gateway.experiments.spec import ExperimentSpec, user_labels_decide
 
 GOOD: dict[str, Any] = {
@@ -20,7 +20,7 @@ def weighted(*weights: float) -> list[dict[str, Any]]:
 def test_the_facts_are_those_of_the_spec() -> None:
     spec = ExperimentSpec.model_validate(GOOD)
     rails = (Guardrail("error_rate", 0.5), Guardrail("slow", 1.0, 90.0))
-    assert spec.facts == Facts("b_vs_a", ("b", "a"), 1, True, 0.05, 0.002, 200_000, rails)
+    assert spec.design == Design("b_vs_a", ("b", "a"), 1, True, 0.05, 0.002, 200_000, rails)
     assert (spec.weights, spec.slow_ms) == ([0.25, 0.75], 90)
 
 
