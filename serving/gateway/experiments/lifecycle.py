@@ -76,9 +76,7 @@ def reweight(connection: Connection, name: str, weights: Mapping[str, float], tr
     """Open a new phase with other weights; raise Conflict unless the experiment is running or paused."""
     found = find(connection, name, hold=True)
     if found.status not in ("running", "paused"):
-        raise Conflict(
-            f"Experiment {name!r} is {found.status}; its weights can change only while it is running or paused."
-        )
+        raise Conflict(f"Experiment {name!r} is {found.status}; weights change while it is running or paused.")
     spec = ExperimentSpec.model_validate(found.spec)
     if set(weights) != set(spec.variants):
         raise Unprocessable(f"Give a weight to each of the arms {', '.join(spec.variants)}, and to no other.")

@@ -47,7 +47,7 @@ class PhaseCounts:
     units               units assigned to the arm
     labelled_units      of them, units with a label
     labelled, errors    labelled outcomes of the arm's units (the first of each unit), and its errors among them
-    masks               paired: labelled images that every arm answered, by the bit mask of the right arms (bit i: arm i)
+    masks               paired: labelled images that every arm answered, by the mask of the right arms (bit i: arm i)
     requests            requests to the arm; paired, its shadow requests too
     failures, slow      of them, the failed ones, and those slower than the guardrail's threshold
     compared            paired: images that every arm answered, labelled or not

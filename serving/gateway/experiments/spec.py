@@ -31,9 +31,7 @@ class GuardrailSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    metric: Literal["error_rate", "slow"] = Field(
-        description="Failed requests, or requests that took over `threshold_ms`"
-    )
+    metric: Literal["error_rate", "slow"] = Field(description="Failed requests, or requests of over `threshold_ms`")
     margin: float = Field(ge=0, le=100, allow_inf_nan=False)
     threshold_ms: float | None = Field(None, gt=0, le=600_000, description="Milliseconds; required by `slow`")
 

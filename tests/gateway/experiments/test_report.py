@@ -88,6 +88,6 @@ def test_figures_beyond_all_bounds_are_still_json() -> None:
 def test_it_says_when_only_disagreements_have_labels() -> None:
     queue = mcnemar(0, 30, 60, compared=8980, disagreements=90, labelled_disagreements=90)
     seen = report(PAIRED, [queue])
-    assert seen["notes"][0].startswith("Labels were mostly given to images on which the arms disagree")
+    assert seen["notes"][0].startswith("Most labels are of images on which the arms disagree")
     assert report(PAIRED, [replace(WORKED, disagreements=90, compared=12_000)])["notes"] == []
     assert (seen["comparisons"][0]["n"], seen["arms"][0]["n"]) == (8980, 90)
