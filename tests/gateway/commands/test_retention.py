@@ -78,8 +78,8 @@ def test_the_command_does_it(database_url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "days", "text"),
     [
-        ("mysql://x/y", "1", "retention: The database 'mysql://x/y' cannot be used; it must be sqlite:///FILE or"),
-        ("sqlite:////missing/x.db", "1", "retention: The store cannot be used at the moment; try again shortly."),
+        ("mysql://x/y", "1", "retention: GATEWAY_DATABASE_URL cannot be used: it must be sqlite:///FILE or"),
+        ("sqlite:////missing/x.db", "1", "retention: The store is unavailable; try again shortly."),
         ("sqlite:////missing/x.db", "-1", "error: --days -1 cannot be used: it must be 0 or more"),
     ],
 )
