@@ -18,8 +18,7 @@ COMMAND = [
     "-m",
     "gunicorn",
     "-c",
-    "serving/gateway/server/gunicorn.conf.py",
-    "serving.gateway:create_app()",
+    "serving/gateway/server/gunicorn.conf.py"
 ]
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
 from serving.gateway.access.api_keys import digests
@@ -155,13 +155,24 @@ class Settings(BaseSettings):
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings from `environ`; raise SettingsError for an unusable value."""
-        source = EnvSettingsSource(cls)
-        source.env_vars = {name.lower(): value for name, value in environ.items()}
-        sources: dict[str, Any] = {"_build_sources": ((source,), {})}
+        given: dict[str, Any] = {
+            name: environ[variable(name)] for name in cls.model_fields if variable(name) in environ
+        }
         try:
-            return cls(**sources)
+            return cls(**given)
         except ValidationError as error:
             raise SettingsError(_unusable(cls.model_fields, error)) from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *others: PydanticBaseSettingsSource,
+        **named: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the values of `from_environ` alone."""
+        return (init_settings,)
 
     @property
     def logs_access(self) -> bool:

@@ -1,6 +1,7 @@
 """Answer every error as an RFC 9457 problem."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from flask import request
@@ -114,15 +115,24 @@ def problem(error: Exception, done: RequestRecord, path: str) -> Reply:
     return _of_gateway(GatewayError("The gateway failed; its log gives the cause under this request's id."), done)
 
 
+def reply(status: int, title: str, detail: str, faults: Sequence[Fault] = ()) -> Reply:
+    """Return a problem as an answer."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if faults:
+        body["errors"] = [fault._asdict() for fault in faults]
+    return as_json(body, status, MIMETYPE)
+
+
 def _of_gateway(error: GatewayError, done: RequestRecord) -> Reply:
+    done.problem = error.detail
     status, title, retry_after = KINDS[type(error)]
-    reply = _reply(done, status, title, error.detail, error.faults)
+    answer = reply(status, title, error.detail, error.faults)
     seconds = retry_after if error.retry_after is None else error.retry_after
     if seconds is not None:
-        reply.headers.append(("Retry-After", str(seconds)))
+        answer.headers.append(("Retry-After", str(seconds)))
     if isinstance(error, errors.Unauthorized):
-        reply.headers.append(("WWW-Authenticate", "Bearer"))
-    return reply
+        answer.headers.append(("WWW-Authenticate", "Bearer"))
+    return answer
 
 
 def _of_flask(error: exceptions.HTTPException, done: RequestRecord, path: str) -> Reply:
@@ -132,14 +142,7 @@ def _of_flask(error: exceptions.HTTPException, done: RequestRecord, path: str) -
         detail = f"There is nothing at {path}; /docs lists all paths."
     elif isinstance(error, exceptions.RequestEntityTooLarge):
         detail = "The body is larger, or has more parts, than GATEWAY_MAX_BODY_BYTES and GATEWAY_MAX_INSTANCES allow."
-    reply = _reply(done, error.code or KINDS[GatewayError].status, error.name, detail)
-    reply.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
-    return reply
-
-
-def _reply(done: RequestRecord, status: int, title: str, detail: str, faults: tuple[Fault, ...] = ()) -> Reply:
     done.problem = detail
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    if faults:
-        body["errors"] = [fault._asdict() for fault in faults]
-    return as_json(body, status, MIMETYPE)
+    answer = reply(error.code or KINDS[GatewayError].status, error.name, detail)
+    answer.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
+    return answer
