@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select
 
 from serving.gateway.store import shadows
 from serving.gateway.store.counts import Count, Tally, add
-from serving.gateway.store.shadows import Answered
+from serving.gateway.store.shadows import ShadowAnswers
 from serving.gateway.store.store import insert
 from serving.gateway.store.tables import experiments, exposures, units
 
@@ -46,7 +46,7 @@ class Exposure:
     failed: bool
     at: float
     asked: tuple[Asked, ...] = ()
-    answered: tuple[Answered, ...] = ()
+    answered: tuple[ShadowAnswers, ...] = ()
 
 
 COLUMNS = attrgetter(*(column.name for column in exposures.columns))

@@ -16,7 +16,7 @@ QUEUED_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ShadowAnswers:
     """The label and the confidence of each arm for one image; `key` is the prediction's."""
 
     key: str
@@ -35,7 +35,7 @@ class Answered:
         return min(confidence for _, confidence in self.answers)
 
 
-def write(connection: Connection, experiment: int, phase: int, images: Sequence[Answered]) -> Tally:
+def write(connection: Connection, experiment: int, phase: int, images: Sequence[ShadowAnswers]) -> Tally:
     """Write new images of a locked experiment; return their counts, which include labels already there."""
     if not images:
         return Tally()

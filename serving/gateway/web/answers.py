@@ -10,7 +10,7 @@ from serving.gateway.web.replies import as_json
 Probabilities = list[float]
 
 
-class Prediction(BaseModel):
+class ImagePrediction(BaseModel):
     """The prediction for one image."""
 
     id: str = Field(description="The id of this prediction, for POST /feedback")
@@ -38,7 +38,7 @@ class PredictAnswer(BaseModel):
     version: int
     experiment: str | None
     fallback: FallbackModel | None = Field(description="Null unless another variant answered instead")
-    predictions: list[Prediction]
+    predictions: list[ImagePrediction]
 
 
 class VariantPrediction(BaseModel):
