@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-METRICS = ("error_rate", "slow")
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -13,16 +12,9 @@ class Guardrail:
     `metric` is `error_rate` (failed requests) or `slow` (requests slower than `threshold_ms`).
     """
 
-    metric: str
+    metric: Literal["error_rate", "slow"]
     margin: float
     threshold_ms: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for an unknown metric, and for `slow` without its threshold."""
-        if self.metric not in METRICS:
-            raise ValueError(f"There is no guardrail metric {self.metric!r}; there are {' and '.join(METRICS)}.")
-        if self.metric == "slow" and self.threshold_ms is None:
-            raise ValueError("The guardrail slow needs threshold_ms, the most milliseconds of a request.")
 
 
 @dataclass(frozen=True)
