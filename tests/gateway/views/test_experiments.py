@@ -167,7 +167,7 @@ def test_only_administrators_change_anything(client: FlaskClient, path: str, hea
 def test_without_a_token_nobody_is_an_administrator(make_client: MakeClient) -> None:
     answer = make_client(admin_token="").post("/experiments", json=SPLIT, headers={"Authorization": "Bearer "})
     assert answer.status_code == 401
-    assert json_of(answer)["detail"].startswith("This gateway has no GATEWAY_ADMIN_TOKEN")
+    assert json_of(answer)["detail"].startswith("Nobody may do this: the gateway has no GATEWAY_ADMIN_TOKEN")
 
 
 def test_sampling_takes_no_part_in_experiments(client: FlaskClient) -> None:
