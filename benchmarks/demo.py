@@ -1,9 +1,9 @@
-"""An experiment from its start to its decision: `l2` against `dropout_l2`, on the test images with their labels.
+"""Run an experiment from start to decision: `l2` against `dropout_l2`, on the test images with their labels.
 
     python -m benchmarks.demo [--url URL] [--data DIR]
 
-Without --url it starts the model server and a gateway with a store of its own on free ports, and stops them at the end.
-Sends the 10,000 test images through `/predict`, the labels to `/feedback`, and prints the report as it moves.
+Without --url it starts the model server and a gateway with a new store on free ports, and stops them at the end. Sends
+the test images to `/predict`, their labels to `/feedback`, and prints the report as it moves.
 """
 
 import argparse
@@ -34,7 +34,7 @@ IMAGES_A_REQUEST = 10
 CONNECTIONS = 4
 DECIDED = ("ship", "roll_back", "equivalent", "inconclusive", "guardrail_broken")
 SECONDS = 60
-# As any client should: what is refused for now is sent again after `Retry-After`.
+# Send refused requests again after `Retry-After`, as any client should.
 AGAIN = Retry(5, status_forcelist=(429, 503), allowed_methods=None, raise_on_status=False)
 
 sessions = threading.local()
@@ -59,7 +59,7 @@ def main() -> int:
 
 @contextmanager
 def services() -> Iterator[str]:
-    """Run a model server and a gateway for as long as the block takes, and give the gateway's URL."""
+    """Run a model server and a gateway during the block; give the gateway's URL."""
     with tempfile.TemporaryDirectory() as folder, running("--model_config_file=models/models.config") as model_server:
         shutil.copy("models/manifest.json", folder)  # the gateway keeps its database beside it
         with Gateway(Path(folder), model_server.grpc_address, quiet=True) as gateway:
@@ -68,7 +68,7 @@ def services() -> Iterator[str]:
 
 
 def demonstrate(url: str, token: str, images: ImageSet) -> int:
-    """Make the experiment, send the images, and print what the report says; return the exit code."""
+    """Create the experiment, send the images, and print the report; return the exit code."""
     name, began = f"demo_{time.strftime('%Y%m%d_%H%M%S')}", time.monotonic()
     admin = {"Authorization": f"Bearer {token}"}
     spec = {
@@ -101,7 +101,7 @@ def demonstrate(url: str, token: str, images: ImageSet) -> int:
 
 
 def send(url: str, name: str, images: ImageSet, batch: slice) -> None:
-    """Ask about a batch of images, and send their labels."""
+    """Request predictions for a batch of images, and send their labels."""
     if not hasattr(sessions, "session"):
         sessions.session = requests.Session()
         sessions.session.mount(url, HTTPAdapter(max_retries=AGAIN))

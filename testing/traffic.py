@@ -1,4 +1,4 @@
-"""Traffic for tests of experiments, through the WSGI application."""
+"""Send traffic for tests of experiments, through the WSGI application."""
 
 from typing import Any
 
@@ -16,28 +16,28 @@ PAIRED = {**SPLIT, "paired": True}
 
 
 def images(*labels: int) -> bytes:
-    """Return images that the made-up model server takes for these digits."""
+    """Return images that the fake model server labels with these digits."""
     pixels = np.zeros((len(labels), 784), np.uint8)
     pixels[:, 0] = labels
     return pixels.tobytes()
 
 
 def start(client: FlaskClient, spec: dict[str, Any] = SPLIT) -> None:
-    """Make an experiment and start it."""
+    """Create an experiment and start it."""
     made = client.post("/experiments", json=spec, headers=ADMIN)
     assert made.status_code == 201, made.text
     act(client, spec["name"], "start")
 
 
 def act(client: FlaskClient, name: str, action: str, **body: Any) -> Any:
-    """Take a step of the life cycle, and return the experiment."""
+    """Take a step of the life cycle; return the experiment."""
     answer = client.post(f"/experiments/{name}/{action}", json=body, headers=ADMIN)
     assert answer.status_code == 200, answer.text
     return json_of(answer)
 
 
 def predict(client: FlaskClient, *labels: int, unit: str | None = None, query: str = "") -> Any:
-    """Ask about images that show these digits, and return the answer."""
+    """Request predictions for images of these digits; return the answer."""
     headers = {"X-Unit-Id": unit} if unit else {}
     answer = client.post(f"/predict{query}", data=images(*labels), content_type=RAW, headers=headers)
     assert answer.status_code == 200, answer.text
@@ -45,7 +45,7 @@ def predict(client: FlaskClient, *labels: int, unit: str | None = None, query: s
 
 
 def label(client: FlaskClient, prediction_id: str, label: str, source: str = "ground_truth") -> int:
-    """Send a label, and return the status."""
+    """Send a label; return the status."""
     body = {"prediction_id": prediction_id, "label": label, "source": source}
     return client.post("/feedback", json=body).status_code
 

@@ -1,22 +1,26 @@
-"""The errors a request can end in; each carries the status and the words of its answer."""
+"""Name the kinds of errors in which a request can end; their docstrings document the API.
+
+`web/problems.py` maps each kind to its HTTP status.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """One place of the request that is to blame, as a JSON pointer, and what is wrong there."""
+    """One faulty place of a request, as a JSON pointer, and its fault in words."""
 
     pointer: str
     detail: str
 
 
 class GatewayError(Exception):
-    """An answer other than success: `status`, `title`, and what happened and what to do about it in `detail`."""
+    """An answer other than success: `detail` says what happened and the remedy, `faults` name the places.
 
-    status = 500
-    title = "Internal Server Error"
-    retry_after: int | None = None  # seconds
+    `retry_after` is in seconds; None leaves it to the kind of error.
+    """
+
+    retry_after: int | None = None
 
     def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(detail)
@@ -25,69 +29,47 @@ class GatewayError(Exception):
 
 
 class BadRequest(GatewayError):
-    """The body is not what its content type says."""
-
-    status, title = 400, "Bad Request"
-
-
-class NotFound(GatewayError):
-    """Something named in the request does not exist."""
-
-    status, title = 404, "Not Found"
+    """The body does not parse as its Content-Type. Send a complete body of that type."""
 
 
 class Unauthorized(GatewayError):
-    """The call is for those who send what they were given: `Authorization: Bearer …`."""
+    """The request bears no valid token or key. Send `Authorization: Bearer TOKEN`."""
 
-    status, title = 401, "Unauthorized"
+
+class NotFound(GatewayError):
+    """The request names something that does not exist. `detail` lists the existing names."""
 
 
 class Conflict(GatewayError):
-    """What is asked for does not go with what is there."""
-
-    status, title = 409, "Conflict"
+    """The request conflicts with the current state. Read the state again, then decide."""
 
 
 class TooLarge(GatewayError):
-    """The body, an image or the number of images is over a limit."""
-
-    status, title = 413, "Content Too Large"
+    """The body, an image or the number of images exceeds a limit. Send less in one request."""
 
 
 class UnsupportedMediaType(GatewayError):
-    """The content type is none of those that are read."""
-
-    status, title = 415, "Unsupported Media Type"
+    """The gateway does not read this Content-Type or Content-Encoding. `detail` lists those it reads."""
 
 
 class Unprocessable(GatewayError):
-    """The request is well formed but says something that cannot be done."""
-
-    status, title = 422, "Unprocessable Content"
+    """The body or a parameter has an unusable value. Mend the places in `errors`."""
 
 
 class TooManyRequests(GatewayError):
-    """More is asked for than the gateway accepts, of all or of one client."""
-
-    status, title, retry_after = 429, "Too Many Requests", 1
+    """The gateway, or this client's rate, is at its limit. Send the request again after `Retry-After` seconds."""
 
 
 class BadGateway(GatewayError):
-    """The model server answered something that cannot be used."""
-
-    status, title = 502, "Bad Gateway"
+    """The model server refused the request or gave an unusable answer. See the gateway's log."""
 
 
 class Unavailable(GatewayError):
-    """Something that the answer needs is not there now."""
-
-    status, title, retry_after = 503, "Service Unavailable", 1
+    """The model server, the store or a variant is unavailable. Send the request again after `Retry-After` seconds."""
 
 
 class DeadlineExceeded(GatewayError):
-    """The model server did not answer in time."""
-
-    status, title = 504, "Gateway Timeout"
+    """The model server missed the deadline. Send the request again, or raise GATEWAY_DEADLINE_MS."""
 
 
 def pointer(*path: str | int) -> str:

@@ -1,4 +1,4 @@
-"""Read, check and watch `models/manifest.json`, all that the gateway knows of the models."""
+"""Read, check and watch `models/manifest.json`, the gateway's only source on the models."""
 
 import logging
 import os
@@ -9,41 +9,21 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from serving.gateway.errors import Unavailable
-from serving.gateway.imaging.framing import FRAMINGS
+from serving.gateway.imaging.framing import ImageFormat
 
 logger = logging.getLogger(__name__)
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
-SMALLEST_SIDE, LARGEST_SIDE = 8, 1024
-
-
-class ImageFormat(BaseModel):
-    """What one image of the training set is: its size in pixels and how it was framed."""
-
-    height: int = Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)
-    width: int = Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)
-    framing: Annotated[str, Field(examples=["mnist"])]
-
-    @property
-    def pixels(self) -> int:
-        """Return the number of pixels, and of bytes, of one image."""
-        return self.height * self.width
-
-    @model_validator(mode="after")
-    def _known_framing(self) -> Self:
-        if self.framing not in FRAMINGS:
-            raise ValueError(f"framing {self.framing!r} is not known; known: {', '.join(FRAMINGS)}")
-        return self
 
 
 class Variant(BaseModel):
-    """One variant: a model of its own, and how it was trained and tested."""
+    """One variant of the model, with its training and tests."""
 
     model_config = ConfigDict(protected_namespaces=())
 
     name: Name
     title: str
-    version: int = Field(ge=1, description="The version that was published last")
+    version: int = Field(ge=1, description="The newest published version")
     parameters: int
     regularisation: dict[str, Any]
     training: dict[str, Any]
@@ -53,7 +33,7 @@ class Variant(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The whole of `manifest.json`; what is not listed here is ignored."""
+    """The content of `manifest.json`; other keys are ignored."""
 
     schema_version: Literal[1] = Field(alias="schema")
     image: ImageFormat
@@ -65,18 +45,18 @@ class Manifest(BaseModel):
     def _consistent(self) -> Self:
         names = [variant.name for variant in self.variants]
         if len(set(names)) < len(names):
-            raise ValueError(f"variants has a name twice: {', '.join(names)}")
+            raise ValueError(f"two variants have one name: {', '.join(names)}")
         if self.default not in names:
-            raise ValueError(f"default {self.default!r} is none of the variants {', '.join(names)}")
+            raise ValueError(f"default {self.default!r} is not among the variants {', '.join(names)}")
         return self
 
     def variant(self, name: str) -> Variant | None:
-        """Return the variant called `name`, None if there is none."""
+        """Return the variant called `name`, or None."""
         return next((variant for variant in self.variants if variant.name == name), None)
 
 
 class ManifestFile:
-    """The manifest on disk, read again when it changes; a broken new one is logged, and the old one kept."""
+    """The manifest on disk, read again after each change; a broken one is logged, and the old one stays in use."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -86,7 +66,7 @@ class ManifestFile:
         self._problem = f"{path} has not been read yet."
 
     def current(self) -> Manifest:
-        """Return the newest good manifest; raise Unavailable, saying why, while there has been none."""
+        """Return the newest valid manifest; raise Unavailable, with the reason, before the first."""
         seen = self._stamp()
         if seen != self._seen:
             with self._lock:

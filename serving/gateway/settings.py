@@ -1,9 +1,9 @@
 """Read the gateway's settings, once, from environment variables named GATEWAY_…."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -29,25 +29,15 @@ class Must(NamedTuple):
     text: str
 
 
-def whole_number(value: object) -> object:
-    """Return `value`; raise ValueError for text with anything but ASCII digits."""
-    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
-        raise ValueError(value)
-    return value
+def matching(pattern: str) -> BeforeValidator:
+    """Return a check that text matches all of `pattern`; other values pass."""
 
+    def check(value: object) -> object:
+        if isinstance(value, str) and not re.fullmatch(pattern, value):
+            raise ValueError(value)
+        return value
 
-def truth(value: object) -> object:
-    """Return `value`; raise ValueError for text other than `true` and `false`."""
-    if isinstance(value, str) and value not in ("true", "false"):
-        raise ValueError(value)
-    return value
-
-
-def some_text(value: object) -> object:
-    """Return `value`; raise ValueError for empty text."""
-    if not value:
-        raise ValueError(value)
-    return value
+    return BeforeValidator(check)
 
 
 def grpc_target(text: str) -> str:
@@ -60,20 +50,14 @@ def grpc_target(text: str) -> str:
     return text
 
 
-def http_url(text: str) -> str:
-    """Return an HTTP address, or empty text; raise ValueError for other text."""
-    parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError(text)
-    return text
+URL_OF_HTTP = r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]]+)(:[0-9]+)?(/\S*)?"
 
-
-Whole = Annotated[int, BeforeValidator(whole_number)]
-Truth = Annotated[bool, BeforeValidator(truth), Must("true or false")]
-Text = Annotated[str, BeforeValidator(some_text), Must("some text")]
-File = Annotated[Path, BeforeValidator(some_text), Must("some text")]
+Whole = Annotated[int, matching("[0-9]+")]
+Truth = Annotated[bool, matching("true|false"), Must("true or false")]
+Text = Annotated[str, matching(".+"), Must("some text")]
+File = Annotated[Path, matching(".+"), Must("some text")]
 GrpcTarget = Annotated[str, BeforeValidator(grpc_target), Must("host:port, [address]:port or unix:/path")]
-HttpUrl = Annotated[str, BeforeValidator(http_url), Must("an http or https URL")]
+HttpUrl = Annotated[str, matching(f"({URL_OF_HTTP})?"), Must("an http or https URL")]
 DatabaseUrl = Annotated[URL, BeforeValidator(database_url), Must(DATABASES)]
 Digests = Annotated[
     frozenset[str],

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from serving.gateway import create_app
-from serving.gateway.experiments import judge, live
+from serving.gateway.experiments import cache, judge
 from serving.gateway.store.store import Store
 from testing.api import ADMIN_TOKEN
 from testing.databases import new_database, postgresql
@@ -82,7 +82,7 @@ def make_client(
 ) -> Iterator[MakeClient]:
     """Give a function that takes settings, such as `max_instances=2`, and returns a client of an app that has them."""
     # A prediction from before the first look cannot be labelled, and a busy machine may take its time for that look.
-    monkeypatch.setattr(live, "FIRST_LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(cache, "FIRST_REFRESH_SECONDS", 60.0)
     apps: list[Flask] = []
 
     def make(**settings: object) -> FlaskClient:
@@ -107,7 +107,7 @@ def client(make_client: MakeClient) -> FlaskClient:
 @pytest.fixture
 def nobody_else_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the gateway from looking at experiments by itself, but once at its start."""
-    monkeypatch.setattr(judge, "LOOK_SECONDS", math.inf)
+    monkeypatch.setattr(judge, "INTERVAL_SECONDS", math.inf)
 
 
 @pytest.fixture

@@ -64,9 +64,9 @@ def test_a_missing_manifest_is_an_error_until_it_appears(path: Path) -> None:
     ("change", "problem"),
     [
         ({"schema": 2}, "schema: Input should be 1"),
-        ({"default": "l2"}, "default 'l2' is none of the variants plain, dropout"),
+        ({"default": "l2"}, "default 'l2' is not among the variants plain, dropout"),
         ({"variants": []}, "variants: List should have at least 1 item"),
-        ({"variants": [variant("plain"), variant("plain")]}, "variants has a name twice: plain, plain"),
+        ({"variants": [variant("plain"), variant("plain")]}, "two variants have one name: plain, plain"),
         ({"variants": [variant("../etc")], "default": "../etc"}, "variants.0.name: String should match pattern"),
         ({"image": {"height": 28, "width": 28, "framing": "loose"}}, "framing 'loose' is not known; known: mnist"),
         ({"image": {"height": 0, "width": 28, "framing": "mnist"}}, "image.height: Input should be greater than"),

@@ -92,7 +92,7 @@ def test_secrets_are_never_shown() -> None:
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-@pytest.mark.parametrize("document", ["README.md", ".env.example"])
+@pytest.mark.parametrize("document", ["docs/settings.md", ".env.example"])
 def test_every_setting_is_documented(document: str, name: str) -> None:
     assert name in (ROOT / document).read_text()
 

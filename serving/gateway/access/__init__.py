@@ -1,1 +1,1 @@
-"""Access: API keys and tokens, rates, admission, proxies, CORS and security headers."""
+"""Control access: API keys and tokens, rates, admission, proxies, CORS and security headers."""

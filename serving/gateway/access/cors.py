@@ -1,4 +1,7 @@
-"""Let pages of chosen other origins call the API."""
+"""Let pages of chosen other origins call the API.
+
+Ours, since flask-cors misses predictions, which bypass Flask, and starlette would be a dependency for these lines.
+"""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -25,9 +28,9 @@ def origins(text: str) -> frozenset[str]:
 
 
 def cors_headers(method: str, headers: Mapping[str, str], allowed: frozenset[str]) -> Headers:
-    """Return what an answer tells browsers: pages of the `allowed` origins may do what the gateway's own may.
+    """Return the headers that let pages of the `allowed` origins read an answer.
 
-    Without credentials: the API knows no cookies, and a page that has a key sends it itself.
+    Without credentials: the API uses no cookies, and a page sends its key itself.
     """
     if not allowed:
         return []

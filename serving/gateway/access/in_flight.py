@@ -1,4 +1,4 @@
-"""Bound the predictions that a worker works on at once."""
+"""Bound the predictions that a worker handles at once."""
 
 import threading
 from types import TracebackType
@@ -8,7 +8,7 @@ from serving.gateway.telemetry.metrics import Metrics
 
 
 class InFlight:
-    """A context that at most `most` requests are in at a time; the next is refused with TooManyRequests."""
+    """A context for at most `most` requests at a time; the next one raises TooManyRequests."""
 
     def __init__(self, most: int, metrics: Metrics) -> None:
         self._most = most

@@ -7,15 +7,15 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """Read addresses and networks separated by commas; raise ValueError for anything else."""
+    """Read addresses and networks separated by commas; raise ValueError for other text."""
     return tuple(ipaddress.ip_network(each.strip()) for each in text.split(",") if text)
 
 
 def client_address(peer: str, forwarded_for: str, trusted: tuple[Network, ...]) -> str:
     """Return the last address of the chain client, proxy, …, `peer` that is not of a `trusted` proxy.
 
-    `forwarded_for` is X-Forwarded-For, to which each proxy has added who called it; what an untrusted one says, or what
-    is no address, counts for nothing.
+    `forwarded_for` is X-Forwarded-For, to which each proxy adds its caller. Entries from untrusted callers, and text
+    that is no address, do not count.
     """
     address = peer
     for caller in reversed(forwarded_for.split(",")):

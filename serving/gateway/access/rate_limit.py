@@ -1,17 +1,20 @@
-"""Hold each client to a rate."""
+"""Hold each client to a rate.
+
+Ours, since flask-limiter misses predictions, which bypass Flask, and `limits` would replace only these lines.
+"""
 
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-MOST_CLIENTS = 10_000  # that are remembered; beyond, the one that came longest ago is forgotten
+MOST_CLIENTS = 10_000  # in memory; beyond them, the least recent one is forgotten
 
 
 class RateLimit:
     """A bucket of `burst` tokens for each client, refilled at `rate` a second: the generic cell rate algorithm.
 
-    It is one worker's: what a client has used of another's is not known here.
+    Each worker has its own buckets.
     """
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -19,10 +22,10 @@ class RateLimit:
         self._slack = (burst - 1) * self._interval
         self._clock = clock
         self._lock = threading.Lock()
-        self._full: OrderedDict[str, float] = OrderedDict()  # when each client's bucket will be full again
+        self._full: OrderedDict[str, float] = OrderedDict()  # time at which each bucket is full again
 
     def take(self, client: str) -> float:
-        """Take a token of `client`: return 0, or if there is none the seconds until there is."""
+        """Take a token of `client`; return 0, or the seconds until the next token."""
         with self._lock:
             now = self._clock()
             full = max(self._full.get(client, now), now)
@@ -35,6 +38,6 @@ class RateLimit:
             return 0.0
 
     def _forget(self, now: float) -> None:
-        """Drop clients whose buckets are full, which is as if they had never come, and any that are too many."""
+        """Drop clients with full buckets, which equals having none, and those beyond MOST_CLIENTS."""
         while len(self._full) > MOST_CLIENTS or next(iter(self._full.values())) <= now:
             self._full.popitem(last=False)

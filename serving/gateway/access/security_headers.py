@@ -1,8 +1,11 @@
-"""Tell browsers what an answer may not do, on every answer."""
+"""Restrict in the browser what answers may do.
+
+Ours, since flask-talisman misses predictions, which bypass Flask, and these are two constant lists.
+"""
 
 Headers = list[tuple[str, str]]
 
-DATA = ("application/json", "application/problem+json")  # as JSON is sent here: it shows and runs nothing
+DATA = ("application/json", "application/problem+json")  # shows and runs nothing
 OF_DATA: Headers = [
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),

@@ -1,10 +1,11 @@
-"""Bring the schema of the database in GATEWAY_DATABASE_URL up to date: `python -m serving.gateway.commands.migrate`.
+"""Bring the schema of GATEWAY_DATABASE_URL up to date: `python -m serving.gateway.commands.migrate`.
 
 gunicorn's parent does the same before the workers start.
 """
 
 import os
 import sys
+from contextlib import closing
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.settings import Settings, SettingsError
@@ -13,10 +14,9 @@ from serving.gateway.store.store import Store
 
 
 def main() -> int:
-    """Do so; return the exit code."""
+    """Migrate; return the exit code."""
     try:
-        store = Store(Settings.from_environ(os.environ).database_url)
-        with store.read():
+        with closing(Store(Settings.from_environ(os.environ).database_url)) as store, store.read():
             return 0
     except (SettingsError, UnusableDatabase, GatewayError) as error:
         print(f"migrate: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Make a key for clients: `python -m serving.gateway.commands.new_api_key`."""
+"""Make a key for a client: `python -m serving.gateway.commands.new_api_key`."""
 
 import secrets
 
@@ -6,10 +6,10 @@ from serving.gateway.access.api_keys import digest
 
 
 def main() -> None:
-    """Print a new key, and what the gateway is to know of it."""
+    """Print a new key and its digest."""
     key = secrets.token_urlsafe(32)
-    print(f"The client sends, and nobody else is told:   Authorization: Bearer {key}")
-    print(f"The gateway knows (commas between several):   GATEWAY_API_KEYS={digest(key)}")
+    print(f"Give to the client alone:                 Authorization: Bearer {key}")
+    print(f"Set for the gateway (commas between):     GATEWAY_API_KEYS={digest(key)}")
 
 
 if __name__ == "__main__":

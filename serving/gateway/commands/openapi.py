@@ -1,4 +1,4 @@
-"""Print the API's description: `python -m serving.gateway.commands.openapi > docs/openapi.json`."""
+"""Print the OpenAPI document: `python -m serving.gateway.commands.openapi > docs/openapi.json`."""
 
 import json
 
@@ -6,7 +6,7 @@ from serving.gateway import create_app
 
 
 def document() -> str:
-    """Return the OpenAPI document of the application as JSON, laid out for reading."""
+    """Return the OpenAPI document of the application as indented JSON."""
     return json.dumps(create_app({}).api_doc, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,14 +1,15 @@
-"""Delete what is old and no longer needed; labels, and everything that was counted, stay.
+"""Delete old exposures and shadow answers; labels and counts stay.
 
     python -m serving.gateway.commands.retention [--days N]
 
-Works on the database in GATEWAY_DATABASE_URL, also while gateways run.
+Works on the database of GATEWAY_DATABASE_URL, also while gateways run.
 """
 
 import argparse
 import os
 import sys
 import time
+from contextlib import closing
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.settings import Settings, SettingsError
@@ -20,19 +21,20 @@ DAYS = 30
 
 
 def main() -> int:
-    """Delete, and say how much; return the exit code."""
+    """Delete, and print how much; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m serving.gateway.commands.retention", description=__doc__.splitlines()[0]
     )
     parser.add_argument(
         "--days", type=float, default=DAYS, metavar="N",
-        help="keep exposures, and what arms said of unlabelled images, this long (default: %(default)s)",
+        help="keep exposures and shadow answers this long (default: %(default)s)",
     )  # fmt: skip
     days = parser.parse_args().days
     if not days >= 0:
         parser.error(f"--days {days:g} cannot be used: it must be 0 or more")
     try:
-        print(delete_older_than(Store(Settings.from_environ(os.environ).database_url), days))
+        with closing(Store(Settings.from_environ(os.environ).database_url)) as store:
+            print(delete_older_than(store, days))
     except (SettingsError, UnusableDatabase, GatewayError) as error:
         print(f"retention: {error}", file=sys.stderr)
         return 1
@@ -40,7 +42,7 @@ def main() -> int:
 
 
 def delete_older_than(store: Store, days: float) -> str:
-    """Delete exposures and other arms' answers that are older, and return what was done in words."""
+    """Delete older exposures and shadow answers; return their numbers in words."""
     moment = time.time() - days * 24 * 3600
     with store.write() as connection:
         exposed, answered = exposures.delete_before(connection, moment), shadows.delete_before(connection, moment)

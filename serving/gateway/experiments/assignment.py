@@ -1,4 +1,4 @@
-"""Assign units to arms: by hashing alone, so that every worker agrees and nothing is looked up."""
+"""Assign units to arms by hashing alone, so that all workers agree without asking the store."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Assignment(NamedTuple):
-    """The arm of a unit, the probability with which units get it, and the unit's 64-bit name in this phase."""
+    """The arm of a unit, that arm's probability, and the unit's 64-bit name in this phase."""
 
     arm: int
     propensity: float
@@ -16,10 +16,10 @@ class Assignment(NamedTuple):
 
 @dataclass(frozen=True)
 class Split:
-    """How one phase of an experiment divides units.
+    """The division of units in one phase of an experiment.
 
-    Being in the experiment and being in an arm are drawn with a salt each: with one, those who are in would be the same
-    in every experiment of that salt, and their arms would depend on it.
+    Two salts draw a unit's part in the experiment and its arm. One salt for both would make the arm depend on the draw
+    for the traffic.
     """
 
     traffic: float
@@ -35,7 +35,7 @@ class Split:
         share, reached, arm = _draw(digest), 0.0, 0
         for number, weight in enumerate(self.weights):
             if weight:
-                arm = number  # the last one takes what rounding leaves over
+                arm = number  # the last one takes the rest of rounding
                 reached += weight
                 if share < reached:
                     break
@@ -47,5 +47,5 @@ def _digest(salt: str, unit: str) -> bytes:
 
 
 def _draw(digest: bytes) -> float:
-    """Return a number of [0, 1)."""
+    """Return a number in [0, 1)."""
     return (int.from_bytes(digest[:8]) >> 11) / 2**53

@@ -1,23 +1,23 @@
-"""A thread of a worker beside those that answer."""
+"""Run a background thread in a worker."""
 
 import threading
 from collections.abc import Callable
 
-LAST_SECONDS = 5.0  # to finish what is under way when the worker ends
+LAST_SECONDS = 5.0  # to finish the work under way when the worker ends
 
 
 class Background:
-    """A thread that starts when it is first needed, so after any fork, and never keeps its process from ending."""
+    """A daemon thread that starts at its first use, hence after any fork."""
 
     def __init__(self, name: str, run: Callable[[], None]) -> None:
-        """Prepare to run `run`, which returns soon after its owner has told it to end."""
+        """Prepare to run `run`, which returns soon after its owner tells it to end."""
         self._name = name
         self._run = run
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
     def start(self) -> None:
-        """Start the thread, if it has not been started."""
+        """Start the thread, once."""
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)

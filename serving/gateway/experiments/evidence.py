@@ -1,4 +1,4 @@
-"""Read what an experiment has counted, and report on it."""
+"""Read the counts of an experiment, and report on them."""
 
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -14,11 +14,11 @@ from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.experiments import phases_of
 
 SOURCES = ("ground_truth", "audit", "user")
-ALARMS = ("unhealthy", "guardrail_broken")  # what goes before a verdict that stands
+ALARMS = ("unhealthy", "guardrail_broken")  # these override an earlier verdict
 
 
 def report(connection: Connection, experiment: Row) -> dict[str, Any]:
-    """Return the report of an experiment; its `verdict` is the first that was reached, and stands."""
+    """Return the report of an experiment; its `verdict` is the first one reached, and stands."""
     spec = ExperimentSpec.model_validate(experiment.spec)
     tallies = counts.read(connection, experiment.id)
     phases = [
@@ -28,7 +28,7 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     total = sum(tallies.values(), Tally())
     arms = range(len(spec.arms))
     latencies = [_latency(total, arm) for arm in arms]
-    built = build_report(spec.facts, phases, latencies, experiment.status, datetime.now(UTC))
+    built = build_report(spec.design, phases, latencies, experiment.status, datetime.now(UTC))
     built["labels"] = {source: sum(total[Count(f"labels_{source}", arm)] for arm in arms) for source in SOURCES}
     built["verdict"] = experiment.verdict
     if experiment.verdict and built["decision"]["recommendation"] not in ALARMS:
@@ -51,14 +51,14 @@ def _phase(weights: tuple[float, ...], tally: Tally) -> PhaseCounts:
 
 
 def _latency(tally: Tally, arm: int) -> Latency | None:
-    """Return the percentiles of an arm's histogram, None if it has answered nothing."""
+    """Return the percentiles of an arm's histogram, None for an empty one."""
     buckets = sorted((c.value, n) for c, n in tally.items() if c.name == "latency" and c.arm == arm)
     total = sum(n for _, n in buckets)
     return Latency(_percentile(buckets, 0.5 * total), _percentile(buckets, 0.99 * total)) if total else None
 
 
 def _percentile(buckets: list[tuple[int, int]], rank: float) -> float:
-    """Return the upper bound of the bucket that the case of this rank is in, in milliseconds."""
+    """Return the upper bound, in milliseconds, of the bucket with the case of this rank."""
     reached = accumulate(n for _, n in buckets)
     bucket = next(value for (value, _), n in zip(buckets, reached, strict=True) if n >= rank)
     return round(exposures.upper_bound(bucket), 2)

@@ -1,4 +1,4 @@
-"""Look at the experiments under way, note how the evidence moves, keep the first verdict, and act on it if asked to."""
+"""Judge running experiments: keep interim results and the first verdict, and act on it if asked to."""
 
 import logging
 import time
@@ -7,21 +7,20 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from serving.gateway.experiments import lifecycle
+from serving.gateway.experiments.cache import Running, Snapshot
 from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.lifecycle import GATEWAY, Act
-from serving.gateway.experiments.live import Running, Snapshot
-from serving.gateway.store import counts, experiments, promotions
-from serving.gateway.store import interim_results as looks
+from serving.gateway.store import counts, experiments, interim_results, promotions
 from serving.gateway.store.store import Store, hold
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
 VERDICTS = ("guardrail_broken", "ship", "roll_back", "equivalent", "inconclusive")
 
 
 class Judge:
-    """One worker's look at the evidence; several may look, and the first to see a verdict keeps it for all."""
+    """Judges for one worker; the first worker to see a verdict keeps it for all."""
 
     def __init__(self, store: Store) -> None:
         """Prepare to judge the experiments of `store`."""
@@ -29,12 +28,12 @@ class Judge:
         self._next = 0.0
         self._seen: dict[tuple[int, int], int] = {}
 
-    def look(self, snapshot: Snapshot) -> None:
-        """Judge every running experiment that has counted more since the last look, at most once in LOOK_SECONDS."""
+    def judge_all(self, snapshot: Snapshot) -> None:
+        """Judge each running experiment with new counts, at most once in INTERVAL_SECONDS."""
         now = time.monotonic()
         if now < self._next:
             return
-        self._next = now + LOOK_SECONDS
+        self._next = now + INTERVAL_SECONDS
         for running in snapshot.running.values():
             if self._has_more(running):
                 judge(self._store, running.name)
@@ -50,7 +49,7 @@ class Judge:
 
 
 def judge(store: Store, name: str) -> None:
-    """Note what the evidence says of a running experiment if it has moved on; keep the first verdict and act on it."""
+    """Keep an interim result of a running experiment if one is due; keep its first verdict and act on it."""
     with store.read() as connection:
         found = experiments.find(connection, name)
         if found is None or not _news(connection, found):
@@ -59,22 +58,22 @@ def judge(store: Store, name: str) -> None:
         held = experiments.find(connection, name, hold=True)
         if held is None or not (news := _news(connection, held)):
             return
-        looks.note(connection, held.id, time.time(), news)
+        interim_results.keep(connection, held.id, time.time(), news)
         if verdict := _verdict(held, news):
             _keep(connection, held, verdict)
 
 
 def _news(connection: Connection, experiment: Row) -> dict[str, Any] | None:
-    """Return the report of a running experiment if it brings the first verdict, or many labels since the last look."""
+    """Return the report of a running experiment if it holds the first verdict, or an interim result is due."""
     if experiment.status != "running":
         return None
     found = report(connection, experiment)
-    due = looks.due(connection, experiment.id, found["counts"]["labelled"])
+    due = interim_results.due(connection, experiment.id, found["counts"]["labelled"])
     return found if due or _verdict(experiment, found) else None
 
 
 def _verdict(experiment: Row, found: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a report says of an experiment that has no verdict yet, if it is enough."""
+    """Return the verdict of a report, None without one or if the experiment has one already."""
     if experiment.verdict or found["decision"]["recommendation"] not in VERDICTS:
         return None
     return {**found["decision"], "at": found["as_of"], "labelled": found["counts"]["labelled"]}

@@ -1,4 +1,4 @@
-"""Make, start, pause, resume, stop and archive experiments, and change their weights."""
+"""Create, start, pause, resume, stop and archive experiments, and change their weights."""
 
 import time
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from serving.gateway.experiments.spec import ExperimentSpec, check_weights
 from serving.gateway.store import experiments as rows
 from serving.gateway.store.store import hold
 
-# From which states each step leads to which.
+# By step: the states it starts from, and the state it leads to.
 STEPS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "start": (("draft",), "running"),
     "pause": (("running",), "paused"),
@@ -20,28 +20,28 @@ STEPS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "stop": (("running", "paused"), "stopped"),
     "archive": (("draft", "stopped"), "archived"),
 }
-GATEWAY = "gateway"  # who did it, where nobody did
+GATEWAY = "gateway"  # the author of automatic acts
 
 
 @dataclass(frozen=True)
 class Act:
-    """Who does something, and why."""
+    """The author of a change, and the reason."""
 
     who: str
     reason: str | None = None
 
 
 def create(connection: Connection, spec: ExperimentSpec, act: Act) -> None:
-    """Make a draft; raise Conflict if its name is taken."""
+    """Create a draft; raise Conflict for a taken name."""
     hold(connection)
     if rows.find(connection, spec.name) is not None:
-        raise Conflict(f"There is an experiment {spec.name!r} already; choose another name.")
+        raise Conflict(f"An experiment {spec.name!r} exists already; choose another name.")
     rows.create(connection, spec.model_dump(mode="json"))
     rows.log(connection, act.who, "create", spec.name, act.reason)
 
 
 def find(connection: Connection, name: str, *, hold: bool = False) -> Row:
-    """Return the experiment called `name`; raise NotFound, naming those that exist."""
+    """Return the experiment called `name`; raise NotFound, which lists the existing names."""
     found = rows.find(connection, name, hold=hold)
     if found is None:
         raise missing(name, [row.name for row in rows.every(connection)])
@@ -54,12 +54,12 @@ def missing(name: str, names: list[str]) -> NotFound:
 
 
 def step(connection: Connection, name: str, action: str, act: Act, decision: dict[str, Any] | None = None) -> None:
-    """Take one of STEPS; raise Conflict where it does not lead on from the experiment's state."""
+    """Take one of STEPS; raise Conflict if it does not start from the experiment's state."""
     found = find(connection, name, hold=True)
     sources, target = STEPS[action]
     if found.status not in sources:
         possible = [step for step, (sources, _) in STEPS.items() if found.status in sources]
-        remedy = f"what can be done is {' or '.join(possible)}" if possible else "nothing more can be done with it"
+        remedy = f"possible: {' or '.join(possible)}" if possible else "no step is possible any more"
         raise Conflict(f"Experiment {name!r} is {found.status}, so {action} is not possible; {remedy}.")
     values: dict[str, Any] = {"status": target}
     if action == "start":
@@ -73,13 +73,13 @@ def step(connection: Connection, name: str, action: str, act: Act, decision: dic
 
 
 def reweight(connection: Connection, name: str, weights: Mapping[str, float], traffic: float | None, act: Act) -> None:
-    """Open a new phase with other weights; raise Conflict where the experiment is not under way."""
+    """Open a new phase with other weights; raise Conflict unless the experiment is running or paused."""
     found = find(connection, name, hold=True)
     if found.status not in ("running", "paused"):
         raise Conflict(f"Experiment {name!r} is {found.status}; weights change while it is running or paused.")
     spec = ExperimentSpec.model_validate(found.spec)
     if set(weights) != set(spec.variants):
-        raise Unprocessable(f"The weights must be of the arms {', '.join(spec.variants)}, each of them.")
+        raise Unprocessable(f"Give a weight to each of the arms {', '.join(spec.variants)}, and to no other.")
     in_order = [weights[variant] for variant in spec.variants]
     try:
         check_weights(in_order, spec.paired)

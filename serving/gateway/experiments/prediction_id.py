@@ -1,6 +1,6 @@
-"""Predictions' ids: signed, and saying all that feedback needs to know, so that nothing has to be looked up.
+"""Sign the ids of predictions; an id holds all that feedback needs, so nothing has to be looked up.
 
-A label may come before the exposure has been written, to a worker that has never seen the prediction.
+A label may arrive before its exposure is written, at a worker that never saw the prediction.
 """
 
 import base64
@@ -8,23 +8,21 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
 
-# What an id holds, each a multiple of 3 bytes, so that base64 may be done apart: its tag, the image's number in its
-# request, the request's key; then what is said of it, as JSON.
+# An id is base64 of: tag, number of the image in its request, key of the request, claim as JSON. The first two fill
+# whole groups of base64, so a request encodes its claims once.
 TAG_BYTES, NUMBER_BYTES, KEY_BYTES = 12, 3, 12
 HEAD_BYTES = TAG_BYTES + NUMBER_BYTES
-TAG_CHARACTERS = TAG_BYTES // 3 * 4
-TOGETHER = 256  # images whose tags one run of the hash function gives
-OF_CLAIMS = 2 ** (8 * NUMBER_BYTES) - 1  # in place of a number, which is a multiple of TOGETHER there
-LONGEST = 4000  # characters of an id; those that are made have about 80
+HEAD_CHARACTERS = HEAD_BYTES // 3 * 4
+PURPOSE = b"prediction id"  # keeps these tags apart from other uses of the same key
+LONGEST = 4000  # characters of an id that is read; those made here have about 80
 
 
 class Exposed(NamedTuple):
-    """The part that a prediction plays in an experiment; `assigned` and `served` are arms."""
+    """The part of a prediction in an experiment; `assigned` and `served` are arms."""
 
     experiment: int
     phase: int
@@ -34,7 +32,7 @@ class Exposed(NamedTuple):
 
 
 class PredictionRef(NamedTuple):
-    """What a prediction's id says: `key` is unique, `label` is what was predicted."""
+    """The content of an id: `key` is unique, `label` is the predicted class."""
 
     key: str
     label: str
@@ -46,65 +44,43 @@ class PredictionRef(NamedTuple):
 def sign(
     secret: bytes, key: str, labels: Sequence[str], variant: str, version: int, exposed: Exposed | None
 ) -> list[str]:
-    """Return an id for each prediction of one request, which have the keys `key.0`, `key.1` and so on.
+    """Return an id for each prediction of one request; their keys are `key.0`, `key.1` and so on.
 
-    `key` is KEY_BYTES in hexadecimal, and that of no other request.
+    `key` is KEY_BYTES in hexadecimal, of this request alone. `secret` has at most 64 bytes.
     """
     begin = bytes.fromhex(key)
     claims = {label: begin + orjson.dumps([label, variant, version, *(exposed or ())]) for label in set(labels)}
-    hashes = {label: _claim_hash(secret, claim) for label, claim in claims.items()}
-    rests = {label: base64.urlsafe_b64encode(claim).rstrip(b"=").decode() for label, claim in claims.items()}
-    ids: list[str] = []
-    for start in range(0, len(labels), TOGETHER):
-        part = labels[start : start + TOGETHER]
-        tags = _xor(_pads(secret, begin, start, len(part)), b"".join([hashes[label] for label in part]))
-        text = base64.urlsafe_b64encode(tags).decode()
-        places = range(0, len(text), TAG_CHARACTERS)
-        ids += [
-            text[at : at + TAG_CHARACTERS] + number + rests[label]
-            for at, number, label in zip(places, _numbers(start), part, strict=False)
-        ]
-    return ids
+    keyed = {label: _keyed(secret, claim) for label, claim in claims.items()}
+    tails = {label: base64.urlsafe_b64encode(claim).rstrip(b"=").decode() for label, claim in claims.items()}
+    heads = b"".join([_head(keyed[label], number) for number, label in enumerate(labels)])
+    text = base64.urlsafe_b64encode(heads).decode()
+    places = range(0, len(text), HEAD_CHARACTERS)
+    return [text[at : at + HEAD_CHARACTERS] + tails[label] for at, label in zip(places, labels, strict=True)]
 
 
 def read(secret: bytes, text: str) -> PredictionRef | None:
-    """Return what an id says, None if it was not signed with `secret`."""
+    """Return the content of an id, None unless it was signed with `secret`."""
     if len(text) > LONGEST:
         return None
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    tag, number, claim = raw[:TAG_BYTES], int.from_bytes(raw[TAG_BYTES:HEAD_BYTES]), raw[HEAD_BYTES:]
-    begin = claim[:KEY_BYTES]
-    pad = _pads(secret, begin, number // TOGETHER * TOGETHER, number % TOGETHER + 1)[-TAG_BYTES:]
-    if not hmac.compare_digest(tag, _xor(pad, _claim_hash(secret, claim))):
+    number, claim = int.from_bytes(raw[TAG_BYTES:HEAD_BYTES]), raw[HEAD_BYTES:]
+    if not hmac.compare_digest(raw[:HEAD_BYTES], _head(_keyed(secret, claim), number)):
         return None
     label, variant, version, *exposed = orjson.loads(claim[KEY_BYTES:])
-    return PredictionRef(f"{begin.hex()}.{number}", label, variant, version, Exposed(*exposed) if exposed else None)
+    key = f"{claim[:KEY_BYTES].hex()}.{number}"
+    return PredictionRef(key, label, variant, version, Exposed(*exposed) if exposed else None)
 
 
-# A tag is a claim's hash under the secret, the same for all images of a request with that label, and a pad of the
-# image's own that is used once: the authentication of Wegman and Carter (1981), in which both come from SHAKE128 (FIPS
-# 202) of a secret of fixed length before the rest. So one run of it does for many images, whatever their labels.
+def _keyed(secret: bytes, claim: bytes) -> hashlib.blake2b:
+    """Return keyed BLAKE2b (RFC 7693) of a claim, to which each image adds its number."""
+    return hashlib.blake2b(claim, key=secret, digest_size=TAG_BYTES, person=PURPOSE)
 
 
-def _pads(secret: bytes, key: bytes, start: int, count: int) -> bytes:
-    """Return what hides the hashes of images `start`, `start + 1` and so on of one request."""
-    return hashlib.shake_128(secret + start.to_bytes(NUMBER_BYTES) + key).digest(TAG_BYTES * count)
-
-
-def _claim_hash(secret: bytes, claim: bytes) -> bytes:
-    return hashlib.shake_128(secret + OF_CLAIMS.to_bytes(NUMBER_BYTES) + claim).digest(TAG_BYTES)
-
-
-def _xor(left: bytes, right: bytes) -> bytes:
-    return (int.from_bytes(left) ^ int.from_bytes(right)).to_bytes(len(left))
-
-
-@lru_cache(64)
-def _numbers(start: int) -> list[str]:
-    """Return the numbers of TOGETHER images in base64."""
-    return [
-        base64.urlsafe_b64encode(number.to_bytes(NUMBER_BYTES)).decode() for number in range(start, start + TOGETHER)
-    ]
+def _head(keyed: hashlib.blake2b, number: int) -> bytes:
+    """Return an image's tag and number."""
+    image, counted = keyed.copy(), number.to_bytes(NUMBER_BYTES)
+    image.update(counted)
+    return image.digest() + counted

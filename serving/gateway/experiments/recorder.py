@@ -1,4 +1,4 @@
-"""Write exposures in batches, off the path of the requests that made them."""
+"""Write exposures in batches, off the path of requests."""
 
 import logging
 import threading
@@ -13,17 +13,17 @@ from serving.gateway.store.store import Store
 
 logger = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 1.0  # a flush costs about as much whether it writes few rows or many
+FLUSH_SECONDS = 1.0  # a flush of few rows costs about as much as one of many
 RETRY_SECONDS = 0.5
-MOST_WAITING = 20_000  # images; while the store is gone, more are dropped
-BATCH = 500  # images in a transaction, about
+MOST_WAITING = 20_000  # images; more are dropped while the store is away
+BATCH = 500  # images in a transaction, roughly
 
 
 class Recorder:
-    """A bounded queue of exposures, and the thread of this worker that writes them."""
+    """A bounded queue of exposures, and the worker's thread that writes them."""
 
     def __init__(self, store: Store, dropped: Callable[[int], None]) -> None:
-        """Prepare to write to `store`; `dropped` is called with the number of exposures that found no room."""
+        """Prepare to write to `store`; call `dropped` with the number of exposures that find no room."""
         self._store = store
         self._dropped = dropped
         self._waiting: list[Exposure] = []
@@ -33,7 +33,7 @@ class Recorder:
         self._ending = False
 
     def record(self, exposure: Exposure) -> None:
-        """Take an exposure to be written soon, or drop it where too many wait."""
+        """Queue an exposure, or drop it when the queue is full."""
         with self._changed:
             if self._images + exposure.images > MOST_WAITING:
                 self._dropped(1)
@@ -43,7 +43,7 @@ class Recorder:
         self._thread.start()
 
     def close(self) -> None:
-        """Write what waits, for LAST_SECONDS at most."""
+        """Write the queue, for LAST_SECONDS at most."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
@@ -61,7 +61,7 @@ class Recorder:
             self._flush()
 
     def _flush(self) -> None:
-        """Write what waits, up to the last batch that is not full; what cannot be written goes on waiting."""
+        """Write the queue in full batches and one last batch; keep the rest queued when the store fails."""
         full = True
         while full and (batch := self._batch()):
             try:
@@ -72,7 +72,7 @@ class Recorder:
                 time.sleep(RETRY_SECONDS)
                 return
             except Exception:
-                logger.exception("exposures that cannot be written are dropped")
+                logger.exception("unwritable exposures are dropped")
                 self._dropped(len(batch))
             full = self._remove(batch)
 
@@ -87,7 +87,7 @@ class Recorder:
             return batch
 
     def _remove(self, batch: list[Exposure]) -> bool:
-        """Forget what was written, and say whether another full batch waits: a few rows are not worth a commit yet."""
+        """Remove a written batch; say whether another full one waits, since few rows are not worth a commit yet."""
         with self._changed:
             del self._waiting[: len(batch)]
             self._images -= sum(exposure.images for exposure in batch)

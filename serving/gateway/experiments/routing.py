@@ -1,16 +1,16 @@
-"""Choose the variant that answers a request."""
+"""Choose the variant or the arm that answers a request."""
 
 from typing import NamedTuple
 
 from serving.gateway.errors import NotFound
 from serving.gateway.experiments.assignment import Assignment
+from serving.gateway.experiments.cache import Running, Snapshot
 from serving.gateway.experiments.lifecycle import missing
-from serving.gateway.experiments.live import Running, Snapshot
 from serving.gateway.manifest import Manifest, Variant
 
 
-class Exposure(NamedTuple):
-    """The experiment that chooses, and what it chose for the request's unit."""
+class ArmChoice(NamedTuple):
+    """The arm that an experiment chose for a request's unit."""
 
     running: Running
     assignment: Assignment
@@ -18,11 +18,11 @@ class Exposure(NamedTuple):
 
 def choose(
     manifest: Manifest, snapshot: Snapshot, variant: str | None, experiment: str | None, unit: str
-) -> Variant | Exposure:
-    """Return who answers: the named variant, what the named or the active experiment chose, or the default variant.
+) -> Variant | ArmChoice:
+    """Return the named variant, the choice of the named or the active experiment, or the default variant.
 
-    An experiment that is not running, or that the unit is not in, leaves the request to the default variant. Raise
-    NotFound for a name that does not exist.
+    The default variant also answers for an experiment that is not running or does not include the unit. Raise NotFound
+    for a name that does not exist.
     """
     if variant is not None:
         return named(manifest, variant)
@@ -32,17 +32,17 @@ def choose(
     assignment = running.split.assign(unit) if running else None
     if running is None or assignment is None:
         return default(manifest, snapshot)
-    return Exposure(running, assignment)
+    return ArmChoice(running, assignment)
 
 
 def default(manifest: Manifest, snapshot: Snapshot) -> Variant:
-    """Return the promoted variant, as long as it is published, else the manifest's default."""
+    """Return the promoted variant while it is published, else the manifest's default."""
     promoted = manifest.variant(snapshot.default) if snapshot.default is not None else None
     return promoted or named(manifest, manifest.default)
 
 
 def named(manifest: Manifest, name: str) -> Variant:
-    """Return the variant called `name`; raise NotFound, naming those that exist."""
+    """Return the variant called `name`; raise NotFound, which lists the existing names."""
     variant = manifest.variant(name)
     if variant is None:
         raise NotFound(f"There is no variant {name!r}; there are {', '.join(v.name for v in manifest.variants)}.")

@@ -1,8 +1,8 @@
-"""Tests and intervals that hold however often they are looked at, from counts alone.
+"""Compute sequential tests and intervals, valid at every moment, from counts alone.
 
-An e-value E starts at 1 and, while the null hypothesis holds, is not expected to grow: P(E ever ≥ 1/α) ≤ α (Ville).
-So it may be looked at after every label, 1/E is a p-value at every moment, and the product over phases is an e-value
-again, even where the weights of a phase were chosen after seeing the one before. Everything is kept as log E.
+An e-value E starts at 1 and is not expected to grow under the null hypothesis: P(E ever ≥ 1/α) ≤ α (Ville). So 1/E is a
+p-value at every moment. The product of E over phases is an e-value again, even if the weights of a phase depend on the
+phase before. All functions work on log E.
 """
 
 import math
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 ODDS_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # alternatives of the one-sided test, mixed in equal parts
-TUNED_FOR = 10_000  # observations at which the confidence sequence is narrowest
-LARGEST_LOG = 690.0  # exp of it is still a number that JSON can carry
+TUNED_FOR = 10_000  # observations at which the sequence is narrowest
+LARGEST_LOG = 690.0  # its exponential still fits into JSON
 
 
 def log_e_shares(counts: Sequence[int], shares: Sequence[float], concentration: float) -> float:
     """Return log E against "each case falls to arm i with probability `shares[i]`", renormalised to sum to 1.
 
-    The Dirichlet-multinomial e-value of Lindon & Malek (NeurIPS 2022, arXiv 2011.03567): `concentration` says how near
-    to `shares` the alternatives lie. A case of an arm whose share is 0 cannot happen: log E is then infinite.
+    The Dirichlet-multinomial e-value of Lindon & Malek (NeurIPS 2022, arXiv 2011.03567). A larger `concentration` puts
+    the alternatives nearer to `shares`. Log E is infinite with a case of an arm whose share is 0.
     """
     if any(count and not share for count, share in zip(counts, shares, strict=True)):
         return math.inf
@@ -40,8 +40,8 @@ def log_e_above(cases: int, others: int, odds: float) -> float:
     """Return log E against "the odds that a case is one of `cases`, not of `others`, are at most `odds`".
 
     One-sided: an equal mixture of likelihood ratios of larger odds to `odds`. The factor of one case grows with the
-    probability of `cases` and is 1 on average at the bound, so below the bound it is expected to shrink. That holds too
-    where both kinds of case tend to come together, as they do when two arms are asked about the same image.
+    probability of `cases` and is 1 on average at the bound. So E is expected to shrink below the bound, also where both
+    kinds of cases tend to come together, as with two arms asked about one image.
     """
     logs = [
         cases * math.log(ratio) - (cases + others) * math.log((1 + ratio * odds) / (1 + odds)) for ratio in ODDS_RATIOS
@@ -56,7 +56,7 @@ def e_value(log_e: float) -> float:
 
 
 def p_anytime(log_e: float) -> float:
-    """Return min(1, 1/E): a p-value that is valid at every moment."""
+    """Return min(1, 1/E), a p-value at every moment."""
     return math.exp(-max(log_e, 0.0))
 
 
@@ -72,7 +72,7 @@ def half_width(variance: float, n: float, alpha: float) -> float:
 
 
 def wilson(right: int, n: int, alpha: float) -> tuple[float, float]:
-    """Return Wilson's interval for a share, `right` of `n`, at level 1 - `alpha`; it holds for a single look."""
+    """Return Wilson's interval for a share, `right` of `n`, at level 1 - `alpha`; valid at one moment only."""
     if not n:
         return 0.0, 1.0
     z2 = NormalDist().inv_cdf(1 - alpha / 2) ** 2

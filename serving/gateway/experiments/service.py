@@ -1,7 +1,7 @@
 """The services of one worker for experiments."""
 
+from serving.gateway.experiments.cache import ExperimentCache
 from serving.gateway.experiments.judge import Judge
-from serving.gateway.experiments.live import Live
 from serving.gateway.experiments.recorder import Recorder
 from serving.gateway.experiments.shadow import Shadow
 from serving.gateway.inference.batching import Batcher
@@ -15,12 +15,12 @@ class Experiments:
     def __init__(self, store: Store, batcher: Batcher, metrics: Metrics) -> None:
         """Prepare; nothing is connected and no thread runs before the first request."""
         self.store = store
-        self.live = Live(store, Judge(store).look)
+        self.cache = ExperimentCache(store, Judge(store).judge_all)
         self.recorder = Recorder(store, metrics.exposures_dropped.inc)
         self.shadow = Shadow(batcher, self.recorder.record, metrics.shadows_dropped.inc)
 
     def close(self) -> None:
         """Write the exposures that wait and end the threads; for the end of a worker."""
-        self.live.close()
+        self.cache.close()
         self.recorder.close()
         self.store.close()

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.background import LAST_SECONDS
-from serving.gateway.experiments.live import Running
+from serving.gateway.experiments.cache import Running
 from serving.gateway.experiments.traffic import Outcome, Outcomes, asked, said
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.prediction import predict
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest
 from serving.gateway.store.exposures import Exposure
-from serving.gateway.store.shadows import Answered
+from serving.gateway.store.shadows import ShadowAnswers
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def _finished(job: Job, outcomes: Outcomes) -> Exposure:
         return replace(job.exposure, asked=requests)
     size = job.images.height * job.images.width
     answered = tuple(
-        Answered(f"{job.exposure.id}.{at}", of_image, answers, job.images.pixels[at * size : (at + 1) * size])
+        ShadowAnswers(f"{job.exposure.id}.{at}", of_image, answers, job.images.pixels[at * size : (at + 1) * size])
         for at, (of_image, answers) in enumerate(zip(job.prediction_ids, zip(*by_arm, strict=True), strict=True))
     )
     return replace(job.exposure, asked=requests, answered=answered)

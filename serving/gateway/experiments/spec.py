@@ -1,24 +1,24 @@
-"""What an experiment is asked to be: checked when it is made, frozen once it is started."""
+"""Specify an experiment: checked at its creation, frozen at its start."""
 
 import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from serving.gateway.experiments.outcomes import Facts, Guardrail
+from serving.gateway.experiments.outcomes import Design, Guardrail
 from serving.gateway.manifest import Name
 
-FEWEST_ARMS, MOST_ARMS = 2, 6  # each arm doubles the number of masks
+FEWEST_ARMS, MOST_ARMS = 2, 6  # each arm doubles the number of masks to count
 MOST_LABELS = 100_000_000
 
-NO_NUL = r"^[^\x00]*$"  # which PostgreSQL does not store
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores none
 
 Text = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Arm(BaseModel):
-    """One variant of an experiment and the share of its units that get this variant's answers."""
+    """One variant of an experiment and the share of units it serves."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,34 +27,36 @@ class Arm(BaseModel):
 
 
 class GuardrailSpec(BaseModel):
-    """A bound on what a variant may cost: its rate may be (1 + `margin`) times that of control."""
+    """A bound on the cost of a variant: its rate may be (1 + `margin`) times that of control."""
 
     model_config = ConfigDict(extra="forbid")
 
-    metric: Literal["error_rate", "slow"] = Field(description="Requests that failed, or took over `threshold_ms`")
+    metric: Literal["error_rate", "slow"] = Field(description="Failed requests, or requests of over `threshold_ms`")
     margin: float = Field(ge=0, le=100, allow_inf_nan=False)
-    threshold_ms: float | None = Field(None, gt=0, le=600_000, description="Milliseconds; `slow` needs it")
+    threshold_ms: float | None = Field(None, gt=0, le=600_000, description="Milliseconds; required by `slow`")
 
     @model_validator(mode="after")
     def _has_its_threshold(self) -> Self:
         if (self.metric == "slow") != (self.threshold_ms is not None):
-            raise ValueError("threshold_ms belongs to the metric 'slow', and to no other")
+            raise ValueError("the metric 'slow' needs threshold_ms; no other metric takes it")
         return self
 
 
 class ExperimentSpec(BaseModel):
-    """An experiment: which variants, who gets which, and when it is decided."""
+    """An experiment: its variants, their shares of units, and the rules of its decision."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Name
     hypothesis: Text = ""
-    control: Name = Field(description="The arm that the others are compared with")
+    control: Name = Field(description="The arm to compare the others with")
     arms: list[Arm] = Field(min_length=FEWEST_ARMS, max_length=MOST_ARMS)
-    traffic: float = Field(1.0, gt=0, le=1, allow_inf_nan=False, description="Share of the units that take part")
+    traffic: float = Field(1.0, gt=0, le=1, allow_inf_nan=False, description="Share of units in the experiment")
     paired: bool = Field(False, description="Also ask the other arms about each image, in the background")
     alpha: float = Field(0.05, gt=0, lt=0.5, allow_inf_nan=False)
-    margin: float = Field(0.002, gt=0, lt=1, allow_inf_nan=False, description="Differences below it do not matter")
+    margin: float = Field(
+        0.002, gt=0, lt=1, allow_inf_nan=False, description="Largest difference of accuracy that does not matter"
+    )
     max_labels: int = Field(200_000, ge=1, le=MOST_LABELS)
     guardrails: list[GuardrailSpec] = Field(default=[], max_length=2)
     on_decision: Literal["notify", "promote"] = "notify"
@@ -63,9 +65,9 @@ class ExperimentSpec(BaseModel):
     def _consistent(self) -> Self:
         variants = self.variants
         if len(set(variants)) < len(variants):
-            raise ValueError(f"a variant is an arm twice: {', '.join(variants)}")
+            raise ValueError(f"a variant is in two arms: {', '.join(variants)}")
         if self.control not in variants:
-            raise ValueError(f"control {self.control!r} is none of the arms {', '.join(variants)}")
+            raise ValueError(f"control {self.control!r} is not among the arms {', '.join(variants)}")
         if len({guardrail.metric for guardrail in self.guardrails}) < len(self.guardrails):
             raise ValueError("a metric has two guardrails")
         check_weights([arm.weight for arm in self.arms], self.paired)
@@ -82,31 +84,31 @@ class ExperimentSpec(BaseModel):
         return [arm.weight for arm in self.arms]
 
     @property
-    def facts(self) -> Facts:
-        """Return what the experiment is judged by."""
-        return Facts(
+    def design(self) -> Design:
+        """Return the part that verdicts depend on."""
+        return Design(
             self.name, tuple(self.variants), self.variants.index(self.control), self.paired, self.alpha, self.margin,
             self.max_labels, tuple(Guardrail(g.metric, g.margin, g.threshold_ms) for g in self.guardrails),
         )  # fmt: skip
 
     @property
     def slow_ms(self) -> float:
-        """Return from how many milliseconds on a request counts as slow; infinity if it never does."""
+        """Return the milliseconds above which a request is slow; infinity without such a guardrail."""
         return next((g.threshold_ms for g in self.guardrails if g.threshold_ms is not None), math.inf)
 
 
 def check_weights(weights: list[float], paired: bool) -> None:
-    """Raise ValueError for weights that do not share out the units."""
+    """Raise ValueError for weights that do not share out all units."""
     if not math.isclose(sum(weights), 1, abs_tol=1e-6):
-        raise ValueError(f"the weights add up to {sum(weights):g}, not to 1")
+        raise ValueError(f"the weights add up to {sum(weights):g} instead of 1")
     if not paired and not all(weights):
-        raise ValueError("a weight of 0 needs paired: true; otherwise that arm is never asked")
+        raise ValueError("a weight of 0 needs paired: true; otherwise that arm never answers")
 
 
 def user_labels_decide(weights: list[float], paired: bool) -> bool:
-    """Say whether labels that users volunteer are evidence.
+    """Say whether labels volunteered by users are evidence.
 
-    They tend to come when the answer that was served is wrong. Unpaired that is so in every arm alike. Paired, it
-    favours the arms that are served less, unless all are served alike.
+    They tend to come when the served answer is wrong. Unpaired, that holds for every arm alike. Paired, it favours the
+    arms that are served less, unless all are served alike.
     """
     return len(set(weights)) == 1 if paired else all(weights)

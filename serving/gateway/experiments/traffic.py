@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from serving.gateway.experiments.assignment import Assignment
-from serving.gateway.experiments.live import Running
+from serving.gateway.experiments.cache import Running
 from serving.gateway.inference.fallback import Attempt
 from serving.gateway.inference.prediction import labels
 from serving.gateway.inference.tf_serving.client import Answer

@@ -1,1 +1,1 @@
-"""Imaging: uploaded pictures become pixels framed as the training set is."""
+"""Turn uploaded pictures into pixels framed like the training set."""

@@ -1,4 +1,4 @@
-"""Read encoded images of any size, colour and orientation as grey levels or colours."""
+"""Decode images of any size, colour and orientation to grey levels or colours."""
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
@@ -6,7 +6,7 @@ from io import BytesIO
 
 import numpy as np
 
-# Importing a format's module is what makes Pillow know it; nothing but these is ever decoded.
+# Importing a module registers its format with Pillow; nothing else is ever decoded.
 from PIL import BmpImagePlugin, ExifTags, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from serving.gateway.imaging.foreground import Floats
@@ -19,12 +19,12 @@ PLUGINS = (
     WebPImagePlugin.WebPImageFile,
 )
 FORMATS = tuple(plugin.format for plugin in PLUGINS)
-WORKING_SIDE = 256  # pixels: larger images are reduced before anything is computed on them
+WORKING_SIDE = 256  # pixels: larger images are reduced first
 LARGE = 4_000_000  # pixels: larger images are decoded one at a time, which bounds a worker's memory
 ONE_LARGE = threading.Lock()
 MOST_SCANS = 100  # of a progressive JPEG, which usually has ten; each costs a pass over all pixels
 START_OF_SCAN = b"\xff\xda"
-DARK_SHARE = 0.01  # of the opaque part: with more dark ink than this, a transparent image is seen on white
+DARK_SHARE = 0.01  # of the opaque part: with more dark ink, a transparent image is laid on white
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -37,20 +37,20 @@ TURNS = {
 
 
 class NotAnImage(ValueError):
-    """The bytes are no image of a known format, or a damaged one; the text says which."""
+    """Bytes that are no image of a known format, or a damaged one; the text says which."""
 
 
 class TooManyPixels(ValueError):
-    """The image's header declares more pixels than are decoded; the text says how many."""
+    """An image with more pixels than the limit; the text says how many."""
 
 
 def open_image(data: bytes, max_pixels: int) -> Image.Image:
-    """Read an image's header, decoding nothing; raise NotAnImage, or TooManyPixels for more than `max_pixels`."""
+    """Read the header of an image, without decoding; raise NotAnImage, or TooManyPixels beyond `max_pixels`."""
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(f"The image has more than {max_pixels:,} pixels.") from error
-    except Exception as error:  # parsers of headers fail with whatever comes first
+    except Exception as error:  # Pillow's parsers raise many types
         raise NotAnImage(f"This is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image.") from error
     if image.width * image.height > max_pixels:
         raise TooManyPixels(f"The image has {image.width} × {image.height} pixels; at most {max_pixels:,} are decoded.")
@@ -60,9 +60,9 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
 
 
 def read_levels(image: Image.Image) -> Floats:
-    """Decode an open image's first frame, upright and opaque: [h, w, 1 or 3] of 0…255, h and w at most WORKING_SIDE.
+    """Decode an image's first frame, upright and opaque: [h, w, 1 or 3] of 0…255, h and w at most WORKING_SIDE.
 
-    Raise NotAnImage if the data is damaged.
+    Raise NotAnImage for damaged data.
     """
     name = image.format
     one_at_a_time: AbstractContextManager = ONE_LARGE if image.width * image.height > LARGE else nullcontext()
@@ -73,7 +73,7 @@ def read_levels(image: Image.Image) -> Floats:
             turn = TURNS.get(_orientation(image))
             small = _on_ground(_reduced(_with_levels(image)))
             levels = np.array(small.transpose(turn) if turn is not None else small, np.float32)
-        except Exception as error:  # decoders fail on damaged data with whatever comes first
+        except Exception as error:  # Pillow's decoders raise many types
             raise NotAnImage(f"The {name} image is damaged or cut off: {error}") from error
     return levels if levels.ndim == 3 else levels[:, :, np.newaxis]
 
@@ -81,16 +81,16 @@ def read_levels(image: Image.Image) -> Floats:
 def _orientation(image: Image.Image) -> int:
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # damaged metadata spoils no picture
+    except Exception:  # damaged metadata does not matter
         return 1
 
 
 def _with_levels(image: Image.Image) -> Image.Image:
     """Return the image in one of the modes L, RGB and RGBA, 8 bits a channel."""
-    if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip them
+    if image.mode.startswith("I"):  # 16 bits, which Pillow's conversion would clip
         return Image.fromarray((np.asarray(image).clip(0, 0xFFFF) >> 8).astype(np.uint8))
     wanted = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
-    return image if image.mode == wanted else image.convert(wanted)  # to its own mode would be a copy
+    return image if image.mode == wanted else image.convert(wanted)  # converting to the same mode would copy
 
 
 def _reduced(image: Image.Image) -> Image.Image:
@@ -99,7 +99,7 @@ def _reduced(image: Image.Image) -> Image.Image:
 
 
 def _on_ground(image: Image.Image) -> Image.Image:
-    """Lay a transparent image on white, or on black if all that is seen of it is light."""
+    """Lay a transparent image on white, or on black if its visible part is light."""
     if image.mode != "RGBA":
         return image
     alpha = np.asarray(image.getchannel("A"))

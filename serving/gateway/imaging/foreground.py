@@ -1,4 +1,4 @@
-"""Tell the ink of an image from the ground it is on, whichever is the darker and however the light falls."""
+"""Separate the ink of an image from its ground, dark on light or light on dark, in uneven light too."""
 
 import math
 
@@ -8,31 +8,32 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-STRONG = 0.08  # of the ink's peak: what is stronger is ink wherever it lies, what is fainter only beside strong ink
-STRAY = 1.5  # times what lies about far from any ink, as JPEG leaves it, is ink
-NOISES = 5.0  # so many standard deviations of the ground's noise are ink
-BLANK_NOISES = 4.0  # an image whose marks are fainter than so many standard deviations of the noise shows no ink
-BLANK_LEVELS = 8.0  # nor does one whose marks are fainter than so many of 255 grey levels
-RING = 0.05  # of the shorter side: the border, where ground is seen rather than ink
+STRONG = 0.08  # of the ink's peak: stronger pixels are ink anywhere, fainter ones only beside strong ink
+STRAY = 1.5  # times the stray marks far from ink, such as JPEG's, is ink
+NOISES = 5.0  # standard deviations of the ground's noise from which on a pixel is ink
+BLANK_NOISES = 4.0  # standard deviations of the noise below which marks are no ink
+BLANK_LEVELS = 8.0  # of 255 grey levels, below which marks are no ink
+RING = 0.05  # of the shorter side: the border, which shows ground rather than ink
 RING_SAMPLES = 1000
-UNEVEN_SIDE = 32  # pixels: a smaller image is no photograph, and its ground is even
+UNEVEN_SIDE = 32  # pixels: a smaller image is no photograph; its ground is even
 TO_DEVIATION = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
 
 
 class NoInk(ValueError):
-    """Nothing in the image stands out from its ground."""
+    """A blank image: nothing stands out from its ground."""
 
 
 def find_ink(image: Floats) -> tuple[Floats, Mask]:
-    """Take `image`, [h, w, channels] in grey levels 0…255; return the ink's strength [h, w] and where it is strong.
+    """Return the strength of the ink of `image`, [h, w], and the mask of strong ink; raise NoInk for a blank image.
 
-    The strength is the distance from the ground in grey levels, 0 wherever there is no ink. Raise NoInk if blank.
+    `image` is [h, w, channels] in grey levels 0…255. The strength is the distance from the ground in grey levels, 0
+    without ink.
     """
     ground, noise = _ground(image)
     away = image - ground
     distance = np.abs(away).max(axis=2)
     colour = away[distance >= distance.max() / 2].mean(axis=0)
-    # The ink's colour as seen from the ground's: for grey its polarity, in colour the most telling mixture of channels.
+    # The ink's colour relative to the ground's: the polarity of grey, the most telling mixture of colour channels.
     ink = away @ (colour / max(np.abs(colour).sum(), 1.0))
     peak = ink[ink >= ink.max() / 2].mean()
     if peak < max(BLANK_LEVELS, BLANK_NOISES * noise):
@@ -44,7 +45,7 @@ def find_ink(image: Floats) -> tuple[Floats, Mask]:
 
 
 def grown(mask: Mask) -> Mask:
-    """Return `mask` and every pixel beside it, corners too."""
+    """Return `mask` with every neighbouring pixel, diagonal ones too."""
     padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
     padded[1:-1, 1:-1] = mask
     rows = padded[:-2] | padded[1:-1] | padded[2:]
@@ -71,7 +72,7 @@ def _ground(image: Floats) -> tuple[Floats, float]:
 
 
 def _fit(ring: Floats, x: NDArray, y: NDArray, deviation: NDArray) -> tuple[NDArray, float]:
-    """Fit a quadratic surface to the ring, leaving out what is not ground; return its terms and the noise around it."""
+    """Fit a quadratic surface to the ground in the ring; return its coefficients and the noise around it."""
     basis = _terms(x, y)
     for _ in range(2):
         # The ridge keeps images of one row or column solvable.
@@ -88,7 +89,7 @@ def _terms(x: NDArray, y: NDArray) -> NDArray:
 
 
 def _quantile(values: NDArray, share: float) -> float:
-    """Return the value that `share` of `values` are not above, 0 if there are none; quicker than np.quantile."""
+    """Return the quantile `share` of `values`, 0 without any; faster than np.quantile."""
     if not len(values):
         return 0.0
     place = min(int(share * len(values)), len(values) - 1)

@@ -1,31 +1,34 @@
-"""Frame an image as the training set is framed.
+"""Frame an image like the training set.
 
-MNIST's digits are light on dark, scaled so that the longer side of their ink is 20 pixels, and shifted by whole pixels
-until their centre of mass is at the centre of 28 × 28. So an image that is framed already has scale 1 and shift 0, and
-comes out as it went in. Thin strokes, which would fade, are widened where the ink is larger than the frame.
+MNIST's digits are light on dark, scaled until the longer side of their ink is 20 pixels, and shifted by whole pixels
+until their centre of mass is at the centre of 28 × 28. So an already framed image has scale 1 and shift 0, and passes
+unchanged. Where the ink is larger than the frame, thin strokes are widened, since they would fade.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import BaseModel, Field, model_validator
 
 from serving.gateway.imaging.foreground import Floats, find_ink
 from serving.gateway.imaging.strokes import with_pen
 
 Pixels = NDArray[np.uint8]
 
-INK_SHARE = 20 / 28  # of the frame's side that the longer side of the ink takes
+INK_SHARE = 20 / 28  # the longer side of the ink over the frame's side
 MARGIN = 1  # pixels of the frame around the ink's box: room for the faint edge of the ink
-FINER = 4  # pixels that each of the frame's becomes where strokes are widened
-SPECK = 0.02  # of the ink: marks apart from the rest that are smaller are dirt
+FINER = 4  # pixels a pixel of the frame, while strokes are widened
+SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels of a frame
+SPECK = 0.02  # of the ink: smaller separate marks are dirt
 
 
 def frame_mnist(image: Floats, height: int, width: int) -> Pixels:
-    """Frame `image`, [h, w, channels] in grey levels 0…255, as uint8 [height, width]; raise NoInk if it is blank."""
+    """Frame `image`, [h, w, channels] in grey levels 0…255, as uint8 [height, width]; raise NoInk for a blank one."""
     ink, strong = find_ink(image)
     marks = np.where(strong, ink, 0)
     rows, columns = _extent(marks.sum(axis=1)), _extent(marks.sum(axis=0))
@@ -41,20 +44,39 @@ def frame_mnist(image: Floats, height: int, width: int) -> Pixels:
 FRAMINGS: Mapping[str, Callable[[Floats, int, int], Pixels]] = MappingProxyType({"mnist": frame_mnist})
 
 
+class ImageFormat(BaseModel):
+    """The format of the training set's images: size in pixels, and framing."""
+
+    height: int = Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)
+    width: int = Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)
+    framing: Annotated[str, Field(examples=["mnist"])]
+
+    @property
+    def pixels(self) -> int:
+        """Return the number of pixels, and of bytes, of one image."""
+        return self.height * self.width
+
+    @model_validator(mode="after")
+    def _known_framing(self) -> Self:
+        if self.framing not in FRAMINGS:
+            raise ValueError(f"framing {self.framing!r} is not known; known: {', '.join(FRAMINGS)}")
+        return self
+
+
 def _extent(profile: NDArray) -> tuple[int, int]:
-    """Return the first place of `profile` and the one past the last that belong to marks larger than specks."""
+    """Return the first place of `profile`, and the one past the last, of marks larger than specks."""
     inked = np.zeros(len(profile) + 2, np.int8)
     inked[1:-1] = profile > 0
     steps = np.diff(inked)
     starts, ends = np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
-    # Between one start and the next there is nothing but the mark and a gap of zeros.
+    # From one start to the next there is only the mark and a gap of zeros.
     sizes = np.add.reduceat(profile, starts)
-    large = np.flatnonzero(sizes >= min(SPECK * profile.sum(), sizes.max()))  # a comb may have specks alone
+    large = np.flatnonzero(sizes >= min(SPECK * profile.sum(), sizes.max()))  # a comb may consist of specks alone
     return int(starts[large[0]]), int(ends[large[-1]])
 
 
 def _scaled(ink: Floats, rows: tuple[int, int], columns: tuple[int, int], longer: int) -> Floats:
-    """Return `ink` between `rows` and `columns`, the longer of them resized to so many pixels, and MARGIN around it."""
+    """Return `ink` between `rows` and `columns`, the longer side resized to `longer` pixels, with a MARGIN around."""
     scale = longer / max(rows[1] - rows[0], columns[1] - columns[0])
     pad = math.ceil((MARGIN + 1) / scale)
     size, box = [], []
@@ -65,14 +87,14 @@ def _scaled(ink: Floats, rows: tuple[int, int], columns: tuple[int, int], longer
         box.append((middle - side / scale / 2, middle + side / scale / 2))
     padded = np.zeros((ink.shape[0] + 2 * pad, ink.shape[1] + 2 * pad), np.float32)
     padded[pad:-pad, pad:-pad] = ink
-    # Shrinking averages what falls into a pixel, as ink does; growing has to look between pixels.
+    # Shrinking averages the ink of a pixel; growing interpolates between pixels.
     kernel = Image.Resampling.BOX if scale <= 1 else Image.Resampling.BICUBIC
     (left, right), (top, bottom) = box
     return np.array(Image.fromarray(padded).resize((size[0], size[1]), kernel, (left, top, right, bottom)))
 
 
 def _centred(digit: Pixels, height: int, width: int) -> Pixels:
-    """Lay `digit`, by whole pixels, into [height, width] with its centre of mass at the centre."""
+    """Lay `digit` into [height, width], by whole pixels, with its centre of mass at the centre."""
     canvas = np.zeros((height + 2 * MARGIN, width + 2 * MARGIN), np.uint8)
     top = _offset(digit.sum(axis=1, dtype=np.int64), canvas.shape[0])
     left = _offset(digit.sum(axis=0, dtype=np.int64), canvas.shape[1])
@@ -81,6 +103,6 @@ def _centred(digit: Pixels, height: int, width: int) -> Pixels:
 
 
 def _offset(profile: NDArray, side: int) -> int:
-    """Return where `profile` starts in `side` pixels so that its centre of mass is in [side/2 − ½, side/2 + ½)."""
+    """Return the start of `profile` in `side` pixels that puts its centre of mass into [side/2 − ½, side/2 + ½)."""
     centre = float(profile @ np.arange(len(profile))) / float(profile.sum())
     return min(max(math.ceil((side - 1) / 2 - centre), 0), side - len(profile))

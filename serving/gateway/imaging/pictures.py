@@ -1,11 +1,11 @@
-"""Show people what the models see."""
+"""Show people the pixels that the models see."""
 
 import base64
 from io import BytesIO
 
 from PIL import Image
 
-from serving.gateway.manifest import ImageFormat
+from serving.gateway.imaging.framing import ImageFormat
 
 
 def data_url(pixels: bytes, image: ImageFormat) -> str:

@@ -1,6 +1,6 @@
-"""Draw thin strokes with a pen that the training set's digits were drawn with too.
+"""Widen thin strokes to the width of the training set's.
 
-A large drawing in a thin pen fades when it is shrunk: a stroke narrower than a pixel of the frame becomes a faint one.
+A large drawing in thin strokes fades when it shrinks: a stroke narrower than a pixel of the frame turns faint.
 """
 
 import numpy as np
@@ -8,11 +8,11 @@ import numpy as np
 from serving.gateway.imaging.foreground import Floats
 
 WIDTH = 2.0  # pixels of the frame: five of six of MNIST's digits have wider strokes
-SQUARE = np.pi / 4  # a square's side over its width seen from all directions alike
+SQUARE = np.pi / 4  # a square's side over its mean width in all directions
 
 
 def with_pen(digit: Floats, pixel: int) -> Floats:
-    """Return `digit`, [h, w], with its strokes at least WIDTH wide, larger by what they grew, where they are thin.
+    """Return `digit`, [h, w], with strokes at least WIDTH wide; it is larger by the growth of its strokes.
 
     `pixel` is the side of a pixel of the frame in pixels of the digit.
     """
@@ -21,10 +21,10 @@ def with_pen(digit: Floats, pixel: int) -> Floats:
 
 
 def stroke_width(digit: Floats) -> float:
-    """Return how wide the strokes of `digit`, [h, w], are in pixels, on average.
+    """Return the mean width of the strokes of `digit`, [h, w], in pixels.
 
-    A stroke of length L and width W has the area L · W and a contour of 2 · L, which is π/4 of the sum of all steps
-    from pixel to pixel along rows and columns where strokes go in all directions alike.
+    A stroke of length L and width W has the area L · W and a contour of 2 · L. With strokes in all directions alike,
+    the contour is π/4 of the sum of all steps from pixel to pixel along rows and columns.
     """
     padded = np.pad(digit, 1)
     steps = np.abs(np.diff(padded, axis=0)).sum() + np.abs(np.diff(padded, axis=1)).sum()
@@ -32,7 +32,7 @@ def stroke_width(digit: Floats) -> float:
 
 
 def _grown(digit: Floats, rows: int) -> Floats:
-    """Return `digit` so many rows higher, each pixel the largest of those that lay at most so many rows above it."""
+    """Return `digit` higher by `rows`, each pixel the maximum of itself and that many pixels above."""
     height = len(digit)
     grown = np.zeros((height + rows, digit.shape[1]), digit.dtype)
     for down in range(rows + 1):

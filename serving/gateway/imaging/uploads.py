@@ -1,22 +1,20 @@
-"""Turn uploaded images into pixels framed as the training set is."""
+"""Turn uploaded images into pixels framed like the training set."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from PIL import Image
 
 from serving.gateway.errors import Fault, TooLarge, Unprocessable
 from serving.gateway.imaging.decode import NotAnImage, TooManyPixels, open_image, read_levels
 from serving.gateway.imaging.foreground import NoInk
-from serving.gateway.imaging.framing import FRAMINGS
-from serving.gateway.manifest import ImageFormat
-from serving.gateway.settings import Settings
+from serving.gateway.imaging.framing import FRAMINGS, ImageFormat
 
-LIGHT_PIXELS = 65_536  # of a request: more take milliseconds to decode
+LIGHT_PIXELS = 65_536  # of a request: decoding more takes milliseconds
 
 
 class Heavy(Exception):
-    """Reading the images takes milliseconds: it belongs into a thread."""
+    """Images that take milliseconds to read, which belong into a thread."""
 
 
 class Upload(NamedTuple):
@@ -26,20 +24,31 @@ class Upload(NamedTuple):
     data: bytes
 
 
-def frame_uploads(
-    uploads: Sequence[Upload], image: ImageFormat, settings: Settings, *, light: bool = False
-) -> list[bytes]:
-    """Return the pixels of each upload, framed; `light` ones raise Heavy where they have many pixels.
+class PixelLimits(Protocol):
+    """The most pixels of one encoded image, and of all of a request together."""
 
-    Raise TooLarge or Unprocessable, naming its place, for an upload that cannot be read. The headers of all are looked
-    at before any is decoded.
+    @property
+    def max_pixels(self) -> int:
+        """Return the most pixels of an image."""
+
+    @property
+    def max_request_pixels(self) -> int:
+        """Return the most pixels of a request."""
+
+
+def frame_uploads(
+    uploads: Sequence[Upload], image: ImageFormat, limits: PixelLimits, *, light: bool = False
+) -> list[bytes]:
+    """Return the framed pixels of each upload; raise Heavy if `light` and there are more than LIGHT_PIXELS.
+
+    Raise TooLarge or Unprocessable, with its place, for an unreadable upload. All headers are read before any upload is
+    decoded.
     """
-    opened = [_open(upload, settings.max_pixels) for upload in uploads]
+    opened = [_open(upload, limits.max_pixels) for upload in uploads]
     pixels = sum(each.width * each.height for each in opened)
-    if pixels > settings.max_request_pixels:
-        raise TooLarge(
-            f"The images have {pixels:,} pixels together; at most {settings.max_request_pixels:,} are decoded."
-        )
+    if pixels > limits.max_request_pixels:
+        most = limits.max_request_pixels
+        raise TooLarge(f"The images have {pixels:,} pixels together; at most {most:,} are decoded.")
     if light and pixels > LIGHT_PIXELS:
         raise Heavy
     return [_frame(upload.place, each, image) for upload, each in zip(uploads, opened, strict=True)]

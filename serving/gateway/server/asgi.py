@@ -103,7 +103,7 @@ class Application:
         await receive()
         services, loop = self.services, asyncio.get_running_loop()
         services.event_loop.use(loop)
-        await asyncio.to_thread(services.experiments.live.current)  # the first request would wait for it
+        await asyncio.to_thread(services.experiments.cache.current)  # the first request would wait for it
         with suppress(Unavailable):  # it will be read again
             services.manifest.current()  # so that every worker has read a manifest that is damaged later
         journal = loop.create_task(services.journal.run())

@@ -1,1 +1,1 @@
-"""What the gateway keeps: experiments, exposures, labels, counts, promotions and the audit log."""
+"""Keep experiments, exposures, labels, counts, promotions and the audit log: all of the SQL."""

@@ -1,4 +1,4 @@
-"""The counters: kept in the transaction that stores what they count, so that a report reads a few dozen rows."""
+"""Keep counters in the transaction of the counted rows, so that a report reads a few dozen rows."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from serving.gateway.store.tables import counts
 
 
 class Count(NamedTuple):
-    """What is counted: of which arm, and with which further value, where it has them."""
+    """The name of a counter, with its arm and a further value where it has them."""
 
     name: str
     arm: int = 0
@@ -42,7 +42,7 @@ def read(connection: Connection, experiment: int) -> dict[int, Tally]:
 
 @cache
 def _sum_up(dialect: str) -> Any:
-    """Return the INSERT that adds to what is there already; making it takes longer than running it."""
+    """Return the INSERT that adds to existing counters; building it takes longer than running it."""
     statement = insert(dialect, counts)
     added = {"n": counts.c.n + statement.excluded.n}
     return statement.on_conflict_do_update(index_elements=list(counts.primary_key), set_=added)

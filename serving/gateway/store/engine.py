@@ -1,4 +1,4 @@
-"""Connect to the database: PostgreSQL by psycopg, or SQLite with what keeps its commits safe."""
+"""Connect to PostgreSQL by psycopg, or to SQLite in a mode that keeps its commits safe."""
 
 import importlib
 import logging
@@ -10,12 +10,12 @@ from sqlalchemy.exc import ArgumentError
 
 logger = logging.getLogger(__name__)
 
-BUSY_SECONDS = 5  # that SQLite waits for another's transaction
+BUSY_SECONDS = 5  # SQLite's wait for the transaction of another connection
 CONNECT_SECONDS = 3
 POOL = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 5}
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
-WRITES = "writes"  # the execution option of connections whose transaction writes
-HURRIED = "hurried"  # that of those whose transaction may be lost in a power cut, and so need not wait for the disk
+# Execution options: the transaction writes; it may be lost in a power cut, so it need not wait for the disk.
+WRITES, HURRIED = "writes", "hurried"
 DATABASES = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
@@ -35,14 +35,17 @@ def database_url(text: str | URL) -> URL:
     return url
 
 
-def connect(url: str | URL) -> Engine:
-    """Return the engine for `url`; connect at its first use. Raise UnusableDatabase."""
+def connect(url: str | URL, busy_seconds: float = BUSY_SECONDS) -> Engine:
+    """Return the engine for `url`; connect at its first use. Raise UnusableDatabase.
+
+    A connection to SQLite waits `busy_seconds` at most for the transaction of another.
+    """
     checked = database_url(url)
-    return _postgresql(checked) if checked.get_backend_name() == "postgresql" else _sqlite(checked)
+    return _postgresql(checked) if checked.get_backend_name() == "postgresql" else _sqlite(checked, busy_seconds)
 
 
 def sqlite_module() -> ModuleType:
-    """Return pysqlite3, which brings a SQLite of its own, or Python's sqlite3 where there is none."""
+    """Return pysqlite3, which brings a newer SQLite, else Python's sqlite3."""
     try:
         return importlib.import_module("pysqlite3.dbapi2")
     except ImportError:
@@ -50,9 +53,9 @@ def sqlite_module() -> ModuleType:
 
 
 def journal_mode(version: tuple[int, ...]) -> str:
-    """Return the mode in which this version of SQLite keeps its commits; raise UnusableDatabase for one too old.
+    """Return the journal mode in which this version of SQLite keeps its commits; raise UnusableDatabase for old ones.
 
-    From 3.7.0 on, several connections in WAL mode could lose commits, fixed in 3.51.3, 3.50.7 and 3.44.6.
+    From 3.7.0 on, several connections in WAL mode could lose commits; 3.51.3, 3.50.7 and 3.44.6 mend it.
     """
     text = ".".join(map(str, version))
     if version < OLDEST_SQLITE:
@@ -64,9 +67,9 @@ def journal_mode(version: tuple[int, ...]) -> str:
 def _postgresql(url: URL) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        # A database without an encoding of its own (SQL_ASCII) gives bytes for text unless told.
+        # psycopg returns text of a SQL_ASCII database as bytes unless told its encoding.
         connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
-        pool_pre_ping=True,  # the database may have been restarted since
+        pool_pre_ping=True,  # the database may have restarted
         **POOL,
     )
 
@@ -78,15 +81,15 @@ def _postgresql(url: URL) -> Engine:
     return engine
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, busy_seconds: float) -> Engine:
     module = sqlite_module()
     mode = journal_mode(module.sqlite_version_info)
     logger.info("SQLite %s, journal mode %s", module.sqlite_version, mode)
-    engine = create_engine(url, module=module, connect_args={"timeout": BUSY_SECONDS}, **POOL)
+    engine = create_engine(url, module=module, connect_args={"timeout": busy_seconds}, **POOL)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:
-        connection.isolation_level = None  # transactions begin below, not where the driver guesses
+        connection.isolation_level = None  # `begin` below opens transactions, not the driver
         cursor = connection.cursor()
         for pragma in (f"journal_mode={mode}", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
@@ -95,10 +98,10 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        # In WAL mode, NORMAL leaves the disk to the next commit that is FULL; the file stays whole either way.
+        # In WAL mode, NORMAL leaves the disk to the next FULL commit; the file stays whole either way.
         hurried = options.get(HURRIED) and mode == "WAL"
         connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if hurried else 'FULL'}")
-        # A transaction that reads first and then writes would fail where another has written in between.
+        # A transaction that reads before it writes would fail after a write of another in between.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(WRITES) else "BEGIN")
 
     return engine

@@ -1,8 +1,8 @@
-"""Keep experiments, their phases, and the log of who did what."""
+"""Keep experiments, their phases and the audit log."""
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -22,7 +22,7 @@ def create(connection: Connection, spec: dict[str, Any]) -> None:
 
 
 def find(connection: Connection, name: str, *, hold: bool = False) -> Row | None:
-    """Return an experiment, None if there is none of this name; `hold` it until the transaction ends."""
+    """Return the experiment of this name, or None; `hold` locks it until the transaction ends."""
     query = select(experiments).where(experiments.c.name == name)
     return connection.execute(query.with_for_update(key_share=True) if hold else query).one_or_none()
 
@@ -39,7 +39,7 @@ def change(connection: Connection, experiment: int, **values: Any) -> None:
 
 
 def open_phase(connection: Connection, experiment: int, weights: Sequence[float], traffic: float) -> None:
-    """Open the next phase: with salts of its own, so that its units are drawn anew."""
+    """Open the next phase, with new salts, which draw its units anew."""
     (number,) = connection.execute(select(experiments.c.phase + 1).where(experiments.c.id == experiment)).one()
     connection.execute(
         insert(phases).values(
@@ -56,21 +56,27 @@ def phases_of(connection: Connection, experiment: int) -> Sequence[Row]:
     return connection.execute(query).all()
 
 
+def phases_with_specs(connection: Connection, ids: Collection[int]) -> Sequence[Row]:
+    """Return `experiment_id`, `number`, `weights` and `spec` of every phase of these experiments."""
+    query = select(phases.c.experiment_id, phases.c.number, phases.c.weights, experiments.c.spec)
+    return connection.execute(query.join(experiments).where(phases.c.experiment_id.in_(ids))).all()
+
+
 def log(connection: Connection, who: str, action: str, subject: str, reason: str | None) -> None:
-    """Note who did what to which experiment or variant, and why."""
+    """Write an act on an experiment or variant to the audit log."""
     connection.execute(insert(audit).values(at=time.time(), who=who, action=action, subject=subject, reason=reason))
 
 
 def logged(connection: Connection, subject: str) -> Sequence[Row]:
-    """Return what was done to an experiment or variant, the oldest first."""
+    """Return the audit log of an experiment or variant, the oldest entry first."""
     return connection.execute(select(audit).where(audit.c.subject == subject).order_by(audit.c.id)).all()
 
 
 def revision(connection: Connection) -> int:
-    """Return a number that grows with every change of an experiment's state or of the default variant."""
+    """Return a number that grows with every change of an experiment or of the default variant."""
     return connection.execute(select(state.c.revision)).scalar_one()
 
 
 def signing_key(connection: Connection) -> bytes:
-    """Return the key with which all workers on this store sign predictions' ids."""
+    """Return the key that signs prediction ids, the same for all workers on this store."""
     return bytes.fromhex(connection.execute(select(state.c.signing_key)).scalar_one())

@@ -1,4 +1,4 @@
-"""Write exposures, the units they are of, and the counters of both, once however often it is tried."""
+"""Write exposures, their units and the counters of both, idempotently."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select
 
 from serving.gateway.store import shadows
 from serving.gateway.store.counts import Count, Tally, add
-from serving.gateway.store.shadows import Answered
+from serving.gateway.store.shadows import ShadowAnswers
 from serving.gateway.store.store import insert
 from serving.gateway.store.tables import experiments, exposures, units
 
@@ -19,7 +19,7 @@ BUCKETS_AN_OCTAVE = 4
 
 
 class Asked(NamedTuple):
-    """One request to one arm, and how it went."""
+    """The outcome of one request to one arm."""
 
     arm: int
     milliseconds: float
@@ -29,9 +29,9 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """A request that an experiment answered, or failed to: `served` is None where nobody did.
+    """A request of an experiment; `served` is the arm that answered, None without one.
 
-    `asked` are the arms whose requests count; `answered` is what all arms said of each image, where all were asked.
+    `asked` are the requests to arms that count. `answered` holds the answers of all arms, where all have answered.
     """
 
     id: str
@@ -46,17 +46,17 @@ class Exposure:
     failed: bool
     at: float
     asked: tuple[Asked, ...] = ()
-    answered: tuple[Answered, ...] = ()
+    answered: tuple[ShadowAnswers, ...] = ()
 
 
 COLUMNS = attrgetter(*(column.name for column in exposures.columns))
 
 
 def lock(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
-    """Hold these experiments until the transaction ends, and return the status of each.
+    """Lock these experiments until the transaction ends; return the status of each.
 
-    All that writes counters of an experiment comes one after another: then a label and what other arms say of the same
-    image are counted by whichever is written last.
+    Writers of an experiment's counters take turns. So the later of a label and the shadow answers to the same image
+    counts both.
     """
     query = select(experiments.c.id, experiments.c.status).where(experiments.c.id.in_(sorted(set(ids))))
     query = query.order_by(experiments.c.id).with_for_update(key_share=True)
@@ -64,7 +64,7 @@ def lock(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
 
 
 def write(connection: Connection, given: Sequence[Exposure]) -> None:
-    """Write exposures of locked experiments; what is there already is left alone and not counted again."""
+    """Write exposures of locked experiments; skip those already there, and do not count them again."""
     statement = insert(connection.dialect.name, exposures).on_conflict_do_nothing().returning(exposures.c.id)
     rows = [dict(zip(exposures.columns.keys(), COLUMNS(exposure), strict=True)) for exposure in given]
     new = set(connection.execute(statement, rows).scalars())
@@ -82,7 +82,7 @@ def write(connection: Connection, given: Sequence[Exposure]) -> None:
 
 
 def write_units(connection: Connection, experiment: int, phase: int, arms: dict[int, int]) -> Tally:
-    """Write the units that are not there yet, by their arm, and return the counts of those that are new."""
+    """Write the new ones among units, given with their arms; return the counts of these."""
     rows = [
         {"experiment_id": experiment, "phase": phase, "unit": unit, "arm": arm, "labelled": False}
         for unit, arm in sorted(arms.items())
@@ -92,17 +92,17 @@ def write_units(connection: Connection, experiment: int, phase: int, arms: dict[
 
 
 def delete_before(connection: Connection, moment: float) -> int:
-    """Delete the exposures from before `moment`, and return how many; counters and units stay."""
+    """Delete the exposures from before `moment`; return their number. Counters and units stay."""
     return connection.execute(delete(exposures).where(exposures.c.at < moment)).rowcount
 
 
 def bucket(milliseconds: float) -> int:
-    """Return the number of the histogram's bucket: four to a doubling."""
+    """Return the number of the histogram's bucket; a doubling spans four."""
     return ceil(BUCKETS_AN_OCTAVE * log2(max(milliseconds, 0.01)))
 
 
 def upper_bound(bucket: int) -> float:
-    """Return the most milliseconds that fall into a bucket."""
+    """Return the most milliseconds in a bucket."""
     return 2 ** (bucket / BUCKETS_AN_OCTAVE)
 
 

@@ -1,4 +1,4 @@
-"""Take labels: stored once, counted in the same transaction."""
+"""Store labels once, and count them in the same transaction."""
 
 import time
 from collections import defaultdict
@@ -19,7 +19,7 @@ Phase = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a prediction's image really shows, says `source`; the fields from `experiment_id` on are of an exposure.
+    """The true class of a prediction's image, from `source`; the fields from `experiment_id` on are of an exposure.
 
     `decisive` labels are evidence in the experiment.
     """
@@ -38,9 +38,9 @@ class Label:
 
 
 def write(connection: Connection, labels: Sequence[Label]) -> dict[str, str]:
-    """Store the labels of predictions that have none, and return what each of these predictions had before.
+    """Store labels of predictions without one; return the stored labels of the others.
 
-    The labels are of different predictions, and their experiments locked.
+    The labels are of different predictions, and their experiments are locked.
     """
     if not labels:
         return {}
@@ -57,7 +57,7 @@ def write(connection: Connection, labels: Sequence[Label]) -> dict[str, str]:
         statement = insert(connection.dialect.name, feedback).on_conflict_do_nothing().returning(feedback.c.prediction)
         new = set(connection.execute(statement, rows).scalars())
         _count(connection, [label for label in labels if label.prediction in new], first)
-        if len(new) < len(rows):  # another worker was faster with a prediction outside of experiments
+        if len(new) < len(rows):  # another worker stored a label outside of experiments first
             known = {key: said for key, said in _stored(connection, keys).items() if key not in new}
     return known
 
@@ -80,7 +80,7 @@ def _by_phase(labels: Sequence[Label]) -> dict[Phase, list[Label]]:
 
 
 def _first_of_units(connection: Connection, labels: Sequence[Label]) -> set[str]:
-    """Return the decisive predictions that are the first of their units to be labelled, and mark these units."""
+    """Return the decisive predictions whose units had no label yet, and mark these units."""
     first = set()
     for (experiment, phase), batch in _by_phase([label for label in labels if label.decisive]).items():
         by_unit = {label.unit or 0: label for label in reversed(batch)}

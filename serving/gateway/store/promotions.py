@@ -1,4 +1,4 @@
-"""Keep which variant is the default, and the way back."""
+"""Keep the default variant, and the way back to earlier ones."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from serving.gateway.store.tables import promotions
 
 
 def current(connection: Connection) -> Row | None:
-    """Return the promotion in force, None if there has been none."""
+    """Return the promotion in force, None before the first."""
     return connection.execute(select(promotions).order_by(promotions.c.id.desc()).limit(1)).one_or_none()
 
 
@@ -26,7 +26,7 @@ def promote(connection: Connection, variant: str, who: str, reason: str | None) 
 
 
 def roll_back(connection: Connection, who: str, reason: str | None) -> bool:
-    """Return to the default before the one in force; return False if there was none."""
+    """Return to the default before the one in force; return False without one."""
     now = current(connection)
     if now is None or (now.parent is None and now.variant is None):
         return False

@@ -1,4 +1,4 @@
-"""What all arms of a paired experiment said of each image, and the queue of images whose label would tell most."""
+"""Keep the answers of all arms of paired experiments, and the queue of images to label."""
 
 import time
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ QUEUED_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The label and the confidence that each arm gave one image; `key` is the prediction's."""
+class ShadowAnswers:
+    """The label and the confidence of each arm for one image; `key` is the prediction's."""
 
     key: str
     prediction_id: str
@@ -26,17 +26,17 @@ class Answered:
 
     @property
     def disagree(self) -> bool:
-        """Whether the arms gave different labels."""
+        """Whether the arms disagree on the label."""
         return len({label for label, _ in self.answers}) > 1
 
     @property
     def usefulness(self) -> float:
-        """Return the confidence of the least sure arm: where all are sure and differ, one of them is surely wrong."""
+        """Return the confidence of the least sure arm: sure arms that disagree reveal a clear error."""
         return min(confidence for _, confidence in self.answers)
 
 
-def write(connection: Connection, experiment: int, phase: int, images: Sequence[Answered]) -> Tally:
-    """Write new images of a locked experiment, and return what they add to its counts: labels may be there already."""
+def write(connection: Connection, experiment: int, phase: int, images: Sequence[ShadowAnswers]) -> Tally:
+    """Write new images of a locked experiment; return their counts, which include labels already there."""
     if not images:
         return Tally()
     query = select(feedback.c.prediction, feedback.c.label, feedback.c.decisive)
@@ -66,7 +66,7 @@ def write(connection: Connection, experiment: int, phase: int, images: Sequence[
 
 
 def masked(answers: Sequence[Sequence[Any]], label: str) -> Tally:
-    """Return what one labelled image adds to the counts: the mask of the arms that are right."""
+    """Return the counts of one labelled image: the mask of the right arms, and a disagreement."""
     given = [answer for answer, _ in answers]
     mask = sum(1 << arm for arm, answer in enumerate(given) if answer == label)
     tally = Tally({Count("mask", 0, mask): 1})
@@ -76,13 +76,13 @@ def masked(answers: Sequence[Sequence[Any]], label: str) -> Tally:
 
 
 def answers_of(connection: Connection, keys: Sequence[str]) -> dict[str, Sequence[Sequence[Any]]]:
-    """Return what the arms said of these predictions, as far as it is known."""
+    """Return the answers of all arms for these predictions, as far as stored."""
     query = select(shadows.c.prediction, shadows.c.answers).where(shadows.c.prediction.in_(keys))
     return {row.prediction: row.answers for row in connection.execute(query)}
 
 
 def unqueue(connection: Connection, keys: Sequence[str]) -> None:
-    """Take labelled images out of the queue, and forget their pixels."""
+    """Remove labelled images from the queue, and their pixels."""
     _forget(connection, shadows.c.prediction.in_(keys))
 
 
@@ -94,17 +94,17 @@ def queued(connection: Connection, experiment: int, most: int) -> Sequence[Row]:
 
 
 def count_queued(connection: Connection, experiment: int) -> int:
-    """Return how many images `queued` would return if it returned all."""
+    """Return the number of images in the queue."""
     return connection.execute(select(func.count()).select_from(shadows).where(*_waiting(experiment))).scalar_one()
 
 
 def forget_old_pixels(connection: Connection) -> None:
-    """Forget the pixels of images that have waited for a label for QUEUED_SECONDS."""
+    """Delete the pixels of images that have waited QUEUED_SECONDS for a label."""
     _forget(connection, shadows.c.at < _oldest())
 
 
 def delete_before(connection: Connection, moment: float) -> int:
-    """Delete what the arms said before `moment`, and return of how many images; counts stay."""
+    """Delete the answers from before `moment`; return the number of their images. Counts stay."""
     return connection.execute(delete(shadows).where(shadows.c.at < moment)).rowcount
 
 
@@ -117,7 +117,7 @@ def _oldest() -> float:
 
 
 def _bound(connection: Connection, experiment: int) -> None:
-    """Forget the pixels of the least useful images beyond MOST_QUEUED, and of those that are too old."""
+    """Delete the pixels of the least useful images beyond MOST_QUEUED, and of those too old."""
     forget_old_pixels(connection)
     of_experiment = (shadows.c.experiment_id == experiment) & QUEUED
     ranked = select(shadows.c.prediction).where(of_experiment)

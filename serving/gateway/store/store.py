@@ -18,10 +18,11 @@ logger = logging.getLogger(__name__)
 
 
 class Store:
-    """Transactions on one database; nothing is connected before the first."""
+    """Transactions on one database; the first one connects."""
 
     def __init__(self, url: str | URL) -> None:
         """Prepare for the database at `url`; raise UnusableDatabase."""
+        self._url = url
         self._engine = engine.connect(url)
         self._lock = threading.Lock()
         self._one_writer = threading.Lock() if self._engine.dialect.name == "sqlite" else None
@@ -30,15 +31,15 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection for one transaction that only reads; raise Unavailable where the database fails."""
+        """Give a connection for one transaction that only reads; raise Unavailable if the database fails."""
         with self._transaction(self._engine) as connection:
             yield connection
 
     @contextmanager
     def write(self, *, hurried: bool = False) -> Iterator[Connection]:
-        """Give a connection for one transaction that writes, committed at the end; raise Unavailable if it failed.
+        """Give a connection for one transaction that writes, and commit it; raise Unavailable if that fails.
 
-        What is committed survives the end of any process; and a power cut, unless it was `hurried`.
+        A commit survives the end of any process, and a power cut too unless `hurried`.
         """
         options = {engine.WRITES: True, engine.HURRIED: hurried}
         with self._turn(), self._transaction(self._engine.execution_options(**options)) as connection:
@@ -46,12 +47,12 @@ class Store:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Let threads queue for SQLite, which takes one write at a time and makes others try again and again."""
+        """Let threads queue for SQLite, which takes one writer at a time and makes others poll."""
         if self._one_writer is None:
             yield
             return
         if not self._one_writer.acquire(timeout=engine.BUSY_SECONDS):
-            raise Unavailable("The store has more to write than it can; try again shortly.")
+            raise Unavailable("The store has too many writes waiting; try again shortly.")
         try:
             yield
         finally:
@@ -69,13 +70,13 @@ class Store:
                 yield connection
         except SQLAlchemyError as error:
             self._note(error)
-            raise Unavailable("The store cannot be used at the moment; try again shortly.") from error
+            raise Unavailable("The store is unavailable; try again shortly.") from error
         if self._failing:
             self._failing = False
             logger.info("the store works again")
 
     def _note(self, error: SQLAlchemyError) -> None:
-        """Log the first failure of a row of them: background threads try several times a second."""
+        """Log only the first of successive failures: background threads try several times a second."""
         if not self._failing:
             self._failing = True
             cause = error.orig if isinstance(error, DBAPIError) else error
@@ -85,21 +86,20 @@ class Store:
         if not self._current:
             with self._lock:
                 if not self._current:
-                    with self._engine.execution_options(**{engine.WRITES: True}).begin() as connection:
-                        bring_up_to_date(connection)
+                    bring_up_to_date(self._url)
                     self._current = True
 
 
 def insert(dialect: str, table: Table) -> Any:
-    """Return an INSERT for `table` that knows ON CONFLICT, which both databases spell alike."""
+    """Return an INSERT for `table` with ON CONFLICT, in the dialect of the database."""
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 def bump(connection: Connection) -> None:
-    """Tell all workers, once this transaction is committed, that something changed."""
+    """Have all workers refresh their caches once this transaction is committed."""
     connection.execute(update(tables.state).values(revision=tables.state.c.revision + 1))
 
 
 def hold(connection: Connection) -> None:
-    """Let no other make experiments or change the default variant until this transaction ends."""
+    """Lock the creation of experiments and the default variant until this transaction ends."""
     connection.execute(update(tables.state).values(revision=tables.state.c.revision))

@@ -1,4 +1,4 @@
-"""The tables; times are seconds since 1970, and arms are indices into the experiment's list."""
+"""Define the tables; times are seconds since 1970, arms are indices into the experiment's list."""
 
 from sqlalchemy import (
     JSON,
@@ -19,7 +19,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 PREDICTION = String(40)
-# Where `sqlite_with_rowid` is false, SQLite lays rows in the order of their keys, instead of beside an index of these.
+# `sqlite_with_rowid=False` has SQLite store rows in the order of their keys, without an index beside them.
 NAME = String(64)
 
 
@@ -27,7 +27,7 @@ def _experiment(primary_key: bool = False, nullable: bool = False) -> Column[int
     return Column("experiment_id", ForeignKey("experiments.id"), primary_key=primary_key, nullable=nullable)
 
 
-# One row. `revision` grows with every change that all workers have to learn of.
+# One row. `revision` grows with every change that makes workers refresh their caches.
 state = Table(
     "state",
     metadata,
@@ -47,9 +47,9 @@ experiments = Table(
     Column("created_at", Float, nullable=False),
     Column("started_at", Float),
     Column("stopped_at", Float),
-    Column("decision", JSON(none_as_null=True)),  # what was decided, with the evidence of that moment
+    Column("decision", JSON(none_as_null=True)),  # with the evidence of its moment
     Column("reason", Text),
-    # The first verdict whose boundary was crossed: evidence that was enough once stays enough.
+    # The first verdict: evidence that was enough once stays enough.
     Column("verdict", JSON(none_as_null=True)),
 )
 
@@ -65,7 +65,7 @@ phases = Table(
     Column("started_at", Float, nullable=False),
 )
 
-# One row a request; `served` is NULL where nobody could answer, and not `assigned` where another arm stood in.
+# One row a request; `served` is NULL without an answer, and differs from `assigned` after a fallback.
 exposures = Table(
     "exposures",
     metadata,
@@ -94,7 +94,7 @@ units = Table(
     sqlite_with_rowid=False,
 )
 
-# What every arm answered about one image. Pixels are kept where the arms disagree, until there is a label.
+# The answers of all arms to one image. Pixels stay while the arms disagree and there is no label.
 shadows = Table(
     "shadows",
     metadata,
@@ -102,7 +102,7 @@ shadows = Table(
     _experiment(),
     Column("phase", Integer, nullable=False),
     Column("answers", JSON, nullable=False),  # [label, confidence] an arm
-    Column("prediction_id", Text),  # what feedback names, as long as there are pixels
+    Column("prediction_id", Text),  # for feedback, as long as there are pixels
     Column("usefulness", Float, nullable=False),
     Column("pixels", LargeBinary),
     Column("at", Float, nullable=False, index=True),
@@ -116,7 +116,7 @@ Index(
     postgresql_where=QUEUED,
 )
 
-# The labels. `decisive` ones are evidence; `counted` ones are the first of their unit too.
+# The labels. `decisive` ones are evidence; `counted` ones are also the first of their unit.
 feedback = Table(
     "feedback",
     metadata,
@@ -136,7 +136,7 @@ feedback = Table(
     sqlite_with_rowid=False,
 )
 
-# `arm` and `value` are 0 where a count is not of one arm, or needs no further key.
+# `arm` and `value` are 0 for counters without them.
 counts = Table(
     "counts",
     metadata,
@@ -149,8 +149,8 @@ counts = Table(
     sqlite_with_rowid=False,
 )
 
-# What the comparisons said when so many labels were in, at some of the moments at which they were looked at.
-looks = Table(
+# The comparisons at some numbers of labels; the table keeps its first name.
+interim_results = Table(
     "looks",
     metadata,
     _experiment(primary_key=True),

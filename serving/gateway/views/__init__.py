@@ -1,1 +1,1 @@
-"""The HTTP API, a file a subject."""
+"""The HTTP API, one file an endpoint or a group of them."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 from flask import Blueprint, Response, current_app, render_template
 
-SWAGGER = "flask_openapi_swagger"  # the package that brings Swagger UI's files
+SWAGGER = "flask_openapi_swagger"  # the package with Swagger UI's files
 
 blueprint = Blueprint("documentation", __name__)
 
@@ -21,11 +21,11 @@ def swagger_files() -> Blueprint:
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
-    """Return the API's description."""
+    """Return the OpenAPI document."""
     return Response(orjson.dumps(current_app.api_doc), mimetype="application/json")  # type: ignore[attr-defined]
 
 
 @blueprint.get("/docs")
 def docs() -> str:
-    """Return the page that shows the API and tries it out."""
+    """Return the page that shows the API and calls it."""
     return render_template("docs.html")

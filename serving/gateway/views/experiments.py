@@ -1,4 +1,4 @@
-"""/experiments: make, list and show them, and lead them through their life."""
+"""/experiments: create, list and show experiments, and take the steps of their life cycle."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from serving.gateway.web.problems import problems
 
 
 class Action(BaseModel):
-    """Who does something, and why; both are kept."""
+    """The author of a change, and the reason; both are kept."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ class Action(BaseModel):
 
     @property
     def act(self) -> Act:
-        """Return it as what is kept."""
+        """Return the author and the reason."""
         return Act(self.by, self.reason)
 
 
@@ -42,7 +42,7 @@ class Weights(Action):
     """The weights of a new phase, one for each arm."""
 
     weights: dict[str, Share]
-    traffic: float | None = Field(None, gt=0, le=1, allow_inf_nan=False, description="As it was, if not given")
+    traffic: float | None = Field(None, gt=0, le=1, allow_inf_nan=False, description="Unchanged if not given")
 
 
 OF_CHANGES = problems(
@@ -59,7 +59,7 @@ blueprint.components_schemas.update(schemas(ExperimentSpec, Action, Weights))
     request_body=documented(ExperimentSpec), responses={201: answers.ExperimentAnswer, **OF_CHANGES},
 )  # fmt: skip
 def create() -> tuple[Response, int]:
-    """Make an experiment, as a draft."""
+    """Create an experiment as a draft."""
     require_admin()
     spec = read_json(ExperimentSpec)
     manifest = gateway().manifest.current()
@@ -71,7 +71,7 @@ def create() -> tuple[Response, int]:
     with gateway().experiments.store.write() as connection:
         lifecycle.create(connection, spec, Act("admin"))
         shown = answers.show(connection, lifecycle.find(connection, spec.name))
-    gateway().experiments.live.refresh()
+    gateway().experiments.cache.refresh()
     return send(shown), 201
 
 
@@ -91,7 +91,7 @@ def every() -> Response:
     responses={200: answers.ExperimentAnswer, **problems(errors.NotFound, errors.Unavailable)},
 )  # fmt: skip
 def show(path: NamedPath) -> Response:
-    """Show an experiment, its phases, and who did what with it."""
+    """Show an experiment, its phases and its log."""
     with gateway().experiments.store.read() as connection:
         return send(answers.show(connection, lifecycle.find(connection, path.name)))
 
@@ -101,14 +101,14 @@ def show(path: NamedPath) -> Response:
     request_body=documented(Weights), responses={200: answers.ExperimentAnswer, **OF_CHANGES},
 )  # fmt: skip
 def reweight(path: NamedPath) -> Response:
-    """Change the weights: that opens a new phase, whose units are drawn anew and counted apart."""
+    """Open a new phase with other weights; its units are drawn anew and counted apart."""
     require_admin()
     body = read_json(Weights)
     return _changed(path.name, lambda c: lifecycle.reweight(c, path.name, body.weights, body.traffic, body.act))
 
 
 def _step(action: str) -> Any:
-    """Return the view that takes one of the life cycle's steps."""
+    """Return the view of one step of the life cycle."""
 
     def view(path: NamedPath) -> Response:
         require_admin()
@@ -125,11 +125,11 @@ def _step(action: str) -> Any:
 
 
 for _action, _summary_text in (
-    ("start", "Start a draft: from now on nothing but the weights can change."),
-    ("pause", "Pause: the default variant answers."),
-    ("resume", "Go on after a pause, every unit in the arm that it was in."),
-    ("stop", "Stop for good; labels are taken until it is archived."),
-    ("archive", "Archive: no more labels are taken."),
+    ("start", "Start a draft; from then on only its weights can change."),
+    ("pause", "Pause; the default variant answers."),
+    ("resume", "Resume after a pause; every unit keeps its arm."),
+    ("stop", "Stop for good; labels still count until the experiment is archived."),
+    ("archive", "Archive; no more labels count."),
 ):
     blueprint.post(
         f"/experiments/<name>/{_action}", endpoint=_action, operation_id=f"{_action}_experiment", security=SECURITY,
@@ -139,10 +139,10 @@ for _action, _summary_text in (
 
 
 def _changed(name: str, change: Any) -> Response:
-    """Make a change in one transaction, and show the experiment after it."""
+    """Make a change in one transaction, and show the changed experiment."""
     services = gateway()
     with services.experiments.store.write() as connection:
         change(connection)
         shown = answers.show(connection, lifecycle.find(connection, name))
-    services.experiments.live.refresh()
+    services.experiments.cache.refresh()
     return send(shown)

@@ -1,6 +1,6 @@
 """POST /feedback."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
@@ -8,32 +8,38 @@ from flask_openapi.models import tag
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 
 from serving.gateway import errors
-from serving.gateway.experiments.labelling import Given, Taken, take
-from serving.gateway.experiments.live import Snapshot
+from serving.gateway.experiments import feedback as domain
+from serving.gateway.experiments.feedback import FeedbackOutcome, FeedbackResult
 from serving.gateway.web.answers import send
 from serving.gateway.web.context import gateway
 from serving.gateway.web.json_body import documented, read_json, schemas
-from serving.gateway.web.problems import problems
+from serving.gateway.web.problems import KINDS, problems
 
 MOST_ITEMS = 1000
 ONE, MANY = "<one>", "<many>"
-REFUSALS = {404: errors.NotFound, 409: errors.Conflict, 422: errors.Unprocessable}
+STORED = {FeedbackOutcome.STORED: 201, FeedbackOutcome.STORED_BEFORE: 200}
+REFUSED = {
+    FeedbackOutcome.UNKNOWN_PREDICTION: errors.NotFound,
+    FeedbackOutcome.UNKNOWN_CLASS: errors.Unprocessable,
+    FeedbackOutcome.OTHER_LABEL: errors.Conflict,
+    FeedbackOutcome.ARCHIVED: errors.Conflict,
+}
 
 
 class FeedbackItem(BaseModel):
-    """What the image of a prediction really shows."""
+    """The true class of a prediction's image."""
 
     model_config = ConfigDict(extra="forbid")
 
     prediction_id: str = Field(min_length=1, max_length=4000)
     label: str = Field(max_length=200, description="One of the classes")
     source: Literal["user", "audit", "ground_truth"] = Field(
-        "user", description="Who says so: whoever was served, somebody who looked at it, or the truth that became known"
+        "user", description="Origin of the label: the person served, an auditor, or the truth as it became known"
     )
 
 
 class FeedbackItems(BaseModel):
-    """Many of them."""
+    """Feedback on up to 1,000 predictions."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,12 +53,12 @@ def _kind(body: object) -> str:
 Either = Annotated[Annotated[FeedbackItem, Tag(ONE)] | Annotated[FeedbackItems, Tag(MANY)], Discriminator(_kind)]
 
 
-class Feedback(RootModel[Either]):
+class FeedbackRequest(RootModel[Either]):
     """One piece of feedback, or `items` with up to 1,000."""
 
 
 class FeedbackAnswer(BaseModel):
-    """What became of one piece of feedback: the status that it alone would have been answered with."""
+    """The result of one piece of feedback; `status` is that of the answer to it alone."""
 
     prediction_id: str
     status: int = Field(description="201 stored, 200 stored before, 404 unknown, 409 another label, 422 no such class")
@@ -60,19 +66,19 @@ class FeedbackAnswer(BaseModel):
 
 
 class FeedbackAnswers(BaseModel):
-    """What became of each of `items`, in their order."""
+    """The result of each of `items`, in their order."""
 
     items: list[FeedbackAnswer]
 
 
 blueprint = APIBlueprint("feedback", __name__, abp_tags=[tag.Tag(name="predictions")])
-blueprint.components_schemas.update(schemas(Feedback, FeedbackAnswers))
+blueprint.components_schemas.update(schemas(FeedbackRequest, FeedbackAnswers))
 
 
 @blueprint.post(
     "/feedback",
     operation_id="feedback",
-    request_body=documented(Feedback),
+    request_body=documented(FeedbackRequest),
     responses={
         200: {
             "description": "The label was stored before; or the answer to `items`",
@@ -88,27 +94,28 @@ blueprint.components_schemas.update(schemas(Feedback, FeedbackAnswers))
     },
 )  # fmt: skip
 def feedback() -> tuple[Response, int]:
-    """Say what the image of a prediction really shows; what is acknowledged is stored."""
-    body = read_json(Feedback).root
-    items = body.items if isinstance(body, FeedbackItems) else [body]
-    answers = [
-        {"prediction_id": item.prediction_id, **taken._asdict()}
-        for item, taken in zip(items, _take(items), strict=True)
-    ]
+    """Tell the true class of a prediction's image; an acknowledged label is stored."""
+    body = read_json(FeedbackRequest).root
     if isinstance(body, FeedbackItems):
-        return send({"items": answers}), 200
-    [answer] = answers
-    if refusal := REFUSALS.get(answer["status"]):
-        raise refusal(answer["detail"])
-    return send(answer), answer["status"]
+        results = _record(body.items)
+        return send({"items": [_answer(*each) for each in zip(body.items, results, strict=True)]}), 200
+    [result] = _record([body])
+    if refusal := REFUSED.get(result.outcome):
+        raise refusal(result.detail)
+    return send(_answer(body, result)), STORED[result.outcome]
 
 
-def _take(items: list[FeedbackItem]) -> list[Taken]:
+def _answer(item: FeedbackItem, result: FeedbackResult) -> dict[str, Any]:
+    refusal = REFUSED.get(result.outcome)
+    status = KINDS[refusal].status if refusal else STORED[result.outcome]
+    return {"prediction_id": item.prediction_id, "status": status, "detail": result.detail}
+
+
+def _record(items: list[FeedbackItem]) -> list[FeedbackResult]:
     services = gateway()
     classes = services.manifest.current().classes
-    snapshot: Snapshot = services.experiments.live.current()
-    secret = snapshot.signing_key or services.experiments.live.refresh().signing_key
+    secret = services.experiments.cache.current().signing_key or services.experiments.cache.refresh().signing_key
     assert secret is not None  # a store that answers has a key
-    given = [Given(item.prediction_id, item.label, item.source) for item in items]
+    given = [domain.Feedback(item.prediction_id, item.label, item.source) for item in items]
     with services.experiments.store.write() as connection:
-        return take(connection, secret, classes, given)
+        return domain.record(connection, secret, classes, given)

@@ -16,20 +16,20 @@ blueprint = APIBlueprint("health", __name__, abp_tags=[Tag(name="operation")])
 
 
 class Status(BaseModel):
-    """That all is well."""
+    """The status of the gateway."""
 
     status: str
 
 
 @blueprint.get("/healthz", operation_id="healthz", responses={200: Status, **problems()})
 def healthz() -> Response:
-    """Tell that the gateway is alive."""
+    """Answer while the gateway is alive."""
     return send({"status": "alive"})
 
 
 @blueprint.get("/readyz", operation_id="readyz", responses={200: Status, **problems(Unavailable)})
 def readyz() -> Response:
-    """Tell whether every variant of the manifest answers."""
+    """Check that every variant of the manifest answers."""
     server = gateway().model_server
     names = [variant.name for variant in gateway().manifest.current().variants]
     faults = [

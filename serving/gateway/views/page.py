@@ -1,4 +1,4 @@
-"""GET /: the page for people, and for programs a list of what there is."""
+"""GET /: the page for people, a list of paths for programs."""
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
@@ -12,9 +12,9 @@ blueprint = Blueprint("page", __name__)
 
 @blueprint.get("/")
 def index() -> Response:
-    """Return the page, or to who asks for JSON where what is."""
+    """Return the page, or the list of paths to clients that prefer JSON."""
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
-        answer = _what_there_is()
+        answer = _paths()
     else:
         answer = make_response(render_template("page.html", language=_language(), theme=_theme()))
         answer.cache_control.no_cache = True
@@ -23,18 +23,18 @@ def index() -> Response:
 
 
 def _language() -> str:
-    """Return the language that was chosen by hand, else the one that the browser likes best."""
+    """Return the language of the cookie, else the browser's preferred one."""
     chosen = request.cookies.get("language")
     return chosen if chosen in LANGUAGES else request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
 
 
 def _theme() -> str | None:
-    """Return the theme that was chosen by hand, so that the first paint has it."""
+    """Return the theme of the cookie, for the first paint."""
     chosen = request.cookies.get("theme")
     return chosen if chosen in THEMES else None
 
 
-def _what_there_is() -> Response:
+def _paths() -> Response:
     pages = (
         "documentation.docs", "documentation.openapi", "variants.variants", "experiments.every", "health.readyz",
         "health.metrics",

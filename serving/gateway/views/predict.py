@@ -15,7 +15,7 @@ from flask_openapi.utils import parse_body
 from serving.gateway.access.administrators import OF_CLIENTS
 from serving.gateway.errors import GatewayError, Unprocessable
 from serving.gateway.experiments import routing, traffic
-from serving.gateway.experiments.live import Snapshot
+from serving.gateway.experiments.cache import Snapshot
 from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, sign
 from serving.gateway.experiments.shadow import Job
 from serving.gateway.imaging.uploads import Heavy
@@ -55,7 +55,7 @@ class PredictCall(Prediction):
     call: Call
     snapshot: Snapshot
     key: str
-    arm: routing.Exposure | None
+    arm: routing.ArmChoice | None
 
 
 @blueprint.post(
@@ -72,7 +72,7 @@ def predict(query: PredictQuery, header: Headers) -> Response:
     """Say which class each image shows."""
     services, call = gateway(), Call(incoming(), record())
     call.request.body = read_body(request.environ, services.settings.max_body_bytes)
-    services.experiments.live.current()  # the first look waits for the store, for which the event loop must not
+    services.experiments.cache.current()  # the first look waits for the store, for which the event loop must not
     return services.event_loop.run(answer(services, call)).response()
 
 
@@ -88,7 +88,7 @@ def prepare(services: Gateway, calls: Sequence[Call], light: bool = False) -> Se
     Of `light` calls those that take milliseconds are put off: HEAVY.
     """
     try:
-        manifest, snapshot = services.manifest.current(), services.experiments.live.current()
+        manifest, snapshot = services.manifest.current(), services.experiments.cache.current()
     except GatewayError as error:
         return [type(error)(error.detail, error.faults) for _ in calls]
     return [_prepared(services, call, manifest, snapshot, light) for call in calls]
@@ -114,7 +114,7 @@ def _prepare(services: Gateway, call: Call, manifest: Manifest, snapshot: Snapsh
     settings = services.settings
     query = read_query(PredictQuery, call.request.query)
     unit = read_unit(call.request.headers.get("x-unit-id")) or call.record.id
-    arm: routing.Exposure | None = None
+    arm: routing.ArmChoice | None = None
     signature, samples = prediction.PLAIN, None
     if query.uncertainty:
         chosen = _sampled(manifest, snapshot, query)
@@ -122,7 +122,7 @@ def _prepare(services: Gateway, call: Call, manifest: Manifest, snapshot: Snapsh
         candidates = [chosen.name]
     else:
         choice = routing.choose(manifest, snapshot, query.variant, query.experiment, unit)
-        if isinstance(choice, routing.Exposure):
+        if isinstance(choice, routing.ArmChoice):
             arm = choice
             candidates = traffic.candidates(choice.running, choice.assignment.arm, manifest)
         elif query.variant is not None:
@@ -161,7 +161,7 @@ def _composed(services: Gateway, each: PredictCall) -> Reply | Exception:
         return error
 
 
-def _expose(services: Gateway, each: PredictCall, arm: routing.Exposure) -> Reply:
+def _expose(services: Gateway, each: PredictCall, arm: routing.ArmChoice) -> Reply:
     """Answer as an experiment says; record what happened, and have other arms asked."""
     running, assignment = arm
     served = traffic.served(running, assignment.arm, each.attempts)

@@ -27,10 +27,10 @@ MOST_SHOWN = 50
 
 
 class Promotion(Action):
-    """Who changes the default variant, why, and from which revision on."""
+    """The author of a new default variant, the reason, and the expected revision."""
 
     expected_revision: int | None = Field(
-        None, ge=0, description="The revision that GET /variants/promotions showed: refused if another came between"
+        None, ge=0, description="The revision from GET /variants/promotions; another one in between is a conflict"
     )
 
 
@@ -38,7 +38,7 @@ class PromotionEntry(BaseModel):
     """A change of the default variant."""
 
     revision: int
-    variant: str | None = Field(description="What became the default; null is the manifest's own default")
+    variant: str | None = Field(description="The new default; null is the manifest's own")
     action: str = Field(description="promote or rollback")
     who: str
     reason: str | None
@@ -46,7 +46,7 @@ class PromotionEntry(BaseModel):
 
 
 class PromotionsAnswer(BaseModel):
-    """The default variant, and how it came to be."""
+    """The default variant, and its history."""
 
     default: str
     revision: int
@@ -61,7 +61,7 @@ blueprint.components_schemas.update(schemas(Promotion))
     "/variants/promotions", operation_id="promotions", responses={200: PromotionsAnswer, **problems(Unavailable)}
 )
 def every() -> Response:
-    """Show the default variant, and who made it so."""
+    """Show the default variant and its history."""
     return _shown()
 
 
@@ -108,7 +108,7 @@ def _change(change: Callable[[Connection, Promotion], None]) -> Response:
         if body.expected_revision not in (None, revision):
             raise Conflict(f"The default is at revision {revision}, not {body.expected_revision}; look again first.")
         change(connection, body)
-    services.experiments.live.refresh()
+    services.experiments.cache.refresh()
     return _shown()
 
 
@@ -121,6 +121,6 @@ def _shown() -> Response:
          "at": moment(p.at)}
         for p in latest
     ]  # fmt: skip
-    snapshot = services.experiments.live.current()
+    snapshot = services.experiments.cache.current()
     answering = default(services.manifest.current(), snapshot).name
     return send({"default": answering, "revision": latest[0].id if latest else 0, "promotions": listed})

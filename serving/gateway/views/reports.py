@@ -10,10 +10,9 @@ from pydantic import BaseModel, Field
 from serving.gateway.errors import NotFound, Unavailable
 from serving.gateway.experiments import evidence, lifecycle
 from serving.gateway.experiments.spec import ExperimentSpec
+from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.pictures import data_url
-from serving.gateway.manifest import ImageFormat
-from serving.gateway.store import interim_results as looks
-from serving.gateway.store import shadows
+from serving.gateway.store import interim_results, shadows
 from serving.gateway.web.answers import send
 from serving.gateway.web.context import gateway
 from serving.gateway.web.experiment_answers import moment
@@ -21,8 +20,8 @@ from serving.gateway.web.parameters import NamedPath, QueueQuery
 from serving.gateway.web.problems import problems
 
 
-class Look(BaseModel):
-    """What the comparisons said when so many labels were in."""
+class InterimResult(BaseModel):
+    """The comparisons at one number of labels."""
 
     at: str
     labelled: int
@@ -30,27 +29,27 @@ class Look(BaseModel):
 
 
 class ReportAnswer(BaseModel):
-    """What was counted, what it says, and what to do."""
+    """The counts of an experiment, the evidence, and the recommendation."""
 
     experiment: str
     phase: int
     status: str
     as_of: str
     design: str = Field(description="paired or unpaired")
-    checks: dict[str, dict[str, Any]] = Field(description="Whether the figures can be trusted: split and label rate")
+    checks: dict[str, dict[str, Any]] = Field(description="Health of the experiment: split and label rate")
     counts: dict[str, int]
     arms: list[dict[str, Any]]
     comparisons: list[dict[str, Any]] = Field(description="Each variant against control, valid at every moment")
     guardrails: list[dict[str, Any]]
     notes: list[str]
-    labels: dict[str, int] = Field(description="How many came from each source")
-    history: list[Look] = Field(description="How the comparisons have moved, the first look first")
-    verdict: dict[str, Any] | None = Field(description="The first verdict that the evidence was enough for; it stands")
-    decision: dict[str, Any] = Field(description="What to do now, and why")
+    labels: dict[str, int] = Field(description="Number of labels from each source")
+    history: list[InterimResult] = Field(description="The course of the comparisons, the oldest first")
+    verdict: dict[str, Any] | None = Field(description="The first verdict, which stands")
+    decision: dict[str, Any] = Field(description="The recommendation, and its reasons")
 
 
 class ArmAnswer(BaseModel):
-    """What one arm says of an image."""
+    """The answer of one arm to an image."""
 
     variant: str
     label: str
@@ -58,18 +57,18 @@ class ArmAnswer(BaseModel):
 
 
 class Disagreement(BaseModel):
-    """An image that wants a label."""
+    """An image to label."""
 
-    prediction_id: str = Field(description="What to name in POST /feedback")
+    prediction_id: str = Field(description="The id for POST /feedback")
     seen: str = Field(description="The pixels that the variants saw, as the data URL of a PNG image")
     answers: list[ArmAnswer]
 
 
 class DisagreementsAnswer(BaseModel):
-    """Unlabelled images on which the arms disagree; those come first of which every arm is sure."""
+    """Unlabelled images on which the arms disagree, those with the surest arms first."""
 
     experiment: str
-    waiting: int = Field(description="How many there are in all")
+    waiting: int = Field(description="Number of such images in all")
     disagreements: list[Disagreement]
 
 
@@ -81,12 +80,12 @@ blueprint = APIBlueprint("reports", __name__, abp_tags=[Tag(name="experiments")]
     responses={200: ReportAnswer, **problems(NotFound, Unavailable)},
 )  # fmt: skip
 def report(path: NamedPath) -> Response:
-    """Say what an experiment has shown until now; it may be looked at as often as wanted."""
+    """Report on an experiment; the evidence stays valid however often it is read."""
     with gateway().experiments.store.read() as connection:
         found = lifecycle.find(connection, path.name)
         history = [
-            {"at": moment(look.at), "labelled": look.labelled, "comparisons": look.comparisons}
-            for look in looks.of(connection, found.id)
+            {"at": moment(each.at), "labelled": each.labelled, "comparisons": each.comparisons}
+            for each in interim_results.of_experiment(connection, found.id)
         ]
         return send({**evidence.report(connection, found), "history": history})
 
@@ -96,11 +95,11 @@ def report(path: NamedPath) -> Response:
     responses={200: DisagreementsAnswer, **problems(NotFound, Unavailable)},
 )  # fmt: skip
 def disagreements(path: NamedPath, query: QueueQuery) -> Response:
-    """List the images whose labels would tell most."""
+    """List the images whose labels tell most about the arms."""
     image = gateway().manifest.current().image
     with gateway().experiments.store.read() as connection:
         found = lifecycle.find(connection, path.name)
-        if found.status == "archived":  # it takes no labels
+        if found.status == "archived":  # takes no labels
             return send({"experiment": path.name, "waiting": 0, "disagreements": []})
         waiting = shadows.count_queued(connection, found.id)
         queued = shadows.queued(connection, found.id, query.limit)

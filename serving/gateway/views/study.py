@@ -1,4 +1,4 @@
-"""GET /study: what the study of regularisation found."""
+"""GET /study: the report of the study of regularisation."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ blueprint = Blueprint("study", __name__)
 
 
 def report_file() -> Path:
-    """Return where the study's report is, if there is one."""
+    """Return the path of the report, which may not exist."""
     return gateway().settings.study_report.absolute()
 
 
 @blueprint.get("/study")
 def report() -> Response:
-    """Give the study's report as a file to keep: its styles are its own, which the page's security policy forbids."""
+    """Return the report as a download: the page's security policy forbids its own styles."""
     if not report_file().is_file():
         raise NotFound(
-            "There is no report of the study here; `make study` makes one, and GATEWAY_STUDY_REPORT says where it is."
+            "There is no report of the study here. Run `make study`, or set GATEWAY_STUDY_REPORT to its path."
         )
     return send_file(report_file(), as_attachment=True, download_name="study.html")

@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 
 from serving.gateway.errors import Unavailable
 from serving.gateway.experiments.routing import default
-from serving.gateway.manifest import ImageFormat, Variant
+from serving.gateway.imaging.framing import ImageFormat
+from serving.gateway.manifest import Variant
 from serving.gateway.views.study import report_file
 from serving.gateway.web.answers import send
 from serving.gateway.web.context import gateway
@@ -16,33 +17,33 @@ from serving.gateway.web.problems import problems
 blueprint = APIBlueprint("variants", __name__, abp_tags=[Tag(name="variants")])
 
 
-class Live(BaseModel):
-    """What the model server says of a variant at this moment."""
+class LiveState(BaseModel):
+    """The present state of a variant on the model server."""
 
-    state: str = Field(description="TF Serving's word for it, AVAILABLE if it answers; UNREACHABLE if nobody said")
+    state: str = Field(description="TF Serving's state, AVAILABLE if it answers; UNREACHABLE if unknown")
     version: int | None = Field(description="The version that answers")
-    detail: str = Field(description="Why, if it does not answer")
+    detail: str = Field(description="The reason for not answering")
 
 
 class LiveVariant(Variant):
     """A variant of the manifest and its live state."""
 
-    live: Live
+    live: LiveState
 
 
 class VariantsAnswer(BaseModel):
     """The answer of GET /variants."""
 
-    default: str = Field(description="The variant that answers where none is named")
+    default: str = Field(description="The variant that answers requests without a name")
     image: ImageFormat
     classes: list[str]
-    study: str | None = Field(description="The path of the report of a study of many more variants, if there is one")
+    study: str | None = Field(description="The path of the report of a study of more variants, if there is one")
     variants: list[LiveVariant]
 
 
 @blueprint.get("/variants", operation_id="variants", responses={200: VariantsAnswer, **problems(Unavailable)})
 def variants() -> Response:
-    """List the variants, how they were trained and tested, and whether they answer."""
+    """List the variants with their training, tests and present state."""
     services = gateway()
     manifest = services.manifest.current()
     states = services.event_loop.run(services.model_server.states([variant.name for variant in manifest.variants]))
@@ -51,6 +52,6 @@ def variants() -> Response:
         for variant, state in zip(manifest.variants, states, strict=True)
     ]
     image = manifest.image.model_dump()
-    answering = default(manifest, services.experiments.live.current()).name
+    answering = default(manifest, services.experiments.cache.current()).name
     study = url_for("study.report") if report_file().is_file() else None
     return send({"default": answering, "image": image, "classes": manifest.classes, "study": study, "variants": listed})

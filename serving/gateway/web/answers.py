@@ -1,4 +1,4 @@
-"""The answers of the API: their documentation, and how they are sent."""
+"""Document and send the answers of the API."""
 
 from typing import Any
 
@@ -10,26 +10,24 @@ from serving.gateway.web.replies import as_json
 Probabilities = list[float]
 
 
-class Prediction(BaseModel):
-    """What one image shows."""
+class ImagePrediction(BaseModel):
+    """The prediction for one image."""
 
-    id: str = Field(description="Names this prediction from now on")
+    id: str = Field(description="The id of this prediction, for POST /feedback")
     label: str = Field(description="The most probable class")
     confidence: float = Field(ge=0, le=1, description="The probability of that class")
     probabilities: Probabilities = Field(description="One a class, in the order of the manifest's classes")
     entropy: float | None = Field(None, description="Predictive entropy in nats; with `uncertainty=true`")
     mutual_information: float | None = Field(
-        None, description="The part of the entropy, in nats, that is the model's own doubt; with `uncertainty=true`"
+        None, description="The part of the entropy, in nats, due to the model's own doubt; with `uncertainty=true`"
     )
 
 
 class FallbackModel(BaseModel):
-    """That the variant which should have answered did not, and another stood in for it."""
+    """The fallback of a variant that failed to answer."""
 
-    instead_of: str = Field(
-        description="The variant that should have answered; the header `X-Fallback-For` names it too"
-    )
-    reason: str = Field(description="Why it did not")
+    instead_of: str = Field(description="The variant that failed to answer; also in the header `X-Fallback-For`")
+    reason: str = Field(description="The reason of its failure")
 
 
 class PredictAnswer(BaseModel):
@@ -39,23 +37,23 @@ class PredictAnswer(BaseModel):
     variant: str
     version: int
     experiment: str | None
-    fallback: FallbackModel | None = Field(description="Null unless another variant had to stand in")
-    predictions: list[Prediction]
+    fallback: FallbackModel | None = Field(description="Null unless another variant answered instead")
+    predictions: list[ImagePrediction]
 
 
 class VariantPrediction(BaseModel):
-    """What one variant says an image shows."""
+    """The prediction of one variant for an image."""
 
     variant: str
     version: int
     label: str
     confidence: float = Field(ge=0, le=1)
     probabilities: Probabilities
-    milliseconds: float = Field(description="How long the model server took for all images of the request")
+    milliseconds: float = Field(description="The model server's time for all images of the request")
 
 
-class Comparison(BaseModel):
-    """One image and what each variant says of it."""
+class ComparedImage(BaseModel):
+    """One image and the predictions of each variant."""
 
     seen: str = Field(description="The pixels that the variants saw, as the data URL of a PNG image")
     agree: bool = Field(description="Whether all variants give the same label")
@@ -66,9 +64,9 @@ class CompareAnswer(BaseModel):
     """The answer of POST /compare."""
 
     request_id: str
-    results: list[Comparison]
+    results: list[ComparedImage]
 
 
 def send(body: dict[str, Any]) -> Response:
-    """Return `body`, in which arrays of numpy may be, as JSON."""
+    """Return `body`, which may hold NumPy arrays, as JSON."""
     return as_json(body).response()

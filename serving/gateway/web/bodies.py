@@ -10,9 +10,9 @@ from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_content_length
 
 from serving.gateway.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType, pointer
+from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import Heavy, Upload, frame_uploads, unprocessable
 from serving.gateway.inference.tf_serving.messages import Images
-from serving.gateway.manifest import ImageFormat
 from serving.gateway.settings import Settings
 from serving.gateway.web.instances import Instances, read_instances
 from serving.gateway.web.request import Request

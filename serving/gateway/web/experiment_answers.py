@@ -1,4 +1,4 @@
-"""What is shown of experiments."""
+"""Show experiments."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from serving.gateway.store import experiments as rows
 
 
 class LogEntry(BaseModel):
-    """Who did what, when and why."""
+    """An entry of the log."""
 
     at: str
     who: str
@@ -20,7 +20,7 @@ class LogEntry(BaseModel):
 
 
 class Phase(BaseModel):
-    """A stretch of an experiment with one set of weights."""
+    """A phase of an experiment, with one set of weights."""
 
     number: int
     weights: list[float]
@@ -29,16 +29,16 @@ class Phase(BaseModel):
 
 
 class ExperimentAnswer(ExperimentSpec):
-    """An experiment and how it stands."""
+    """An experiment and its state."""
 
     status: str = Field(description="draft, running, paused, stopped or archived")
     phase: int
     created_at: str
     started_at: str | None
     stopped_at: str | None
-    reason: str | None = Field(description="Why it was stopped")
-    decision: dict[str, Any] | None = Field(description="What the evidence recommended when it was stopped")
-    verdict: dict[str, Any] | None = Field(description="The first verdict that the evidence was enough for")
+    reason: str | None = Field(description="The reason for its stop")
+    decision: dict[str, Any] | None = Field(description="The recommendation at its stop")
+    verdict: dict[str, Any] | None = Field(description="The first verdict")
     phases: list[Phase]
     log: list[LogEntry]
 
@@ -50,7 +50,7 @@ class ExperimentsAnswer(BaseModel):
 
 
 def summary(row: Row) -> dict[str, Any]:
-    """Return what is listed of an experiment."""
+    """Return an experiment as in the list."""
     return {
         **row.spec,
         **{name: getattr(row, name) for name in ("status", "phase", "reason", "decision", "verdict")},
@@ -59,7 +59,7 @@ def summary(row: Row) -> dict[str, Any]:
 
 
 def show(connection: Connection, row: Row) -> dict[str, Any]:
-    """Return all that is shown of an experiment."""
+    """Return an experiment with its phases and log."""
     phases = [
         {"number": p.number, "weights": p.weights, "traffic": p.traffic, "started_at": moment(p.started_at)}
         for p in rows.phases_of(connection, row.id)
@@ -72,7 +72,7 @@ def _entries(logged: Any) -> list[dict[str, Any]]:
 
 
 def moment(seconds: float | None) -> str | None:
-    """Return a time as ISO 8601 has it."""
+    """Return a time in ISO 8601."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

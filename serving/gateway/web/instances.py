@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError
 
 from serving.gateway.errors import BadRequest, Fault, TooLarge, Unprocessable, pointer
-from serving.gateway.manifest import ImageFormat
+from serving.gateway.imaging.framing import ImageFormat
 
 Pixel = Annotated[int, Field(strict=True, ge=0, le=255)]
 Row = Annotated[list[Pixel], Field(fail_fast=True)]

@@ -11,7 +11,7 @@ from serving.gateway.errors import BadRequest, Fault, Unprocessable, Unsupported
 from serving.gateway.web.bodies import JSON, read_body
 from serving.gateway.web.context import gateway, incoming
 
-MOST_FAULTS = 20  # that an answer lists
+MOST_FAULTS = 20  # in one answer
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -30,7 +30,7 @@ def read_json(model: type[M], *, optional: bool = False) -> M:
 
 
 def documented(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
-    """Return the documentation of a body that is `model`, whose schema `schemas` gives."""
+    """Document a body of `model`, whose schema comes from `schemas`."""
     return {
         "required": not optional,
         "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}},
@@ -38,7 +38,7 @@ def documented(model: type[BaseModel], *, optional: bool = False) -> dict[str, A
 
 
 def schemas(*models: type[BaseModel]) -> dict[str, Any]:
-    """Return the schemas of bodies, as a blueprint's `components_schemas` take them."""
+    """Return the schemas of bodies for a blueprint's `components_schemas`."""
     return {name: schema for model in models for name, schema in parse_body(model)[1].items()}
 
 
@@ -51,5 +51,5 @@ def _explained(error: ValidationError) -> BadRequest | Unprocessable:
 
 
 def _place(steps: Sequence[str | int]) -> str:
-    """Return the JSON pointer to where pydantic found a fault; a tag of a union, <…>, is no place in the body."""
+    """Return the JSON pointer to a fault; leave out a union's tags, written <…>."""
     return pointer(*(step for step in steps if not str(step).startswith("<")))

@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from flask import request
 from flask_openapi.openapi import OpenAPI
 from pydantic import BaseModel, Field, ValidationError
-from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
+from werkzeug import exceptions
 
 from serving.gateway import errors
 from serving.gateway.errors import Fault, GatewayError, Unprocessable, pointer
@@ -20,7 +20,31 @@ MIMETYPE = "application/problem+json"
 SCHEMA = {"$ref": "#/components/schemas/Problem"}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try", "schema": {"type": "integer"}}}
 
-# How asking models about images can end.
+
+class Kind(NamedTuple):
+    """The HTTP side of a kind of error; `retry_after` is in seconds."""
+
+    status: int
+    title: str
+    retry_after: int | None = None
+
+
+KINDS: dict[type[GatewayError], Kind] = {
+    GatewayError: Kind(500, "Internal Server Error"),
+    errors.BadRequest: Kind(400, "Bad Request"),
+    errors.Unauthorized: Kind(401, "Unauthorized"),
+    errors.NotFound: Kind(404, "Not Found"),
+    errors.Conflict: Kind(409, "Conflict"),
+    errors.TooLarge: Kind(413, "Content Too Large"),
+    errors.UnsupportedMediaType: Kind(415, "Unsupported Media Type"),
+    errors.Unprocessable: Kind(422, "Unprocessable Content"),
+    errors.TooManyRequests: Kind(429, "Too Many Requests", retry_after=1),
+    errors.BadGateway: Kind(502, "Bad Gateway"),
+    errors.Unavailable: Kind(503, "Service Unavailable", retry_after=1),
+    errors.DeadlineExceeded: Kind(504, "Gateway Timeout"),
+}
+
+# The kinds of errors in which a prediction can end.
 OF_PREDICTIONS = (
     errors.BadRequest,
     errors.Unauthorized,
@@ -36,7 +60,7 @@ OF_PREDICTIONS = (
 
 
 class FaultModel(BaseModel):
-    """One place that is to blame."""
+    """One faulty place of the request."""
 
     pointer: str = Field(description="JSON pointer into the body, or /query/NAME, or /header/NAME")
     detail: str
@@ -53,14 +77,14 @@ class Problem(BaseModel):
 
 
 def problems(*kinds: type[GatewayError]) -> dict[str | int, Any]:
-    """Return the documentation of the problems of these kinds, as flask-openapi's `responses` take it."""
+    """Document the problems of these kinds as flask-openapi's `responses`."""
     content = {"content": {MIMETYPE: {"schema": SCHEMA}}}
     documented: dict[str | int, Any] = {"default": {"description": "Any other error", **content}}
     for kind in kinds:
-        text = (kind.__doc__ or "").strip()
-        documented[kind.status] = {"description": text, **content}
-        if kind.retry_after:
-            documented[kind.status]["headers"] = RETRY_AFTER
+        status, _, retry_after = KINDS[kind]
+        documented[status] = {"description": (kind.__doc__ or "").strip(), **content}
+        if retry_after:
+            documented[status]["headers"] = RETRY_AFTER
     return documented
 
 
@@ -70,7 +94,7 @@ def register(app: OpenAPI) -> None:
 
 
 def invalid_parameters(error: ValidationError) -> NoReturn:
-    """Raise Unprocessable for what pydantic found wrong in the header or the query, as its model's title says."""
+    """Raise Unprocessable for the faults that pydantic found in the header or the query."""
     faults = [
         Fault(
             pointer(error.title, *found["loc"]),
@@ -82,45 +106,43 @@ def invalid_parameters(error: ValidationError) -> NoReturn:
 
 
 def problem(error: Exception, done: RequestRecord, path: str) -> Reply:
-    """Return the problem that `error`, in which a request to `path` ended, is to the client, and record its detail.
-
-    What nobody has expected is logged.
-    """
+    """Return the problem for `error`, raised by a request to `path`; record its detail, log an unexpected error."""
     if isinstance(error, GatewayError):
-        return _answer(error, done)
-    if isinstance(error, HTTPException):
-        return _translated(error, done, path)
+        return _of_gateway(error, done)
+    if isinstance(error, exceptions.HTTPException):
+        return _of_flask(error, done, path)
     logger.error("unexpected error", exc_info=error, extra={"request_id": done.id})
-    return _answer(GatewayError("The gateway failed; its log says why, under this request's id."), done)
+    return _of_gateway(GatewayError("The gateway failed; its log gives the cause under this request's id."), done)
 
 
 def reply(status: int, title: str, detail: str, faults: Sequence[Fault] = ()) -> Reply:
-    """Return a problem as it is sent."""
+    """Return a problem as an answer."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if faults:
         body["errors"] = [fault._asdict() for fault in faults]
     return as_json(body, status, MIMETYPE)
 
 
-def _answer(error: GatewayError, done: RequestRecord) -> Reply:
+def _of_gateway(error: GatewayError, done: RequestRecord) -> Reply:
     done.problem = error.detail
-    answer = reply(error.status, error.title, error.detail, error.faults)
-    if error.retry_after is not None:
-        answer.headers.append(("Retry-After", str(error.retry_after)))
+    status, title, retry_after = KINDS[type(error)]
+    answer = reply(status, title, error.detail, error.faults)
+    seconds = retry_after if error.retry_after is None else error.retry_after
+    if seconds is not None:
+        answer.headers.append(("Retry-After", str(seconds)))
     if isinstance(error, errors.Unauthorized):
         answer.headers.append(("WWW-Authenticate", "Bearer"))
     return answer
 
 
-def _translated(error: HTTPException, done: RequestRecord, path: str) -> Reply:
-    """Answer one of Flask's own errors, such as an unknown path or a method that the path does not have."""
+def _of_flask(error: exceptions.HTTPException, done: RequestRecord, path: str) -> Reply:
+    """Answer one of Flask's own errors, such as an unknown path or a wrong method."""
     detail = error.description or error.name
-    if isinstance(error, NotFound):
-        detail = f"There is nothing at {path}; /docs shows what there is."
-    elif isinstance(error, RequestEntityTooLarge):
+    if isinstance(error, exceptions.NotFound):
+        detail = f"There is nothing at {path}; /docs lists all paths."
+    elif isinstance(error, exceptions.RequestEntityTooLarge):
         detail = "The body is larger, or has more parts, than GATEWAY_MAX_BODY_BYTES and GATEWAY_MAX_INSTANCES allow."
-    translated = GatewayError(detail)
-    translated.status, translated.title = error.code or 500, error.name
-    answer = _answer(translated, done)
+    done.problem = detail
+    answer = reply(error.code or KINDS[GatewayError].status, error.name, detail)
     answer.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
     return answer

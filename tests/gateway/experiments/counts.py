@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from serving.gateway.experiments.outcomes import Facts, Guardrail, PhaseCounts
+from serving.gateway.experiments.outcomes import Design, Guardrail, PhaseCounts
 
 RAILS = (Guardrail("error_rate", 0.5), Guardrail("slow", 0.5, 100))
-PAIRED = Facts("dropout_vs_l2", ("l2", "dropout"), 0, True, 0.05, 0.002, 200_000, RAILS)
-UNPAIRED = Facts("dropout_vs_l2", ("l2", "dropout"), 0, False, 0.05, 0.002, 200_000, RAILS)
-THREE = Facts("three", ("plain", "l2", "dropout"), 0, True, 0.05, 0.002, 200_000)
+PAIRED = Design("dropout_vs_l2", ("l2", "dropout"), 0, True, 0.05, 0.002, 200_000, RAILS)
+UNPAIRED = Design("dropout_vs_l2", ("l2", "dropout"), 0, False, 0.05, 0.002, 200_000, RAILS)
+THREE = Design("three", ("plain", "l2", "dropout"), 0, True, 0.05, 0.002, 200_000)
 
 
 def paired_phase(masks: Mapping[int, int], *, arms: int = 2, **others: object) -> PhaseCounts:

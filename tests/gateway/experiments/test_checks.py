@@ -60,8 +60,8 @@ def test_unpaired_a_guardrail_expects_cases_by_weight_and_paired_alike() -> None
 
 
 def test_every_variant_has_every_guardrail() -> None:
-    facts = replace(THREE, guardrails=PAIRED.guardrails, control=1)
-    states = watch_guardrails(facts, [paired_phase({}, arms=3, failures=(0, 0, 90))])
+    design = replace(THREE, guardrails=PAIRED.guardrails, control=1)
+    states = watch_guardrails(design, [paired_phase({}, arms=3, failures=(0, 0, 90))])
     assert [(state.guardrail.metric, state.arm, state.broken) for state in states] == [
         ("error_rate", 0, False), ("error_rate", 2, True), ("slow", 0, False), ("slow", 2, False),
     ]  # fmt: skip

@@ -74,11 +74,11 @@ def test_phases_multiply_e_and_pool_the_difference(phases: list[tuple[int, int, 
 @unhurried
 @given(cases, cases, cases, st.sampled_from([0.5, 0.2]))
 def test_swapping_the_arms_turns_the_sign_and_nothing_else(both: int, a: int, b: int, weight: float) -> None:
-    for facts, phase in (
+    for design, phase in (
         (PAIRED, mcnemar(both, a, b)),
         (UNPAIRED, unpaired_phase([a, b], [a + both, b + both], weights=(weight, 1 - weight))),
     ):
-        one, other = compare(facts, [phase], 1), compare(replace(facts, control=1), [phase], 0)
+        one, other = compare(design, [phase], 1), compare(replace(design, control=1), [phase], 0)
         assert one.log_e == pytest.approx(other.log_e, abs=1e-9)
         assert one.difference == (None if other.difference is None else pytest.approx(-other.difference))
         assert one.sequence == (other.sequence and pytest.approx((-other.sequence[1], -other.sequence[0])))
@@ -101,8 +101,8 @@ def test_unpaired_errors_are_held_against_the_weights() -> None:
 
 def test_test_and_difference_must_point_the_same_way() -> None:
     """Labels are given to dropout ten times as often: more errors by its weight, and a lower error rate."""
-    for facts, arm in ((UNPAIRED, 1), (replace(UNPAIRED, control=1), 0)):
-        c = compare(facts, [unpaired_phase([60, 120], [6000, 60_000])], arm)
+    for design, arm in ((UNPAIRED, 1), (replace(UNPAIRED, control=1), 0)):
+        c = compare(design, [unpaired_phase([60, 120], [6000, 60_000])], arm)
         assert (c.significant, c.verdict(0.002)) == (True, "undecided")
 
 

@@ -8,18 +8,18 @@ import pytest
 from serving.gateway.experiments.checks import check_labels, check_split, watch_guardrails
 from serving.gateway.experiments.comparison import compare
 from serving.gateway.experiments.decision import Decision, decide
-from serving.gateway.experiments.outcomes import Facts, PhaseCounts
+from serving.gateway.experiments.outcomes import Design, PhaseCounts
 from tests.gateway.experiments.counts import PAIRED, THREE, UNPAIRED, mcnemar, paired_phase, unpaired_phase
 
 BETTER, WORSE = mcnemar(8910, 30, 60), mcnemar(8910, 60, 30)
 SAME, EARLY = mcnemar(100_000, 300, 310), mcnemar(400, 3, 5)
 
 
-def decided(phases: Sequence[PhaseCounts], facts: Facts = PAIRED) -> Decision:
+def decided(phases: Sequence[PhaseCounts], design: Design = PAIRED) -> Decision:
     checks = [("units", check_split(phases)), ("labelled units", check_labels(phases))]
-    comparisons = [compare(facts, phases, arm) for arm in range(len(facts.arms)) if arm != facts.control]
+    comparisons = [compare(design, phases, arm) for arm in range(len(design.arms)) if arm != design.control]
     labels = sum(sum(phase.masks.values()) for phase in phases)
-    return decide(facts, checks, watch_guardrails(facts, phases), comparisons, labels)
+    return decide(design, checks, watch_guardrails(design, phases), comparisons, labels)
 
 
 @pytest.mark.parametrize(
@@ -27,16 +27,16 @@ def decided(phases: Sequence[PhaseCounts], facts: Facts = PAIRED) -> Decision:
     [
         (
             replace(BETTER, units=(5000, 4000), failures=(0, 90)), "unhealthy", None,
-            "The units fell to the arms as 5,000 : 4,000 where the weights ask for 4,500 : 4,500 (E = ",
+            "The arms got 5,000 : 4,000 units; the weights ask for 4,500 : 4,500 (E = ",
         ),
-        (replace(BETTER, labelled_units=(3000, 2000)), "unhealthy", None, "The labelled units fell to the arms as 3,0"),
+        (replace(BETTER, labelled_units=(3000, 2000)), "unhealthy", None, "The arms got 3,000 : 2,000 labelled units"),
         (
             replace(BETTER, failures=(10, 90)), "guardrail_broken", "dropout",
-            "90 requests failed with dropout, 10 with l2: beyond the 50% more that its guardrail allows (E = ",
+            "90 requests failed with dropout, 10 with l2: more than the 50% that the guardrail allows (E = ",
         ),
         (
             replace(BETTER, slow=(10, 90)), "guardrail_broken", "dropout",
-            "90 requests took more than 100 ms with dropout, 10 with l2: beyond",
+            "90 requests took more than 100 ms with dropout, 10 with l2: more than the 50%",
         ),
         (
             BETTER, "ship", "dropout",
@@ -47,10 +47,10 @@ def decided(phases: Sequence[PhaseCounts], facts: Facts = PAIRED) -> Decision:
         (SAME, "equivalent", None, "dropout is as accurate as l2 to within 0.20 percentage points (accuracy changes "),
         (
             EARLY, "continue", None,
-            "dropout is not told apart from l2 yet: dropout alone was right on 5 images, l2 alone on 3 (evidence for a "
-            "difference E = 0.829, 20 needed). If they go on as until now, about ",
+            "dropout and l2 are undecided yet: dropout alone was right on 5 images, l2 alone on 3 (evidence for a "
+            "difference E = 0.829, 20 needed). At the present split, about ",
         ),
-        (mcnemar(90, 4, 4), "continue", None, "dropout is not told apart from l2 yet: "),
+        (mcnemar(90, 4, 4), "continue", None, "dropout and l2 are undecided yet: "),
     ],
 )  # fmt: skip
 def test_the_first_rule_that_applies_decides(
@@ -62,15 +62,15 @@ def test_the_first_rule_that_applies_decides(
 
 
 def test_of_several_broken_guardrails_the_clearest_is_named_and_all_are_told() -> None:
-    facts = replace(THREE, guardrails=PAIRED.guardrails)
-    decision = decided([paired_phase({}, arms=3, failures=(10, 60, 0), slow=(10, 0, 90))], facts)
+    design = replace(THREE, guardrails=PAIRED.guardrails)
+    decision = decided([paired_phase({}, arms=3, failures=(10, 60, 0), slow=(10, 0, 90))], design)
     assert (decision.variant, len(decision.reasons)) == ("dropout", 2)
 
 
 def test_when_the_labels_are_spent_it_is_inconclusive() -> None:
     decision = decided([EARLY], replace(PAIRED, max_labels=408))
     assert decision.recommendation == "inconclusive"
-    assert decision.reasons[0] == "All 408 labels that the experiment was given are in, and they do not decide it."
+    assert decision.reasons[0] == "All 408 labels of the experiment's budget are in, and they do not decide it."
     assert decided([EARLY], replace(PAIRED, max_labels=409)).recommendation == "continue"
     assert decided([BETTER], replace(PAIRED, max_labels=9)).recommendation == "ship"
 
@@ -85,7 +85,9 @@ def test_before_any_label_it_goes_on() -> None:
 def test_a_difference_that_turns_between_phases_is_no_reason_to_ship() -> None:
     decision = decided([mcnemar(900, 10, 60), mcnemar(900, 60, 10)])
     assert decision.recommendation == "continue"
-    assert decision.reasons[0].endswith("but not in one direction throughout: see what changed between the phases.")
+    assert decision.reasons[0].endswith(
+        "but in opposite directions in different phases: find the change between the phases."
+    )
 
 
 def test_unpaired_is_told_in_errors() -> None:
@@ -98,7 +100,7 @@ def test_a_shadow_needs_paired_answers() -> None:
     decision = decided([unpaired_phase([120, 0], [6000, 0], weights=(1.0, 0.0))], UNPAIRED)
     assert (decision.recommendation, decision.variant) == ("continue", None)
     assert decision.reasons[0].startswith(
-        "dropout and l2 cannot be compared: without paired answers both need a weight"
+        "dropout and l2 cannot be compared: an unpaired experiment needs a weight above 0 for both."
     )
 
 

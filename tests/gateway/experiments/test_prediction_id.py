@@ -1,4 +1,5 @@
 import base64
+import hashlib
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,13 @@ def test_no_tag_is_that_of_another_image_or_label() -> None:
         forged = base64.urlsafe_b64encode(decoded[0][:HEAD_BYTES] + raw[HEAD_BYTES:]).decode().rstrip("=")
         same_claim = raw[HEAD_BYTES:] == decoded[0][HEAD_BYTES:]
         assert (read(SECRET, forged) is not None) == same_claim
+
+
+def test_a_tag_is_keyed_blake2b_of_the_claim_and_the_number() -> None:
+    raw = base64.urlsafe_b64decode(ids()[1] + "==")
+    message = raw[HEAD_BYTES:] + (1).to_bytes(3)
+    tag = hashlib.blake2b(message, key=SECRET, digest_size=TAG_BYTES, person=b"prediction id").digest()
+    assert raw[:HEAD_BYTES] == tag + (1).to_bytes(3)
 
 
 @given(st.text())

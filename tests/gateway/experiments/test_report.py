@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serving.gateway.experiments.outcomes import Facts, Latency, PhaseCounts
+from serving.gateway.experiments.outcomes import Design, Latency, PhaseCounts
 from serving.gateway.experiments.report import build_report
 from tests.gateway.experiments.counts import PAIRED, THREE, UNPAIRED, mcnemar, paired_phase, unpaired_phase
 
@@ -19,10 +19,10 @@ WORKED = replace(
 )  # fmt: skip
 
 
-def report(facts: Facts, phases: list[PhaseCounts]) -> dict[str, Any]:
+def report(design: Design, phases: list[PhaseCounts]) -> dict[str, Any]:
     """Return the report as a client reads it; fail where it is no strict JSON."""
-    latencies = [Latency(6, 19), *[None] * (len(facts.arms) - 1)]
-    return json.loads(json.dumps(build_report(facts, phases, latencies, "running", NOW), allow_nan=False))
+    latencies = [Latency(6, 19), *[None] * (len(design.arms) - 1)]
+    return json.loads(json.dumps(build_report(design, phases, latencies, "running", NOW), allow_nan=False))
 
 
 def test_the_worked_example() -> None:
@@ -68,11 +68,11 @@ def test_unpaired_counts_each_arm_by_its_own_labels() -> None:
     assert seen["design"] == "unpaired"
 
 
-@pytest.mark.parametrize("facts", [PAIRED, UNPAIRED, THREE])
-def test_without_anything_seen_the_figures_are_null(facts: Facts) -> None:
-    empty = paired_phase({}, arms=len(facts.arms))
+@pytest.mark.parametrize("design", [PAIRED, UNPAIRED, THREE])
+def test_without_anything_seen_the_figures_are_null(design: Design) -> None:
+    empty = paired_phase({}, arms=len(design.arms))
     for phases in ([], [empty], [empty, empty]):
-        seen = report(facts, phases)
+        seen = report(design, phases)
         assert seen["phase"] == len(phases)
         assert seen["arms"][1]["accuracy"] is seen["arms"][1]["ci"] is seen["comparisons"][0]["cs"] is None
         assert (seen["comparisons"][0]["e_value"], seen["decision"]["recommendation"]) == (1, "continue")
@@ -88,6 +88,6 @@ def test_figures_beyond_all_bounds_are_still_json() -> None:
 def test_it_says_when_only_disagreements_have_labels() -> None:
     queue = mcnemar(0, 30, 60, compared=8980, disagreements=90, labelled_disagreements=90)
     seen = report(PAIRED, [queue])
-    assert seen["notes"][0].startswith("Labels were mostly given to images on which the arms disagree")
+    assert seen["notes"][0].startswith("Most labels are of images on which the arms disagree")
     assert report(PAIRED, [replace(WORKED, disagreements=90, compared=12_000)])["notes"] == []
     assert (seen["comparisons"][0]["n"], seen["arms"][0]["n"]) == (8980, 90)

@@ -2,8 +2,8 @@ import pytest
 
 from serving.gateway.errors import NotFound
 from serving.gateway.experiments.assignment import Split
-from serving.gateway.experiments.live import Running, Snapshot
-from serving.gateway.experiments.routing import Exposure, choose
+from serving.gateway.experiments.cache import Running, Snapshot
+from serving.gateway.experiments.routing import ArmChoice, choose
 from serving.gateway.manifest import Manifest, Variant
 from testing.manifest import MANIFEST
 
@@ -42,7 +42,7 @@ def test_variant_goes_before_experiment_before_the_active_one(
     if expected is None:
         assert isinstance(chosen, Variant)
     else:
-        assert isinstance(chosen, Exposure)
+        assert isinstance(chosen, ArmChoice)
         assert (chosen.running, chosen.assignment) == (expected, expected.split.assign("unit"))
 
 
@@ -54,7 +54,7 @@ def test_the_promoted_variant_is_the_default() -> None:
 
 def test_units_outside_of_the_experiment_get_the_default() -> None:
     snapshot = Snapshot(running={"small": running(1, "small", traffic=0.1)})
-    inside = sum(isinstance(choose(KNOWN, snapshot, None, None, f"unit {n}"), Exposure) for n in range(2000))
+    inside = sum(isinstance(choose(KNOWN, snapshot, None, None, f"unit {n}"), ArmChoice) for n in range(2000))
     assert 150 < inside < 250
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from serving.gateway.experiments.outcomes import Facts, Guardrail
+from serving.gateway.experiments.outcomes import Design, Guardrail
 from serving.gateway.experiments.spec import ExperimentSpec, user_labels_decide
 
 GOOD: dict[str, Any] = {
@@ -20,7 +20,7 @@ def weighted(*weights: float) -> list[dict[str, Any]]:
 def test_the_facts_are_those_of_the_spec() -> None:
     spec = ExperimentSpec.model_validate(GOOD)
     rails = (Guardrail("error_rate", 0.5), Guardrail("slow", 1.0, 90.0))
-    assert spec.facts == Facts("b_vs_a", ("b", "a"), 1, True, 0.05, 0.002, 200_000, rails)
+    assert spec.design == Design("b_vs_a", ("b", "a"), 1, True, 0.05, 0.002, 200_000, rails)
     assert (spec.weights, spec.slow_ms) == ([0.25, 0.75], 90)
 
 
@@ -28,18 +28,21 @@ def test_the_facts_are_those_of_the_spec() -> None:
     ("changes", "text"),
     [
         ({"name": "B"}, "should match pattern"),
-        ({"control": "c"}, "control 'c' is none of the arms b, a"),
+        ({"control": "c"}, "control 'c' is not among the arms b, a"),
         ({"arms": weighted(1.0)}, "at least 2 items"),
         ({"arms": weighted(*[1 / 7] * 7)}, "at most 6 items"),
-        ({"arms": weighted(0.5, 0.4)}, "the weights add up to 0.9, not to 1"),
+        ({"arms": weighted(0.5, 0.4)}, "the weights add up to 0.9 instead of 1"),
         ({"arms": weighted(1.0, 0.0), "paired": False}, "a weight of 0 needs paired: true"),
         ({"arms": weighted(1.5, -0.5)}, "less than or equal to 1"),
         ({"arms": weighted(0.5, float("nan"))}, "finite number"),
-        ({"arms": weighted(0.5) * 2}, "a variant is an arm twice: a, a"),
+        ({"arms": weighted(0.5) * 2}, "a variant is in two arms: a, a"),
         ({"alpha": 0.5}, "less than 0.5"),
         ({"traffic": 0}, "greater than 0"),
         ({"on_decision": "explode"}, "'notify' or 'promote'"),
-        ({"guardrails": [{"metric": "slow", "margin": 0.5}]}, "threshold_ms belongs to the metric 'slow'"),
+        (
+            {"guardrails": [{"metric": "slow", "margin": 0.5}]},
+            "the metric 'slow' needs threshold_ms",
+        ),
         ({"guardrails": [{"metric": "error_rate", "margin": 0.5}] * 2}, "a metric has two guardrails"),
         ({"wait": 1}, "Extra inputs are not permitted"),
     ],

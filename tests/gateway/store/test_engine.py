@@ -61,7 +61,7 @@ def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     for url in (f"sqlite:///{tmp_path}/missing/a.db", f"postgresql://nobody@/x?host={tmp_path}"):
         store = Store(url)
         with (
-            pytest.raises(Unavailable, match=r"^The store cannot be used at the moment; try again shortly.$"),
+            pytest.raises(Unavailable, match=r"^The store is unavailable; try again shortly.$"),
             store.read(),
         ):
             pass

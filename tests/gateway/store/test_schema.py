@@ -1,6 +1,7 @@
-import subprocess
+import multiprocessing
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,25 @@ from sqlalchemy import text
 
 from serving.gateway.commands import migrate
 from serving.gateway.errors import Unavailable
+from serving.gateway.store import engine
 from serving.gateway.store.schema import HEAD, MIGRATIONS
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import metadata
-from testing.machine import ROOT
 
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def new_file(tmp_path: Path) -> Path:
+    return tmp_path / "new.db"
+
+
+@pytest.fixture
+def new_store(new_file: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{new_file}")
+    yield store
+    store.close()
 
 
 @BOTH
@@ -29,23 +43,49 @@ def test_the_newest_migration_is_known() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == HEAD
 
 
-@BOTH
-def test_several_workers_migrate_at_once(database_url: str) -> None:
-    if database_url.startswith("sqlite"):
-        Path(database_url.removeprefix("sqlite:///")).unlink()
-    with ThreadPoolExecutor(4) as pool:
-        codes = list(pool.map(lambda _: run_migrate(database_url), range(4)))
-    assert codes == [0] * 4
-    store = Store(database_url)
+@pytest.mark.parametrize("database_kind", ["new", "postgresql"])
+def test_several_processes_migrate_at_once(
+    database_kind: str, request: pytest.FixtureRequest, new_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = database_kind == "new"
+    url = f"sqlite:///{new_file}" if new else request.getfixturevalue("database_url")
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", url)
+    together = FORK.Barrier(4)
+
+    def start() -> None:
+        together.wait()
+        sys.exit(migrate.main())
+
+    processes = [FORK.Process(target=start) for _ in range(together.parties)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * together.parties
+    store = Store(url)
     with store.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM state")).scalar() == 1
     store.close()
 
 
-def run_migrate(url: str) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", migrate.__name__], cwd=ROOT, env={"GATEWAY_DATABASE_URL": url}, timeout=60
-    ).returncode
+def test_migrations_wait_longer_for_others_than_requests_do(
+    new_file: Path, new_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
+    other = engine.sqlite_module().connect(new_file, isolation_level=None)
+    with ThreadPoolExecutor(1) as pool:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("BEGIN IMMEDIATE")
+        reading = pool.submit(revision, new_store)
+        assert not wait([reading], 0.5).done
+        other.execute("COMMIT")
+        assert reading.result(60) == HEAD
+    other.close()
+
+
+def revision(store: Store) -> str:
+    with store.read() as connection:
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
 
 
 @BOTH

@@ -40,22 +40,22 @@ def test_an_experiment_goes_through_its_life(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("steps", "refused", "detail"),
     [
-        ((), "pause", "is draft, so pause is not possible; what can be done is start or archive."),
-        ((), "stop", "is draft, so stop is not possible; what can be done is start or archive."),
+        ((), "pause", "is draft, so pause is not possible; possible: start or archive."),
+        ((), "stop", "is draft, so stop is not possible; possible: start or archive."),
         (
             ("start",),
             "start",
-            "is running, so start is not possible; what can be done is pause or stop.",
+            "is running, so start is not possible; possible: pause or stop.",
         ),
         (
             ("start", "stop"),
             "resume",
-            "is stopped, so resume is not possible; what can be done is archive.",
+            "is stopped, so resume is not possible; possible: archive.",
         ),
         (
             ("archive",),
             "start",
-            "is archived, so start is not possible; nothing more can be done with it.",
+            "is archived, so start is not possible; no step is possible any more.",
         ),
     ],
 )
@@ -83,8 +83,8 @@ def test_other_weights_open_a_phase_with_other_arms_for_its_units(client: FlaskC
 @pytest.mark.parametrize(
     ("weights", "status", "detail"),
     [
-        ({"plain": 1.0}, 422, "The weights must be of the arms plain, dropout, each of them."),
-        ({"plain": 0.5, "dropout": 0.4}, 422, "These weights cannot be used: the weights add up to 0.9, not to 1."),
+        ({"plain": 1.0}, 422, "Give a weight to each of the arms plain, dropout, and to no other."),
+        ({"plain": 0.5, "dropout": 0.4}, 422, "These weights cannot be used: the weights add up to 0.9 instead of 1."),
         ({"plain": 2, "dropout": 0}, 422, "/weights/plain: Input should be less than or equal to 1."),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_draft_has_no_weights_to_change(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("changes", "status", "detail"),
     [
-        ({"control": "l2"}, 422, "The body: control 'l2' is none of the arms plain, dropout."),
+        ({"control": "l2"}, 422, "The body: control 'l2' is not among the arms plain, dropout."),
         ({"hypothesis": "\0"}, 422, "/hypothesis: String should match pattern '^[^\\x00]*$'."),
         ({"name": "Test!"}, 422, "/name: String should match pattern '^[a-z0-9_]+$'."),
         ({"arms": [{"variant": "plain", "weight": 0.5}, {"variant": "l2", "weight": 0.5}]}, 422,
@@ -123,7 +123,7 @@ def test_a_name_is_given_once(client: FlaskClient) -> None:
     assert client.post("/experiments", json=SPLIT, headers=ADMIN).status_code == 201
     answer = client.post("/experiments", json=SPLIT, headers=ADMIN)
     assert answer.status_code == 409
-    assert json_of(answer)["detail"] == "There is an experiment 'test' already; choose another name."
+    assert json_of(answer)["detail"] == "An experiment 'test' exists already; choose another name."
     assert [each["name"] for each in json_of(client.get("/experiments"))["experiments"]] == ["test"]
 
 
@@ -167,7 +167,7 @@ def test_only_administrators_change_anything(client: FlaskClient, path: str, hea
 def test_without_a_token_nobody_is_an_administrator(make_client: MakeClient) -> None:
     answer = make_client(admin_token="").post("/experiments", json=SPLIT, headers={"Authorization": "Bearer "})
     assert answer.status_code == 401
-    assert json_of(answer)["detail"].startswith("This gateway has no GATEWAY_ADMIN_TOKEN")
+    assert json_of(answer)["detail"].startswith("Nobody may do this: the gateway has no GATEWAY_ADMIN_TOKEN")
 
 
 def test_sampling_takes_no_part_in_experiments(client: FlaskClient) -> None:

@@ -95,7 +95,7 @@ def _copies(value: Any) -> Any:
         ("/predict?varient=l2", 422, "/query/varient: There is no such parameter."),
         ("/predict?uncertainty=maybe", 422, "/query/uncertainty: Input should be a valid boolean"),
         ("/predict?uncertainty=true", 422, "Variant 'plain' cannot tell its uncertainty; those that can: dropout."),
-        ("/nowhere", 404, "There is nothing at /nowhere; /docs shows what there is."),
+        ("/nowhere", 404, "There is nothing at /nowhere; /docs lists all paths."),
         ("/healthz", 405, "The method is not allowed for the requested URL."),
     ],
 )
@@ -225,7 +225,7 @@ def test_a_bug_is_a_problem_too_and_tells_nothing_of_itself(
 ) -> None:
     monkeypatch.setattr("serving.gateway.views.predict.routing.choose", lambda *_: 1 / 0)
     answer = client.post("/predict", json=ONE, headers={"X-Request-Id": "abc"})
-    assert problem(answer, 500).detail == "The gateway failed; its log says why, under this request's id."
+    assert problem(answer, 500).detail == "The gateway failed; its log gives the cause under this request's id."
     assert "ZeroDivisionError" in gateway_log.text
     (bug,) = [record for record in gateway_log.records if record.exc_info]
     assert bug.request_id == "abc"  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serving.gateway.errors import BadRequest, GatewayError, TooLarge, Unprocessable
-from serving.gateway.manifest import ImageFormat
+from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.web import instances
 from serving.gateway.web.instances import read_instances
 

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection and in the transaction that it was given."""
+"""Run the migrations, on the connection and in the transaction of `schema.bring_up_to_date`."""
 
 from alembic import context
 

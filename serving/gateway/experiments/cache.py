@@ -1,4 +1,4 @@
-"""What a worker knows of experiments without asking: looked up in the background, so that no prediction waits."""
+"""Cache experiments in each worker, refreshed in the background, so that no prediction waits for the store."""
 
 import logging
 import threading
@@ -17,13 +17,13 @@ from serving.gateway.store.store import Store
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.25
-FIRST_LOOK_SECONDS = 1.0  # that the first request waits; later ones never do
+REFRESH_SECONDS = 0.25
+FIRST_REFRESH_SECONDS = 1.0  # the longest wait of the first request; later ones never wait
 
 
 @dataclass(frozen=True)
 class Running:
-    """An experiment under way, in its present phase."""
+    """A running experiment in its present phase."""
 
     id: int
     name: str
@@ -37,7 +37,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of the store at one moment; `running` is in the order of starting, and the first takes all traffic."""
+    """The state of the store at one moment; the oldest start is first in `running`."""
 
     revision: int = -1
     signing_key: bytes | None = None
@@ -47,40 +47,40 @@ class Snapshot:
 
     @property
     def active(self) -> Running | None:
-        """Return the experiment for requests that name none."""
+        """Return the experiment for requests that name none: the one that started first."""
         return next(iter(self.running.values()), None)
 
 
-class Live:
-    """The newest snapshot, which a thread of this worker keeps up to date from the first request on."""
+class ExperimentCache:
+    """The newest snapshot; a thread of this worker refreshes it from the first request on."""
 
     def __init__(self, store: Store, then: Callable[[Snapshot], None] = lambda snapshot: None) -> None:
-        """Prepare to watch `store`, and to call `then` after every look."""
+        """Prepare to watch `store`, and to call `then` after every refresh in the background."""
         self._store = store
         self._then = then
         self._snapshot = Snapshot()
-        self._thread = Background("live", self._watch)
-        self._looked = threading.Event()
+        self._thread = Background("experiments", self._watch)
+        self._refreshed = threading.Event()
         self._stop = threading.Event()
-        self._looking = threading.Lock()
+        self._refreshing = threading.Lock()
 
     def current(self) -> Snapshot:
-        """Return what is known; the very first call waits for the first look, at most FIRST_LOOK_SECONDS."""
-        if not self._looked.is_set():
+        """Return the newest snapshot; the first call waits for it, FIRST_REFRESH_SECONDS at most."""
+        if not self._refreshed.is_set():
             self._thread.start()
-            self._looked.wait(FIRST_LOOK_SECONDS)
+            self._refreshed.wait(FIRST_REFRESH_SECONDS)
         return self._snapshot
 
     def refresh(self) -> Snapshot:
-        """Look now; raise Unavailable where the store cannot be read."""
-        # One look at a time: an older one must not end last.
-        with self._looking, self._store.read() as connection:
+        """Read the store now; raise Unavailable if that fails."""
+        # One refresh at a time: an older one must not end last.
+        with self._refreshing, self._store.read() as connection:
             if rows.revision(connection) != self._snapshot.revision:
-                self._snapshot = _look(connection)
+                self._snapshot = _read(connection)
         return self._snapshot
 
     def close(self) -> None:
-        """Stop looking, and wait LAST_SECONDS at most for a look that is under way."""
+        """Stop refreshing; wait LAST_SECONDS at most for a refresh under way."""
         self._stop.set()
         self._thread.join()
 
@@ -89,23 +89,23 @@ class Live:
             try:
                 self._then(self.refresh())
             except GatewayError:
-                pass  # the store has logged it; what was known stays
+                pass  # the store has logged it; the last snapshot stays
             except Exception:
-                logger.exception("looking for experiments failed")
-            self._looked.set()
-            self._stop.wait(POLL_SECONDS)
+                logger.exception("refreshing the experiments failed")
+            self._refreshed.set()
+            self._stop.wait(REFRESH_SECONDS)
 
 
-def _look(connection: Connection) -> Snapshot:
+def _read(connection: Connection) -> Snapshot:
     revision = rows.revision(connection)
     every = rows.every(connection)
-    under_way = sorted((row for row in every if row.status == "running"), key=lambda row: row.started_at)
+    started = sorted((row for row in every if row.status == "running"), key=lambda row: row.started_at)
     promoted = promotions.current(connection)
     return Snapshot(
         revision=revision,
         signing_key=rows.signing_key(connection),
         default=promoted.variant if promoted else None,
-        running={row.name: _running(connection, row) for row in under_way},
+        running={row.name: _running(connection, row) for row in started},
         names=tuple(row.name for row in every),
     )
 

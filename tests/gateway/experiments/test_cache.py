@@ -1,6 +1,6 @@
 import threading
 
-from serving.gateway.experiments.live import Live, Snapshot
+from serving.gateway.experiments.cache import ExperimentCache, Snapshot
 from serving.gateway.store.store import Store
 
 
@@ -13,9 +13,9 @@ def test_a_look_under_way_is_finished_before_the_end(store: Store) -> None:
         go_on.wait()
         seen.append(snapshot)
 
-    live = Live(store, look)
-    threading.Thread(target=live.current).start()
+    cache = ExperimentCache(store, look)
+    threading.Thread(target=cache.current).start()
     looking.wait()
     threading.Timer(0.05, go_on.set).start()
-    live.close()
+    cache.close()
     assert len(seen) == 1
