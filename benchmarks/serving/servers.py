@@ -182,6 +182,7 @@ def started(servers: Mapping[str, Server], models: Path, body: bytes) -> Iterato
             running[name] = Running(name, server, own_copy(models, models.parent / name))
             running[name].wait(body)
             running[name].pause()
+            print(f"{name} answers", file=sys.stderr)
         yield running
     finally:
         for each in running.values():
