@@ -95,12 +95,25 @@ format: $(VENV)/.dev ## Write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# A file's tests stay in one process; the files of a folder too where they share costly servers (tests/conftest.py).
+IN_PARALLEL = -n $(JOBS) --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -m "not docker" $(IN_PARALLEL)
+
 test: $(VENV)/.dev ## Run the whole test suite
 	@$(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
-	$(BIN)/python -m pytest -m "not docker" -n $(JOBS) --no-loadscope-reorder
+	$(PYTEST)
 
-test-quick: $(VENV)/.dev ## Run the tests that take milliseconds
-	$(BIN)/python -m pytest -m "not slow and not docker"
+test-quick: $(VENV)/.dev ## Run the tests that take milliseconds and need no TensorFlow
+	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker" $(IN_PARALLEL)
+
+test-gateway: $(VENV)/.dev ## Run the gateway's tests
+	$(PYTEST) tests/gateway
+
+test-model-server: $(VENV)/.dev ## Run the embedded model server's tests
+	$(PYTEST) tests/model_server
+
+test-training: $(VENV)/.dev ## Run the tests of training, of the benchmarks, and of the whole path
+	$(PYTEST) tests/training tests/benchmarks tests/test_*.py
 
 test-browser: $(VENV)/.dev data ## Drive the page in the Chromium that is installed here (CHROMIUM=/path/to/another)
 	$(BIN)/python -m pytest -m browser -s tests/browser
@@ -162,4 +175,4 @@ bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and o
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help attack api-key test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help attack api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

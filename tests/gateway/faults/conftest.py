@@ -26,7 +26,10 @@ class StandIn:
         """Start, and wait until it answers."""
         command = [sys.executable, "-m", "tests.gateway.faults.stand_in", self.address]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-        assert self._process.stdout and self._process.stdout.readline() == b"ready\n"
+        assert self._process.stdout
+        if self._process.stdout.readline() != b"ready\n":
+            self.kill()
+            raise AssertionError(f"the stand-in ended with exit code {self._process.returncode}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -47,18 +50,18 @@ def model_server() -> Iterator[StandIn]:
 
 @pytest.fixture
 def deadline() -> float:
-    """Seconds that the gateway waits for the model server: more than a busy machine takes, where that is well."""
+    """The seconds that the gateway waits for the model server: more than a healthy one takes on a busy machine."""
     return 20.0
 
 
 @pytest.fixture
 def gateway(manifest_folder: Path, model_server: StandIn, sqlite_template: Path, deadline: float) -> Iterator[Gateway]:
     shutil.copy(sqlite_template, manifest_folder / "experiments.db")
-    running = Gateway(
+    with Gateway(
         manifest_folder, model_server.address, quiet=True, workers=WORKERS, deadline_ms=int(1000 * deadline)
-    )
-    yield running
-    assert running.stop() == 0
+    ) as running:
+        yield running
+        assert running.stop() == 0
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import requests
 
 from testing.manifest import MANIFEST, variant
 from testing.running_gateway import Gateway
+from testing.waiting import PATIENCE, eventually
 from tests.gateway.faults.conftest import StandIn
-from tests.gateway.faults.load import Load, eventually
+from tests.gateway.faults.load import Load
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ def test_what_happens_to_the_manifest_fails_no_request(gateway: Gateway, load: L
         load.forget()
         load.sees(200, 100)
         assert set(load.variants()) == {"dropout"}
-        assert requests.get(f"{gateway.url}/readyz", timeout=20).status_code == 200
+        assert requests.get(f"{gateway.url}/readyz", timeout=PATIENCE).status_code == 200
     publish(manifest_folder)
     eventually(lambda: load.variants()["plain"] >= 50, "answers of the newest default")
     assert set(load.statuses()) == {200}
@@ -39,10 +40,9 @@ def test_what_happens_to_the_manifest_fails_no_request(gateway: Gateway, load: L
 def test_a_manifest_that_is_damaged_before_the_first_request_was_read_before(
     manifest_folder: Path, model_server: StandIn
 ) -> None:
-    gateway = Gateway(manifest_folder, model_server.address, quiet=True, workers=1)
-    os.truncate(manifest_folder / "manifest.json", 100)
-    assert requests.get(f"{gateway.url}/readyz", timeout=20).status_code == 200
-    assert gateway.stop() == 0
+    with Gateway(manifest_folder, model_server.address, quiet=True, workers=1) as gateway:
+        os.truncate(manifest_folder / "manifest.json", 100)
+        assert requests.get(f"{gateway.url}/readyz", timeout=PATIENCE).status_code == 200
 
 
 def test_a_withdrawn_variant_is_unknown_and_missed_by_nobody_else(
@@ -52,7 +52,7 @@ def test_a_withdrawn_variant_is_unknown_and_missed_by_nobody_else(
     load.sees(200, 100)
     raw = {"Content-Type": "application/octet-stream"}
     for _ in range(10):  # whichever worker answers
-        answer = requests.post(f"{gateway.url}/predict?variant=dropout", data=bytes(784), headers=raw, timeout=20)
+        answer = requests.post(f"{gateway.url}/predict?variant=dropout", data=bytes(784), headers=raw, timeout=PATIENCE)
         assert (answer.status_code, answer.json()["detail"]) == (
             404, "There is no variant 'dropout'; there are plain.",
         )  # fmt: skip

@@ -14,8 +14,9 @@ from testing.api import ADMIN
 from testing.databases import postgresql
 from testing.running_gateway import Gateway
 from testing.traffic import SPLIT
+from testing.waiting import PATIENCE, eventually
 from tests.gateway.faults.conftest import StandIn
-from tests.gateway.faults.load import Load, eventually
+from tests.gateway.faults.load import Load
 
 pytestmark = pytest.mark.slow
 HALF_A_PAGE = 2048  # bytes: at the end of a file that long no page fits
@@ -35,9 +36,11 @@ def full(gateway: Gateway, folder: Path) -> Iterator[None]:
     limits = [(worker, worker.rlimit(resource.RLIMIT_FSIZE)) for worker in gateway.workers()]
     for worker, (_, most) in limits:
         worker.rlimit(resource.RLIMIT_FSIZE, (HALF_A_PAGE, most))
-    yield
-    for worker, limit in limits:
-        worker.rlimit(resource.RLIMIT_FSIZE, limit)
+    try:
+        yield
+    finally:
+        for worker, limit in limits:
+            worker.rlimit(resource.RLIMIT_FSIZE, limit)
 
 
 @pytest.mark.parametrize("fault", [locked, full])
@@ -47,8 +50,10 @@ def test_predictions_go_on_without_the_store(fault: Fault, gateway: Gateway, loa
 
 
 def test_predictions_go_on_while_the_database_server_is_gone(manifest_folder: Path, model_server: StandIn) -> None:
-    with postgresql() as database:
-        gateway = Gateway(manifest_folder, model_server.address, quiet=True, workers=2, database_url=database.url)
+    with (
+        postgresql() as database,
+        Gateway(manifest_folder, model_server.address, quiet=True, workers=2, database_url=database.url) as gateway,
+    ):
         with Load(gateway.url) as load, experiment(gateway, load):
             database.kill()
             go_on_without(gateway, load)
@@ -60,7 +65,7 @@ def test_predictions_go_on_while_the_database_server_is_gone(manifest_folder: Pa
 def experiment(gateway: Gateway, load: Load) -> Iterator[None]:
     """Start one, and have it answer; at the end the store has to take feedback again."""
     for path, body in (("experiments", SPLIT), ("experiments/test/start", {})):
-        requests.post(f"{gateway.url}/{path}", json=body, headers=ADMIN, timeout=20).raise_for_status()
+        requests.post(f"{gateway.url}/{path}", json=body, headers=ADMIN, timeout=PATIENCE).raise_for_status()
     load.forget()
     eventually(lambda: set(load.variants()) == {"plain", "dropout"}, "answers of both arms")
     yield
@@ -80,7 +85,7 @@ def go_on_without(gateway: Gateway, load: Load) -> None:
 def feedback(gateway: Gateway) -> requests.Response:
     """Send a label for a new prediction."""
     raw = {"Content-Type": "application/octet-stream"}
-    answer = requests.post(f"{gateway.url}/predict", data=bytes(784), headers=raw, timeout=20)
+    answer = requests.post(f"{gateway.url}/predict", data=bytes(784), headers=raw, timeout=PATIENCE)
     assert answer.ok, answer.text
     label = {"prediction_id": answer.json()["predictions"][0]["id"], "label": "3", "source": "user"}
-    return requests.post(f"{gateway.url}/feedback", json=label, timeout=20)
+    return requests.post(f"{gateway.url}/feedback", json=label, timeout=PATIENCE)

@@ -3,7 +3,8 @@
 import pytest
 
 from testing.running_gateway import Gateway
-from tests.gateway.faults.load import BROKEN, THREADS, Load, eventually
+from testing.waiting import eventually
+from tests.gateway.faults.load import BROKEN, THREADS, Load
 
 pytestmark = pytest.mark.slow
 
