@@ -22,7 +22,7 @@ def train(models: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "training", "train", f"--models={models}", f"--runs={models}-runs", "--epochs=1",
          "--variants=dropout,l2,champion", "--draws=2"],
-        cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL,
+        cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 
 
@@ -52,9 +52,8 @@ class Site:
     def stop_models(self) -> None:
         """Stop the model server."""
         if self._server is not None:
-            self._server.process.terminate()
-            self._server.process.wait(timeout=30)
-            self._server = None
+            server, self._server = self._server, None
+            server.stop()
 
     @contextlib.contextmanager
     def gateway(self, manifest: dict[str, Any] | None = None, **settings: object) -> Iterator[Gateway]:

@@ -10,7 +10,7 @@ import requests
 from testing.waiting import PATIENCE, eventually
 
 THREADS = 4
-PAUSE = 0.01  # seconds between an answer and the next request of a thread
+PAUSE = 0.02  # seconds between an answer and the next request of a thread
 BROKEN = 0  # stands where there is no status, because the connection ended before its answer
 
 
