@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from serving.gateway.store.engine import sqlite_module
+from testing import warm
 from testing.digits import write_set
 from testing.machine import ROOT, free_port
 from testing.waiting import PATIENCE, until_answered
+from testing.warm import WarmProcess
 
 SHARING = (".", "browser", "model_server")  # folders whose tests share costly servers, so one process runs them
 
@@ -75,20 +77,20 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Pa
 
 def train_again(data: Path, models: Path, *arguments: str) -> None:
     """Train variants, all unless the command's `arguments` name some, for a few steps and publish them."""
-    subprocess.run(
-        [sys.executable, "-m", "training", "train", f"--data={data}", f"--models={models}", f"--runs={models}-runs",
-         "--epochs=10", "--draws=10", *arguments],
-        cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
+    done = warm.run(
+        "training", "train", f"--data={data}", f"--models={models}", f"--runs={models}-runs", "--epochs=10",
+        "--draws=10", *arguments,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @contextmanager
-def ended_on_failure(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def ended_on_failure(process: subprocess.Popen[bytes] | WarmProcess) -> Iterator[None]:
     """Kill a process, and all that it started, if the block fails."""
     try:
         yield
     except BaseException:
-        with process:
+        with process, suppress(psutil.NoSuchProcess):
             for each in (*psutil.Process(process.pid).children(recursive=True), process):
                 each.kill()
         raise
@@ -98,7 +100,7 @@ def ended_on_failure(process: subprocess.Popen[bytes]) -> Iterator[None]:
 class ModelServer:
     """A running embedded model server."""
 
-    process: subprocess.Popen[bytes]
+    process: WarmProcess
     grpc_address: str
     rest_url: str
 
@@ -107,7 +109,7 @@ class ModelServer:
         return end(self.process)
 
 
-def end(process: subprocess.Popen[bytes]) -> int:
+def end(process: subprocess.Popen[bytes] | WarmProcess) -> int:
     """End a process by SIGTERM and return its exit code; kill it where that takes too long."""
     with ended_on_failure(process):
         process.terminate()
@@ -117,10 +119,10 @@ def end(process: subprocess.Popen[bytes]) -> int:
 def start_model_server(models: Path, *flags: str) -> ModelServer:
     """Start the embedded model server over `models` and return it when its gRPC port answers."""
     port, rest_port = free_port(), free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serving.model_server", f"--port={port}", f"--rest_api_port={rest_port}",
-         f"--model_config_file={models}/models.config", "--model_config_file_poll_wait_seconds=1", *flags],
-        cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    process = WarmProcess(
+        "serving.model_server", f"--port={port}", f"--rest_api_port={rest_port}",
+        f"--model_config_file={models}/models.config", "--model_config_file_poll_wait_seconds=1", *flags,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
     )  # fmt: skip
     server = ModelServer(process, f"127.0.0.1:{port}", f"http://127.0.0.1:{rest_port}")
     # gRPC's own pauses between attempts grow until they miss a server that is slow to come up.

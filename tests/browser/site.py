@@ -3,13 +3,11 @@
 import contextlib
 import itertools
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from testing.machine import ROOT
+from testing import warm
 from testing.running_gateway import Gateway
 from tests.conftest import ModelServer, start_model_server
 
@@ -19,11 +17,11 @@ def train(models: Path) -> None:
 
     The champion answers what is drawn here, and errs so much less than dropout that an experiment soon says so.
     """
-    subprocess.run(
-        [sys.executable, "-m", "training", "train", f"--models={models}", f"--runs={models}-runs", "--epochs=1",
-         "--variants=dropout,l2,champion", "--draws=2"],
-        cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
+    done = warm.run(
+        "training", "train", f"--models={models}", f"--runs={models}-runs", "--epochs=1",
+        "--variants=dropout,l2,champion", "--draws=2",
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 class Site:
