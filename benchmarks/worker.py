@@ -28,7 +28,7 @@ from testing.machine import free_port
 from training.data import load
 
 STARTS = 5
-GUNICORN = ["gunicorn", "-c", "serving/gateway/server/gunicorn.conf.py", "serving.gateway:create_app()"]
+GUNICORN = ["gunicorn", "-c", "serving/gateway/server/gunicorn.conf.py"]
 
 
 def main() -> None:

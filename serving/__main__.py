@@ -74,9 +74,7 @@ def serve(environment: Mapping[str, str], stop: Stop) -> int:
     try:
         ended = watch(services, stop, lambda: listens(int(environment["MODEL_SERVER_PORT"])))
         if not ended and not stop.asked:
-            services["gateway"] = start(
-                environment, "-m", "gunicorn", "-c", GUNICORN_CONFIG, "serving.gateway:create_app()"
-            )
+            services["gateway"] = start(environment, "-m", "gunicorn", "-c", GUNICORN_CONFIG)
             url = f"http://{environment['GATEWAY_HOST']}:{environment['GATEWAY_PORT']}"
             ended = watch(services, stop, lambda: answers(f"{url}/readyz"))
         if not ended and not stop.asked:

@@ -19,8 +19,7 @@ COMMAND = [
     "-m",
     "gunicorn",
     "-c",
-    "serving/gateway/server/gunicorn.conf.py",
-    "serving.gateway:create_app()",
+    "serving/gateway/server/gunicorn.conf.py"
 ]
 
 

@@ -12,7 +12,7 @@ from serving.model_server.configuration.settings import Settings as ModelServerS
 from testing.machine import ROOT
 from training.variants import VARIANTS
 
-GATEWAY = {f"GATEWAY_{row.name.upper()}": row.default for row in fields(GatewaySettings)}
+GATEWAY = {f"GATEWAY_{name.upper()}": row.default for name, row in GatewaySettings.model_fields.items()}
 MODEL_SERVER = {f"{ENVIRONMENT_PREFIX}{row.name.upper()}": row.default for row in fields(ModelServerSettings)}
 
 

@@ -1,123 +1,178 @@
-"""The gateway's settings: one table, read once from environment variables named GATEWAY_…."""
+"""Read the gateway's settings, once, from environment variables named GATEWAY_…."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, Self
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import URL
 
 from serving.gateway.access.api_keys import digests
 from serving.gateway.access.cors import origins
-from serving.gateway.access.proxies import networks
-from serving.gateway.inference.tf_serving.channel import parse_address
-from serving.gateway.telemetry.tracing import url
+from serving.gateway.access.proxies import Network, networks
+from serving.gateway.store.engine import DATABASES, database_url
 
 PREFIX = "GATEWAY_"
-LOG_LEVELS = ("debug", "info", "warning", "error")
+SECRETS = (SecretStr, URL)  # types whose values no message shows
 
 
 class SettingsError(ValueError):
-    """A setting whose value cannot be used; the text is one line that names it."""
+    """An unusable value of a setting; the text is one line: variable, value, usable values, default."""
 
 
-def setting(
-    default: Any,
-    help: str,
-    *,
-    least: int | None = None,
-    most: int | None = None,
-    choices: tuple = (),
-    secret: bool = False,
-    read: Callable[[str], object] = str,
-    must: str = "",
-) -> Any:
-    """Declare one row of the table; `least` and `most` are inclusive, `read` raises ValueError where `must` fails."""
-    metadata = {"help": help, "least": least, "most": most, "choices": choices, "read": read, "must": must}
-    return field(default=default, repr=not secret, metadata=metadata)
+class Must(NamedTuple):
+    """The usable values of a type, in words."""
+
+    text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """One row a setting: its name in lower case, type, default, limits and help."""
+def whole_number(value: object) -> object:
+    """Return `value`; raise ValueError for text with anything but ASCII digits."""
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
+        raise ValueError(value)
+    return value
 
-    models_dir: str = setting("models", "Folder that the training job publishes to; holds `manifest.json`")
-    model_server: str = setting(
-        "127.0.0.1:8500",
-        "gRPC address of the model server: `host:port` or `unix:/path`",
-        read=parse_address,
-        must="host:port, [address]:port or unix:/path",
+
+def truth(value: object) -> object:
+    """Return `value`; raise ValueError for text other than `true` and `false`."""
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise ValueError(value)
+    return value
+
+
+def some_text(value: object) -> object:
+    """Return `value`; raise ValueError for empty text."""
+    if not value:
+        raise ValueError(value)
+    return value
+
+
+def grpc_target(text: str) -> str:
+    """Return an address that grpcio connects to; raise ValueError for other text."""
+    scheme, _, path = text.partition(":")
+    host, _, port = text.rpartition(":")
+    has_port = host and port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 2**16
+    if not has_port and not (scheme == "unix" and path):
+        raise ValueError(text)
+    return text
+
+
+def http_url(text: str) -> str:
+    """Return an HTTP address, or empty text; raise ValueError for other text."""
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError(text)
+    return text
+
+
+Whole = Annotated[int, BeforeValidator(whole_number)]
+Truth = Annotated[bool, BeforeValidator(truth), Must("true or false")]
+Text = Annotated[str, BeforeValidator(some_text), Must("some text")]
+File = Annotated[Path, BeforeValidator(some_text), Must("some text")]
+GrpcTarget = Annotated[str, BeforeValidator(grpc_target), Must("host:port, [address]:port or unix:/path")]
+HttpUrl = Annotated[str, BeforeValidator(http_url), Must("an http or https URL")]
+DatabaseUrl = Annotated[URL, BeforeValidator(database_url), Must(DATABASES)]
+Digests = Annotated[
+    frozenset[str],
+    BeforeValidator(digests),
+    Must("SHA-256 digests of 64 hexadecimal digits, separated by commas"),
+]
+Networks = Annotated[
+    tuple[Network, ...],
+    BeforeValidator(networks),
+    Must("addresses or networks such as 10.0.0.0/8, separated by commas"),
+]
+Origins = Annotated[
+    frozenset[str], BeforeValidator(origins), Must("origins such as https://example.com, separated by commas, or *")
+]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], Must("one of debug, info, warning, error")]
+
+
+def setting(default: str | int, meaning: str, **limits: Any) -> Any:
+    """Declare one row of the table: default as in the environment, meaning, and inclusive limits `ge` and `le`."""
+    return Field(default, description=meaning, **limits)
+
+
+class Settings(BaseSettings):
+    """One row a setting: its name in lower case, type, default, meaning and limits."""
+
+    # The types read all text themselves; pydantic-settings would take that of collections for JSON.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, enable_decoding=False, arbitrary_types_allowed=True, protected_namespaces=()
     )
-    deadline_ms: int = setting(2000, "Milliseconds a request may wait for the model server", least=10, most=600_000)
-    max_body_bytes: int = setting(8 * 2**20, "Largest request body, in bytes", least=1024, most=2**30)
-    max_pixels: int = setting(25_000_000, "Largest encoded image, in pixels", least=1, most=2**30)
-    max_request_pixels: int = setting(
-        100_000_000, "Most pixels that the encoded images of one request may have together", least=1, most=2**32
+
+    models_dir: File = setting("models", "Folder that the training job publishes to; holds `manifest.json`")
+    model_server: GrpcTarget = setting(
+        "127.0.0.1:8500", "gRPC address of the model server: `host:port` or `unix:/path`"
     )
-    max_instances: int = setting(1024, "Most images in one request", least=1, most=100_000)
-    max_in_flight: int = setting(
-        256, "Most predictions that a worker works on at once; more are refused with 429", least=1, most=100_000
+    deadline_ms: Whole = setting(2000, "Milliseconds a request may wait for the model server", ge=10, le=600_000)
+    max_body_bytes: Whole = setting(8 * 2**20, "Largest request body, in bytes", ge=1024, le=2**30)
+    max_pixels: Whole = setting(25_000_000, "Largest encoded image, in pixels", ge=1, le=2**30)
+    max_request_pixels: Whole = setting(
+        100_000_000, "Most pixels of all encoded images of one request together", ge=1, le=2**32
     )
-    uncertainty_samples: int = setting(50, "Stochastic passes behind `?uncertainty=true`", least=30, most=1000)
-    host: str = setting("127.0.0.1", "Address to listen on")
-    port: int = setting(8080, "Port to listen on", least=0, most=65_535)
-    workers: int = setting(2, "Worker processes", least=1, most=256)
-    threads: int = setting(16, "Threads in a worker, for all but predictions, which need none", least=1, most=1024)
-    connections: int = setting(1000, "Connections that a worker holds at once; more wait", least=1, most=1000000)
-    keepalive_seconds: int = setting(
-        65, "Seconds a connection may be idle, or take over the head of a request", least=1, most=3600
+    max_instances: Whole = setting(1024, "Most images in one request", ge=1, le=100_000)
+    max_in_flight: Whole = setting(
+        256, "Most predictions that a worker handles at once; it refuses more with 429", ge=1, le=100_000
     )
-    client_seconds: int = setting(
-        30, "Seconds a client may take to send a body, or to take its answer", least=1, most=3600
+    uncertainty_samples: Whole = setting(50, "Stochastic passes behind `?uncertainty=true`", ge=30, le=1000)
+    host: Text = setting("127.0.0.1", "Address to listen on")
+    port: Whole = setting(8080, "Port to listen on", ge=0, le=65_535)
+    workers: Whole = setting(2, "Worker processes", ge=1, le=256)
+    threads: Whole = setting(16, "Threads in a worker, for all but predictions", ge=1, le=1024)
+    connections: Whole = setting(1000, "Connections that a worker holds at once; more wait", ge=1, le=1_000_000)
+    keepalive_seconds: Whole = setting(
+        65, "Seconds a connection may be idle, or take over the head of a request", ge=1, le=3600
     )
-    max_line_bytes: int = setting(4094, "Longest first line of a request, in bytes", least=256, most=8190)
-    max_headers: int = setting(100, "Most header fields of a request", least=8, most=32768)
-    max_header_bytes: int = setting(8190, "Longest header field, in bytes", least=256, most=65536)
-    database_url: str = setting(
+    client_seconds: Whole = setting(
+        30, "Seconds a client may take to send a body, or to take its answer", ge=1, le=3600
+    )
+    max_line_bytes: Whole = setting(4094, "Longest first line of a request, in bytes", ge=256, le=8190)
+    max_headers: Whole = setting(100, "Most header fields of a request", ge=8, le=32_768)
+    max_header_bytes: Whole = setting(8190, "Longest header field, in bytes", ge=256, le=65_536)
+    database_url: DatabaseUrl = setting(
         "sqlite:///experiments.db",
-        "Where experiments are kept: `sqlite:///FILE`, `postgresql://USER:PASSWORD@HOST/NAME`",
+        "Database of the experiments: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`",
     )
-    admin_token: str = setting(
-        "", "What administrators' calls have to bear; made at start, and printed, if there is none", secret=True
+    admin_token: SecretStr = setting("", "Bearer token of administrators; none: one is made and printed at start")
+    api_keys: Digests = setting(
+        "", "SHA-256 digests of the keys that open `/predict` and `/compare` (`make api-key`); none: no key is asked"
     )
-    api_keys: str = setting(
-        "",
-        "SHA-256 digests of the keys of which `/predict` and `/compare` want one; none if empty (`make api-key`)",
-        read=digests,
-        must="SHA-256 digests of 64 hexadecimal digits, separated by commas",
+    rate_limit: Whole = setting(0, "Requests a minute from one client to each worker; 0: no limit", ge=0, le=1_000_000)
+    rate_burst: Whole = setting(60, "Requests from one client at once, where there is a rate", ge=1, le=1_000_000)
+    trusted_proxies: Networks = setting("", "Addresses or networks of proxies whose `X-Forwarded-For` names the client")
+    cors_origins: Origins = setting("", "Other origins whose pages may call the API, or `*`")
+    traces_endpoint: HttpUrl = setting(
+        "", "OTLP/HTTP address for traces, such as `http://collector:4318/v1/traces`; none: no traces"
     )
-    rate_limit: int = setting(
-        0, "Requests a minute from one client to each worker; 0 is any number", least=0, most=1_000_000
-    )
-    rate_burst: int = setting(60, "Requests from one client at once, where there is a rate", least=1, most=1_000_000)
-    trusted_proxies: str = setting(
-        "",
-        "Proxies, as addresses or networks, whose `X-Forwarded-For` tells the client's address",
-        read=networks,
-        must="addresses or networks such as 10.0.0.0/8, separated by commas",
-    )
-    cors_origins: str = setting(
-        "",
-        "Other origins whose pages may call the API, or `*`",
-        read=origins,
-        must="origins such as https://example.com, separated by commas, or *",
-    )
-    traces_endpoint: str = setting(
-        "",
-        "OTLP/HTTP address that traces are sent to, such as `http://collector:4318/v1/traces`; none if empty",
-        read=url,
-        must="an http or https URL",
-    )
-    study_report: str = setting(
-        "runs/study/report.html", "The report of `make study`, which `/study` gives if it is there"
-    )
-    log_level: str = setting("info", "Least severe log line that is written", choices=LOG_LEVELS)
-    access_log: bool = setting(True, "Whether each request is logged, in a line of level info")
+    study_report: File = setting("runs/study/report.html", "The report of `make study`, which `/study` serves")
+    log_level: LogLevel = setting("info", "Least severe log line to write")
+    access_log: Truth = setting("true", "Whether to log each request, in a line of level info")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings from `environ`; a value that cannot be used raises SettingsError."""
+        """Read the settings from `environ`; raise SettingsError for an unusable value."""
         given: dict[str, Any] = {
-            row.name: _parse(row, environ[variable(row)]) for row in fields(cls) if variable(row) in environ
+            name: environ[variable(name)] for name in cls.model_fields if variable(name) in environ
         }
-        return cls(**given)
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise SettingsError(_unusable(cls.model_fields, error)) from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *others: PydanticBaseSettingsSource,
+        **named: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the values of `from_environ` alone."""
+        return (init_settings,)
 
     @property
     def logs_access(self) -> bool:
@@ -125,29 +180,24 @@ class Settings:
         return self.access_log and self.log_level in ("debug", "info")
 
 
-def variable(row: Field) -> str:
-    """Return the environment variable of one row of the table, such as GATEWAY_MODELS_DIR."""
-    return PREFIX + row.name.upper()
+def variable(name: str) -> str:
+    """Return the environment variable of a setting, such as GATEWAY_MODELS_DIR."""
+    return PREFIX + name.upper()
 
 
-def _parse(row: Field, text: str) -> bool | int | str:
-    problem = f"{variable(row)}={text!r} cannot be used: it must be"
-    if row.type is int:
-        least, most = row.metadata["least"], row.metadata["most"]
-        if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
-            raise SettingsError(f"{problem} a whole number from {least} to {most} (default {row.default})")
-        return int(text)
-    if row.type is bool:
-        if text not in ("true", "false"):
-            raise SettingsError(f"{problem} true or false (default {str(row.default).lower()})")
-        return text == "true"
-    choices = row.metadata["choices"]
-    if choices and text not in choices:
-        raise SettingsError(f"{problem} one of {', '.join(choices)} (default {row.default})")
-    try:
-        row.metadata["read"](text)
-    except ValueError as error:
-        raise SettingsError(f"{problem} {row.metadata['must']} (default {row.default or 'none'})") from error
-    if not text and row.default:
-        raise SettingsError(f"{problem} some text (default {row.default})")
-    return text
+def usable(row: FieldInfo) -> str:
+    """Return the usable values of a row in words, empty for any text."""
+    if row.annotation is int:
+        limits = {side: getattr(item, side) for item in row.metadata for side in ("ge", "le") if hasattr(item, side)}
+        return f"a whole number from {limits['ge']} to {limits['le']}"
+    return next((item.text for item in row.metadata if isinstance(item, Must)), "")
+
+
+def _unusable(table: Mapping[str, FieldInfo], error: ValidationError) -> str:
+    """Say in one line which value is unusable, and what it must be."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    row = table[name]
+    given = "" if row.annotation in SECRETS else f"={first['input']!r}"
+    default = row.default if row.default != "" else "none"
+    return f"{variable(name)}{given} cannot be used: it must be {usable(row)} (default {default})"

@@ -1,4 +1,4 @@
-from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -6,19 +6,53 @@ import pytest
 from serving.gateway.settings import Settings, SettingsError, variable
 
 ROOT = Path(__file__).parents[2]
-VARIABLES = [variable(row) for row in fields(Settings)]
+VARIABLES = [variable(name) for name in Settings.model_fields]
+DIGEST = "0a" * 32
 
 
 def test_what_is_not_given_has_its_default_and_foreign_variables_are_ignored() -> None:
     assert Settings.from_environ({"GATEWAY_PORT": "81", "PORT": "1"}) == Settings(port=81)
 
 
+def test_the_process_environment_plays_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_PORT", "81")
+    assert Settings.from_environ({}).port == 8080
+
+
+def test_values_are_parsed_once() -> None:
+    settings = Settings.from_environ(
+        {
+            "GATEWAY_MODELS_DIR": "/models",
+            "GATEWAY_API_KEYS": f"{DIGEST}, {DIGEST.upper()}",
+            "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8,::1",
+            "GATEWAY_CORS_ORIGINS": "https://example.com:8443",
+            "GATEWAY_ACCESS_LOG": "false",
+        }
+    )
+    assert settings.models_dir == Path("/models")
+    assert settings.api_keys == {DIGEST}
+    assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
+    assert settings.cors_origins == {"https://example.com:8443"}
+    assert settings.database_url.database == "experiments.db"
+    assert settings.access_log is False
+
+
+@pytest.mark.parametrize("text", ["model-server:8500", "[::1]:1", "unix:/run/models.sock"])
+def test_addresses_of_the_model_server(text: str) -> None:
+    assert Settings.from_environ({"GATEWAY_MODEL_SERVER": text}).model_server == text
+
+
 @pytest.mark.parametrize(
     ("name", "value", "must"),
     [
-        ("GATEWAY_MODEL_SERVER", "model-server", "host:port, [address]:port or unix:/path"),
+        *(
+            ("GATEWAY_MODEL_SERVER", value, "host:port, [address]:port or unix:/path (default 127.0.0.1:8500)")
+            for value in ("", "model-server", ":8500", "host:", "host:0", "host:65536", "host:x", "host:²", "unix:")
+        ),
         ("GATEWAY_PORT", "http", "a whole number from 0 to 65535 (default 8080)"),
         ("GATEWAY_PORT", "65536", "a whole number from 0 to 65535 (default 8080)"),
+        ("GATEWAY_PORT", " 81", "a whole number from 0 to 65535 (default 8080)"),
+        ("GATEWAY_PORT", "81.0", "a whole number from 0 to 65535 (default 8080)"),
         ("GATEWAY_WORKERS", "-1", "a whole number from 1 to 256 (default 2)"),
         ("GATEWAY_WORKERS", "", "a whole number from 1 to 256 (default 2)"),
         ("GATEWAY_WORKERS", "²", "a whole number from 1 to 256 (default 2)"),
@@ -28,6 +62,7 @@ def test_what_is_not_given_has_its_default_and_foreign_variables_are_ignored() -
         ("GATEWAY_TRUSTED_PROXIES", "all", "addresses or networks such as 10.0.0.0/8, separated by commas"),
         ("GATEWAY_CORS_ORIGINS", "a.example", "origins such as https://example.com, separated by commas, or *"),
         ("GATEWAY_TRACES_ENDPOINT", "collector:4318", "an http or https URL (default none)"),
+        ("GATEWAY_TRACES_ENDPOINT", "http://[", "an http or https URL (default none)"),
         ("GATEWAY_ACCESS_LOG", "yes", "true or false (default true)"),
         ("GATEWAY_MODELS_DIR", "", "some text (default models)"),
     ],
@@ -36,6 +71,24 @@ def test_a_bad_value_is_an_error_that_names_setting_value_and_remedy(name: str, 
     with pytest.raises(SettingsError) as caught:
         Settings.from_environ({name: value})
     assert str(caught.value).startswith(f"{name}={value!r} cannot be used: it must be {must}")
+
+
+@pytest.mark.parametrize("url", ["", "mysql://me:hidden@host/x", "postgresql://me:hidden@host:port/x", "sqlite://"])
+def test_an_unusable_database_is_an_error_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({"GATEWAY_DATABASE_URL": url})
+    assert str(caught.value) == (
+        "GATEWAY_DATABASE_URL cannot be used: it must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE "
+        "(default sqlite:///experiments.db)"
+    )
+
+
+def test_secrets_are_never_shown() -> None:
+    settings = Settings.from_environ(
+        {"GATEWAY_ADMIN_TOKEN": "hidden", "GATEWAY_DATABASE_URL": "postgresql://me:hidden@host/x"}
+    )
+    assert "hidden" not in f"{settings!r} {settings} {settings.database_url} {settings.admin_token}"
+    assert settings.admin_token.get_secret_value() == settings.database_url.password == "hidden"
 
 
 @pytest.mark.parametrize("name", VARIABLES)
@@ -47,6 +100,4 @@ def test_every_setting_is_documented(document: str, name: str) -> None:
 def test_the_example_gives_the_defaults() -> None:
     lines = [line.lstrip("# ") for line in (ROOT / ".env.example").read_text().splitlines() if "GATEWAY_" in line]
     stated = dict(line.split("=", 1) for line in lines if line.startswith("GATEWAY_"))
-    for row in fields(Settings):
-        default = str(row.default)
-        assert stated[variable(row)] == (default.lower() if row.type is bool else default)
+    assert stated == {variable(name): str(row.default) for name, row in Settings.model_fields.items()}

@@ -3,11 +3,9 @@
 import hmac
 from typing import Any
 
-from flask import request
-
 from serving.gateway.access.admission import bearer
 from serving.gateway.errors import Unauthorized
-from serving.gateway.web.context import gateway
+from serving.gateway.web.context import gateway, incoming
 
 SCHEMES: dict[str, Any] = {
     "admin": {"type": "http", "scheme": "bearer", "description": "GATEWAY_ADMIN_TOKEN"},
@@ -19,8 +17,8 @@ OF_CLIENTS: list[dict[str, list[Any]]] = [{}, {"key": []}]
 
 def require_admin() -> None:
     """Raise Unauthorized unless the request bears the administrators' token."""
-    token = gateway().settings.admin_token
+    token = gateway().settings.admin_token.get_secret_value()
     if not token:
         raise Unauthorized("This gateway has no GATEWAY_ADMIN_TOKEN, so nobody may do this; set it and start again.")
-    if not hmac.compare_digest(bearer(request.environ).encode(), token.encode()):
+    if not hmac.compare_digest(bearer(incoming()).encode(), token.encode()):
         raise Unauthorized("Send the header 'Authorization: Bearer TOKEN' with the gateway's GATEWAY_ADMIN_TOKEN.")

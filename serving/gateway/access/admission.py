@@ -2,57 +2,53 @@
 
 import ipaddress
 import math
-from collections.abc import Callable
 
-from flask import Flask, request
-
-from serving.gateway.access.api_keys import accepted, digests
+from serving.gateway.access.api_keys import accepted
 from serving.gateway.access.rate_limit import RateLimit
 from serving.gateway.errors import TooManyRequests, Unauthorized
-from serving.gateway.server.wsgi import Environ
 from serving.gateway.settings import Settings
 from serving.gateway.telemetry.metrics import Metrics
+from serving.gateway.web.request import Request
 
-OF_KEYS = ("predict.predict", "compare.compare")
-UNLIMITED = ("health.healthz", "health.readyz", "health.metrics")  # what watches the gateway calls these
-STATIC = "static"  # what a page is made of comes in a burst
+KEYED = ("predict.predict", "compare.compare")  # endpoints
+UNLIMITED = ("health.healthz", "health.readyz", "health.metrics")  # monitoring calls these
+STATIC = "static"  # the parts of a page come in a burst
 
-HOST_BITS = 64  # of an IPv6 address: whoever has one has all that differ in these
-
-Admit = Callable[[Environ, str], None]
+HOST_BITS = 64  # of an IPv6 address: one client has all addresses that differ in these
 
 
-def admission(settings: Settings, metrics: Metrics) -> Admit | None:
-    """Return what lets a request to an endpoint pass, or raises a GatewayError; None if `settings` ask for nothing."""
-    known = digests(settings.api_keys)
-    limit = RateLimit(settings.rate_limit / 60, settings.rate_burst) if settings.rate_limit else None
+class Admission:
+    """Lets a request to an endpoint pass, or raises a GatewayError."""
 
-    def admit(environ: Environ, endpoint: str) -> None:
-        if environ["REQUEST_METHOD"] == "OPTIONS":  # browsers ask, without a key, before they send
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        """Ask for a key and hold to a rate as `settings` say, which may be neither."""
+        self._known = settings.api_keys
+        self._rate = settings.rate_limit
+        self._limit = RateLimit(self._rate / 60, settings.rate_burst) if self._rate else None
+        self._metrics = metrics
+
+    def admit(self, request: Request, endpoint: str) -> None:
+        """Raise Unauthorized for a missing key, TooManyRequests for a client that has used up its rate."""
+        if not (self._known or self._limit) or request.method == "OPTIONS":  # browsers ask, without a key, first
             return
-        key = accepted(bearer(environ), known) if known else None
-        if limit and endpoint not in UNLIMITED and endpoint.rpartition(".")[2] != STATIC:
-            client = key or _network(environ.get("REMOTE_ADDR", ""))
-            if wait := limit.take(client):
-                metrics.refused("rate")
-                error = TooManyRequests(f"A client may make {settings.rate_limit:,} requests a minute; wait a little.")
-                error.retry_after = math.ceil(wait)
-                raise error
-        if known and key is None and endpoint in OF_KEYS:
-            metrics.refused("key")
+        key = accepted(bearer(request), self._known) if self._known else None
+        if self._limit and endpoint not in UNLIMITED and endpoint.rpartition(".")[2] != STATIC:
+            self._take(self._limit, key or _network(request.client))
+        if self._known and key is None and endpoint in KEYED:
+            self._metrics.refused("key")
             raise Unauthorized("Send the header 'Authorization: Bearer KEY' with a key that this gateway knows.")
 
-    return admit if known or limit else None
+    def _take(self, limit: RateLimit, client: str) -> None:
+        if wait := limit.take(client):
+            self._metrics.refused("rate")
+            error = TooManyRequests(f"A client may make {self._rate:,} requests a minute; wait a little.")
+            error.retry_after = math.ceil(wait)
+            raise error
 
 
-def register(app: Flask, admit: Admit) -> None:
-    """Have `app` admit only whom `admit` does."""
-    app.before_request(lambda: admit(request.environ, request.endpoint or ""))
-
-
-def bearer(environ: Environ) -> str:
-    """Return the request's bearer token, empty if there is none."""
-    scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+def bearer(request: Request) -> str:
+    """Return the request's bearer token, an empty text if there is none."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
     return given.strip() if scheme.lower() == "bearer" else ""
 
 

@@ -1,13 +1,7 @@
 """Let pages of chosen other origins call the API."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Headers = list[tuple[str, str]]
 
@@ -30,22 +24,16 @@ def origins(text: str) -> frozenset[str]:
     return given
 
 
-def shared(application: WSGIApplication, allowed: frozenset[str]) -> WSGIApplication:
-    """Return a WSGI application that allows pages of the `allowed` origins what it allows its own.
+def cors_headers(method: str, headers: Mapping[str, str], allowed: frozenset[str]) -> Headers:
+    """Return what an answer tells browsers: pages of the `allowed` origins may do what the gateway's own may.
 
     Without credentials: the API knows no cookies, and a page that has a key sends it itself.
     """
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        added = [("Vary", "Origin")]
-        origin = environ.get("HTTP_ORIGIN")
-        if origin and (origin in allowed or EVERY in allowed):
-            preflight = environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-            added += [("Access-Control-Allow-Origin", origin), *(OF_PREFLIGHT if preflight else OF_ANSWER)]
-
-        def start(status: str, headers: Headers, *others: Any) -> Any:
-            return start_response(status, headers + added, *others)
-
-        return application(environ, start)
-
-    return answer
+    if not allowed:
+        return []
+    added = [("Vary", "Origin")]
+    origin = headers.get("origin")
+    if origin and (origin in allowed or EVERY in allowed):
+        preflight = method == "OPTIONS" and "access-control-request-method" in headers
+        added += [("Access-Control-Allow-Origin", origin), *(OF_PREFLIGHT if preflight else OF_ANSWER)]
+    return added

@@ -1,4 +1,4 @@
-"""Bound what a worker does at once."""
+"""Bound the predictions that a worker works on at once."""
 
 import threading
 from types import TracebackType
@@ -8,18 +8,18 @@ from serving.gateway.telemetry.metrics import Metrics
 
 
 class InFlight:
-    """A context that at most `most` threads are in at a time; the next is refused with TooManyRequests."""
+    """A context that at most `most` requests are in at a time; the next is refused with TooManyRequests."""
 
     def __init__(self, most: int, metrics: Metrics) -> None:
         self._most = most
         self._metrics = metrics
         self._lock = threading.Lock()
-        self._count = 0
+        self.count = 0
 
     def __enter__(self) -> None:
         with self._lock:
-            self._count += (admitted := self._count < self._most)
-            self._metrics.in_flight(self._count)
+            admitted = self.count < self._most
+            self.count += admitted
         if not admitted:
             self._metrics.refused("in_flight")
             raise TooManyRequests(f"{self._most} predictions are being worked on; try again shortly.")
@@ -28,5 +28,4 @@ class InFlight:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._count -= 1
-            self._metrics.in_flight(self._count)
+            self.count -= 1

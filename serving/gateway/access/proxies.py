@@ -1,14 +1,7 @@
 """Find a client's address behind proxies."""
 
-from __future__ import annotations
-
 import ipaddress
-from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -43,14 +36,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def behind_proxies(application: WSGIApplication, trusted: tuple[Network, ...]) -> WSGIApplication:
-    """Return a WSGI application that tells another the client's address as REMOTE_ADDR."""
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        forwarded_for = environ.get("HTTP_X_FORWARDED_FOR", "")
-        environ["REMOTE_ADDR"] = client_address(environ.get("REMOTE_ADDR", ""), forwarded_for, trusted)
-        return application(environ, start_response)
-
-    return answer

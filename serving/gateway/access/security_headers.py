@@ -1,13 +1,5 @@
 """Tell browsers what an answer may not do, on every answer."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
 Headers = list[tuple[str, str]]
 
 DATA = ("application/json", "application/problem+json")  # as JSON is sent here: it shows and runs nothing
@@ -29,14 +21,6 @@ OF_PAGES: Headers = [
 ]
 
 
-def secured(application: WSGIApplication) -> WSGIApplication:
-    """Return a WSGI application that adds the headers to the answers of another."""
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        def start(status: str, headers: Headers, *others: Any) -> Any:
-            kind = next((value for name, value in headers if name == "Content-Type"), "")
-            return start_response(status, headers + (OF_DATA if kind in DATA else OF_PAGES), *others)
-
-        return application(environ, start)
-
-    return answer
+def security_headers(content_type: str) -> Headers:
+    """Return the headers of an answer of `content_type`."""
+    return OF_DATA if content_type in DATA else OF_PAGES

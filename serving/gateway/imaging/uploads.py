@@ -11,9 +11,12 @@ from serving.gateway.imaging.foreground import NoInk
 from serving.gateway.imaging.framing import FRAMINGS
 from serving.gateway.manifest import ImageFormat
 from serving.gateway.settings import Settings
-from serving.gateway.waits import Away
 
-LIGHT_PIXELS = 65_536  # of a request: more take milliseconds to decode, in which others go on
+LIGHT_PIXELS = 65_536  # of a request: more take milliseconds to decode
+
+
+class Heavy(Exception):
+    """Reading the images takes milliseconds: it belongs into a thread."""
 
 
 class Upload(NamedTuple):
@@ -23,10 +26,13 @@ class Upload(NamedTuple):
     data: bytes
 
 
-def frame_uploads(uploads: Sequence[Upload], image: ImageFormat, settings: Settings, away: Away) -> list[bytes]:
-    """Return the pixels of each; raise TooLarge or Unprocessable, naming its place, for one that cannot be read.
+def frame_uploads(
+    uploads: Sequence[Upload], image: ImageFormat, settings: Settings, *, light: bool = False
+) -> list[bytes]:
+    """Return the pixels of each upload, framed; `light` ones raise Heavy where they have many pixels.
 
-    The headers of all are looked at before any is decoded; many pixels are by `away`.
+    Raise TooLarge or Unprocessable, naming its place, for an upload that cannot be read. The headers of all are looked
+    at before any is decoded.
     """
     opened = [_open(upload, settings.max_pixels) for upload in uploads]
     pixels = sum(each.width * each.height for each in opened)
@@ -34,8 +40,9 @@ def frame_uploads(uploads: Sequence[Upload], image: ImageFormat, settings: Setti
         raise TooLarge(
             f"The images have {pixels:,} pixels together; at most {settings.max_request_pixels:,} are decoded."
         )
-    places = [upload.place for upload in uploads]
-    return _frame_all(places, opened, image) if pixels <= LIGHT_PIXELS else away(_frame_all, places, opened, image)
+    if light and pixels > LIGHT_PIXELS:
+        raise Heavy
+    return [_frame(upload.place, each, image) for upload, each in zip(uploads, opened, strict=True)]
 
 
 def unprocessable(place: str, detail: str) -> Unprocessable:
@@ -50,10 +57,6 @@ def _open(upload: Upload, max_pixels: int) -> Image.Image:
         raise unprocessable(upload.place, str(error)) from error
     except TooManyPixels as error:
         raise TooLarge(str(error), [Fault(upload.place, str(error))]) from error
-
-
-def _frame_all(places: list[str], opened: list[Image.Image], image: ImageFormat) -> list[bytes]:
-    return [_frame(place, each, image) for place, each in zip(places, opened, strict=True)]
 
 
 def _frame(place: str, opened: Image.Image, image: ImageFormat) -> bytes:

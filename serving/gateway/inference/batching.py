@@ -1,183 +1,198 @@
 """Micro-batching: images that wait for the same answer of the same model travel in one Predict call.
 
-Nobody waits for company: a request that finds no call under way is sent at once, and what comes while calls are under
-way goes together with the next. Each request has its own deadline and its own error.
+Nobody waits for company: a request that finds a free call is sent at once, and requests that come while all calls are
+under way go together with the next. Each request has its own deadline and its own error.
 """
 
+import asyncio
 import logging
-import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError
 from serving.gateway.inference.tf_serving.client import Answer, ModelServer
 from serving.gateway.inference.tf_serving.messages import Images
-from serving.gateway.telemetry.metrics import Metrics
 from serving.gateway.telemetry.tracing import Tracing
-from serving.gateway.waits import Event, Waits
 
 logger = logging.getLogger(__name__)
 
 MOST_IMAGES = 256  # in one call, unless one request has more
 CALLS = 2  # under way at once for one lane: while one is computed, the next is on its way
+BACKGROUND_CALLS = 1
 
 
-@dataclass(slots=True)
-class Waiting:
-    """One request's images, until when they may wait, and what came of it."""
+class Target(NamedTuple):
+    """A question that one call can ask about many images; background asks never delay others."""
+
+    model: str
+    signature: str
+    samples: int | None = None
+    background: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Ask:
+    """One request's images, the moment until which they may wait, and the outcome once `done` is called."""
 
     images: Images
     until: float  # on the monotonic clock
-    answered: Event
     span: Any  # the request's, as `Tracing` has it
+    done: Callable[["Ask"], None]
     outcome: Answer | Exception | None = None
 
     def end(self, outcome: Answer | Exception) -> None:
-        """Tell the request what came of it."""
-        self.outcome = outcome
-        self.answered.set()
+        """Tell the request its outcome; the first counts."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self.done(self)
 
 
 @dataclass(slots=True)
 class Lane:
-    """What may go into one call: the requests to one signature of one model."""
+    """Requests to one target, and how many calls are under way for them."""
 
-    model: str
-    signature: str
-    samples: int | None
-    waiting: deque[Waiting] = field(default_factory=deque)
-    calls: int = 0  # under way
+    target: Target
+    waiting: deque[Ask] = field(default_factory=deque)
+    calls: int = 0
 
 
 class Batcher:
-    """Asks a model server about the images of many requests at a time."""
+    """Asks a model server about the images of many requests at a time; its owner is one event loop."""
 
-    def __init__(self, server: ModelServer, waits: Waits, metrics: Metrics, tracing: Tracing, deadline: float) -> None:
+    def __init__(self, server: ModelServer, tracing: Tracing, deadline: float) -> None:
         """Prepare to ask `server`; a request waits `deadline` seconds at most."""
         self._server = server
-        self._waits = waits
-        self._metrics = metrics
         self._tracing = tracing
         self._deadline = deadline
-        self._lock = threading.Lock()
-        self._lanes: dict[tuple[str, str, int | None], Lane] = {}
-        self._queued = 0  # images in all lanes
+        self._lanes: dict[Target, Lane] = {}
+        self._open: set[Ask] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.TimerHandle | None = None
+        self.queued = 0  # images in all lanes
 
-    def predict(
-        self, model: str, signature: str, images: Images, samples: int | None = None, timeout: float | None = None
-    ) -> Answer:
-        """Run `signature` of the newest version of `model` within `timeout` seconds, at most the deadline.
-
-        Raise a GatewayError where there is no usable answer.
-        """
+    async def predict(self, target: Target, images: Images, timeout: float | None = None, span: Any = None) -> Answer:
+        """Ask `target` about `images` within `timeout` seconds, at most the deadline; raise a GatewayError."""
+        answered = asyncio.get_running_loop().create_future()
         seconds = self._deadline if timeout is None else min(timeout, self._deadline)
-        waiting = Waiting(images, time.monotonic() + seconds, self._waits.way.event(), self._tracing.current())
-        self._submit((model, signature, samples), waiting)
-        waiting.answered.wait(seconds)
-        outcome = waiting.outcome
-        if isinstance(outcome, Answer):
-            return outcome
-        if outcome is None:
-            raise DeadlineExceeded(f"The model server did not answer within {self._deadline:g} s.")
-        if isinstance(outcome, GatewayError):  # one of its own for each: raising writes to it
-            raise type(outcome)(outcome.detail, outcome.faults) from outcome
-        raise RuntimeError("asking the model server failed") from outcome
+        ask = Ask(images, time.monotonic() + seconds, span, lambda _: _settle(answered))
+        self.submit(target, ask)
+        await answered
+        return outcome_of(ask)
 
-    def _submit(self, key: tuple[str, str, int | None], waiting: Waiting) -> None:
-        with self._lock:
-            lane = self._lanes.get(key)
-            if lane is None:
-                lane = self._lanes[key] = Lane(*key)
-            lane.waiting.append(waiting)
-            self._queued += waiting.images.count
-            idle = lane.calls < CALLS
-            lane.calls += idle
-        if idle:
-            self._waits.way.soon(self._work, lane)
+    def submit(self, target: Target, ask: Ask) -> None:
+        """Have `ask` answered soon: `ask.done` is called with its outcome, in the event loop."""
+        lane = self._lanes.get(target)
+        if lane is None:
+            lane = self._lanes[target] = Lane(target)
+        lane.waiting.append(ask)
+        self._open.add(ask)
+        self.queued += ask.images.count
+        loop = asyncio.get_running_loop()
+        if self._watch is None:
+            self._watch = loop.call_later(max(0.0, ask.until - time.monotonic()), self._end_overdue)
+        if lane.calls < (BACKGROUND_CALLS if target.background else CALLS):
+            lane.calls += 1
+            call = loop.create_task(self._work(lane))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
 
-    def _work(self, lane: Lane) -> None:
-        """Ask about what waits in `lane`, and go on soon if more does; else there is one call less under way."""
-        batch = self._take(lane)
-        if not batch:
-            return
-        try:
-            self._ask(lane, batch)
-        except Exception as error:
-            logger.exception("a batch failed")
-            for waiting in batch:
-                waiting.end(error)
-        with self._lock:
-            more = bool(lane.waiting)
-            lane.calls -= not more
-        if more:
-            self._waits.way.soon(self._work, lane)
-
-    def _take(self, lane: Lane) -> list[Waiting]:
-        """Return what goes into the next call, without what has waited too long."""
+    def _end_overdue(self) -> None:
+        """End the requests whose time is over, and look again when the next one's is."""
         now = time.monotonic()
-        batch: list[Waiting] = []
+        for ask in [ask for ask in self._open if ask.until <= now]:
+            self._end(ask, DeadlineExceeded(f"The model server did not answer within {self._deadline:g} s."))
+        self._watch = None
+        if self._open:
+            soonest = min(ask.until for ask in self._open)
+            self._watch = asyncio.get_running_loop().call_later(max(0.0, soonest - now), self._end_overdue)
+
+    def _end(self, ask: Ask, outcome: Answer | Exception) -> None:
+        self._open.discard(ask)
+        ask.end(outcome)
+
+    async def _work(self, lane: Lane) -> None:
+        """Make calls for a lane until nothing waits in it."""
+        try:
+            while batch := self._take(lane):
+                await self._ask(lane.target, batch)
+        finally:
+            lane.calls -= 1
+
+    def _take(self, lane: Lane) -> list[Ask]:
+        """Return the requests of the next call, without those whose time is over."""
+        batch: list[Ask] = []
         count = 0
-        with self._lock:
-            while lane.waiting:
-                if lane.waiting[0].until > now:
-                    count += lane.waiting[0].images.count
-                    if batch and count > MOST_IMAGES:
-                        break
-                    batch.append(lane.waiting[0])
-                self._queued -= lane.waiting.popleft().images.count
-            lane.calls -= not batch
-            queued = self._queued
-        self._metrics.queued(queued)
+        while lane.waiting:
+            ask = lane.waiting[0]
+            if ask.outcome is None:
+                count += ask.images.count
+                if batch and count > MOST_IMAGES:
+                    break
+                batch.append(ask)
+            lane.waiting.popleft()
+            self.queued -= ask.images.count
         return batch
 
-    def _ask(self, lane: Lane, batch: Sequence[Waiting]) -> None:
-        """Ask about a batch, and about each of its members alone where the model server finds fault with the whole."""
-        timeout = max(waiting.until for waiting in batch) - time.monotonic()
+    async def _ask(self, target: Target, batch: Sequence[Ask]) -> None:
+        """Ask about a batch, and about each member alone where the model server finds fault with the whole."""
+        timeout = max(0.0, max(ask.until for ask in batch) - time.monotonic())
         try:
-            with self._tracing.call(lane.model, [waiting.span for waiting in batch]) as metadata:
-                answer = self._server.predict(
-                    lane.model,
-                    lane.signature,
-                    _together(batch),
-                    lane.samples,
-                    timeout=max(0.0, timeout),
-                    metadata=metadata,
+            with self._tracing.call(target.model, [ask.span for ask in batch]) as metadata:
+                answer = await self._server.predict(
+                    target.model, target.signature, _together(batch), target.samples, timeout, metadata
                 )
             parts = _apart(answer, batch)
         except BadGateway as error:
             if len(batch) > 1:
-                for waiting in batch:
-                    self._ask(lane, [waiting])
+                for ask in batch:
+                    await self._ask(target, [ask])
             else:
-                batch[0].end(error)
+                self._end(batch[0], error)
         except GatewayError as error:
-            for waiting in batch:
-                waiting.end(error)
+            for ask in batch:  # an error of its own for each: raising writes to it
+                self._end(ask, type(error)(error.detail, error.faults))
+        except Exception as error:
+            logger.exception("a batch failed")
+            for ask in batch:
+                self._end(ask, error)
         else:
-            for waiting, part in zip(batch, parts, strict=True):
-                waiting.end(part)
+            for ask, part in zip(batch, parts, strict=True):
+                self._end(ask, part)
 
 
-def _together(batch: Sequence[Waiting]) -> Images:
+def outcome_of(ask: Ask) -> Answer:
+    """Return the answer to `ask`, which has ended; raise its error."""
+    if isinstance(ask.outcome, Answer):
+        return ask.outcome
+    assert ask.outcome is not None
+    raise ask.outcome
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():  # its owner may have gone
+        future.set_result(None)
+
+
+def _together(batch: Sequence[Ask]) -> Images:
     first = batch[0].images
     if len(batch) == 1:
         return first
-    pixels = b"".join(waiting.images.pixels for waiting in batch)
-    return Images(pixels, sum(waiting.images.count for waiting in batch), first.height, first.width)
+    pixels = b"".join([ask.images.pixels for ask in batch])
+    return Images(pixels, sum(ask.images.count for ask in batch), first.height, first.width)
 
 
-def _apart(answer: Answer, batch: Sequence[Waiting]) -> list[Answer]:
-    """Return each member's rows of an answer; raise BadGateway if it has not as many as were asked about."""
+def _apart(answer: Answer, batch: Sequence[Ask]) -> list[Answer]:
+    """Return each member's rows of an answer; raise BadGateway if it has not as many rows as there are images."""
     if len(batch) == 1:
         return [answer]
-    count = sum(waiting.images.count for waiting in batch)
+    count = sum(ask.images.count for ask in batch)
     if any(output.shape[:1] != (count,) for output in answer.outputs.values()):
         raise BadGateway("The model server's answer has not one row an image.")
     parts, start = [], 0
-    for waiting in batch:
-        rows = slice(start, start := start + waiting.images.count)
+    for ask in batch:
+        rows = slice(start, start := start + ask.images.count)
         parts.append(Answer(answer.version, {name: output[rows] for name, output in answer.outputs.items()}))
     return parts

@@ -1,31 +1,57 @@
-"""Who answers where the variant that should have does not, and the caller has chosen none."""
+"""Ask variants in turn until one answers: the fallback for a variant that the client did not choose."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.inference.tf_serving.client import Answer
-from serving.gateway.manifest import Manifest, Variant
+from serving.gateway.inference.tf_serving.messages import Images
+from serving.gateway.manifest import Manifest
 
 
 class Fallback(NamedTuple):
-    """The variant in whose place another answered, and why it did not."""
+    """The variant in whose place another answered, and why it did not answer itself."""
 
     instead_of: str
     reason: str
 
 
-def ask_or_default(
-    manifest: Manifest, variant: Variant, ask: Callable[[Variant], Answer]
-) -> tuple[Variant, Answer, Fallback | None]:
-    """Ask `variant`, and the manifest's default where that fails; raise the first error where both do."""
-    try:
-        return variant, ask(variant), None
-    except GatewayError as error:
-        default = manifest.variant(manifest.default)
-        if default is None or default.name == variant.name:
-            raise
-        try:
-            return default, ask(default), Fallback(variant.name, error.detail)
-        except GatewayError:
-            raise error from None
+class Attempt(NamedTuple):
+    """One variant's turn: how long it took, and its answer or error."""
+
+    variant: str
+    milliseconds: float
+    outcome: Answer | GatewayError
+
+
+@dataclass(slots=True, eq=False)
+class Prediction:
+    """The images of one request, the variants that may answer in their order, and how their turns went."""
+
+    manifest: Manifest
+    images: Images
+    candidates: Sequence[str]
+    signature: str
+    samples: int | None
+    until: float  # on the monotonic clock
+    span: Any  # the request's, as `Tracing` has it
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def answer(self) -> Answer:
+        """Return the answer; raise the first error where no variant gave one."""
+        outcome = self.attempts[-1].outcome
+        if isinstance(outcome, Answer):
+            return outcome
+        first = self.attempts[0].outcome
+        assert isinstance(first, GatewayError)
+        raise first
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """Return whose answer is missing where another variant stood in."""
+        first = self.attempts[0]
+        if len(self.attempts) > 1 and isinstance(first.outcome, GatewayError):
+            return Fallback(first.variant, first.outcome.detail)
+        return None

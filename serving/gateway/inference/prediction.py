@@ -1,11 +1,10 @@
 """Ask one variant about images, and check that its answer fits them."""
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from serving.gateway.errors import BadGateway, Unprocessable
-from serving.gateway.inference.batching import Batcher
-from serving.gateway.inference.tf_serving.client import Answer, ModelServer
+from serving.gateway.inference.batching import Batcher, Target
+from serving.gateway.inference.tf_serving.client import Answer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
 
@@ -15,30 +14,38 @@ PROBABILITIES = "probabilities"
 UNCERTAINTY_OUTPUTS = ("entropy", "mutual_information")
 
 
-def predict(
-    server: ModelServer | Batcher, manifest: Manifest, variant: Variant, images: Images, timeout: float | None = None
+async def predict(
+    batcher: Batcher,
+    manifest: Manifest,
+    variant: str,
+    images: Images,
+    timeout: float | None = None,
+    *,
+    span: Any = None,
+    background: bool = False,
 ) -> Answer:
-    """Return `probabilities`, float32 [n, classes], with dropout off, within `timeout` seconds."""
-    answer = server.predict(variant.name, PLAIN, images, timeout=timeout)
-    _expect(answer, variant, PROBABILITIES, (images.count, len(manifest.classes)))
+    """Return `probabilities`, float32 [n, classes], with dropout off, within `timeout` seconds.
+
+    `span` is the request's, as `Tracing` has it; a `background` call delays no other. Raise a GatewayError.
+    """
+    answer = await batcher.predict(Target(variant, PLAIN, background=background), images, timeout, span)
+    check(answer, manifest, variant, images.count)
     return answer
 
 
-def predict_uncertainty(
-    server: ModelServer | Batcher, manifest: Manifest, variant: Variant, images: Images, samples: int
-) -> Answer:
-    """Return `probabilities` [n, classes], the mean of `samples` passes, and `entropy` and `mutual_information` [n].
-
-    Raise Unprocessable, naming the variants that can, if this one has no dropout to sample from.
-    """
+def require_uncertainty(manifest: Manifest, variant: Variant) -> None:
+    """Raise Unprocessable, naming the variants that can, if this one has no dropout to sample from."""
     if UNCERTAINTY not in variant.signatures:
         able = ", ".join(v.name for v in manifest.variants if UNCERTAINTY in v.signatures) or "none does"
         raise Unprocessable(f"Variant {variant.name!r} cannot tell its uncertainty; those that can: {able}.")
-    answer = server.predict(variant.name, UNCERTAINTY, images, samples)
-    _expect(answer, variant, PROBABILITIES, (images.count, len(manifest.classes)))
-    for name in UNCERTAINTY_OUTPUTS:
-        _expect(answer, variant, name, (images.count,))
-    return answer
+
+
+def check(answer: Answer, manifest: Manifest, variant: str, images: int, signature: str = PLAIN) -> None:
+    """Raise BadGateway unless the answer has `probabilities` [images, classes], and [images] of each uncertainty."""
+    _expect(answer, variant, PROBABILITIES, (images, len(manifest.classes)))
+    if signature == UNCERTAINTY:
+        for name in UNCERTAINTY_OUTPUTS:
+            _expect(answer, variant, name, (images,))
 
 
 def labels(answer: Answer, manifest: Manifest) -> list[str]:
@@ -46,8 +53,8 @@ def labels(answer: Answer, manifest: Manifest) -> list[str]:
     return [manifest.classes[most] for most in answer.outputs[PROBABILITIES].argmax(axis=1).tolist()]
 
 
-def _expect(answer: Answer, variant: Variant, name: str, shape: tuple[int, ...]) -> None:
-    output: NDArray[np.float32] | None = answer.outputs.get(name)
+def _expect(answer: Answer, variant: str, name: str, shape: tuple[int, ...]) -> None:
+    output = answer.outputs.get(name)
     if output is None or output.shape != shape:
         found = "missing" if output is None else f"of shape {output.shape}"
-        raise BadGateway(f"Variant {variant.name!r} answered {name} {found}; values of shape {shape} belong there.")
+        raise BadGateway(f"Variant {variant!r} answered {name} {found}; values of shape {shape} belong there.")

@@ -1,8 +1,7 @@
-"""gunicorn's configuration: `gunicorn -c serving/gateway/server/gunicorn.conf.py 'serving.gateway:create_app()'`."""
+"""gunicorn's configuration: `gunicorn -c serving/gateway/server/gunicorn.conf.py`."""
 
 import contextlib
 import ctypes
-import logging.config
 import os
 import secrets
 import shutil
@@ -14,10 +13,11 @@ from typing import Any
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # so that no writable disk is needed
 
-# Both are looked at when the packages that read them are imported, so they are set before.
+# Packages look at these when they are imported, so they are set before.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gateway-metrics-", dir=MEMORY)
 METRICS_DIR = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its notes of servers that end are no lines of JSON
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small, and the cores are the workers'
 ROOT = Path(__file__).parents[3]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
@@ -27,7 +27,6 @@ sys.path.insert(0, str(ROOT))
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
 from serving.gateway.commands import migrate  # noqa: E402
-from serving.gateway.server.listening import COUNTS  # noqa: E402
 from serving.gateway.settings import Settings, SettingsError  # noqa: E402
 from serving.gateway.telemetry.logs import log_config  # noqa: E402
 
@@ -37,34 +36,26 @@ except SettingsError as error:
     shutil.rmtree(METRICS_DIR, ignore_errors=True)
     sys.exit(str(error))
 
-if not settings.admin_token:  # one for all workers, told once
+if not settings.admin_token.get_secret_value():  # one for all workers, told once
     os.environ["GATEWAY_ADMIN_TOKEN"] = secrets.token_urlsafe(24)
     print(f"Administrators' token: {os.environ['GATEWAY_ADMIN_TOKEN']}   (GATEWAY_ADMIN_TOKEN is not set)", flush=True)
 
-wsgi_app = "serving.gateway:create_app()"
+wsgi_app = "serving.gateway.server.asgi:create_asgi()"
 bind = f"{settings.host}:{settings.port}"
 workers = settings.workers
 worker_class = "serving.gateway.server.worker.Worker"
 worker_tmp_dir = MEMORY
-worker_connections = settings.connections
 keepalive = settings.keepalive_seconds
-limit_request_line = settings.max_line_bytes
-limit_request_fields = settings.max_headers
-limit_request_field_size = settings.max_header_bytes
-# No header changes what gunicorn thinks of a request, so it need not look up whose may: GATEWAY_TRUSTED_PROXIES says
-# whose X-Forwarded-For counts.
-secure_scheme_headers: dict[str, str] = {}
-forwarder_headers, forwarded_allow_ips = "", "*"
 graceful_timeout = 30  # seconds for requests under way at SIGTERM
 control_socket_disable = True  # it wants a home directory to write to
 loglevel = settings.log_level
+logconfig_dict = log_config(settings.log_level)
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata in what people upload
 
 
 def on_starting(server: Any) -> None:
-    """Log as the gateway does, and start counting at zero."""
-    logging.config.dictConfig(log_config(settings.log_level))
+    """Start counting at zero, and bring the database's schema up to date."""
     for leftover in Path(METRICS_DIR).glob("*.db"):
         leftover.unlink()
     # In a process of its own: Alembic then stays out of every worker's memory. Where it fails, because the database is
@@ -87,16 +78,9 @@ def post_fork(server: Any, worker: Any) -> None:
         mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
-def worker_exit(server: Any, worker: Any) -> None:
-    """Let a worker write what it still has to record."""
-    if services := getattr(worker, "services", None):  # there are none in the parent of a worker that was killed
-        services.close()
-
-
 def child_exit(server: Any, worker: Any) -> None:
-    """Take a worker that ended, however it did, out of what is of the living only."""
+    """Remove a dead worker's gauges."""
     mark_process_dead(worker.pid)
-    COUNTS.leave(worker.age)
 
 
 def on_exit(server: Any) -> None:

@@ -16,25 +16,29 @@ POOL = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 5}
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 WRITES = "writes"  # the execution option of connections whose transaction writes
 HURRIED = "hurried"  # that of those whose transaction may be lost in a power cut, and so need not wait for the disk
-KNOWN = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
+DATABASES = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
 class UnusableDatabase(ValueError):
-    """A database that cannot be used whatever happens later; the text is one line that says why."""
+    """A database that no later event makes usable; the text is one line that says why."""
 
 
-def connect(url: str) -> Engine:
-    """Return the engine for `url`; nothing is connected before it is used. Raise UnusableDatabase."""
+def database_url(text: str | URL) -> URL:
+    """Read the URL of a database that the gateway can use; raise UnusableDatabase, whose text shows no password."""
     try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise UnusableDatabase(f"The database's URL cannot be read; it must be {KNOWN}.") from error
-    match parsed.get_backend_name():
-        case "postgresql":
-            return _postgresql(parsed)
-        case "sqlite" if parsed.database and parsed.database != ":memory:":
-            return _sqlite(parsed)
-    raise UnusableDatabase(f"The database {parsed.render_as_string()!r} cannot be used; it must be {KNOWN}.")
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise UnusableDatabase(f"The database's URL cannot be read; it must be {DATABASES}.") from error
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    if url.get_backend_name() != "postgresql" and file in (None, "", ":memory:"):
+        raise UnusableDatabase(f"The database {url.render_as_string()!r} cannot be used; it must be {DATABASES}.")
+    return url
+
+
+def connect(url: str | URL) -> Engine:
+    """Return the engine for `url`; connect at its first use. Raise UnusableDatabase."""
+    checked = database_url(url)
+    return _postgresql(checked) if checked.get_backend_name() == "postgresql" else _sqlite(checked)
 
 
 def sqlite_module() -> ModuleType:

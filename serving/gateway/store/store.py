@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, Table, update
+from sqlalchemy import URL, Connection, Table, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from serving.gateway.errors import Unavailable
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 class Store:
     """Transactions on one database; nothing is connected before the first."""
 
-    def __init__(self, url: str) -> None:
-        """Prepare for the database at `url`; raise UnusableDatabase if that cannot work."""
+    def __init__(self, url: str | URL) -> None:
+        """Prepare for the database at `url`; raise UnusableDatabase."""
         self._engine = engine.connect(url)
         self._lock = threading.Lock()
         self._one_writer = threading.Lock() if self._engine.dialect.name == "sqlite" else None

@@ -1,39 +1,43 @@
-"""Follow requests to the calls that are made for them: not at all, or where an address is set by OpenTelemetry."""
+"""Follow requests to the calls that are made for them: by OpenTelemetry where an address is set, else not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-from serving.gateway.inference.tf_serving.channel import Metadata
-
-
-def url(text: str) -> str:
-    """Read the address that traces are sent to, empty for none; raise ValueError for what is none."""
-    parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError(text)
-    return text
+from serving.gateway.inference.tf_serving.client import Metadata
 
 
 class Tracing(Protocol):
-    """What the gateway tells of what it does; a request's span is whatever `current` returned."""
+    """Spans of requests and of Predict calls; a span is whatever `begin` returned."""
 
-    def current(self) -> Any:
-        """Return the span of the request that the calling greenlet or thread answers."""
+    def begin(self, method: str, path: str, headers: Mapping[str, str]) -> Any:
+        """Start the span of a request, as a child of the caller's."""
+
+    def trace_id(self, span: Any) -> str:
+        """Return the trace's id, 32 hexadecimal digits, empty where nothing is traced."""
+
+    def end(self, span: Any, name: str, status: int, attributes: Mapping[str, str | int]) -> None:
+        """End a request's span; it fails with a server error alone."""
 
     def call(self, model: str, spans: Sequence[Any]) -> AbstractContextManager[Metadata]:
         """Enclose one Predict call, made for the requests of `spans`; give the metadata that tells the server."""
 
     def close(self) -> None:
-        """Send what has not been sent."""
+        """Send the spans that wait."""
 
 
 class NoTracing:
     """Follows nothing, and costs nothing."""
 
-    def current(self) -> None:
-        """Return nothing."""
+    def begin(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+        """Start nothing."""
+
+    def trace_id(self, span: Any) -> str:
+        """Return an empty text."""
+        return ""
+
+    def end(self, span: Any, name: str, status: int, attributes: Mapping[str, str | int]) -> None:
+        """End nothing."""
 
     def call(self, model: str, spans: Sequence[Any]) -> AbstractContextManager[Metadata]:
         """Enclose nothing."""
@@ -41,3 +45,12 @@ class NoTracing:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def tracing(endpoint: str) -> Tracing:
+    """Return the tracing that sends to `endpoint`, none if it is empty: such a worker loads no OpenTelemetry."""
+    if not endpoint:
+        return NoTracing()
+    from serving.gateway.telemetry.spans import Spans
+
+    return Spans(endpoint)

@@ -1,6 +1,8 @@
 """POST /compare."""
 
+import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, request
@@ -14,8 +16,8 @@ from serving.gateway.inference import prediction
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.web.answers import CompareAnswer, send
-from serving.gateway.web.bodies import DOCUMENTED, Body, read_images
-from serving.gateway.web.context import Gateway, gateway, record
+from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
+from serving.gateway.web.context import Gateway, gateway, incoming, record
 from serving.gateway.web.parameters import CompareQuery, Headers
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
 
@@ -34,15 +36,14 @@ blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")]
 )
 def compare(query: CompareQuery, header: Headers) -> Response:
     """Show what each variant says of the very same pixels."""
-    services = gateway()
+    services, call = gateway(), incoming()
+    call.body = read_body(request.environ, services.settings.max_body_bytes)
     with services.in_flight:
         manifest = services.manifest.current()
         variants = _chosen(manifest, query.variants)
-        body = Body(request.environ, services.settings)
-        images = read_images(body, manifest.image, services.settings, services.waits.way.away)
+        images = read_images(call, manifest.image, services.settings)
         record().images = images.count
-        until = time.monotonic() + services.settings.deadline_ms / 1000
-        by_variant = [_ask(services, manifest, variant, images, until) for variant in variants]
+        by_variant = services.event_loop.run(_ask_all(services, manifest, variants, images, record().span))
     results = []
     for at, of_image in enumerate(zip(*by_variant, strict=True)):
         pixels = images.pixels[at * manifest.image.pixels : (at + 1) * manifest.image.pixels]
@@ -57,12 +58,20 @@ def _chosen(manifest: Manifest, names: str | None) -> list[Variant]:
     return [named(manifest, name) for name in dict.fromkeys(names.split(","))]
 
 
-def _ask(services: Gateway, manifest: Manifest, variant: Variant, images: Images, until: float) -> list[dict[str, Any]]:
-    """Return what `variant` says of each image, by the moment `until` on the monotonic clock."""
-    started = time.monotonic()
-    timeout = max(0.0, until - started)
-    answer = prediction.predict(services.batcher, manifest, variant, images, timeout)
-    milliseconds = round(1000 * (time.monotonic() - started), 3)
+async def _ask_all(
+    services: Gateway, manifest: Manifest, variants: Sequence[Variant], images: Images, span: Any
+) -> list[list[dict[str, Any]]]:
+    """Return each variant's answers, all of them within one deadline."""
+    return await asyncio.gather(*(_ask(services, manifest, variant, images, span) for variant in variants))
+
+
+async def _ask(
+    services: Gateway, manifest: Manifest, variant: Variant, images: Images, span: Any
+) -> list[dict[str, Any]]:
+    """Return the answer of `variant` about each image."""
+    started = time.perf_counter()
+    answer = await prediction.predict(services.batcher, manifest, variant.name, images, span=span)
+    milliseconds = round(1000 * (time.perf_counter() - started), 3)
     probabilities = answer.outputs[prediction.PROBABILITIES]
     return [
         {

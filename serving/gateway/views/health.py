@@ -34,7 +34,7 @@ def readyz() -> Response:
     names = [variant.name for variant in gateway().manifest.current().variants]
     faults = [
         Fault(pointer("variants", name), f"{live.state} {live.detail or refusal}".strip())
-        for name, live in zip(names, server.states(names), strict=True)
+        for name, live in zip(names, gateway().event_loop.run(server.states(names)), strict=True)
         if (refusal := server.refusal(name)) or live.state != AVAILABLE
     ]
     if faults:
@@ -49,4 +49,5 @@ def readyz() -> Response:
 )
 def metrics() -> Response:
     """Return the metrics of all workers."""
+    gateway().journal.flush()  # other workers count their last requests a moment later
     return Response(gateway().metrics.text(), content_type=CONTENT_TYPE_LATEST)

@@ -1,9 +1,11 @@
 """POST /predict."""
 
+import logging
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
@@ -16,23 +18,44 @@ from serving.gateway.experiments import routing, traffic
 from serving.gateway.experiments.live import Snapshot
 from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, sign
 from serving.gateway.experiments.shadow import Job
+from serving.gateway.imaging.uploads import Heavy
 from serving.gateway.inference import prediction
-from serving.gateway.inference.fallback import Fallback, ask_or_default
+from serving.gateway.inference.dispatch import Later
+from serving.gateway.inference.fallback import Prediction
 from serving.gateway.inference.tf_serving.client import Answer
-from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.web.answers import PredictAnswer
-from serving.gateway.web.bodies import DOCUMENTED, Body, read_images
-from serving.gateway.web.context import Gateway, RequestRecord, gateway, record
+from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
+from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
 from serving.gateway.web.instances import Instances
-from serving.gateway.web.parameters import Headers, PredictQuery, quickly
+from serving.gateway.web.parameters import Headers, PredictQuery, read_query, read_unit
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
 from serving.gateway.web.replies import Reply, as_json
+from serving.gateway.web.request import Request
+
+logger = logging.getLogger(__name__)
 
 TIME_BYTES = 6  # of a key
 
 blueprint = APIBlueprint("predict", __name__, abp_tags=[Tag(name="predictions")])
 blueprint.components_schemas.update(parse_body(Instances)[1])
+
+
+class Call(NamedTuple):
+    """A request for predictions and its record."""
+
+    request: Request
+    record: RequestRecord
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class PredictCall(Prediction):
+    """A call on its way; `key` names it, and `arm` is None where no experiment chose the variant."""
+
+    call: Call
+    snapshot: Snapshot
+    key: str
+    arm: routing.Exposure | None
 
 
 @blueprint.post(
@@ -45,130 +68,150 @@ blueprint.components_schemas.update(parse_body(Instances)[1])
         **problems(*OF_PREDICTIONS),
     },
 )
-@quickly
 def predict(query: PredictQuery, header: Headers) -> Response:
     """Say which class each image shows."""
-    return answer(gateway(), record(), query, header, request.environ).response()
+    services, call = gateway(), Call(incoming(), record())
+    call.request.body = read_body(request.environ, services.settings.max_body_bytes)
+    services.experiments.live.current()  # the first look waits for the store, for which the event loop must not
+    return services.event_loop.run(answer(services, call)).response()
 
 
-def answer(
-    services: Gateway, log: RequestRecord, query: PredictQuery, header: Headers, environ: dict[str, Any]
-) -> Reply:
-    """Return what is answered to a request, and note in `log` how it went; raise a GatewayError."""
+async def answer(services: Gateway, call: Call) -> Reply:
+    """Return the reply to a call whose body is whole; raise a GatewayError."""
     with services.in_flight:
+        return await services.predictions.answer(call)
+
+
+def prepare(services: Gateway, calls: Sequence[Call], light: bool = False) -> Sequence[PredictCall | Exception | Later]:
+    """Return each call with its pixels and the variants that may answer, or its error.
+
+    Of `light` calls those that take milliseconds are put off: HEAVY.
+    """
+    try:
         manifest, snapshot = services.manifest.current(), services.experiments.live.current()
-        if query.uncertainty:
-            chosen: Variant | routing.Exposure = _sampled(manifest, snapshot, query)
-        else:
-            chosen = routing.choose(manifest, snapshot, query.variant, query.experiment, header.unit_id or log.id)
-        body = Body(environ, services.settings)
-        images = read_images(body, manifest.image, services.settings, services.waits.way.away)
-        log.images = images.count
-        key = _key()
-        if isinstance(chosen, routing.Exposure):
-            return _expose(services, log, manifest, snapshot, chosen, images, key)
-        log.variant, fallback = chosen.name, None
-        if query.uncertainty:
-            samples = services.settings.uncertainty_samples
-            told = prediction.predict_uncertainty(services.batcher, manifest, chosen, images, samples)
+    except GatewayError as error:
+        return [type(error)(error.detail, error.faults) for _ in calls]
+    return [_prepared(services, call, manifest, snapshot, light) for call in calls]
+
+
+def compose(services: Gateway, predictions: Sequence[PredictCall]) -> Sequence[Reply | Exception]:
+    """Return the reply to each call, or its error; exposures are recorded and other arms asked in the background."""
+    return [_composed(services, each) for each in predictions]
+
+
+def _prepared(
+    services: Gateway, call: Call, manifest: Manifest, snapshot: Snapshot, light: bool
+) -> PredictCall | Exception | Later:
+    try:
+        return _prepare(services, call, manifest, snapshot, light)
+    except Heavy:
+        return Later.HEAVY
+    except Exception as error:
+        return error
+
+
+def _prepare(services: Gateway, call: Call, manifest: Manifest, snapshot: Snapshot, light: bool) -> PredictCall:
+    settings = services.settings
+    query = read_query(PredictQuery, call.request.query)
+    unit = read_unit(call.request.headers.get("x-unit-id")) or call.record.id
+    arm: routing.Exposure | None = None
+    signature, samples = prediction.PLAIN, None
+    if query.uncertainty:
+        chosen = _sampled(manifest, snapshot, query)
+        signature, samples = prediction.UNCERTAINTY, settings.uncertainty_samples
+        candidates = [chosen.name]
+    else:
+        choice = routing.choose(manifest, snapshot, query.variant, query.experiment, unit)
+        if isinstance(choice, routing.Exposure):
+            arm = choice
+            candidates = traffic.candidates(choice.running, choice.assignment.arm, manifest)
         elif query.variant is not None:
-            told = prediction.predict(services.batcher, manifest, chosen, images)
+            candidates = [choice.name]
         else:
-            chosen, told, fallback = ask_or_default(manifest, chosen, _asking(services, manifest, images))
-    labels = prediction.labels(told, manifest)
-    ids = _ids(snapshot, key, labels, chosen, told.version, None)
-    return _reply(log, told, labels, chosen, None, fallback, ids)
+            candidates = list(dict.fromkeys((choice.name, manifest.default)))
+    images = read_images(call.request, manifest.image, settings, light=light)
+    call.record.images, call.record.variant = images.count, candidates[0]
+    return PredictCall(
+        manifest, images, candidates, signature, samples, time.monotonic() + settings.deadline_ms / 1000,
+        call.record.span, call=call, snapshot=snapshot, key=_key(), arm=arm,
+    )  # fmt: skip
 
 
 def _key() -> str:
-    """Return a new key for what is said of one request: in the order of time, so that new rows lie side by side."""
+    """Return a new key of one call, in the order of time, so that new rows lie side by side."""
     return ((time.time_ns() // 1_000_000).to_bytes(TIME_BYTES) + os.urandom(KEY_BYTES - TIME_BYTES)).hex()
 
 
 def _sampled(manifest: Manifest, snapshot: Snapshot, query: PredictQuery) -> Variant:
-    """Return who answers with sampled dropout: never an experiment, whose arms are compared without."""
+    """Return the variant that answers with sampled dropout: no experiment's, whose arms are compared without."""
     if query.experiment is not None:
         raise Unprocessable("An experiment compares answers without sampling: leave out experiment or uncertainty.")
-    if query.variant is not None:
-        return routing.named(manifest, query.variant)
-    return routing.default(manifest, snapshot)
+    chosen = routing.named(manifest, query.variant) if query.variant else routing.default(manifest, snapshot)
+    prediction.require_uncertainty(manifest, chosen)
+    return chosen
 
 
-def _expose(
-    services: Gateway,
-    log: RequestRecord,
-    manifest: Manifest,
-    snapshot: Snapshot,
-    chosen: routing.Exposure,
-    images: Images,
-    key: str,
-) -> Reply:
-    """Answer as an experiment says; what happened is recorded, and other arms are asked, in the background."""
-    running, assignment = chosen
-    log.variant = running.arms[assignment.arm]
-    served, outcomes = traffic.serve(running, assignment.arm, manifest, _asking(services, manifest, images))
-    arm: int | None = None
+def _composed(services: Gateway, each: PredictCall) -> Reply | Exception:
+    try:
+        return _reply(each, None, None) if each.arm is None else _expose(services, each, each.arm)
+    except GatewayError as error:
+        return type(error)(error.detail, error.faults)
+    except Exception as error:
+        logger.exception("a reply could not be composed")
+        return error
+
+
+def _expose(services: Gateway, each: PredictCall, arm: routing.Exposure) -> Reply:
+    """Answer as an experiment says; record what happened, and have other arms asked."""
+    running, assignment = arm
+    served = traffic.served(running, assignment.arm, each.attempts)
+    outcomes = traffic.outcomes(running, assignment.arm, each.attempts, each.manifest)
+    exposure = traffic.exposure(each.key, running, assignment, served, outcomes, each.images.count)
+    exposed = None
+    if served is not None:
+        exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, served)
     ids: list[str] = []
-    labels: list[str] = []
-    if not isinstance(served, GatewayError):
-        arm, exposed = served.arm, None
-        labels = [label for label, _ in served.said]
-        if arm is not None:
-            exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, arm)
-        ids = _ids(snapshot, key, labels, served.variant, served.answer.version, exposed)
-    exposure = traffic.exposure(key, running, assignment, arm, outcomes, images.count)
-    if running.paired:
-        services.experiments.shadow.submit(Job(running, manifest, images, outcomes, exposure, ids))
-    else:
-        services.experiments.recorder.record(exposure)
-    if isinstance(served, GatewayError):
-        raise served
-    experiment = None if arm is None else running.name
-    return _reply(log, served.answer, labels, served.variant, experiment, served.fallback, ids)
+    try:
+        reply = _reply(each, running.name if served is not None else None, exposed, ids)
+    finally:
+        if running.paired:
+            services.experiments.shadow.submit(Job(running, each.manifest, each.images, outcomes, exposure, ids))
+        else:
+            services.experiments.recorder.record(exposure)
+    return reply
 
 
-def _asking(services: Gateway, manifest: Manifest, images: Images) -> Callable[[Variant], Answer]:
-    """Return what asks a variant, and then another where that fails, all within one deadline from now."""
-    until = time.monotonic() + services.settings.deadline_ms / 1000
-
-    def ask(variant: Variant) -> Answer:
-        return prediction.predict(services.batcher, manifest, variant, images, max(0.0, until - time.monotonic()))
-
-    return ask
-
-
-def _ids(
-    snapshot: Snapshot, key: str, labels: Sequence[str], variant: Variant, version: int, exposed: Exposed | None
-) -> list[str]:
-    """Return an id for each image; before the store has been reached once, one on which there can be no feedback."""
-    if (secret := snapshot.signing_key) is None:
-        return [f"{key}.{at}" for at in range(len(labels))]
-    return sign(secret, key, labels, variant.name, version, exposed)
-
-
-def _reply(
-    log: RequestRecord,
-    answer: Answer,
-    labels: Sequence[str],
-    variant: Variant,
-    experiment: str | None,
-    fallback: Fallback | None,
-    ids: Sequence[str],
-) -> Reply:
-    log.variant, log.version = variant.name, str(answer.version)
+def _reply(each: PredictCall, experiment: str | None, exposed: Exposed | None, ids: list[str] | None = None) -> Reply:
+    """Return the reply, and put the predictions' ids into `ids`."""
+    log, answer = each.call.record, each.answer
+    labels = prediction.labels(answer, each.manifest)
+    variant, fallback = each.attempts[-1].variant, each.fallback
+    made = _ids(each.snapshot, each.key, labels, variant, answer.version, exposed)
+    if ids is not None:
+        ids.extend(made)
+    log.variant, log.version = variant, str(answer.version)
     reply = as_json(
         {
             "request_id": log.id,
-            "variant": variant.name,
+            "variant": variant,
             "version": answer.version,
             "experiment": experiment,
             "fallback": fallback and fallback._asdict(),
-            "predictions": _predictions(answer, labels, ids),
+            "predictions": _predictions(answer, labels, made),
         }
     )
     if fallback:
         reply.headers.append(("X-Fallback-For", fallback.instead_of))
     return reply
+
+
+def _ids(
+    snapshot: Snapshot, key: str, labels: Sequence[str], variant: str, version: int, exposed: Exposed | None
+) -> list[str]:
+    """Return an id for each image; before the store has been reached once, ids that take no feedback."""
+    if (secret := snapshot.signing_key) is None:
+        return [f"{key}.{at}" for at in range(len(labels))]
+    return sign(secret, key, labels, variant, version, exposed)
 
 
 def _predictions(answer: Answer, labels: Sequence[str], ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ blueprint = Blueprint("study", __name__)
 
 def report_file() -> Path:
     """Return where the study's report is, if there is one."""
-    return Path(gateway().settings.study_report).absolute()
+    return gateway().settings.study_report.absolute()
 
 
 @blueprint.get("/study")

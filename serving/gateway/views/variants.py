@@ -45,7 +45,7 @@ def variants() -> Response:
     """List the variants, how they were trained and tested, and whether they answer."""
     services = gateway()
     manifest = services.manifest.current()
-    states = services.model_server.states([variant.name for variant in manifest.variants])
+    states = services.event_loop.run(services.model_server.states([variant.name for variant in manifest.variants]))
     listed = [
         {**variant.model_dump(), "live": state._asdict()}
         for variant, state in zip(manifest.variants, states, strict=True)

@@ -2,23 +2,25 @@
 
 import binascii
 from io import BytesIO
-from typing import IO, Any
+from typing import Any
 
-from werkzeug import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_content_length
 
-from serving.gateway.errors import TooLarge, Unprocessable, UnsupportedMediaType, pointer
-from serving.gateway.imaging.uploads import Upload, frame_uploads, unprocessable
+from serving.gateway.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType, pointer
+from serving.gateway.imaging.uploads import Heavy, Upload, frame_uploads, unprocessable
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import ImageFormat
 from serving.gateway.settings import Settings
-from serving.gateway.waits import Away
 from serving.gateway.web.instances import Instances, read_instances
+from serving.gateway.web.request import Request
 
 JSON, FORM, RAW = "application/json", "multipart/form-data", "application/octet-stream"
 ENCODED = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 FIELD = "image"
-LIGHT_BYTES = 32_768  # of a body: what is longer takes milliseconds to take apart, in which others go on
+LIGHT_BYTES = 32_768  # of a body: a longer one takes milliseconds to read
 BINARY = {"type": "string", "format": "binary"}
 
 DOCUMENTED: dict[str, Any] = {
@@ -38,74 +40,44 @@ DOCUMENTED: dict[str, Any] = {
 }
 
 
-class Body:
-    """The body of a request, and what its headers say of it; limits are those of `settings`."""
-
-    def __init__(self, environ: dict[str, Any], settings: Settings) -> None:
-        self._environ = environ
-        self._settings = settings
-        self.length = get_content_length(environ)  # None if it was not announced
-        self.mimetype: str = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-        self.encoding: str = environ.get("HTTP_CONTENT_ENCODING", "identity")
-
-    def whole(self) -> bytes:
-        """Return it; raise TooLarge."""
-        most = self._settings.max_body_bytes
-        if self.length is None and "wsgi.input_terminated" not in self._environ:
-            return b""
-        if self.length is not None and self.length > most:
-            raise self._too_large()
-        body = self._environ["wsgi.input"].read(most + 1 if self.length is None else self.length)
-        if len(body) > most:
-            raise self._too_large()
-        return body
-
-    def form(self) -> "FormRequest":
-        """Return the request, which takes a form apart when it is asked; raises RequestEntityTooLarge then."""
-        request = FormRequest(self._environ)
-        request.max_content_length = self._settings.max_body_bytes
-        request.max_form_parts = self._settings.max_instances + 1
-        return request
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body is larger than {self._settings.max_body_bytes:,} bytes (GATEWAY_MAX_BODY_BYTES).")
+def read_body(environ: dict[str, Any], most: int) -> bytes:
+    """Return the whole body of a WSGI request; raise TooLarge above `most` bytes, BadRequest for one cut short."""
+    announced = get_content_length(environ)
+    if announced is None and "wsgi.input_terminated" not in environ:
+        return b""
+    if announced is not None and announced > most:
+        raise too_large(most)
+    body: bytes = environ["wsgi.input"].read(most + 1 if announced is None else announced)
+    if len(body) > most:
+        raise too_large(most)
+    if announced is not None and len(body) < announced:
+        raise BadRequest(f"The body ended after {len(body):,} of {announced:,} bytes.")
+    return body
 
 
-class FormRequest(Request):
-    """A request whose uploaded files stay in memory, which the body's limit bounds, so that no disk is needed."""
-
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
-        return BytesIO()
+def too_large(most: int) -> TooLarge:
+    """Return the error for a body of more than `most` bytes."""
+    return TooLarge(f"The body is larger than {most:,} bytes (GATEWAY_MAX_BODY_BYTES).")
 
 
-def read_images(body: Body, image: ImageFormat, settings: Settings, away: Away) -> Images:
-    """Return the images of the body as the models take them; raise a GatewayError that names what is wrong.
+def read_images(request: Request, image: ImageFormat, settings: Settings, *, light: bool = False) -> Images:
+    """Return the images of a request as the models take them; raise a GatewayError that names what is wrong.
 
-    What takes long is done by `away`, so that other requests go on.
+    Raise Heavy for a `light` request that takes milliseconds to read, which others should not wait for.
     """
-    if body.mimetype == RAW or (body.length is not None and body.length <= LIGHT_BYTES):
-        return _read(body, image, settings, away)
-    return away(_read, body, image, settings, away)
-
-
-def _read(body: Body, image: ImageFormat, settings: Settings, away: Away) -> Images:
-    if body.encoding not in ("", "identity"):
-        raise UnsupportedMediaType(f"Content-Encoding {body.encoding!r}: send the body as it is.")
-    mimetype = body.mimetype
+    if light and request.mimetype != RAW and len(request.body) > LIGHT_BYTES:
+        raise Heavy
+    if (encoding := request.headers.get("content-encoding", "")) not in ("", "identity"):
+        raise UnsupportedMediaType(f"Content-Encoding {encoding!r}: send the body as it is.")
+    mimetype, body = request.mimetype, request.body
     if mimetype == JSON:
-        pixels = _json(body.whole(), image, settings, away)
+        pixels = _json(body, image, settings, light)
     elif mimetype == RAW:
-        pixels = _raw(body.whole(), image)
+        pixels = _raw(body, image)
     elif mimetype == FORM:
-        pixels = _form(body.form(), image, settings, away)
+        pixels = _form(request, image, settings, light)
     elif mimetype in ENCODED:
-        [pixels] = frame_uploads([Upload("", body.whole())], image, settings, away)
+        [pixels] = frame_uploads([Upload("", body)], image, settings, light=light)
     else:
         given = f"Content-Type {mimetype!r}" if mimetype else "A missing Content-Type"
         raise UnsupportedMediaType(f"{given} is not read; send one of {', '.join((JSON, *ENCODED, FORM, RAW))}.")
@@ -115,13 +87,13 @@ def _read(body: Body, image: ImageFormat, settings: Settings, away: Away) -> Ima
     return Images(pixels, count, image.height, image.width)
 
 
-def _json(body: bytes, image: ImageFormat, settings: Settings, away: Away) -> bytes:
+def _json(body: bytes, image: ImageFormat, settings: Settings, light: bool) -> bytes:
     items = read_instances(body, image, settings.max_instances)
     texts = [(pointer("instances", at, "b64"), item) for at, item in enumerate(items) if isinstance(item, str)]
     if not texts:
         return b"".join(items)  # type: ignore[arg-type]  # none of them is a text
     uploads = [Upload(place, _decoded(place, text)) for place, text in texts]
-    framed = iter(frame_uploads(uploads, image, settings, away))
+    framed = iter(frame_uploads(uploads, image, settings, light=light))
     return b"".join(next(framed) if isinstance(item, str) else item for item in items)
 
 
@@ -141,12 +113,23 @@ def _raw(body: bytes, image: ImageFormat) -> bytes:
     return body
 
 
-def _form(request: FormRequest, image: ImageFormat, settings: Settings, away: Away) -> bytes:
-    files = request.files.getlist(FIELD)
+def _form(request: Request, image: ImageFormat, settings: Settings, light: bool) -> bytes:
+    parser = FormDataParser(stream_factory=_in_memory, max_form_parts=settings.max_instances + 1)
+    options = parse_options_header(request.headers.get("content-type"))[1]
+    try:
+        _, form, uploaded = parser.parse(BytesIO(request.body), FORM, len(request.body), options)
+    except RequestEntityTooLarge as error:
+        raise TooLarge(f"The form has more than {settings.max_instances:,} parts.") from error
+    files = uploaded.getlist(FIELD)
     if not files:
-        found = ", ".join(sorted({*request.files, *request.form})) or "none"
+        found = ", ".join(sorted({*uploaded, *form})) or "none"
         raise unprocessable(pointer(FIELD), f"The form has no file in a field {FIELD!r}; its fields: {found}.")
     if len(files) > settings.max_instances:
         raise TooLarge(f"There are {len(files):,} images; at most {settings.max_instances:,} are taken.")
     uploads = [Upload(pointer(FIELD, at), file.read()) for at, file in enumerate(files)]
-    return b"".join(frame_uploads(uploads, image, settings, away))
+    return b"".join(frame_uploads(uploads, image, settings, light=light))
+
+
+def _in_memory(*_: object, **__: object) -> BytesIO:
+    """Keep an uploaded file in memory, which the body's limit bounds, so that no disk is needed."""
+    return BytesIO()

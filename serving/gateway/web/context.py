@@ -1,6 +1,9 @@
-"""What a view works with: the services of its application, and what it tells the log of its request."""
+"""The services of an application, and the record of each of its requests."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app, g
 
@@ -8,11 +11,17 @@ from serving.gateway.access.in_flight import InFlight
 from serving.gateway.experiments.service import Experiments
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.breaker import GuardedModelServer
+from serving.gateway.inference.dispatch import Dispatch
 from serving.gateway.manifest import ManifestFile
+from serving.gateway.server.event_loop import EventLoop
 from serving.gateway.settings import Settings
+from serving.gateway.telemetry.journal import Journal
 from serving.gateway.telemetry.metrics import Metrics
 from serving.gateway.telemetry.tracing import Tracing
-from serving.gateway.waits import Waits
+from serving.gateway.web.request import Request
+
+if TYPE_CHECKING:
+    from serving.gateway.access.admission import Admission
 
 
 @dataclass(frozen=True)
@@ -21,40 +30,54 @@ class Gateway:
 
     settings: Settings
     manifest: ManifestFile
+    event_loop: EventLoop
     model_server: GuardedModelServer
     batcher: Batcher
-    waits: Waits
+    predictions: Dispatch[Any, Any, Any]
     metrics: Metrics
+    journal: Journal
     tracing: Tracing
     in_flight: InFlight
+    admission: Admission
     experiments: Experiments
 
+    async def finish(self) -> None:
+        """Finish what is under way on the event loop, and close the connection to the model server."""
+        await self.experiments.shadow.finish()
+        await self.model_server.close()
+
     def close(self) -> None:
-        """Finish what is under way in the background; for the end of a worker."""
+        """Write the records that wait and end the threads; for the end of a worker, after `finish`."""
+        self.predictions.close()
         self.experiments.close()
-        self.waits.way.close()
-        self.model_server.close()
+        self.journal.flush()
         self.tracing.close()
 
 
 @dataclass(slots=True)
 class RequestRecord:
-    """What is logged and counted of a request when it is answered."""
+    """The facts about a request that are logged and counted when it is answered."""
 
     id: str
-    started: float
+    started: float  # on the performance counter
+    span: Any = None
+    trace_id: str = ""
     variant: str = ""
     version: str = ""
     images: int = 0
     problem: str = ""
-    trace_id: str = ""
 
 
 def gateway() -> Gateway:
-    """Return the services of the application that answers this request."""
+    """Return the services of the application that answers this Flask request."""
     return current_app.extensions["gateway"]
 
 
+def incoming() -> Request:
+    """Return this Flask request as the gateway works with it."""
+    return g.incoming
+
+
 def record() -> RequestRecord:
-    """Return this request's record."""
+    """Return this Flask request's record."""
     return g.record

@@ -8,8 +8,8 @@ from flask_openapi.utils import parse_body
 from pydantic import BaseModel, ValidationError
 
 from serving.gateway.errors import BadRequest, Fault, Unprocessable, UnsupportedMediaType, pointer
-from serving.gateway.web.bodies import JSON, Body
-from serving.gateway.web.context import gateway
+from serving.gateway.web.bodies import JSON, read_body
+from serving.gateway.web.context import gateway, incoming
 
 MOST_FAULTS = 20  # that an answer lists
 M = TypeVar("M", bound=BaseModel)
@@ -17,12 +17,11 @@ M = TypeVar("M", bound=BaseModel)
 
 def read_json(model: type[M], *, optional: bool = False) -> M:
     """Return the body as `model`, or an `optional` one that is missing as its defaults; raise a GatewayError."""
-    body = Body(request.environ, gateway().settings)
-    text = body.whole()
+    text = read_body(request.environ, gateway().settings.max_body_bytes)
     if optional and not text:
         return model()
-    if body.mimetype != JSON:
-        given = f"Content-Type {body.mimetype!r}" if body.mimetype else "A missing Content-Type"
+    if (mimetype := incoming().mimetype) != JSON:
+        given = f"Content-Type {mimetype!r}" if mimetype else "A missing Content-Type"
         raise UnsupportedMediaType(f"{given} is not read; send {JSON}.")
     try:
         return model.model_validate_json(text, strict=True)

@@ -1,18 +1,17 @@
 """The parameters of the API, checked by pydantic and documented from the same models."""
 
-from collections.abc import Callable
-from functools import cache, lru_cache, wraps
+from functools import cache, lru_cache
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
-from flask import Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from werkzeug import Request
+from werkzeug.datastructures import MultiDict
 
 from serving.gateway.experiments.spec import NO_NUL
 from serving.gateway.web.problems import invalid_parameters
 
 UNIT_ID_LENGTH = 200
-QUERIES = 256  # different ones that are remembered
+QUERIES = 256  # different ones whose models are kept
 
 
 class Parameters(BaseModel):
@@ -46,9 +45,6 @@ class Headers(Parameters):
         max_length=UNIT_ID_LENGTH,
         description="Who asks, or what about: requests of one unit are answered by one arm of an experiment",
     )
-
-
-NO_HEADERS = Headers.model_validate({})
 
 
 class PredictQuery(Parameters):
@@ -85,40 +81,24 @@ class CompareQuery(Parameters):
     variants: str | None = Field(None, description="Names separated by commas; all variants if not given")
 
 
-def quickly(view: Callable[[Any, Headers], Response]) -> Callable[[], Response]:
-    """Return `view` for a path that is asked often: a query that came before is not checked again.
-
-    flask-openapi goes on documenting both parameters by the view's annotations, but would look at every header and at
-    the models' schemas in every request, which takes about a fifth of what the application does for a prediction.
-    """
-    model: type[Parameters] = view.__annotations__["query"]
-
-    @wraps(view)
-    def read() -> Response:
-        return view(read_query(model, request.environ), read_headers(request.environ))
-
-    read.__delay_validate_request__ = True  # type: ignore[attr-defined]  # so flask-openapi leaves checking to it
-    return read
-
-
-def read_query(model: type[P], environ: dict[str, Any]) -> P:
-    """Return the query of a request as `model`; raise Unprocessable."""
+def read_query(model: type[P], query: str) -> P:
+    """Return a query string as `model`; raise Unprocessable."""
     try:
-        return _query(model, environ["QUERY_STRING"])
+        return _query(model, query)
     except ValidationError as error:
         invalid_parameters(error)
 
 
-def read_headers(environ: dict[str, Any]) -> Headers:
-    """Return those headers of a request that choose what is answered; raise Unprocessable."""
-    if (unit := environ.get("HTTP_X_UNIT_ID")) is None:
-        return NO_HEADERS
+def read_unit(unit: str | None) -> str | None:
+    """Return the value of X-Unit-Id; raise Unprocessable for one that is too long."""
+    if unit is None:
+        return None
     try:
-        return Headers.model_validate({"X-Unit-Id": unit})
+        return Headers.model_validate({"X-Unit-Id": unit}).unit_id
     except ValidationError as error:
         invalid_parameters(error)
 
 
 @lru_cache(QUERIES)
 def _query(model: type[P], text: str) -> P:
-    return model.model_validate(Request({"QUERY_STRING": text}).args.to_dict())
+    return model.model_validate(MultiDict(parse_qsl(text, keep_blank_values=True)).to_dict())

@@ -1,6 +1,7 @@
 """Answer every error as an RFC 9457 problem."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from flask import request
@@ -93,22 +94,22 @@ def problem(error: Exception, done: RequestRecord, path: str) -> Reply:
     return _answer(GatewayError("The gateway failed; its log says why, under this request's id."), done)
 
 
+def reply(status: int, title: str, detail: str, faults: Sequence[Fault] = ()) -> Reply:
+    """Return a problem as it is sent."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if faults:
+        body["errors"] = [fault._asdict() for fault in faults]
+    return as_json(body, status, MIMETYPE)
+
+
 def _answer(error: GatewayError, done: RequestRecord) -> Reply:
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-    }
     done.problem = error.detail
-    if error.faults:
-        body["errors"] = [fault._asdict() for fault in error.faults]
-    reply = as_json(body, error.status, MIMETYPE)
+    answer = reply(error.status, error.title, error.detail, error.faults)
     if error.retry_after is not None:
-        reply.headers.append(("Retry-After", str(error.retry_after)))
+        answer.headers.append(("Retry-After", str(error.retry_after)))
     if isinstance(error, errors.Unauthorized):
-        reply.headers.append(("WWW-Authenticate", "Bearer"))
-    return reply
+        answer.headers.append(("WWW-Authenticate", "Bearer"))
+    return answer
 
 
 def _translated(error: HTTPException, done: RequestRecord, path: str) -> Reply:
@@ -120,6 +121,6 @@ def _translated(error: HTTPException, done: RequestRecord, path: str) -> Reply:
         detail = "The body is larger, or has more parts, than GATEWAY_MAX_BODY_BYTES and GATEWAY_MAX_INSTANCES allow."
     translated = GatewayError(detail)
     translated.status, translated.title = error.code or 500, error.name
-    reply = _answer(translated, done)
-    reply.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
-    return reply
+    answer = _answer(translated, done)
+    answer.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
+    return answer

@@ -4,9 +4,8 @@ from typing import Any, NamedTuple
 
 import orjson
 from flask import Response
-from werkzeug.http import HTTP_STATUS_CODES
 
-from serving.gateway.server.wsgi import Headers
+Headers = list[tuple[str, str]]
 
 JSON = "application/json"
 
@@ -17,11 +16,6 @@ class Reply(NamedTuple):
     status: int
     headers: Headers
     body: bytes
-
-    @property
-    def line(self) -> str:
-        """The status and its phrase."""
-        return f"{self.status} {HTTP_STATUS_CODES[self.status]}"
 
     def response(self) -> Response:
         """Return it as Flask sends it."""

@@ -1,33 +1,35 @@
-"""Give every request an id, log it in one line and count it."""
+"""Begin and end each request: its id, its span, its line in the log, its headers."""
 
 import os
 import re
 import time
-from typing import Any
 
 from flask import Flask, Response, g, request
 
-from serving.gateway.server.wsgi import Environ, Headers
-from serving.gateway.telemetry.logs import write_access
-from serving.gateway.web.context import Gateway, RequestRecord, gateway, record
+from serving.gateway.access.cors import cors_headers
+from serving.gateway.access.security_headers import security_headers
+from serving.gateway.telemetry.journal import Answered, now
+from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
+from serving.gateway.web.replies import Headers
+from serving.gateway.web.request import Request, from_wsgi
 
 HEADER = "X-Request-Id"
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 UNKNOWN_PATH = "other"
-LONGEST = 512  # characters in the log of what a client chose
 
 
 def register(app: Flask) -> None:
-    """Make `app` do so."""
+    """Make `app` begin and end its requests so."""
 
     def start() -> None:
-        g.record = begin(request.environ)
+        g.incoming = from_wsgi(request.environ, gateway().settings.trusted_proxies)
+        g.record = begin(gateway(), g.incoming)
+        gateway().admission.admit(g.incoming, request.endpoint or "")
 
     def finish(response: Response) -> Response:
         length = response.headers.get("Content-Length", "")
-        added = end(gateway(), request.environ, record(), route(), response.status_code, length)
-        response.headers.extend(added)
+        kind = response.headers.get("Content-Type", "")
+        response.headers.extend(end(gateway(), incoming(), record(), route(), response.status_code, kind, length))
         return response
 
     app.before_request(start)
@@ -35,53 +37,57 @@ def register(app: Flask) -> None:
 
 
 def route() -> str:
-    """Return the pattern of the request's path, UNKNOWN_PATH for one that is none of the API's."""
+    """Return the pattern of the Flask request's path, UNKNOWN_PATH for a path that is not the API's."""
     rule = request.url_rule
     return rule.rule if rule else UNKNOWN_PATH
 
 
-def begin(environ: Environ) -> RequestRecord:
+def begin(services: Gateway, incoming: Request) -> RequestRecord:
     """Return the record of a request that has just come."""
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    return RequestRecord(given if SANE_ID.fullmatch(given) else os.urandom(16).hex(), time.perf_counter())
+    given = incoming.headers.get("x-request-id", "")
+    span = services.tracing.begin(incoming.method, incoming.path, incoming.headers)
+    return RequestRecord(
+        given if SANE_ID.fullmatch(given) else os.urandom(16).hex(),
+        time.perf_counter(),
+        span,
+        services.tracing.trace_id(span),
+    )
 
 
-def end(services: Gateway, environ: Environ, done: RequestRecord, path: str, status: int, length: str) -> Headers:
-    """Log and count a request that ends in `status`, `length` bytes long; return the headers that say whose it is."""
-    seconds = time.perf_counter() - done.started
-    services.metrics.answered(path, done.variant, done.version, status, seconds, done.images)
-    if services.settings.logs_access:
-        write_access(_line(environ, done, status, length, seconds))
+def end(
+    services: Gateway, incoming: Request, done: RequestRecord, route: str, status: int, kind: str, length: str
+) -> Headers:
+    """Record a request that ends in `status` with a body of content type `kind`, `length` bytes long.
+
+    Return the headers that every answer has.
+    """
+    take = incoming.headers.get
+    services.journal.add(
+        Answered(
+            id=done.id, client=incoming.client, method=incoming.method, path=incoming.path, route=route, status=status,
+            seconds=time.perf_counter() - done.started, bytes_in=take("content-length", ""), bytes_out=length,
+            agent=take("user-agent", ""), traceparent=take("traceparent", ""), trace_id=done.trace_id,
+            variant=done.variant, version=done.version, images=done.images, problem=done.problem, at=now(),
+        )
+    )  # fmt: skip
+    if done.span is not None:
+        _end_span(services, incoming, done, route, status)
     headers = [(HEADER, done.id)]
     if done.variant:
         headers.append(("X-Variant", done.variant))
-    return headers
+    return [
+        *headers,
+        *security_headers(kind),
+        *cors_headers(incoming.method, incoming.headers, services.settings.cors_origins),
+    ]
 
 
-def _line(environ: Environ, done: RequestRecord, status: int, length: str, seconds: float) -> dict[str, Any]:
-    line = {
-        "request_id": done.id,
-        "client": environ.get("REMOTE_ADDR"),
-        "method": environ["REQUEST_METHOD"],
-        "path": _path(environ)[:LONGEST],
-        "status": status,
-        "ms": round(1000 * seconds, 2),
-        "bytes_in": environ.get("CONTENT_LENGTH", ""),
-        "bytes_out": length,
-        "agent": environ.get("HTTP_USER_AGENT", "")[:LONGEST],
-        "variant": done.variant,
-        "version": done.version,
-        "images": done.images,
+def _end_span(services: Gateway, incoming: Request, done: RequestRecord, route: str, status: int) -> None:
+    attributes: dict[str, str | int] = {
+        "http.route": route,
+        "dropserve.request_id": done.id,
+        "dropserve.variant": done.variant,
+        "dropserve.version": done.version,
+        "dropserve.images": done.images,
     }
-    if done.trace_id:
-        line["trace_id"] = done.trace_id
-    elif caller := TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", "")):
-        line["trace_id"] = caller[1]
-    if done.problem:
-        line["problem"] = done.problem[:LONGEST]
-    return line
-
-
-def _path(environ: Environ) -> str:
-    """Return the path as the client meant it: WSGI hands its UTF-8 over as Latin-1."""
-    return environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    services.tracing.end(done.span, f"{incoming.method} {route}", status, attributes)

@@ -11,8 +11,8 @@ from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, U
 from serving.gateway.inference import breaker
 from serving.gateway.inference.breaker import FAILURES, GuardedModelServer
 from serving.gateway.inference.tf_serving.messages import Images
+from serving.gateway.server.event_loop import EventLoop
 from serving.gateway.telemetry.metrics import Metrics
-from serving.gateway.waits import Waits
 from testing.api import json_of
 from testing.fake_model_server import FakeModelServer
 
@@ -20,22 +20,40 @@ ONE = Images(bytes(784), 1, 28, 28)
 OPEN = "Variant 'plain' has just failed and is not asked for a moment: The model server cannot be reached; try again "
 
 
+class Client:
+    """A guarded client whose coroutines run on the loop of a thread."""
+
+    def __init__(self, address: str, deadline: float) -> None:
+        self._loop = EventLoop()
+        self._deadline = deadline
+        self._server = GuardedModelServer(address, deadline, Metrics())
+        self.refusal = self._server.refusal
+
+    def ask(self, model: str = "plain", timeout: float | None = None) -> int:
+        seconds = self._deadline if timeout is None else timeout
+        return self._loop.run(self._server.predict(model, "serving_default", ONE, None, seconds)).version
+
+    def close(self) -> None:
+        self._loop.run(self._server.close())
+        self._loop.close()
+
+
 @pytest.fixture
-def server(fake_server: FakeModelServer) -> Iterator[GuardedModelServer]:
-    made = GuardedModelServer(fake_server.address, 30.0, Waits(), Metrics())
+def server(fake_server: FakeModelServer) -> Iterator[Client]:
+    made = Client(fake_server.address, 30.0)
     yield made
     made.close()
 
 
-def ask(server: GuardedModelServer, model: str = "plain", timeout: float | None = None) -> int:
-    return server.predict(model, "serving_default", ONE, timeout=timeout).version
+def ask(server: Client, model: str = "plain", timeout: float | None = None) -> int:
+    return server.ask(model, timeout)
 
 
 def abort(code: str):
     return lambda context: context.abort(grpc.StatusCode[code], "no")
 
 
-def fail(server: GuardedModelServer, kind: type[GatewayError], times: int, timeout: float | None = None) -> None:
+def fail(server: Client, kind: type[GatewayError], times: int, timeout: float | None = None) -> None:
     for _ in range(times):
         with pytest.raises(kind):
             ask(server, timeout=timeout)
@@ -55,9 +73,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("endless")
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "NOT_FOUND"])
-def test_failures_in_a_row_keep_calls_from_one_variant(
-    server: GuardedModelServer, fake_server: FakeModelServer, code: str
-) -> None:
+def test_failures_in_a_row_keep_calls_from_one_variant(server: Client, fake_server: FakeModelServer, code: str) -> None:
     fake_server.fault = abort(code)
     fail(server, Unavailable, FAILURES)
     fake_server.fault = None
@@ -70,9 +86,7 @@ def test_failures_in_a_row_keep_calls_from_one_variant(
 
 
 @pytest.mark.usefixtures("endless")
-def test_an_answer_between_failures_keeps_the_circuit_closed(
-    server: GuardedModelServer, fake_server: FakeModelServer
-) -> None:
+def test_an_answer_between_failures_keeps_the_circuit_closed(server: Client, fake_server: FakeModelServer) -> None:
     for _ in range(3):
         fake_server.fault = abort("RESOURCE_EXHAUSTED")
         fail(server, Unavailable, FAILURES - 1)
@@ -82,9 +96,7 @@ def test_an_answer_between_failures_keeps_the_circuit_closed(
 
 @pytest.mark.usefixtures("endless")
 @pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "FAILED_PRECONDITION", "INTERNAL"])
-def test_a_server_that_refuses_a_request_does_answer(
-    server: GuardedModelServer, fake_server: FakeModelServer, code: str
-) -> None:
+def test_a_server_that_refuses_a_request_does_answer(server: Client, fake_server: FakeModelServer, code: str) -> None:
     fake_server.fault = abort(code)
     fail(server, BadGateway, 2 * FAILURES)
     assert len(fake_server.requests) == 2 * FAILURES
@@ -95,16 +107,14 @@ def test_a_server_that_refuses_a_request_does_answer(
 def test_timeouts_count_where_there_was_time(fake_server: FakeModelServer, deadline: float, refused: bool) -> None:
     released = threading.Event()
     fake_server.fault = lambda context: released.wait(10)
-    with closing(GuardedModelServer(fake_server.address, deadline, Waits(), Metrics())) as server:
+    with closing(Client(fake_server.address, deadline)) as server:
         fail(server, DeadlineExceeded, FAILURES, timeout=0.04)
         released.set()
         assert bool(server.refusal("plain")) is refused
 
 
 @pytest.mark.usefixtures("at_once")
-def test_one_call_finds_out_and_the_others_need_not_wait(
-    server: GuardedModelServer, fake_server: FakeModelServer
-) -> None:
+def test_one_call_finds_out_and_the_others_need_not_wait(server: Client, fake_server: FakeModelServer) -> None:
     fake_server.fault = abort("UNAVAILABLE")
     fail(server, Unavailable, FAILURES)
     arrived, released = threading.Event(), threading.Event()
@@ -125,7 +135,7 @@ def test_one_call_finds_out_and_the_others_need_not_wait(
 
 @pytest.mark.usefixtures("at_once")
 def test_a_trial_that_fails_opens_the_circuit_again(
-    server: GuardedModelServer, fake_server: FakeModelServer, monkeypatch: pytest.MonkeyPatch
+    server: Client, fake_server: FakeModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_server.fault = abort("UNAVAILABLE")
     fail(server, Unavailable, FAILURES)
@@ -135,7 +145,7 @@ def test_a_trial_that_fails_opens_the_circuit_again(
     fail(server, Unavailable, 5)
 
 
-def test_a_broken_call_is_made_once_more(server: GuardedModelServer, fake_server: FakeModelServer) -> None:
+def test_a_broken_call_is_made_once_more(server: Client, fake_server: FakeModelServer) -> None:
     def break_once(context: grpc.ServicerContext) -> None:
         fake_server.fault = None
         context.abort(grpc.StatusCode.UNAVAILABLE, "gone")

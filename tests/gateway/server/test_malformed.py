@@ -1,8 +1,10 @@
 """What is no proper HTTP gets an answer, or its connection closed, and stops nothing: real sockets, real gunicorn."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -58,6 +60,7 @@ def exchange(gateway: Gateway, request: bytes) -> tuple[int, dict[str, object]]:
         (HEAD + "Content-Length: -1\r\n\r\n", 400, "Bad Request"),
         (HEAD + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400, "Bad Request"),
         (CHUNKED + "Content-Length: 5\r\n\r\n0\r\n\r\n", 400, "Bad Request"),
+        (HEAD + "Transfer-Encoding: nonsense\r\n\r\n", 400, "Bad Request"),
         (CHUNKED + "\r\nxyz\r\n", 400, "Bad Request"),
         (CHUNKED + "\r\n5\r\nabcdefgh\r\n0\r\n\r\n", 400, "Bad Request"),
         (HEAD + "Content-Length: 784\r\n\r\nshort", 408, "Request Timeout"),
@@ -71,9 +74,75 @@ def test_it_is_answered_as_a_problem(gateway: Gateway, request_text: str, status
     assert len(gateway.workers()) == 1
 
 
-def test_an_unknown_transfer_coding_is_refused(gateway: Gateway) -> None:
-    found, _ = exchange(gateway, (HEAD + "Transfer-Encoding: nonsense\r\n\r\n").encode())
-    assert found in (400, 501)  # by gunicorn's C parser, which may be missing, and by its other one
+def test_half_a_body_and_no_more_is_no_request(gateway: Gateway) -> None:
+    """One image of two and the end of what the client sends: an answer for the one would be wrong."""
+    with connect(gateway) as connection:
+        connection.sendall((HEAD + "Content-Length: 1568\r\n\r\n").encode() + bytes(784))
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"its body is shorter than announced" in answer
+
+
+def test_a_client_that_sends_no_more_gets_its_answer(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall((HEAD + "Content-Length: 784\r\n\r\n").encode() + bytes(784))
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_requests_that_come_together_are_answered_in_their_order(gateway: Gateway) -> None:
+    """The last of them is none, and refused when the others have their answers."""
+    post = (HEAD + "Content-Length: 784\r\n\r\n").encode() + bytes(784)
+    with connect(gateway) as connection:
+        connection.sendall(post + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + post + b"nonsense\r\n\r\n")
+        answers = connection.makefile("rb").read()
+    statuses = re.findall(rb"HTTP/1\.1 (\d+)", answers)
+    assert statuses == [b"200", b"200", b"200", b"400"]
+    assert answers.index(b'"alive"') > answers.index(b'"predictions"')
+
+
+def test_a_client_that_waits_to_be_told_to_go_on_is_told(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall((HEAD + "Content-Length: 784\r\nExpect: 100-continue\r\n\r\n").encode())
+        answer = connection.makefile("rb")
+        assert answer.readline() == b"HTTP/1.1 100 Continue\r\n"
+        connection.sendall(bytes(784))
+        assert answer.readline() == b"\r\n"
+        assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+def test_a_client_that_waits_with_too_large_a_body_is_refused(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall((HEAD + f"Content-Length: {2**30}\r\nExpect: 100-continue\r\n\r\n").encode())
+        assert connection.makefile("rb").readline() == b"HTTP/1.1 413 Content Too Large\r\n"
+
+
+def test_a_header_with_an_underscore_is_no_other_header(gateway: Gateway) -> None:
+    """Flask would take X_Request_Id for X-Request-Id."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX_Request_Id: forged\r\nConnection: close\r\n\r\n"
+    with connect(gateway) as connection:
+        connection.sendall(request)
+        assert b"forged" not in connection.makefile("rb").read()
+
+
+def test_a_body_in_chunks_reaches_flask_whole(gateway: Gateway) -> None:
+    parts = (part for part in (b'{"items": [{"prediction_id": "x", ', b'"label": "1"}]}'))
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(f"{gateway.url}/feedback", data=parts, headers=headers, timeout=20)
+    assert (answer.status_code, answer.json()["items"][0]["status"]) == (200, 404)
+
+
+def test_where_there_are_too_many_connections_the_one_that_is_idle_longest_goes(
+    manifest_folder: Path, fake_server: FakeModelServer
+) -> None:
+    with Gateway(manifest_folder, fake_server.address, workers=1, connections=3) as small:
+        idle = [connect(small) for _ in range(4)]
+        assert idle[0].recv(1) == b""  # closed
+        assert requests.get(f"{small.url}/healthz", timeout=20).ok
+        for connection in idle:
+            connection.close()
 
 
 def test_it_is_counted(gateway: Gateway) -> None:

@@ -72,8 +72,9 @@ def attributes(span: Span) -> dict[str, str | int]:
 
 
 def test_a_request_is_followed_from_its_caller_to_the_model_server(
-    traced: FlaskClient, collector: Collector, fake_server: FakeModelServer, capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str], make_client: MakeClient, collector: Collector, fake_server: FakeModelServer
 ) -> None:
+    traced = make_client(traces_endpoint=collector.url)
     told: list[str] = []
 
     def listen(context: grpc.ServicerContext) -> None:
@@ -97,8 +98,9 @@ def test_a_request_is_followed_from_its_caller_to_the_model_server(
 
 
 def test_without_a_caller_a_trace_begins_here(
-    traced: FlaskClient, collector: Collector, capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str], make_client: MakeClient, collector: Collector
 ) -> None:
+    traced = make_client(traces_endpoint=collector.url)
     traced.get("/nowhere", headers={"traceparent": "00-xyz-01"})
     span = sent(traced, collector)["GET other"]
     assert span.parent_span_id == b""
@@ -121,8 +123,8 @@ def test_requests_that_are_not_sampled_are_not_told_of(traced: FlaskClient, coll
 
 def test_requests_that_travel_together_are_linked(traced: FlaskClient, collector: Collector) -> None:
     tracing = traced.application.extensions["gateway"].tracing
-    begun = [tracing.begin({"REQUEST_METHOD": "POST", "PATH_INFO": str(at)}) for at in range(3)]
-    with tracing.call("plain", [each.span for each in begun]):
+    begun = [tracing.begin("POST", str(at), {}) for at in range(3)]
+    with tracing.call("plain", begun):
         pass
     for at, each in reversed(list(enumerate(begun))):
         tracing.end(each, str(at), 200, {})

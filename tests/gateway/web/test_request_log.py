@@ -1,14 +1,13 @@
 import json
 import logging
-import os
 import re
 from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from serving.gateway.telemetry import logs
 from serving.gateway.telemetry.logs import log_config
 from testing.api import json_of
 from tests.gateway.conftest import MakeClient
@@ -32,7 +31,8 @@ def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capfd.readouterr().err.splitlines() if '"access"' in line]
 
 
-def test_a_request_is_logged_in_one_line(client: FlaskClient, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_request_is_logged_in_one_line(capfd: pytest.CaptureFixture[str], make_client: MakeClient) -> None:
+    client = make_client()  # which writes to the standard error of now
     trace = "0af7651916cd43dd8448eb211c80319c"
     headers = {"X-Request-Id": "one", "User-Agent": "curl", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
     answer = client.post("/predict?variant=dropout", data=bytes(1568), content_type=RAW, headers=headers)
@@ -46,13 +46,15 @@ def test_a_request_is_logged_in_one_line(client: FlaskClient, capfd: pytest.Capt
     }  # fmt: skip
 
 
-def test_a_refusal_is_logged_with_its_reason(client: FlaskClient, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_is_logged_with_its_reason(capfd: pytest.CaptureFixture[str], make_client: MakeClient) -> None:
+    client = make_client()  # which writes to the standard error of now
     client.post("/predict?variant=gone", data=bytes(784), content_type=RAW)
     (line,) = lines(capfd)
     assert (line["status"], line["problem"]) == (404, "There is no variant 'gone'; there are plain, dropout.")
 
 
-def test_what_a_client_chose_is_cut_off(client: FlaskClient, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_a_client_chose_is_cut_off(capfd: pytest.CaptureFixture[str], make_client: MakeClient) -> None:
+    client = make_client()  # which writes to the standard error of now
     headers = {"User-Agent": "x" * 5000, "traceparent": "y" * 5000}
     client.get("/" + 5000 * "\N{SNOWMAN}", headers=headers)
     (line,) = lines(capfd)
@@ -64,17 +66,20 @@ def test_what_a_client_chose_is_cut_off(client: FlaskClient, capfd: pytest.Captu
 
 @pytest.mark.parametrize("off", [{"access_log": "false"}, {"log_level": "warning"}])
 def test_requests_need_not_be_logged(
-    make_client: MakeClient, capfd: pytest.CaptureFixture[str], off: dict[str, str]
+    capfd: pytest.CaptureFixture[str], make_client: MakeClient, off: dict[str, str]
 ) -> None:
     assert make_client(**off).get("/healthz").status_code == 200
     assert lines(capfd) == []
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/docs"])
-def test_a_log_that_nobody_takes_stops_nothing(client: FlaskClient, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "STANDARD_ERROR", os.open("/dev/full", os.O_WRONLY))
-    assert client.get(path).status_code == 200
-    os.close(logs.STANDARD_ERROR)
+def test_a_log_that_nobody_takes_stops_nothing(client: FlaskClient, path: str) -> None:
+    handler = logging.getLogger("access").handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    with TextIOWrapper(open("/dev/full", "wb", buffering=0), write_through=True) as full:  # noqa: SIM115
+        before = handler.setStream(full)
+        assert client.get(path).status_code == 200
+        handler.setStream(before)
 
 
 def test_a_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,3 +87,4 @@ def test_a_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("serving.gateway.test").info("say %s", '"hi"\n', extra={"images": 3})
     line = json.loads(capsys.readouterr().err)
     assert (line["message"], line["level"], line["images"]) == ('say "hi"\n', "INFO", 3)
+    assert datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0)  # as in the lines of requests

@@ -2,18 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.gateway.inference.tf_serving import wire_pb2 as wire
-from serving.wire_format import field_head
 
 MOST_VALUES = 2**24  # of one tensor: what a 64 MiB message can hold
-INPUTS = wire.PredictRequest.INPUTS_FIELD_NUMBER
-KEY, VALUE = 1, 2  # fields of a map's entry
-CONTENT = wire.Tensor.TENSOR_CONTENT_FIELD_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +21,22 @@ class Images:
     width: int
 
 
-def predict_request(model: str, signature: str, images: Images, samples: int | None = None) -> tuple[bytes, bytes]:
-    """Return the request for `signature` of `model` in two pieces, the second of which are the pixels as they are.
-
-    `samples` is the number of passes of a signature that takes it.
-    """
-    shape = (images.count, images.height, images.width)
-    return _before_pixels(model, signature, shape, samples, len(images.pixels)), images.pixels
-
-
-@lru_cache(1024)
-def _before_pixels(model: str, signature: str, shape: tuple[int, ...], samples: int | None, size: int) -> bytes:
-    """Return a request as far as the `size` bytes of its images, with which it ends."""
+def predict_request(model: str, signature: str, images: Images, samples: int | None = None) -> wire.PredictRequest:
+    """Return the request for `signature` of `model`; `samples` is the number of passes of a signature that takes it."""
     request = wire.PredictRequest(model_spec=wire.ModelSpec(name=model, signature_name=signature))
     if samples is not None:
         request.inputs["samples"].CopyFrom(wire.Tensor(dtype=wire.DT_INT32, int_val=[samples]))
-    tensor = wire.Tensor(dtype=wire.DT_UINT8)
-    for side in shape:
+    tensor = request.inputs["images"]
+    tensor.dtype = wire.DT_UINT8
+    for side in (images.count, images.height, images.width):
         tensor.tensor_shape.dim.add().size = side
-    value = tensor.SerializeToString() + field_head(CONTENT, size)
-    entry = field_head(KEY, len(b"images")) + b"images" + field_head(VALUE, len(value) + size) + value
-    return request.SerializeToString() + field_head(INPUTS, len(entry) + size) + entry
+    tensor.tensor_content = images.pixels
+    return request
 
 
-def status_request(model: str) -> bytes:
+def status_request(model: str) -> wire.GetModelStatusRequest:
     """Return the request for the states of all versions of `model`."""
-    return wire.GetModelStatusRequest(model_spec=wire.ModelSpec(name=model)).SerializeToString()
+    return wire.GetModelStatusRequest(model_spec=wire.ModelSpec(name=model))
 
 
 def read_floats(tensor: wire.Tensor) -> NDArray[np.float32]:

@@ -31,7 +31,7 @@ def test_a_predict_request_is_what_tf_serving_reads() -> None:
     from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
     images = Images(PIXELS.tobytes(), 2, 28, 28)
-    sent = b"".join(predict_request("dropout", "mc_dropout", images, samples=50))
+    sent = predict_request("dropout", "mc_dropout", images, samples=50).SerializeToString()
     read = PredictRequest.FromString(sent)
     assert (read.model_spec.name, read.model_spec.signature_name) == ("dropout", "mc_dropout")
     assert not read.model_spec.HasField("version")
@@ -63,7 +63,7 @@ def test_tf_servings_predict_response_is_read(as_content: bool) -> None:
 def test_status_messages_are_tf_servings() -> None:
     from tensorflow_serving.apis import get_model_status_pb2 as official
 
-    request = official.GetModelStatusRequest.FromString(status_request("l2"))
+    request = official.GetModelStatusRequest.FromString(status_request("l2").SerializeToString())
     assert request.model_spec.name == "l2"
     response = official.GetModelStatusResponse()
     for state in official.ModelVersionStatus.State.values():

@@ -1,0 +1,146 @@
+"""Work on the requests of an event loop batch by batch: prepare, ask, compose.
+
+Each stage runs for all requests that have come to it in one turn of the loop, so that its code and data stay in the
+processor's caches.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from typing import Generic, NamedTuple, TypeVar
+
+from serving.gateway.errors import GatewayError, Unavailable
+from serving.gateway.inference.batching import Ask, Batcher, Target
+from serving.gateway.inference.fallback import Attempt, Prediction
+from serving.gateway.inference.prediction import check
+from serving.gateway.inference.tf_serving.client import Answer
+
+logger = logging.getLogger(__name__)
+
+DECODERS = 2  # threads
+
+
+class Later(Enum):
+    """Marks a request whose preparation takes long: it belongs into a thread."""
+
+    HEAVY = "heavy"
+
+
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
+P = TypeVar("P", bound=Prediction)
+
+
+class Arrival(NamedTuple, Generic[Request, Reply]):
+    """A request and the future of its reply."""
+
+    request: Request
+    reply: asyncio.Future[Reply]
+
+
+class Dispatch(Generic[Request, P, Reply]):
+    """Answers predictions by batches; its owner is one event loop."""
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        prepare: Callable[[Sequence[Request], bool], Sequence[P | Exception | Later]],
+        compose: Callable[[Sequence[P]], Sequence[Reply | Exception]],
+    ) -> None:
+        """Prepare to ask by `batcher`.
+
+        `prepare` turns requests into predictions or errors, and answers HEAVY for long ones where its second argument,
+        whether it runs in the event loop, is true; `compose` turns predictions that have their answers into replies.
+        """
+        self._batcher = batcher
+        self._prepare = prepare
+        self._compose = compose
+        self._decoders = ThreadPoolExecutor(DECODERS, "decoder")
+        self._arrived: list[Arrival[Request, Reply]] = []
+        self._answered: list[P] = []
+        self._replies: dict[P, asyncio.Future[Reply]] = {}
+
+    async def answer(self, request: Request) -> Reply:
+        """Return the reply to one request; raise its error."""
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Reply] = loop.create_future()
+        self._arrived.append(Arrival(request, reply))
+        if len(self._arrived) == 1:
+            loop.call_soon(self._prepare_arrived)
+        return await reply
+
+    def close(self) -> None:
+        """End the threads."""
+        self._decoders.shutdown()
+
+    def _prepare_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for arrival, prepared in zip(arrived, self._prepare([each.request for each in arrived], True), strict=True):
+            if prepared is Later.HEAVY:
+                self._prepare_in_a_thread(arrival)
+            else:
+                self._begin(arrival, prepared)
+
+    def _prepare_in_a_thread(self, arrival: Arrival[Request, Reply]) -> None:
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._decoders, self._prepare, [arrival.request], False)
+        work.add_done_callback(lambda done: self._begin(arrival, done.result()[0]))
+
+    def _begin(self, arrival: Arrival[Request, Reply], prepared: P | Exception | Later) -> None:
+        if isinstance(prepared, Prediction):
+            self._replies[prepared] = arrival.reply
+            self._ask(prepared)
+        else:
+            assert isinstance(prepared, Exception)
+            _settle(arrival.reply, prepared)
+
+    def _ask(self, prediction: P) -> None:
+        """Ask the next of the prediction's variants."""
+        variant = prediction.candidates[len(prediction.attempts)]
+        if prediction.manifest.variant(variant) is None:
+            self._attempted(prediction, Unavailable(f"Variant {variant!r} is not published."), 0.0)
+            return
+        started = time.perf_counter()
+
+        def done(ask: Ask) -> None:
+            self._attempted(prediction, ask.outcome, 1000 * (time.perf_counter() - started))
+
+        target = Target(variant, prediction.signature, prediction.samples)
+        self._batcher.submit(target, Ask(prediction.images, prediction.until, prediction.span, done))
+
+    def _attempted(self, prediction: P, outcome: Answer | Exception | None, milliseconds: float) -> None:
+        """Note how a variant's turn went; give the turn to the next one where it failed."""
+        variant = prediction.candidates[len(prediction.attempts)]
+        if isinstance(outcome, Answer):
+            try:
+                check(outcome, prediction.manifest, variant, prediction.images.count, prediction.signature)
+            except GatewayError as error:
+                outcome = error
+        if not isinstance(outcome, Answer | GatewayError):
+            assert isinstance(outcome, Exception)
+            _settle(self._replies.pop(prediction), outcome)
+            return
+        prediction.attempts.append(Attempt(variant, milliseconds, outcome))
+        if isinstance(outcome, GatewayError) and len(prediction.attempts) < len(prediction.candidates):
+            self._ask(prediction)
+            return
+        self._answered.append(prediction)
+        if len(self._answered) == 1:
+            asyncio.get_running_loop().call_soon(self._compose_answered)
+
+    def _compose_answered(self) -> None:
+        answered, self._answered = self._answered, []
+        for prediction, reply in zip(answered, self._compose(answered), strict=True):
+            _settle(self._replies.pop(prediction), reply)
+
+
+def _settle(future: asyncio.Future[Reply], outcome: Reply | Exception) -> None:
+    if future.done():  # its request was given up
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -1,0 +1,261 @@
+"""uvicorn's HTTP protocol with limits: on heads, bodies and connections, and on the time that a client takes."""
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from serving.gateway.settings import Settings
+from serving.gateway.web.replies import Reply
+
+LINGER_SECONDS = 1.0  # that a refused client has to read its answer
+MALFORMED = "This is no request that the gateway reads: "
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one worker; sizes in bytes, times in seconds."""
+
+    line: int
+    fields: int
+    field: int
+    body: int
+    idle_seconds: float  # without a request, or with a head that is not whole
+    client_seconds: float  # to send a body, or to take an answer
+    connections: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Return the limits that `settings` give."""
+        return cls(
+            settings.max_line_bytes, settings.max_headers, settings.max_header_bytes, settings.max_body_bytes,
+            settings.keepalive_seconds, settings.client_seconds, settings.connections,
+        )  # fmt: skip
+
+    @property
+    def head(self) -> int:
+        """Return the most bytes of a head."""
+        return self.line + self.fields * self.field
+
+
+class Refusal(Enum):
+    """The ways in which a request ends before the application sees it: status and reason phrase."""
+
+    MALFORMED = 400, "Bad Request"
+    LATE = 408, "Request Timeout"
+    BODY_TOO_LARGE = 413, "Content Too Large"
+    LINE_TOO_LONG = 414, "URI Too Long"
+    HEAD_TOO_LARGE = 431, "Request Header Fields Too Large"
+    TOO_MANY_CONNECTIONS = 503, "Service Unavailable"
+
+
+class Refused(Exception):
+    """A request is refused, and why."""
+
+    def __init__(self, refusal: Refusal, detail: str) -> None:
+        super().__init__(detail)
+        self.refusal = refusal
+        self.detail = detail
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection; its application is `asgi.Application`, whose `refused` makes the answer to a refused request.
+
+    uvicorn calls the methods: those of asyncio.Protocol, and those of httptools' parser.
+    """
+
+    limits: ClassVar[Limits]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request; where there are too many connections, the one that is idle longest goes."""
+        super().connection_made(transport)
+        self._open = 0  # requests that are not answered
+        self._in_head = False
+        self._refused: Refused | None = None
+        self._slow_reader: asyncio.TimerHandle | None = None
+        self._idle_since = time.monotonic()
+        self._patience: asyncio.TimerHandle | None = self._close_later()
+        if len(self.connections) > self.limits.connections:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timers."""
+        self._calm()
+        if self._slow_reader:
+            self._slow_reader.cancel()
+        self._unset_keepalive()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read a part of a request, and begin to watch over the time until it is whole."""
+        if self._refused:
+            return  # the rest is not read
+        super().data_received(data)
+        if self._refused or self.transport.is_closing():
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.limits.head:
+                self._refuse(_too_large(f"its head is longer than {self.limits.head} bytes."))
+                return
+        if self._patience is None:
+            if self._open == 0:
+                self._patience = self._close_later()
+            elif self.cycle.more_body:
+                self._patience = self.loop.call_later(self.limits.client_seconds, self._body_is_late)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # True keeps the way to the client open
+        """Refuse a request that was cut short; answer a whole one before the connection is closed."""
+        if self._open == 0 or self._refused:
+            return False
+        if self.cycle.more_body:
+            self._refuse(_malformed("its body is shorter than announced."))
+        else:
+            self.cycle.keep_alive = False
+        return True
+
+    def pause_writing(self) -> None:
+        """Begin to watch over the time in which the client takes its answer."""
+        super().pause_writing()
+        self._slow_reader = self.loop.call_later(self.limits.client_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on sending."""
+        if self._slow_reader:
+            self._slow_reader.cancel()
+        super().resume_writing()
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._in_head, self._head_bytes, self._fields, self._body_bytes = True, 0, 0, 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Read a part of the first line."""
+        super().on_url(url)
+        if len(self.url) > self.limits.line:
+            detail = f"{MALFORMED}its first line is longer than {self.limits.line} bytes."
+            raise Refused(Refusal.LINE_TOO_LONG, detail)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Read a header field."""
+        self._fields += 1
+        if self._fields > self.limits.fields:
+            raise _too_large(f"it has more than {self.limits.fields} header fields.")
+        if len(name) + len(value) > self.limits.field:
+            raise _too_large(f"a header field is longer than {self.limits.field} bytes.")
+        if name.lower() == b"content-length" and int(value) > self.limits.body:
+            self._body_bytes = int(value)  # refused once the head is whole
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin a body, unless it is announced to be too large."""
+        self._in_head = False
+        self._calm()
+        if self._body_bytes > self.limits.body:
+            raise self._body_too_large()
+        super().on_headers_complete()
+        self._open += 1
+
+    def on_body(self, body: bytes) -> None:
+        """Read a part of a body."""
+        self._body_bytes += len(body)
+        if self._body_bytes > self.limits.body:
+            raise self._body_too_large()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a body."""
+        self._calm()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or with a refusal that had to wait for its turn."""
+        self._open -= 1
+        self._idle_since = time.monotonic()
+        super().on_response_complete()
+        if self._refused and self._open == 0 and not self.transport.is_closing():
+            self._answer(self._refused)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a request that the parser, or a limit of this class, does not let pass."""
+        error = sys.exception()  # the parser's, during which one of ours was raised where a limit was passed
+        cause = error.__context__ if error else None
+        self._refuse(cause if isinstance(cause, Refused) else _malformed(f"{error or msg}."))
+
+    def _close_later(self) -> asyncio.TimerHandle:
+        return self.loop.call_later(self.limits.idle_seconds, self.transport.close)
+
+    def _calm(self) -> None:
+        if self._patience:
+            self._patience.cancel()
+            self._patience = None
+
+    def _unset_keepalive(self) -> None:
+        if self.timeout_keep_alive_task:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    def _body_is_late(self) -> None:
+        detail = f"{MALFORMED}its body did not come within {self.limits.client_seconds:g} seconds."
+        self._refuse(Refused(Refusal.LATE, detail))
+
+    def _body_too_large(self) -> Refused:
+        detail = f"The body is larger than {self.limits.body:,} bytes (GATEWAY_MAX_BODY_BYTES)."
+        return Refused(Refusal.BODY_TOO_LARGE, detail)
+
+    def _make_room(self) -> None:
+        others = [each for each in self.connections if isinstance(each, LimitedProtocol) and each is not self]
+        idle = [each for each in others if each._open == 0]
+        if idle:
+            min(idle, key=lambda each: each._idle_since).transport.close()
+        else:
+            detail = f"{self.limits.connections:,} connections are open; try again shortly."
+            self._refuse(Refused(Refusal.TOO_MANY_CONNECTIONS, detail))
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer no request that comes after this one, and this one when those before it are answered."""
+        self._refused = refused
+        self._calm()
+        self._unset_keepalive()
+        cycle = self.cycle
+        if not self._in_head and self._open and cycle.more_body:  # the application waits for the rest of its body
+            self._open -= 1
+            if self.pipeline and self.pipeline[0][0] is cycle:
+                self.pipeline.popleft()
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self._open == 0:
+            self._answer(refused)
+
+    def _answer(self, refused: Refused) -> None:
+        whole = self.scope is not None and "path" in self.scope
+        reply = self.app.refused(self.scope if whole else None, self.client, refused)
+        self.transport.write(_serialized(reply, refused.refusal))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)  # data on the way would reset the connection
+
+
+def limited(limits: Limits) -> type[LimitedProtocol]:
+    """Return the protocol with `limits`."""
+    return type("Protocol", (LimitedProtocol,), {"limits": limits})
+
+
+def _malformed(detail: str) -> Refused:
+    return Refused(Refusal.MALFORMED, MALFORMED + detail)
+
+
+def _too_large(detail: str) -> Refused:
+    return Refused(Refusal.HEAD_TOO_LARGE, MALFORMED + detail)
+
+
+def _serialized(reply: Reply, refusal: Refusal) -> bytes:
+    headers: list[tuple[str, Any]] = [*reply.headers, ("Content-Length", len(reply.body)), ("Connection", "close")]
+    status, phrase = refusal.value
+    head = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(head).encode("latin-1") + reply.body
