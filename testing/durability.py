@@ -24,7 +24,7 @@ LABELS_A_ROUND = 40  # acknowledged before the next kill
 
 
 class Found(NamedTuple):
-    """What a run came to: labels acknowledged, those that are not as acknowledged, and what is wrong with counters."""
+    """The outcome of a run: labels acknowledged, labels lost, and faults of the counters."""
 
     acknowledged: int
     lost: int

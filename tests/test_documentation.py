@@ -1,4 +1,4 @@
-"""What README, .env.example and the compose file say is what there is."""
+"""README, .env.example and the compose file name exactly the settings and commands that exist."""
 
 import re
 from dataclasses import fields

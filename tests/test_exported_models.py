@@ -1,4 +1,4 @@
-"""What training exported, run the three ways that people run it."""
+"""Exported models answer alike in the three ways that people run them."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the champion's benchmark leaves for the study's report."""
+"""The champion's benchmark adds its answers to the study's report."""
 
 import dataclasses
 from pathlib import Path

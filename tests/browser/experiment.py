@@ -56,7 +56,7 @@ class Experiment:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What the report counts."""
+        """The counts of the report."""
         return self.call("GET", "/report")["counts"]
 
     @property

@@ -1,4 +1,4 @@
-"""What the page is looked at on: trained models, a model server that can be taken away, gateways."""
+"""Servers behind the page: trained models, a model server that can be stopped, and gateways."""
 
 import contextlib
 import itertools
@@ -35,7 +35,7 @@ class Site:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What is known of the models."""
+        """The manifest of the models."""
         return json.loads((self.models / "manifest.json").read_text())
 
     @property

@@ -1,4 +1,4 @@
-"""Whatever others may write is shown as text."""
+"""The page shows as text all that others may write."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the page says of an experiment's evidence, and how that looks."""
+"""The page shows the evidence of an experiment."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the page says when not all is well, and where one gets by a link."""
+"""The page tells of trouble, and links lead to its views."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the page shows of the variants, against what the gateway says of them."""
+"""The page shows the variants as the gateway describes them."""
 
 from pathlib import Path
 from typing import Any

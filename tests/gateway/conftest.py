@@ -150,7 +150,7 @@ def nobody_else_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def gateway_log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """What the gateway logs, also after an application has taken its logger over."""
+    """The gateway's log, also after an application has taken its logger over."""
     logger = logging.getLogger("serving.gateway")
     monkeypatch.setattr(logger, "propagate", True)
     caplog.set_level(logging.INFO, logger.name)

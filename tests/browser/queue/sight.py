@@ -1,4 +1,4 @@
-"""What is seen of a label queue."""
+"""Open a label queue and look at it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What becomes of the queue's labels: stored, kept until they can be, or refused."""
+"""Labels of the queue are stored, kept until they can be, or refused."""
 
 from playwright.sync_api import Page, expect
 

@@ -15,7 +15,7 @@ BROKEN = 0  # stands where there is no status, because the connection ended befo
 
 
 class Seen(NamedTuple):
-    """What came of one request: the status, the variant that answered, the seconds it took."""
+    """The outcome of one request: its status, the variant that answered, its seconds."""
 
     status: int
     variant: str | None
