@@ -27,6 +27,8 @@ class WarmProcess:
     ) -> None:  # fmt: skip
         """Start it; `stdout` and `stderr` are None, PIPE or DEVNULL, and are read as text or as bytes."""
         self.returncode: int | None = None
+        self.stdout: IO[Any] | None
+        self.stderr: IO[Any] | None
         self.stdout, out = _pipe(text) if stdout == subprocess.PIPE else (None, stdout)
         self.stderr, err = _pipe(text) if stderr == subprocess.PIPE else (None, stderr)
         environment = dict(os.environ if env is None else env)
