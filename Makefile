@@ -98,21 +98,24 @@ format: $(VENV)/.dev ## Write the code as `make lint` wants it
 # A file's tests stay in one process; the files of a folder too where they share costly servers (tests/conftest.py).
 IN_PARALLEL = -n $(JOBS) --no-loadscope-reorder
 PYTEST = $(BIN)/python -m pytest -m "not docker" $(IN_PARALLEL)
+MNIST = $(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
 
 test: $(VENV)/.dev ## Run the whole test suite
-	@$(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
+	@$(MNIST)
 	$(PYTEST)
 
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds and need no TensorFlow
 	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker" $(IN_PARALLEL)
 
 test-gateway: $(VENV)/.dev ## Run the gateway's tests
+	@$(MNIST)
 	$(PYTEST) tests/gateway
 
 test-model-server: $(VENV)/.dev ## Run the embedded model server's tests
 	$(PYTEST) tests/model_server
 
 test-training: $(VENV)/.dev ## Run the tests of training, of the benchmarks, and of the whole path
+	@$(MNIST)
 	$(PYTEST) tests/training tests/benchmarks tests/test_*.py
 
 test-browser: $(VENV)/.dev data ## Drive the page in the Chromium that is installed here (CHROMIUM=/path/to/another)

@@ -14,13 +14,7 @@ from testing.api import ADMIN_TOKEN
 from testing.machine import ROOT, free_port
 from testing.waiting import PATIENCE, eventually
 
-COMMAND = [
-    sys.executable,
-    "-m",
-    "gunicorn",
-    "-c",
-    "serving/gateway/server/gunicorn.conf.py"
-]
+COMMAND = [sys.executable, "-m", "gunicorn", "-c", "serving/gateway/server/gunicorn.conf.py"]
 
 
 class Gateway:
