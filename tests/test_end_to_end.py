@@ -57,6 +57,7 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
     stop, answers = threading.Event(), []
 
     def ask() -> None:
+        body = {"instances": IMAGES[:1].tolist()}
         with requests.Session() as session:
             while not stop.wait(0.01):
                 answer = session.post(
