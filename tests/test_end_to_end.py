@@ -60,9 +60,7 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
         body = {"instances": IMAGES[:1].tolist()}
         with requests.Session() as session:
             while not stop.wait(0.01):
-                answer = session.post(
-                    f"{serving.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=PATIENCE
-                )
+                answer = session.post(f"{serving.url}/predict", json=body, timeout=PATIENCE)
                 answers.append((answer.status_code, answer.json().get("version")))
 
     default = manifest(serving.models)["default"]
