@@ -16,7 +16,7 @@ from testing.waiting import PATIENCE
 pytestmark = pytest.mark.slow
 CONNECTIONS = 12
 MOST = 4  # predictions at once
-ENOUGH = 100  # answers of each kind
+ENOUGH = 20  # answers of each kind
 STATUS = re.compile(rb"HTTP/1\.1 (\d+)")
 REQUEST = (
     b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 784\r\n\r\n"
