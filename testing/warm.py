@@ -62,6 +62,7 @@ class WarmProcess:
             except subprocess.TimeoutExpired:
                 self.kill()  # or its readers would never end
                 raise
+        self._close_pipes()
         return tuple(each.result() if each else None for each in read)  # type: ignore[return-value]
 
     def send_signal(self, number: int) -> None:
@@ -82,6 +83,9 @@ class WarmProcess:
 
     def __exit__(self, *error: object) -> None:
         self.wait()
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
         for each in (self.stdout, self.stderr):
             if each:
                 each.close()
