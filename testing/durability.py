@@ -24,7 +24,7 @@ LABELS_A_ROUND = 40  # acknowledged before the next kill
 
 
 class Found(NamedTuple):
-    """The outcome of a run: labels acknowledged, labels lost, and faults of the counters."""
+    """What a run came to: labels acknowledged, those that are not as acknowledged, and what is wrong with counters."""
 
     acknowledged: int
     lost: int
