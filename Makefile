@@ -161,7 +161,7 @@ bench-experiments: $(VENV)/.dev ## A report on 10 million labels, and what an ex
 bench-worker: $(VENV)/.dev data ## A gateway worker's start and memory
 	$(BIN)/python -m benchmarks.worker
 
-bench-serving: $(VENV)/.dev $(VENV)-peers/.created data ## The gateway under load beside FastAPI, Flask and LitServe with the model in process (20 minutes; ARGS=--quick: two)
+bench-serving: $(VENV)/.dev $(VENV)-peers/.created data ## The gateway under load beside FastAPI and Flask (20 minutes; ARGS="--against COMMIT": and beside another commit; ARGS=--quick: short)
 	@$(BIN)/python -m training train --if-missing
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
 
@@ -178,4 +178,8 @@ bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and o
 soak-model-server: $(VENV)/.dev ## 500 reloads under load: failed calls and growth of memory
 	$(BIN)/python -m benchmarks.model_server soak
 
-.PHONY: help attack api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+findings: ## Run the surprises in other people's packages, findings/*.sh, again: do they still behave so?
+	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
+	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
+
+.PHONY: help attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

@@ -1,9 +1,9 @@
-"""Attack a running gateway: does anything that it is sent break it, or get an answer that is not described?
+"""Attack a running gateway with made-up requests, damaged images and bombs.
 
     python -m benchmarks.attack [--examples N] [--images N] [--seed N]
 
-Starts what it needs: gunicorn with two workers over a made-up model server. Ends with exit code 1 where an answer is
-not as the API's description says, a worker is lost, or one takes too much memory.
+Starts gunicorn with two workers over a made-up model server. Ends with exit code 1 where an answer contradicts the
+API's description, a worker is lost, or one takes too much memory.
 """
 
 import argparse
@@ -28,9 +28,7 @@ def main() -> int:
     parser.add_argument(
         "--images", type=int, default=100_000, metavar="N", help="damaged images (default: %(default)s)"
     )
-    parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="of all that is made up (default: %(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of everything made up (default: %(default)s)")
     arguments = parser.parse_args()
     with running() as gateway, tempfile.TemporaryDirectory() as folder:
         good = attack_api(gateway, arguments.examples, Path(folder) / "report.json", arguments.seed)
@@ -41,7 +39,7 @@ def main() -> int:
 
 @contextmanager
 def running() -> Iterator[Gateway]:
-    """Give a running gateway without a log."""
+    """Run a gateway without a log for as long as the block takes."""
     server = FakeModelServer()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "manifest.json").write_text(json.dumps(MANIFEST))
@@ -53,7 +51,7 @@ def running() -> Iterator[Gateway]:
 
 
 def attack_api(gateway: Gateway, examples: int, report: Path, seed: int) -> bool:
-    """Send what the API's description allows and forbids; say whether all answers were as it says."""
+    """Send requests that the API's description allows or forbids; say whether it holds for all answers."""
     workers = set(gateway.workers())
     came = api.attack(gateway, examples, report, seed)
     lost = len(workers - set(gateway.workers()))

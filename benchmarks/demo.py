@@ -8,6 +8,7 @@ Sends the 10,000 test images through `/predict`, the labels to `/feedback`, and 
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -22,14 +23,15 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from benchmarks.worker import GUNICORN, answers, connects, running, wait_until
-from testing.machine import free_port
+from testing.api import ADMIN_TOKEN
+from testing.running_gateway import Gateway
+from testing.running_model_server import running
+from testing.waiting import eventually
 from training.data import ImageSet, load
 
 CONTROL, CHALLENGER = "dropout_l2", "l2"
 IMAGES_A_REQUEST = 10
 CONNECTIONS = 4
-TOKEN = "demo"
 DECIDED = ("ship", "roll_back", "equivalent", "inconclusive", "guardrail_broken")
 SECONDS = 60
 # As any client should: what is refused for now is sent again after `Retry-After`.
@@ -49,7 +51,7 @@ def main() -> int:
         if arguments.url:
             return demonstrate(arguments.url, os.environ.get("GATEWAY_ADMIN_TOKEN", ""), images)
         with services() as url:
-            return demonstrate(url, TOKEN, images)
+            return demonstrate(url, ADMIN_TOKEN, images)
     except requests.RequestException as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -58,18 +60,11 @@ def main() -> int:
 @contextmanager
 def services() -> Iterator[str]:
     """Run a model server and a gateway for as long as the block takes, and give the gateway's URL."""
-    address, port = f"127.0.0.1:{free_port()}", free_port()
-    flags = [f"--port={address.rpartition(':')[2]}", "--host=127.0.0.1", "--model_config_file=models/models.config"]
-    with tempfile.TemporaryDirectory() as folder, running("serving.model_server", *flags) as model_server:
-        wait_until(lambda: connects(address), model_server)
-        environment = {
-            "GATEWAY_PORT": str(port), "GATEWAY_MODEL_SERVER": address, "GATEWAY_ADMIN_TOKEN": TOKEN,
-            "GATEWAY_DATABASE_URL": f"sqlite:///{folder}/experiments.db", "GATEWAY_LOG_LEVEL": "error",
-        }  # fmt: skip
-        url = f"http://127.0.0.1:{port}"
-        with running(*GUNICORN, **environment) as gateway:
-            wait_until(lambda: answers(f"{url}/readyz"), gateway)
-            yield url
+    with tempfile.TemporaryDirectory() as folder, running("--model_config_file=models/models.config") as model_server:
+        shutil.copy("models/manifest.json", folder)  # the gateway keeps its database beside it
+        with Gateway(Path(folder), model_server.grpc_address, quiet=True) as gateway:
+            eventually(lambda: requests.get(f"{gateway.url}/readyz", timeout=10).ok, "every variant", seconds=60)
+            yield gateway.url
 
 
 def demonstrate(url: str, token: str, images: ImageSet) -> int:

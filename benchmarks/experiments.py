@@ -17,7 +17,7 @@ from typing import Any
 import requests
 from sqlalchemy import text
 
-from benchmarks.demo import CHALLENGER, CONTROL, TOKEN, services
+from benchmarks.demo import CHALLENGER, CONTROL, services
 from benchmarks.http_load import post, requests_a_second
 from serving.gateway import create_app
 from serving.gateway.experiments import lifecycle
@@ -25,6 +25,7 @@ from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store.counts import Count, add
 from serving.gateway.store.store import Store
+from testing.api import ADMIN_TOKEN
 
 LABELS = 10_000_000
 REPORTS = 50
@@ -113,7 +114,7 @@ def with_experiment(url: str, mode: str, action: str) -> None:
 
 def admin(url: str, path: str, **body: Any) -> None:
     """Make an administrator's call."""
-    headers = {"Authorization": f"Bearer {TOKEN}"}
+    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     requests.post(f"{url}/{path}", json=body, headers=headers, timeout=10).raise_for_status()
 
 

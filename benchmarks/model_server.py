@@ -1,12 +1,14 @@
-"""The embedded model server, measured: prints a table, then the same as one line of JSON.
+"""Measure the embedded model server; print a table, then the same as one line of JSON.
 
-    python -m benchmarks.model_server [--rounds N]        batching, large requests, ways of running a graph
-    python -m benchmarks.model_server soak [--reloads N]  memory over so many new versions
+    python -m benchmarks.model_server [--rounds N] [--against DIR]  calls under load, batching, ways of running a graph
+    python -m benchmarks.model_server soak [--reloads N]            memory over so many new versions
 
-What is compared is measured in turns, many times, and the median is shown: on a shared machine read the ratios.
+DIR is another checkout with its own `.venv`, whose server is measured beside this one. All alternatives are measured in
+turns, many times, and the median is shown: on a shared machine read the ratios.
 """
 
 import argparse
+import asyncio
 import contextlib
 import json
 import logging
@@ -25,12 +27,12 @@ import grpc
 import numpy as np
 import psutil
 
-from benchmarks.http2_load import Load
-from testing.machine import free_port
-from testing.waiting import until_answered
+from testing.machine import ROOT, free_port
+from testing.running_model_server import connected
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
-IN_FLIGHT = 64
+LOADS = ((1, 1), (1, 4), (1, 16), (1, 64), (16, 2), (64, 2), (1000, 2))  # images a call, calls in flight
+LOAD_SECONDS = 1.0
 LARGE = 1000
 BATCHING = """max_batch_size { value: 32 } batch_timeout_micros { value: 2000 } num_batch_threads { value: 1 }
 max_enqueued_batches { value: 100 }"""
@@ -38,15 +40,15 @@ PERCEPTRON = (784, 256, 128, 64, 32, 10)
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *flags: str) -> Iterator[tuple[int, psutil.Process]]:
+def serving(folder: Path, *flags: str, checkout: Path = ROOT) -> Iterator[tuple[int, psutil.Process]]:
     """Start a server for the one model in `folder`; return its port and its process."""
     port = free_port()
-    command = [sys.executable, "-m", "serving.model_server", "--host=127.0.0.1", f"--port={port}", *flags]
-    process = subprocess.Popen([*command, f"--model_base_path={folder}"], stderr=subprocess.DEVNULL)
+    python = sys.executable if checkout == ROOT else str(checkout / ".venv" / "bin" / "python")
+    command = [python, "-m", "serving.model_server", "--host=127.0.0.1", f"--port={port}", *flags]
+    process = subprocess.Popen([*command, f"--model_base_path={folder}"], cwd=checkout, stderr=subprocess.DEVNULL)
     try:
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            until_answered(channel, seconds=60)
-        yield port, psutil.Process(process.pid)
+        with connected(f"127.0.0.1:{port}"):
+            yield port, psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -85,21 +87,60 @@ def request(images: int) -> Any:
     return message
 
 
-def compare_batching(folder: Path, rounds: int) -> dict[str, float]:
-    """Return one-image calls a second, 64 in flight, without and with batching."""
-    body = request(1).SerializeToString()
-    with tempfile.NamedTemporaryFile("w") as file:
-        file.write(BATCHING)
-        file.flush()
-        batched = ("--enable_batching", f"--batching_parameters_file={file.name}")
-        with serving(folder) as (off, _), serving(folder, *batched) as (on, _):
-            loads = {"off": Load("127.0.0.1", off, PREDICT, body), "on": Load("127.0.0.1", on, PREDICT, body)}
-            result = in_turns(
-                rounds, off=lambda: loads["off"].run(2000, IN_FLIGHT), on=lambda: loads["on"].run(2000, IN_FLIGHT)
-            )
-            for load in loads.values():
-                load.close()
-    return {**result, "ratio": result["on"] / result["off"]}
+async def load(port: int, body: bytes, in_flight: int) -> int:
+    """Make calls for a while, so many at a time, as the gateway does; return how many were answered."""
+    until = time.perf_counter() + LOAD_SECONDS
+    answered = 0
+
+    async def call_repeatedly(call: Any) -> None:
+        nonlocal answered
+        while time.perf_counter() < until:
+            await call(body, timeout=60)
+            answered += 1
+
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call: Any = channel.unary_unary(PREDICT)
+        await asyncio.gather(*(call_repeatedly(call) for _ in range(in_flight)))
+    return answered
+
+
+def cost(port: int, process: psutil.Process, body: bytes, in_flight: int) -> tuple[float, float]:
+    """Return calls a second, and microseconds of the server's processor time a call."""
+    started, used = time.perf_counter(), sum(process.cpu_times()[:2])
+    answered = asyncio.run(load(port, body, in_flight))
+    seconds, used = time.perf_counter() - started, sum(process.cpu_times()[:2]) - used
+    return answered / seconds, 1e6 * used / answered
+
+
+def measure_calls(rounds: int, against: Path | None) -> None:
+    """Measure all `LOADS` on servers without and with batching, of this checkout and of another; print a table."""
+    from testing.saved_models import write_pixels
+
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        write_pixels(folder / "perceptron" / "1", PERCEPTRON)
+        (folder / "batching").write_text(BATCHING)
+        batching = ("--enable_batching", f"--batching_parameters_file={folder}/batching", "--grpc_max_threads=64")
+        servers = {
+            f"{name}{kind}": stack.enter_context(serving(folder / "perceptron", *flags, checkout=checkout))
+            for name, checkout in {"this": ROOT, **({"other": against} if against else {})}.items()
+            for kind, flags in {"": ("--grpc_max_threads=64",), ", batching": batching}.items()
+        }
+        results = {}
+        for images, in_flight in LOADS:
+            body = request(images).SerializeToString()
+            taken: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
+            for _ in range(rounds + 1):
+                for name, (port, process) in servers.items():
+                    taken[name].append(cost(port, process, body, in_flight))
+            for name, costs in taken.items():
+                speed, micros = (statistics.median(column) for column in zip(*costs[1:], strict=True))  # 0: warm-up
+                title = f"{images} images a call, {in_flight} in flight: {name}"
+                results[title] = {"calls/s": speed, "µs a call": micros}
+                print(f"{title:50} {speed:8,.0f} calls/s {micros:8,.0f} µs of processor time a call", flush=True)
+        memory = {name: process.memory_info().rss / 2**20 for name, (_, process) in servers.items()}
+    print("  ".join(f"{name}: {value:,.0f} MiB" for name, value in memory.items()))
+    print(json.dumps({**results, "MiB": memory}, ensure_ascii=False))
 
 
 def compare_large(folder: Path, rounds: int) -> dict[str, float]:
@@ -183,7 +224,6 @@ def measure(rounds: int) -> None:
         write_convolutions(folder / "convolutions" / "1")
         for network in ("perceptron", "convolutions"):
             path = folder / network
-            results[f"{network}: one-image calls/s, {IN_FLIGHT} in flight, batching"] = compare_batching(path, rounds)
             results[f"{network}: {LARGE}-image calls/s"] = compare_large(path, rounds)
             for images in (1, LARGE):
                 results[f"{network}: µs for {images} images"] = compare_ways(path, rounds, images)
@@ -196,7 +236,7 @@ def measure(rounds: int) -> None:
 
 
 def soak(reloads: int) -> None:
-    """Publish so many versions one after the other under a steady call, and print what memory they leave behind."""
+    """Publish so many versions one after the other under a steady load, and print the growth of memory."""
     from tensorflow_serving.apis import prediction_service_pb2_grpc
 
     from testing.saved_models import write_pixels
@@ -230,12 +270,14 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=["measure", "soak"], default="measure")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--reloads", type=int, default=500)
+    parser.add_argument("--against", type=Path, metavar="DIR")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if arguments.what == "soak":
         soak(arguments.reloads)
     else:
+        measure_calls(arguments.rounds, arguments.against)
         measure(arguments.rounds)
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import subprocess
-import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +12,32 @@ from typing import Any
 import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from testing.machine import ROOT, free_port
+from testing.machine import free_port
 from testing.waiting import until_answered
+from testing.warm import WarmProcess
 
-START_SECONDS = 60
+START_SECONDS = 240  # TensorFlow alone takes half a minute to load where ten processes share a core
+STOP_SECONDS = 60
+LOOK_SECONDS = 2  # between two looks at whether a starting process still lives
+TRIES = 3
+OPTIONS = [
+    ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1),
+    ("grpc.max_reconnect_backoff_ms", 500),  # otherwise the pauses between attempts grow while a server starts
+]  # fmt: skip
+
+
+class StartFailed(Exception):
+    """The server ended before it answered, or did not answer in time."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """Where a server answers, and its process if it is ours."""
+    """A running server: its addresses, a channel to it, and its process if we started it."""
 
     grpc_address: str
     rest_url: str
     channel: grpc.Channel
-    process: subprocess.Popen[str] | None = None
+    process: WarmProcess | None = None
 
     @property
     def prediction(self) -> Any:
@@ -38,13 +50,12 @@ class Running:
         return model_service_pb2_grpc.ModelServiceStub(self.channel)
 
 
-def launch(*flags: str, stderr: Any = None) -> tuple[subprocess.Popen[str], int, int]:
-    """Start the embedded server without waiting for it; return its process and its two ports."""
+def launch(*flags: str, stderr: int | None = None) -> tuple[WarmProcess, int, int]:
+    """Start the embedded server without waiting for it; return its process, its gRPC port and its REST port."""
     port, rest_port = free_port(), free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serving.model_server", "--host=127.0.0.1", f"--port={port}",
-         f"--rest_api_port={rest_port}", *flags],
-        cwd=ROOT, stderr=stderr, text=True,
+    process = WarmProcess(
+        "serving.model_server", "--host=127.0.0.1", f"--port={port}", f"--rest_api_port={rest_port}", *flags,
+        stderr=stderr, text=True,
         env={name: value for name, value in os.environ.items() if not name.startswith("MODEL_SERVER_")},
     )  # fmt: skip
     return process, port, rest_port
@@ -53,24 +64,50 @@ def launch(*flags: str, stderr: Any = None) -> tuple[subprocess.Popen[str], int,
 @contextlib.contextmanager
 def running(*flags: str) -> Iterator[Running]:
     """Start the embedded server, wait until it answers, and end it by SIGTERM, which must be a clean end."""
+    with contextlib.ExitStack() as stack:
+        for tries_left in reversed(range(TRIES)):
+            try:
+                server = stack.enter_context(_started(*flags))
+                break
+            except StartFailed:  # another process may have taken one of the ports
+                if not tries_left:
+                    raise
+        yield server
+        assert server.process
+        server.process.terminate()
+        assert server.process.wait(STOP_SECONDS) == 0
+
+
+@contextlib.contextmanager
+def _started(*flags: str) -> Iterator[Running]:
     process, port, rest_port = launch(*flags)
     try:
-        with connected(f"127.0.0.1:{port}") as channel:
+        with connected(f"127.0.0.1:{port}", process) as channel:
             yield Running(f"127.0.0.1:{port}", f"http://127.0.0.1:{rest_port}", channel, process)
-        process.terminate()
-        assert process.wait(timeout=30) == 0
     finally:
         process.kill()
         process.wait()
 
 
 @contextlib.contextmanager
-def connected(address: str) -> Iterator[grpc.Channel]:
-    """Return a channel to `address` once something answers there."""
-    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    with grpc.insecure_channel(address, options) as channel:
-        until_answered(channel, seconds=START_SECONDS)
+def connected(address: str, process: subprocess.Popen[str] | WarmProcess | None = None) -> Iterator[grpc.Channel]:
+    """Return a channel to `address` once a server answers there; raise `StartFailed` when `process` ends before."""
+    until = time.monotonic() + START_SECONDS
+    with grpc.insecure_channel(address, OPTIONS) as channel:
+        while not _answers(channel):
+            if process and process.poll() is not None:
+                raise StartFailed(f"The model server ended with exit code {process.returncode}")
+            if time.monotonic() > until:
+                raise StartFailed(f"No model server answers at {address} after {START_SECONDS} s")
         yield channel
+
+
+def _answers(channel: grpc.Channel) -> bool:
+    try:
+        until_answered(channel, seconds=LOOK_SECONDS)
+    except grpc.RpcError:
+        return False
+    return True
 
 
 def model_flags(name: str, folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The small models that the model server's tests expect, and a command that writes them into a folder:
+"""Write the small models that the model server's tests expect into a folder:
 
     python -m testing.saved_models FOLDER [FOLDER AS THE SERVER SEES IT]
 
@@ -104,7 +104,7 @@ class _Native(tf.Module):
 
 
 class _Kinds(tf.Module):
-    """Returns what it gets, of several types, and shapes of no use to the row form."""
+    """Returns its inputs, of several types; `total` has shapes of no use to the row form."""
 
     @tf.function(
         input_signature=[
@@ -125,7 +125,7 @@ class _Kinds(tf.Module):
 
 
 class _Slow(tf.Module):
-    """Counts up to n, so that a large n takes any time one likes."""
+    """Counts up to n, so that a large n takes as long as a test needs."""
 
     @tf.function(input_signature=[tf.TensorSpec([1], tf.int64, "n")])
     def serving_default(self, n: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -151,7 +151,7 @@ def write_warmup(folder: Path, records: list[prediction_log_pb2.PredictionLog]) 
 
 
 def pixels_record(shape: tuple[int, ...] = (1, 28, 28)) -> prediction_log_pb2.PredictionLog:
-    """Return a warm-up record for `pixels`; its model's name means nothing."""
+    """Return a warm-up record for `pixels`; its model's name is ignored."""
     record = prediction_log_pb2.PredictionLog()
     record.predict_log.request.model_spec.name = "any"
     record.predict_log.request.inputs["images"].CopyFrom(tf.make_tensor_proto(tf.zeros(shape, tf.uint8)))

@@ -1,4 +1,4 @@
-"""The requests that are sent: real images of the test set, written down before anything is timed."""
+"""The requests that are sent: images of the test set, written to files before anything is timed."""
 
 import json
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def write_bodies(images: np.ndarray, folder: Path) -> dict[str, Bodies]:
 
 
 def _write(file: Path, content_type: str, bodies: Sequence[bytes]) -> Bodies:
-    """Write each body behind a line that says how long it is."""
+    """Write each body behind a line with its length."""
     with file.open("wb") as out:
         for body in bodies:
             out.write(b"%d\n%s" % (len(body), body))

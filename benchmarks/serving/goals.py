@@ -1,24 +1,55 @@
-"""The goals, and what of the measured figures each is about."""
+"""The goals, each with the measured figure."""
 
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from benchmarks.serving.bodies import LARGE
-from benchmarks.serving.rounds import RAW, Measured
-from benchmarks.serving.servers import CEILING, GATEWAY, PEERS
-from benchmarks.serving.wrk import Result
+from benchmarks.serving.rounds import Measured, Result
+from benchmarks.serving.servers import AGAINST, CEILING, GATEWAY
 
-TUTORIAL = "fastapi_tutorial"
-DOCUMENTED = "fastapi_async"  # calls the model as TensorFlow documents it
-FIGURES = {"rate": ("requests/s", False), "p99_ms": ("p99", True)}  # of a result → its name, whether less is better
-MEMORY_REQUESTS = 100_000  # a worker
-MEMORY_MB, GROWTH_MB = 100, 2
+
+class Figure(NamedTuple):
+    """A field of a result, and its name in a table."""
+
+    field: str
+    name: str
+
+
+RATE = Figure("rate", "requests/s")
+P50, P99 = Figure("p50_ms", "p50, ms"), Figure("p99_ms", "p99, ms")
+HTTP, MODEL_SERVER = Figure("http_us", "HTTP worker, µs"), Figure("model_server_us", "model server, µs")
+
+
+class Wanted(NamedTuple):
+    """A goal for the ratio of a figure under a load to another server's."""
+
+    load: str
+    figure: Figure
+    beside: str
+    goal: float
+    at_most: bool = False
+
+
+RATIOS = (
+    Wanted("json:64", RATE, AGAINST, 1.25),
+    Wanted("json:16", RATE, AGAINST, 1.05),
+    Wanted("png:64", RATE, AGAINST, 1.1),
+    Wanted("json:64", P99, AGAINST, 0.65, at_most=True),
+    Wanted("json:1", P50, AGAINST, 1.5, at_most=True),
+    Wanted("json:64", HTTP, AGAINST, 0.7, at_most=True),
+    Wanted("raw:4", RATE, AGAINST, 1),
+    Wanted("json:64", RATE, "fastapi_tuned", 1.15),
+    Wanted("json:64", RATE, "fastapi_grpc", 2),
+    Wanted("json:64", RATE, "flask_grpc", 3),
+)
+MEMORY_MB = 110
+START_RATIO = 1.2
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure, what it should at least (or `at_most`) be, and beside what it was measured."""
+    """A figure, its bound, below (or above: `at_most`), and the other side of its comparison."""
 
     name: str
     figure: float
@@ -38,56 +69,32 @@ def goals(seen: Measured) -> Iterator[Goal]:
 
     A ratio is the median, over the rounds, of the ratio within a round, whose sides were measured side by side.
     """
-    for load, goal in (("json:64", 1.5), ("json:16", 1.2), ("png:64", 1.3)):
-        for peer in dict.fromkeys((_fastest(seen, load), DOCUMENTED)):  # often one and the same
-            yield from _ratio_to(seen, load, "rate", goal, peer)
-    yield from _ratio_to(seen, "json:64", "rate", 3, TUTORIAL)
-    yield from _ratio_to(seen, "json:16", "rate", 2.5, TUTORIAL)
-    by_server = seen.results.get("json:64", {})
-    if peers := _peers(by_server):
-        best = min(peers, key=lambda name: median(by_server[name], "p99_ms"))
-        for peer in dict.fromkeys((best, DOCUMENTED)):
-            yield from _ratio_to(seen, "json:64", "p99_ms", 0.5, peer)
-    if alone := seen.results.get("json:1", {}):
-        others = ", ".join(f"{name} {median(alone[name], 'p50_ms'):.2f}" for name in _peers(alone))
-        yield Goal("json:1, p50", median(alone[GATEWAY], "p50_ms"), 1.5, at_most=True, unit=" ms", beside=others)
-    yield from _ratio_to(seen, "json:64", "rate", 0.55, CEILING)
-    if seen.forward:
-        large = [result.rate * LARGE for result in seen.results[str(RAW)][GATEWAY]]
-        figure = statistics.median(a / b for a, b in zip(large, seen.forward, strict=True))
-        yield Goal(f"{RAW}, images/s", figure, 0.5, beside=f"forward pass {statistics.median(seen.forward):,.0f}")
-    if seen.memory and (last := seen.memory[-1]).requests >= MEMORY_REQUESTS:
-        yield Goal("memory of a worker", last.megabytes, MEMORY_MB, True, " MB", f"after {last.requests:,} requests")
-        # Requests of a thousand images leave more than others for a while, so what followed the same load is compared.
-        alike = [each for each in seen.memory if each.load == last.load and each.requests >= MEMORY_REQUESTS / 2]
-        grown = last.megabytes - alike[0].megabytes
-        yield Goal("growth of a worker", grown, GROWTH_MB, True, " MB", "over the second half of them")
+    for load, figure, beside, goal, at_most in RATIOS:
+        by_server = seen.results.get(load, {})
+        if GATEWAY in by_server and beside in by_server:
+            seen_ratio = ratio(by_server[GATEWAY], by_server[beside], figure)
+            others = f" ({_listed(by_server, figure)})" if figure is P50 else ""
+            yield Goal(f"{load}, {figure.name}", seen_ratio, goal, at_most, beside=beside + others)
+    if GATEWAY in seen.memory:
+        yield Goal("memory of a worker", seen.memory[GATEWAY], MEMORY_MB, True, " MB")
+    if AGAINST in seen.starts:
+        ours, theirs = (statistics.median(start.gateway for start in seen.starts[name]) for name in (GATEWAY, AGAINST))
+        yield Goal("until it answers", ours / theirs, START_RATIO, at_most=True, beside=AGAINST)
 
 
-def median(results: Sequence[Result], figure: str) -> float:
-    """Return the median of one figure over the rounds."""
-    return statistics.median(getattr(result, figure) for result in results)
+def median(results: Sequence[Any], field: str) -> float:
+    """Return the median of one field over the rounds."""
+    return statistics.median(getattr(result, field) for result in results)
 
 
-def _ratio_to(seen: Measured, load: str, figure: str, goal: float, beside: str | None) -> Iterator[Goal]:
-    """Yield the goal for one of FIGURES, against the named server, if both were measured."""
-    by_server = seen.results.get(load, {})
-    if GATEWAY in by_server and beside in by_server:
-        name, at_most = FIGURES[figure]
-        yield Goal(
-            f"{load}, {name}", _ratio(by_server[GATEWAY], by_server[beside], figure), goal, at_most, beside=beside
-        )
+def ratio(ours: Sequence[Result], theirs: Sequence[Result], figure: Figure) -> float:
+    """Return the median, over the rounds, of a figure's ratio within a round."""
+    return statistics.median(
+        getattr(a, figure.field) / getattr(b, figure.field) for a, b in zip(ours, theirs, strict=True)
+    )
 
 
-def _fastest(seen: Measured, load: str) -> str | None:
-    """Return the peer that answered most requests a second, None if none was measured beside the gateway."""
-    by_server = seen.results.get(load, {})
-    return max(_peers(by_server), key=lambda name: median(by_server[name], "rate"), default=None)
-
-
-def _peers(by_server: dict[str, list[Result]]) -> list[str]:
-    return [name for name in PEERS if name in by_server] if GATEWAY in by_server else []
-
-
-def _ratio(ours: Sequence[Result], theirs: Sequence[Result], figure: str) -> float:
-    return statistics.median(getattr(a, figure) / getattr(b, figure) for a, b in zip(ours, theirs, strict=True))
+def _listed(by_server: dict[str, list[Result]], figure: Figure) -> str:
+    """Return a figure's median of this gateway and of every peer."""
+    names = [name for name in by_server if name not in (AGAINST, CEILING)]
+    return ", ".join(f"{name} {median(by_server[name], figure.field):.2f}" for name in names)

@@ -20,7 +20,7 @@ BROKEN = 0  # stands where there is no status, because the connection ended befo
 
 @dataclass
 class Seen:
-    """What came back in some time: answers by status, and how long each took, in seconds."""
+    """Answers of some time: their statuses, and how long each took, in seconds."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Connection:
             self.socket.sendall(request)
 
     def receive(self) -> int | None:
-        """Read what has come; return the status once the answer is whole, BROKEN where there will be none."""
+        """Read more of the answer; return its status once it is whole, BROKEN where there will be none."""
         try:
             received = self.socket.recv(LARGEST_READ)
         except OSError:
@@ -83,7 +83,7 @@ class Load:
         self._sent = 0
 
     def run(self, seconds: float) -> Seen:
-        """Go on for so long and return what came back; what is still under way then belongs to the next run."""
+        """Send for so long and return the answers; those still under way belong to the next run."""
         seen, end = Seen(), time.perf_counter() + seconds
         while (now := time.perf_counter()) < end:
             while self._free and (due := self._due(now)) <= now:
@@ -93,7 +93,7 @@ class Load:
         return seen
 
     def finish(self, seconds: float) -> Seen:
-        """Wait at most so long for the answers still under way, count the rest as broken, and close."""
+        """Wait at most so long for answers under way, count missing ones as broken, and close."""
         seen, end = Seen(), time.perf_counter() + seconds
         while self._waiting and (left := end - time.perf_counter()) > 0:
             self._receive(seen, left)

@@ -1,10 +1,10 @@
-"""The gateway at 80 % of what it can do, for ten minutes: errors, memory and tail by the minute. `make soak-serving`.
+"""The gateway at 80 % of its capacity for ten minutes: errors, memory and tail by the minute. `make soak-serving`.
 
     python -m benchmarks.serving.soak [--minutes N] [--share X]
 
-Needs published models (`make train`). The gateway, its model server and the load share the machine. The capacity is
-what the same load generator gets when it sends as fast as answers come; then it keeps to a fixed rate. Ends with exit
-code 1 where a request failed. Writes the figures to `runs/soak-serving.json`.
+Needs published models (`make train`). The gateway, its model server and the load share the machine. The load
+generator first finds the capacity by sending as fast as answers come, then keeps to a fixed rate. Ends with exit code 1
+where a request failed. Writes the figures to `runs/soak-serving.json`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.http_load import post
 from benchmarks.serving.bodies import write_bodies
 from benchmarks.serving.open_loop import Load, Seen
-from benchmarks.serving.servers import GATEWAY, Running, started, write_models
+from benchmarks.serving.servers import GATEWAY, SERVERS, Running, started, write_models
 from training.data import load
 
 CONNECTIONS = 64
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=10, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=60, metavar="N", help="of a minute (default: %(default)s)")
     parser.add_argument("--share", type=float, default=0.8, metavar="X", help="of the capacity (default: %(default)s)")
-    parser.add_argument("--variant", default="l2", help="which answers (default: %(default)s)")
+    parser.add_argument("--variant", default="l2", help="from which the gateway answers (default: %(default)s)")
     parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="(default: %(default)s)")
     arguments = parser.parse_args()
@@ -44,7 +44,7 @@ def main() -> int:
         json_bodies = write_bodies(load(arguments.data).test_images, folder)["json"]
         write_models(arguments.models.resolve(), arguments.variant, folder / "models")
         requests = [post("/predict", body, json_bodies.content_type) for body in json_bodies.bodies]
-        with started([GATEWAY], folder / "models", json_bodies.bodies[0]) as servers:
+        with started({GATEWAY: SERVERS[GATEWAY]}, folder / "models", json_bodies.bodies[0]) as servers:
             servers[GATEWAY].resume()
             rate = arguments.share * capacity(servers[GATEWAY], requests)
             rows = list(minutes(servers[GATEWAY], requests, rate, arguments.minutes, arguments.seconds))
@@ -69,7 +69,7 @@ def capacity(gateway: Running, requests: list[bytes]) -> float:
 def minutes(
     gateway: Running, requests: list[bytes], rate: float, number: int, seconds: float
 ) -> Iterator[dict[str, Any]]:
-    """Yield what was seen in each minute of a steady load, and print it."""
+    """Yield the figures of each minute of a steady load, and print them."""
     print(COLUMNS.format("minute", "requests", "errors", "p50 ms", "p99 ms", "max ms", "MB of each process"))
     load = Load(gateway.port, requests, CONNECTIONS, rate)
     for minute in range(1, number + 1):

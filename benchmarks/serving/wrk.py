@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of wrk saw."""
+    """The figures of one run of wrk."""
 
     rate: float  # requests a second
     p50_ms: float
@@ -22,7 +22,7 @@ class Result:
 
 
 def run(url: str, bodies: Bodies, connections: int, seconds: float) -> Result:
-    """Load `url` over so many connections; raise RuntimeError if any answer is no success or fails to come."""
+    """Load `url` over so many connections; raise RuntimeError if an answer fails to come or is no success."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s", f"--script={SCRIPT}", url]
     output = subprocess.run(
         [*command, "--", str(bodies.file), bodies.content_type], check=True, capture_output=True, text=True
@@ -37,5 +37,5 @@ def run(url: str, bodies: Bodies, connections: int, seconds: float) -> Result:
 
 
 def installed() -> bool:
-    """Say whether there is a wrk."""
+    """Say whether wrk is installed."""
     return shutil.which("wrk") is not None

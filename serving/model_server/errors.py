@@ -1,4 +1,4 @@
-"""The one exception that requests end with, and how TensorFlow's own errors become it."""
+"""`ServingError`, the exception of every refused request, and the conversion of TensorFlow's errors to it."""
 
 import grpc
 
@@ -15,12 +15,12 @@ class ServingError(Exception):
 
 
 def invalid_argument(message: str) -> ServingError:
-    """Return an INVALID_ARGUMENT error, the code of everything that is wrong with a request itself."""
+    """Return an INVALID_ARGUMENT error, the code for any fault of the request itself."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def as_serving_error(error: Exception) -> ServingError:
-    """Turn what TensorFlow or a file raised into a `ServingError` without the trace through the graph."""
+    """Turn an error of TensorFlow or of a file into a `ServingError`, without the trace through the graph."""
     if isinstance(error, ServingError):
         return error
     if isinstance(error, UnicodeEncodeError):  # JSON may escape half a character, which no message can carry

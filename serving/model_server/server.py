@@ -1,28 +1,28 @@
-"""Puts the store, its two faces and the watchers of files together, and takes them down again."""
+"""The running server: the registry of models, its two APIs, and the threads that watch files."""
 
 import gc
 import logging
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.model_server.batching.batcher import Batcher
-from serving.model_server.configuration import files as config
+from serving.model_server.configuration import files
 from serving.model_server.configuration.settings import ConfigError, Settings
 from serving.model_server.errors import ServingError
 from serving.model_server.inference.service import Service
 from serving.model_server.inference.warmup import warm_up
 from serving.model_server.metrics import Metrics
-from serving.model_server.models.registry import Store
+from serving.model_server.models.registry import Registry
 from serving.model_server.models.servable import BatchingServable, Servable, session_config
 from serving.model_server.rest.api import RestApi
-from serving.model_server.rest.http_server import HttpServer
-from serving.model_server.rpc import services as grpc_api
+from serving.model_server.rest.app import RestApp
+from serving.model_server.rest.server import RestServer
 from serving.model_server.rpc.addresses import grpc_addresses
 from serving.model_server.rpc.grpc_server import GrpcServer
+from serving.model_server.rpc.services import serving_methods
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class Server:
         self._settings = settings
         self._stopped = threading.Event()
         self._metrics = Metrics()
-        self._http: HttpServer | None = None
-        self._store = Store(
+        self._rest: RestServer | None = None
+        self._registry = Registry(
             self._load,
             settings.max_num_load_retries,
             settings.load_retry_interval_micros / 1e6,
@@ -46,8 +46,8 @@ class Server:
         self._session_config = session_config(
             settings.tensorflow_intra_op_parallelism or both, settings.tensorflow_inter_op_parallelism or both
         )
-        self._batcher = Batcher(config.read_batching(settings)) if settings.enable_batching else None
-        self._models = config.read_models(settings)
+        self._batcher = Batcher(files.read_batching(settings)) if settings.enable_batching else None
+        self._models = files.read_models(settings)
         self._grpc = self._grpc_server()
 
     def _load(self, name: str, version: int, path: str) -> Servable:
@@ -66,11 +66,11 @@ class Server:
 
     def start(self) -> None:
         """Load the models, then open the ports; raise `ServingError` when a model fails for good."""
-        gc.freeze()  # what is here stays: the collections after each unload need not look at it
+        gc.freeze()  # these objects stay: the collection after each unload need not look at them
         names = self._configure(self._models)
         if self._settings.file_system_poll_wait_seconds > 0:
-            self._repeat(self._store.scan, self._settings.file_system_poll_wait_seconds)
-        self._store.wait_until_available(names, cancelled=self._stopped.is_set)
+            self._repeat(self._registry.scan, self._settings.file_system_poll_wait_seconds)
+        self._registry.wait_until_available(names, cancelled=self._stopped.is_set)
         if self._stopped.is_set():
             return
         self._listen()
@@ -80,32 +80,28 @@ class Server:
     def wait(self) -> None:
         """Block until `stop` is called, then let calls under way finish and unload everything."""
         self._stopped.wait()
-        grace = self._settings.shutdown_grace_seconds
-        grpc_stopped = self._grpc.stop(grace)
-        if self._http:
-            self._http.stop(grace)
-        grpc_stopped.result()
-        self._grpc.close()
-        self._store.close(timeout=10)
+        grpc_ended = self._grpc.stop(self._settings.shutdown_grace_seconds)
+        if self._rest:
+            self._rest.stop()
+        grpc_ended.wait()
+        self._registry.close(timeout=10)
 
     def stop(self) -> None:
         """Ask the server to end, also while it waits for its first models."""
         self._stopped.set()
-        self._store.wake()
+        self._registry.wake()
 
     def _configure(self, models: model_server_config_pb2.ModelServerConfig) -> set[str]:
-        return self._store.configure(models, self._settings.allow_version_labels_for_unavailable_models)
+        return self._registry.configure(models, self._settings.allow_version_labels_for_unavailable_models)
 
     def _reread_models(self) -> None:
         try:
-            models = config.read_models(self._settings)
+            models = files.read_models(self._settings)
             if models != self._models:
                 self._configure(models)
                 self._models = models
         except (ConfigError, ServingError) as error:
-            _log.error(
-                "%s is not taken over, the old list of models stays: %s", self._settings.model_config_file, error
-            )
+            _log.error("Keeping the old list of models; %s is unusable: %s", self._settings.model_config_file, error)
 
     def _repeat(self, action: Callable[[], None], seconds: float) -> None:
         def loop() -> None:
@@ -116,12 +112,12 @@ class Server:
 
     def _grpc_server(self) -> GrpcServer:
         settings = self._settings
-        threads = ThreadPoolExecutor(settings.grpc_max_threads or 4 * (os.cpu_count() or 1), "call")
-        service = Service(self._store, self._metrics, "GRPC")
-        methods = {**grpc_api.serving_methods(service, self._configure, threads, self._batcher is not None)}
-        if settings.enable_grpc_healthcheck_service:
-            methods |= grpc_api.health_methods()
-        return GrpcServer(methods, config.grpc_limits(settings))
+        services = serving_methods(Service(self._registry, self._metrics, "GRPC"), self._configure)
+        cores = os.cpu_count() or 1
+        # A batch can hold no more calls than there are threads to wait for it.
+        threads = settings.grpc_max_threads or (64 if settings.enable_batching else 4) * cores
+        options = files.channel_arguments(settings)
+        return GrpcServer(services, threads, options, settings.enable_grpc_healthcheck_service)
 
     def _listen(self) -> None:
         settings = self._settings
@@ -129,24 +125,21 @@ class Server:
             try:
                 self._grpc.listen(address)
             except OSError as error:
-                raise ConfigError(f"Cannot listen on {address}: {error.strerror}") from error
+                raise ConfigError(f"Cannot listen on {address}: {error}") from error
             _log.info("Running gRPC ModelServer at %s", address)
         if settings.rest_api_port:
-            self._http = self._http_server()
-            self._http.start()
+            self._rest = self._rest_server()
+            self._rest.start()
             _log.info("Exporting HTTP/REST API at %s:%d", settings.host, settings.rest_api_port)
+        self._grpc.start()
 
-    def _http_server(self) -> HttpServer:
+    def _rest_server(self) -> RestServer:
         settings = self._settings
-        api = RestApi(Service(self._store, self._metrics, "REST"), settings.rest_api_timeout_in_ms / 1000)
+        threads = settings.rest_api_num_threads or 16 * (os.cpu_count() or 1)
+        api = RestApi(Service(self._registry, self._metrics, "REST"), settings.rest_api_timeout_in_ms / 1000)
+        path = files.read_metrics_path(settings)
+        app = RestApp(api, self._metrics, path, threads, settings.rest_api_max_body_bytes)
         try:
-            return HttpServer(
-                (settings.host, settings.rest_api_port),
-                api,
-                self._metrics,
-                config.read_metrics_path(settings),
-                max_connections=settings.rest_api_num_threads or 16 * (os.cpu_count() or 1),
-                max_body_bytes=settings.rest_api_max_body_bytes,
-            )
+            return RestServer((settings.host, settings.rest_api_port), app, threads, settings.shutdown_grace_seconds)
         except OSError as error:
             raise ConfigError(f"Cannot listen on {settings.host}:{settings.rest_api_port}: {error.strerror}") from error

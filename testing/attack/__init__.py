@@ -1,1 +1,1 @@
-"""What attacks on a running gateway are made of."""
+"""Attacks on a running gateway: made-up requests, damaged images, bombs."""

@@ -1,4 +1,4 @@
-"""Attack the API with schemathesis: whatever its description allows, and what it forbids."""
+"""Attack the API with schemathesis: requests that its description allows, and requests that it forbids."""
 
 import json
 import os
@@ -19,14 +19,14 @@ LIVES = {"drafted": (), "running": ("start",), "archived": ("start", "stop", "ar
 
 
 class Attacked(NamedTuple):
-    """What came of it: how many requests were made, and the tool's report of failures, empty if there are none."""
+    """The number of requests, and the tool's report of failures, empty if there are none."""
 
     cases: int
     failures: str
 
 
 def attack(gateway: Gateway, examples: int, report: Path, seed: int = 1) -> Attacked:
-    """Make about `examples` requests an operation, and more of its own devising; let `report` be the tool's own."""
+    """Make about `examples` requests an operation, and more of the tool's own; let it write `report`."""
     ids = _prepare(gateway.url)
     known = {"ADMIN_TOKEN": ADMIN_TOKEN, "SCHEMATHESIS_HOOKS": str(HOOKS), "PYTHONPATH": str(ROOT), IDS: ",".join(ids)}
     done = subprocess.run(

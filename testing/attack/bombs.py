@@ -1,4 +1,4 @@
-"""Files that are small and want to become large: in pixels, frames, metadata or time."""
+"""Small files that cost much to decode: in pixels, frames, metadata or time."""
 
 import struct
 import zlib
@@ -15,7 +15,7 @@ FRAMES = 2000
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:
-    """Give each with its name."""
+    """Yield each with its name."""
     small = drawn(7).resize((40, 44))
     for name, side in (("largest", 5000), ("too large", 5001), ("much too large", 65_535), ("larger", 2**31 - 1)):
         yield f"PNG, {name}", _png_of(side, min(side, 5000))
@@ -51,7 +51,7 @@ def bombs() -> Iterator[tuple[str, bytes]]:
 
 
 def _png_of(width: int, height: int) -> bytes:
-    """Return a white PNG of `width` × `height`, of which at most MOST_PIXELS are there."""
+    """Return a white PNG of `width` × `height`, without its rows where it exceeds MOST_PIXELS."""
     header = struct.pack(">II5B", width, height, 8, 0, 0, 0, 0)
     rows = (b"\0" + b"\xff" * width) * height if width * height <= MOST_PIXELS else b""
     return png([(b"IHDR", header), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")])

@@ -1,4 +1,4 @@
-"""What schemathesis loads beside its configuration: every other case that is as described also means something."""
+"""Hooks of schemathesis: give every other valid case a body that means something."""
 
 import os
 import zlib

@@ -1,4 +1,4 @@
-"""Attack a running gateway with damaged images and bombs, and see what it answers and what becomes of its workers."""
+"""Attack a running gateway with damaged images and bombs; count its answers and lost workers."""
 
 import http.client
 import json
@@ -23,11 +23,11 @@ TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")  # o
 
 @dataclass
 class Attacked:
-    """What came of it."""
+    """Answers, faults, and the state of the workers after an attack."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)  # answers that ought not to be, each with the input's name
-    lost: int = 0  # workers that are not there any more
+    lost: int = 0  # workers that ended
     peak: int = 0  # bytes that the largest worker had in memory at its worst
     left: int = 0  # and has now
 
@@ -51,7 +51,7 @@ def attack(gateway: Gateway, count: int, seed: int = 1) -> Attacked:
 
 
 def _damaged(seed: int) -> Iterator[tuple[str, bytes]]:
-    """Give damaged images without end; their names tell how to make them again."""
+    """Yield damaged images without end; the seed and number in a name make the same image again."""
     files = seeds()
     number = 0
     while True:

@@ -1,4 +1,4 @@
-"""The benchmark of serving: what it sends, what it takes for a failure, and how it judges what it saw."""
+"""The benchmark of serving: requests that it sends, answers that end it, and its judgement of figures."""
 
 import argparse
 import json
@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from benchmarks.http_load import post
-from benchmarks.serving import wrk
+from benchmarks.serving import against, wrk
 from benchmarks.serving.__main__ import names_of
 from benchmarks.serving.bodies import write_bodies
-from benchmarks.serving.goals import goals
+from benchmarks.serving.goals import RATE, goals, ratio
 from benchmarks.serving.open_loop import BROKEN, Load
 from benchmarks.serving.report import as_json, table
-from benchmarks.serving.rounds import Measured, Weighed
-from benchmarks.serving.servers import write_models
+from benchmarks.serving.rounds import Measured, Result
+from benchmarks.serving.servers import AGAINST, SERVERS, gateway, write_models
+from benchmarks.serving.starts import Start
 from testing.waiting import PATIENCE, eventually
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (1000, 28, 28), np.uint8)
@@ -109,41 +110,38 @@ def test_an_open_loop_counts_what_failed_by_status(status: int, stand: Stand) ->
     load.finish(PATIENCE)
 
 
-def results(rate: float, p50: float, p99: float) -> list[wrk.Result]:
-    return [wrk.Result(rate * noise, p50, p99, 1000) for noise in (1, 1.1, 0.9)]
+def results(rate: float, p50: float, p99: float, http_us: float = 500) -> list[Result]:
+    return [Result(rate * noise, p50, p99, 1000, http_us, 100) for noise in (1, 1.1, 0.9)]
 
 
 MEASURED = Measured(
     results={
-        "json:1": {"gateway": results(700, 1.4, 3), "fastapi_tuned": results(1500, 0.7, 2)},
+        "json:1": {"gateway": results(700, 1.4, 3), "against": results(800, 1, 2), "fastapi_tuned": results(2, 0.7, 2)},
         "json:64": {
-            "gateway": results(3000, 20, 40), "fastapi_tuned": results(2000, 30, 100),
-            "fastapi_async": results(1500, 40, 80), "fastapi_tutorial": results(1000, 60, 70),
-            "noop": results(6000, 9, 20),
+            "gateway": results(3000, 20, 40, 300), "against": results(2000, 30, 100, 500),
+            "fastapi_tuned": results(2500, 30, 100), "fastapi_grpc": results(1000, 40, 80),
+            "flask_grpc": results(1500, 60, 70), "noop": results(6000, 9, 20),
         },
-        "raw:4": {"gateway": results(200, 5, 9)},
+        "raw:4": {"gateway": results(200, 5, 9), "against": results(210, 5, 9)},
     },
-    forward=[300_000, 330_000, 270_000],
-    memory=[
-        Weighed(40_000, 90, "json:64"), Weighed(55_000, 98, "raw:4"), Weighed(60_000, 95, "json:64"),
-        Weighed(100_000, 99, "json:64"),
-    ],
+    memory={"gateway": 99, "against": 90},
+    starts={"gateway": [Start(2, 6), Start(9, 20), Start(2.2, 7)], "against": [Start(2, 5), Start(1, 5), Start(3, 5)]},
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("name", "beside", "figure", "reached"),
     [
-        ("json:64, requests/s", "fastapi_tuned", 1.5, True),
-        ("json:64, requests/s", "fastapi_async", 2, True),
-        ("json:64, requests/s", "fastapi_tutorial", 3, True),
-        ("json:64, requests/s", "noop", 0.5, False),
-        ("json:64, p99", "fastapi_tutorial", 40 / 70, False),
-        ("json:64, p99", "fastapi_async", 0.5, True),
-        ("json:1, p50", "fastapi_tuned 0.70", 1.4, True),
-        ("raw:4, images/s", "forward pass 300,000", 2 / 3, True),
-        ("memory of a worker", "after 100,000 requests", 99, True),
-        ("growth of a worker", "over the second half of them", 4, False),
+        ("json:64, requests/s", "against", 1.5, True),
+        ("json:64, requests/s", "fastapi_tuned", 1.2, True),
+        ("json:64, requests/s", "fastapi_grpc", 3, True),
+        ("json:64, requests/s", "flask_grpc", 2, False),
+        ("json:64, p99, ms", "against", 0.4, True),
+        ("json:64, HTTP worker, µs", "against", 0.6, True),
+        ("json:1, p50, ms", "against (gateway 1.40, fastapi_tuned 0.70)", 1.4, True),
+        ("raw:4, requests/s", "against", 200 / 210, False),
+        ("memory of a worker", "", 99, True),
+        ("until it answers", "against", 1.1, True),
     ],
 )
 def test_goals(name: str, beside: str, figure: float, reached: bool) -> None:
@@ -151,17 +149,36 @@ def test_goals(name: str, beside: str, figure: float, reached: bool) -> None:
     assert goal.figure == pytest.approx(figure) and goal.reached is reached
 
 
-def test_what_was_not_measured_is_no_goal() -> None:
+def test_a_ratio_is_taken_within_each_round() -> None:
+    slow_then_fast, likewise = ([Result(rate, 1, 1, 1, 1, 1) for rate in rates] for rates in ((10, 60), (5, 20)))
+    assert ratio(slow_then_fast, likewise, RATE) == 2.5
+
+
+def test_figures_that_were_not_measured_have_no_goal() -> None:
     assert {goal.name for goal in goals(MEASURED)}.isdisjoint({"json:16, requests/s", "png:64, requests/s"})
     assert list(goals(Measured(results={"json:64": {"noop": results(1, 1, 1)}}))) == []
 
 
-def test_the_report_names_every_goal_and_load() -> None:
+def test_the_report_names_every_goal_load_and_comparison() -> None:
     found = list(goals(MEASURED))
-    text = table(MEASURED, found)
-    assert "json:64   FastAPI, async, session callable      2,000    1,800    2,200    30.00    100.0" in text
-    assert "json:64, p99                  0.57×         ≤ 0.5×  missed   fastapi_tutorial" in text
+    servers = {**SERVERS, AGAINST: gateway("commit abc", Path("checkout"), Path("python"))}
+    lines = {" ".join(line.split()) for line in table(MEASURED, servers, found).splitlines()}
+    assert "json:64 FastAPI, async, session callable 2,500 2,250 2,750 30.00 100.0 500 100" in lines
+    assert "beside commit abc this that ratio" in lines
+    assert "json:64, requests/s 3,000.00 2,000.00 1.50×" in lines
+    assert "gateway answers after, s 2.20 2.00 1.10×" in lines
+    assert "json:64, requests/s 2.00× ≥ 3× missed flask_grpc" in lines
     assert len(json.loads(json.dumps(as_json(MEASURED, found, "l2")))["goals"]) == len(found)
+
+
+def test_without_another_commit_nothing_is_compared() -> None:
+    alone = Measured(results={"json:64": {"gateway": results(3000, 20, 40)}}, memory={"gateway": 99})
+    assert "ratio" not in table(alone, SERVERS, list(goals(alone)))
+
+
+def test_a_checkout_without_an_environment_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"There is no environment in .*; make it: make -C .* \.venv/\.serve"):
+        against.checkout(tmp_path)
 
 
 def test_names_that_do_not_exist_are_refused() -> None:

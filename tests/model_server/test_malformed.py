@@ -1,10 +1,13 @@
-"""Requests that are wrong in every way: each is answered with an error, and the process lives.
+"""Malformed requests of every kind: each is answered with an error, and the process lives.
 
 `--hypothesis-profile=long` sends 10,000 of them.
 """
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import grpc
@@ -17,7 +20,6 @@ from hypothesis import strategies as st
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
 
-from benchmarks.http2_load import Load
 from testing.running_model_server import Running
 
 pytestmark = pytest.mark.slow
@@ -154,15 +156,29 @@ def test_noise_over_rest(server: Running, body: bytes, encoding: str) -> None:
     is_refused_over_rest(server, b"\xfe" + body, **{"Content-Encoding": encoding})
 
 
-def test_a_client_that_does_not_read_holds_up_nobody(server: Running) -> None:
-    body = images(dtype=4, tensor_shape=shape(1, 28, 28), tensor_content=b"a" * 784)
-    host, _, port = server.grpc_address.partition(":")
-    deaf = Load(host, int(port), PREDICT, body, window=0)
-    assert deaf.send(20) == 20  # more than there are threads
-    call: Any = server.channel.unary_unary(PREDICT)
-    for _ in range(20):
-        call(body, timeout=SECONDS)
-    deaf.close()
+# Sends calls whose answers are large, and stops itself when the first of them has come.
+DEAF_CLIENT = """
+import os, signal, sys, grpc
+address, method, message = sys.argv[1:]
+with grpc.insecure_channel(address) as channel:
+    ask = channel.unary_unary(method)
+    calls = [ask.future(bytes.fromhex(message)) for _ in range(20)]
+    calls[0].result()
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_client_that_does_not_read_delays_no_other(server: Running) -> None:
+    large_answer = images(dtype=4, tensor_shape=shape(8000, 28, 28), int_val=[1])
+    client = subprocess.Popen([sys.executable, "-c", DEAF_CLIENT, server.grpc_address, PREDICT, large_answer.hex()])
+    try:
+        os.waitid(os.P_PID, client.pid, os.WSTOPPED)  # 20 calls, more than there are threads, have begun by then
+        call: Any = server.channel.unary_unary(PREDICT)
+        for _ in range(20):
+            call(images(dtype=4, tensor_shape=shape(1, 28, 28), int_val=[1]), timeout=SECONDS)
+    finally:
+        client.kill()
+        client.wait()
 
 
 def test_the_server_still_answers(server: Running) -> None:

@@ -27,7 +27,7 @@ def folder(saved_models: Path, tmp_path: Path) -> Path:
 
 
 class Callers:
-    """Threads that call a model over and over, and keep what failed and which versions answered."""
+    """Threads that call a model over and over, and record failures and versions."""
 
     def __init__(self, server: Running, threads: int) -> None:
         self.failures: list[str] = []

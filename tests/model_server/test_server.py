@@ -1,13 +1,15 @@
-"""The server as a process: how it starts, reads its files anew, and ends."""
+"""The server as a process: its start, its reloads and its end."""
 
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 from google.protobuf import text_format
 from grpc import StatusCode
@@ -18,6 +20,7 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
+from testing.machine import ROOT, free_port
 from testing.running_model_server import START_SECONDS, Running, connected, launch, model_flags, running
 from testing.saved_models import pixels_record, write_warmup
 from testing.waiting import eventually
@@ -55,7 +58,7 @@ def states(server: Running, name: str) -> dict[int, int]:
 
 
 def ends(*flags: str) -> tuple[int, str]:
-    """Run a server that is to end by itself; return its exit code and what it said."""
+    """Run a server that must end by itself; return its exit code and its log."""
     process, _, _ = launch(*flags, stderr=subprocess.PIPE)
     try:
         _, text = process.communicate(timeout=START_SECONDS)
@@ -160,7 +163,7 @@ def test_files_are_read_anew(saved_models: Path, tmp_path: Path) -> None:
         write_config(tmp_path, "a", "b")  # a new model is found
         eventually(lambda: states(server, "b") == {1: State.AVAILABLE})
 
-        (tmp_path / "models.config").write_text("broken {")  # what cannot be read changes nothing
+        (tmp_path / "models.config").write_text("broken {")  # an unreadable list changes nothing
         copy(saved_models / "half_plus" / "3", tmp_path / "b" / "2")
         eventually(lambda: states(server, "b") == {1: State.END, 2: State.AVAILABLE})
 
@@ -210,3 +213,34 @@ def test_a_signal_lets_calls_under_way_finish(saved_models: Path, sign: signal.S
         server.process.send_signal(sign)
         assert call.result().outputs["counted"].int64_val == [200000]
         assert server.process.wait(SECONDS) == 0
+
+
+def test_a_signal_that_comes_with_sigcont_is_not_lost(saved_models: Path) -> None:
+    for _ in range(3):
+        with running(*model_flags("half_plus", saved_models / "half_plus")) as server:
+            assert server.process
+            process = psutil.Process(server.process.pid)
+            process.suspend()
+            eventually(lambda process=process: process.status() == psutil.STATUS_STOPPED)  # type: ignore[misc]
+            server.process.send_signal(signal.SIGCONT)
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(SECONDS) == 0
+
+
+def test_the_log_has_no_chatter(saved_models: Path) -> None:
+    # Started the ordinary way, for the chatter would come from TensorFlow's import.
+    port, rest_port = free_port(), free_port()
+    ports = ["--host=127.0.0.1", f"--port={port}", f"--rest_api_port={rest_port}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving.model_server", *ports, *model_flags("half_plus", saved_models / "half_plus")],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        with connected(f"127.0.0.1:{port}", process):
+            process.terminate()
+            _, text = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    lines = [line.partition(" I ")[2] for line in text.splitlines()]
+    assert [line.split()[0] for line in lines if line] == ["Loaded", "Running", "Exporting", "Unloaded"], text
+    assert all(lines), text

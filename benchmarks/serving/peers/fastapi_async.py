@@ -7,6 +7,7 @@ import orjson
 import tensorflow as tf
 from fastapi import FastAPI, Request, Response
 
+from benchmarks.serving.peers.answer import answer_of
 from benchmarks.serving.peers.framing import pixels_of
 
 model = tf.saved_model.load(os.environ["PEER_MODEL"]).signatures["serving_default"]
@@ -28,6 +29,4 @@ async def predict_png(request: Request) -> Response:
 def classify(pixels: np.ndarray) -> Response:
     """Run the model on uint8 `[n, 28, 28]`."""
     rows = model(images=tf.constant(pixels))["probabilities"].numpy()
-    predictions = [{"label": str(row.argmax()), "probabilities": row} for row in rows]
-    content = orjson.dumps({"predictions": predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(content, media_type="application/json")
+    return Response(answer_of(rows), media_type="application/json")

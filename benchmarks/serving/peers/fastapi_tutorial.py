@@ -21,9 +21,10 @@ class Instances(BaseModel):
 
 
 class Prediction(BaseModel):
-    """What one image shows."""
+    """The digit that one image shows."""
 
     label: str
+    confidence: float
     probabilities: list[float]
 
 
@@ -48,4 +49,8 @@ def predict_png(file: Annotated[bytes, Body(media_type="image/png")]) -> Predict
 def classify(pixels: np.ndarray) -> Predictions:
     """Run the model on uint8 `[n, 28, 28]`."""
     rows = model(images=tf.constant(pixels))["probabilities"].numpy()
-    return Predictions(predictions=[Prediction(label=str(row.argmax()), probabilities=row.tolist()) for row in rows])
+    return Predictions(
+        predictions=[
+            Prediction(label=str(row.argmax()), confidence=row.max(), probabilities=row.tolist()) for row in rows
+        ]
+    )

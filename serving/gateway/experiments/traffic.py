@@ -7,7 +7,7 @@ from typing import NamedTuple
 from serving.gateway.experiments.assignment import Assignment
 from serving.gateway.experiments.live import Running
 from serving.gateway.inference.fallback import Attempt
-from serving.gateway.inference.prediction import PROBABILITIES, labels
+from serving.gateway.inference.prediction import labels
 from serving.gateway.inference.tf_serving.client import Answer
 from serving.gateway.manifest import Manifest
 from serving.gateway.store.exposures import Asked, Exposure
@@ -55,7 +55,7 @@ def said(answer: object, manifest: Manifest) -> list[Said] | None:
     """Return the label and the confidence of each image, None for an error."""
     if not isinstance(answer, Answer):
         return None
-    confidences = answer.outputs[PROBABILITIES].max(axis=1).tolist()
+    confidences = answer.confidences.tolist()
     return list(zip(labels(answer, manifest), confidences, strict=True))
 
 

@@ -193,6 +193,5 @@ def _apart(answer: Answer, batch: Sequence[Ask]) -> list[Answer]:
         raise BadGateway("The model server's answer has not one row an image.")
     parts, start = [], 0
     for ask in batch:
-        rows = slice(start, start := start + ask.images.count)
-        parts.append(Answer(answer.version, {name: output[rows] for name, output in answer.outputs.items()}))
+        parts.append(answer.rows(slice(start, start := start + ask.images.count)))
     return parts

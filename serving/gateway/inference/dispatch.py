@@ -21,6 +21,7 @@ from serving.gateway.inference.tf_serving.client import Answer
 logger = logging.getLogger(__name__)
 
 DECODERS = 2  # threads
+SETTLE_SECONDS = 0.005  # after which requests are prepared though more of them come all the time
 
 
 class Later(Enum):
@@ -69,12 +70,19 @@ class Dispatch(Generic[Request, P, Reply]):
         reply: asyncio.Future[Reply] = loop.create_future()
         self._arrived.append(Arrival(request, reply))
         if len(self._arrived) == 1:
-            loop.call_soon(self._prepare_arrived)
+            loop.call_soon(self._settle_arrivals, 1, time.monotonic() + SETTLE_SECONDS)
         return await reply
 
     def close(self) -> None:
         """End the threads."""
         self._decoders.shutdown()
+
+    def _settle_arrivals(self, seen: int, until: float) -> None:
+        """Prepare the requests that have come once a turn of the loop brings no more: their batch is then larger."""
+        if len(self._arrived) > seen and time.monotonic() < until:
+            asyncio.get_running_loop().call_soon(self._settle_arrivals, len(self._arrived), until)
+        else:
+            self._prepare_arrived()
 
     def _prepare_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []

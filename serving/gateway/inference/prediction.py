@@ -4,13 +4,12 @@ from typing import Any
 
 from serving.gateway.errors import BadGateway, Unprocessable
 from serving.gateway.inference.batching import Batcher, Target
-from serving.gateway.inference.tf_serving.client import Answer
+from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
 
 PLAIN = "serving_default"
 UNCERTAINTY = "mc_dropout"
-PROBABILITIES = "probabilities"
 UNCERTAINTY_OUTPUTS = ("entropy", "mutual_information")
 
 
@@ -50,7 +49,7 @@ def check(answer: Answer, manifest: Manifest, variant: str, images: int, signatu
 
 def labels(answer: Answer, manifest: Manifest) -> list[str]:
     """Return the most probable class of each image."""
-    return [manifest.classes[most] for most in answer.outputs[PROBABILITIES].argmax(axis=1).tolist()]
+    return [manifest.classes[best] for best in answer.best]
 
 
 def _expect(answer: Answer, variant: str, name: str, shape: tuple[int, ...]) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -78,7 +79,7 @@ class Application:
         except Exception as error:
             reply = problems.problem(error, record, PREDICT)
         reply = _finished(services, request, record, reply, PREDICT)
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+        raw = [_raw(*header) for header in reply.headers]
         raw.append((b"content-length", str(len(reply.body)).encode()))
         await send({"type": "http.response.start", "status": reply.status, "headers": raw})
         await send({"type": "http.response.body", "body": reply.body})
@@ -131,6 +132,11 @@ async def read_body(receive: Receive) -> bytes:
     if message["type"] == "http.disconnect":
         raise ClientGone
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@lru_cache(1024)
+def _raw(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
 
 
 def _finished(services: Gateway, request: Request, record: RequestRecord, reply: Reply, route: str) -> Reply:

@@ -6,9 +6,8 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from serving.gateway.telemetry.metrics import Metrics
 
@@ -19,8 +18,7 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 LONGEST = 512  # characters in the log of a text that the client chose
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """One answered request; `route` is the pattern of its path."""
 
     id: str
@@ -61,14 +59,14 @@ class Journal:
 
     def flush(self) -> None:
         """Write and count the requests that wait."""
-        lines: list[dict[str, Any]] = []
+        entries: list[Answered] = []
         while self._entries:
-            entry = self._entries.popleft()
-            self._metrics.answered(entry.route, entry.variant, entry.version, entry.status, entry.seconds, entry.images)
-            if self._logs_access:
-                lines.append(_line(entry))
-        if lines:
-            access.info(lines)
+            entries.append(self._entries.popleft())
+        self._metrics.answered(
+            [(each.route, each.variant, each.version, each.status, each.seconds, each.images) for each in entries]
+        )
+        if entries and self._logs_access:
+            access.info([_line(entry) for entry in entries])
         self._sample()
 
     async def run(self) -> None:

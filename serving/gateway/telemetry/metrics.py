@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections import Counter as Counted
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache, partial, wraps
 from pathlib import Path
@@ -19,6 +20,9 @@ SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 CIRCUIT = {"closed": 0, "half_open": 1, "open": 2}
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus-client shares between workers
+
+# Path (the route's pattern), variant, version, status, seconds, images.
+Answered = tuple[str, str, str, int, float, int]
 
 P = ParamSpec("P")
 
@@ -62,7 +66,7 @@ class Metrics:
         call_seconds = seconds("gateway_model_server_seconds", "Time a Predict call took", of_variant)
         batches = images("gateway_batch_images", "Images in a Predict call", of_variant)
         # Finding the children of labels takes as long as counting with them, so they are kept.
-        self._answered = cache(lambda *labels: (requests.labels(*labels), durations.labels(*labels[:-1])))
+        self._requests, self._durations = cache(requests.labels), cache(durations.labels)
         self._refused, self._calls = cache(refused.labels), cache(calls.labels)
         self._call = cache(lambda variant: (call_seconds.labels(variant), batches.labels(variant)))
         self._circuit = gauge(
@@ -80,13 +84,14 @@ class Metrics:
         )
 
     @_where_possible
-    def answered(self, path: str, variant: str, version: str, status: int, seconds: float, images: int) -> None:
-        """Record one answered request; `path` is the route's pattern."""
-        requests, durations = self._answered(path, variant, version, status)
-        requests.inc()
-        durations.observe(seconds)
-        if images:
-            self._images(variant, version).observe(images)
+    def answered(self, requests: Sequence[Answered]) -> None:
+        """Record answered requests."""
+        for labels, times in Counted(request[:4] for request in requests).items():
+            self._requests(*labels).inc(times)
+        for path, variant, version, _, seconds, images in requests:
+            self._durations(path, variant, version).observe(seconds)
+            if images:
+                self._images(variant, version).observe(images)
 
     @_where_possible
     def refused(self, reason: str) -> None:

@@ -13,6 +13,7 @@ from serving.gateway.access.administrators import OF_CLIENTS
 from serving.gateway.experiments.routing import named
 from serving.gateway.imaging.pictures import data_url
 from serving.gateway.inference import prediction
+from serving.gateway.inference.tf_serving.client import PROBABILITIES
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.web.answers import CompareAnswer, send
@@ -72,7 +73,7 @@ async def _ask(
     started = time.perf_counter()
     answer = await prediction.predict(services.batcher, manifest, variant.name, images, span=span)
     milliseconds = round(1000 * (time.perf_counter() - started), 3)
-    probabilities = answer.outputs[prediction.PROBABILITIES]
+    probabilities = answer.outputs[PROBABILITIES]
     return [
         {
             "variant": variant.name,
@@ -83,6 +84,6 @@ async def _ask(
             "milliseconds": milliseconds,
         }
         for label, confidence, row in zip(
-            prediction.labels(answer, manifest), probabilities.max(axis=1), probabilities, strict=True
+            prediction.labels(answer, manifest), answer.confidences, probabilities, strict=True
         )
     ]

@@ -22,7 +22,7 @@ from serving.gateway.imaging.uploads import Heavy
 from serving.gateway.inference import prediction
 from serving.gateway.inference.dispatch import Later
 from serving.gateway.inference.fallback import Prediction
-from serving.gateway.inference.tf_serving.client import Answer
+from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.web.answers import PredictAnswer
 from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
@@ -215,10 +215,10 @@ def _ids(
 
 
 def _predictions(answer: Answer, labels: Sequence[str], ids: Sequence[str]) -> list[dict[str, Any]]:
-    probabilities = answer.outputs[prediction.PROBABILITIES]
+    probabilities = answer.outputs[PROBABILITIES]
     predictions: list[dict[str, Any]] = [
         {"id": one, "label": label, "confidence": confidence, "probabilities": row}
-        for one, label, confidence, row in zip(ids, labels, probabilities.max(axis=1), probabilities, strict=True)
+        for one, label, confidence, row in zip(ids, labels, answer.confidences, probabilities, strict=True)
     ]
     for name in prediction.UNCERTAINTY_OUTPUTS:
         for each, value in zip(predictions, answer.outputs.get(name, ()), strict=False):

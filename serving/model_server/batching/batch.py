@@ -1,13 +1,16 @@
-"""A batch: requests put together along their first dimension, run once, and taken apart again."""
+"""A batch: requests joined along their first dimension, run once, and split again."""
 
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 import numpy as np
 from grpc import StatusCode
 
 from serving.model_server.errors import ServingError, as_serving_error
+
+TOO_LATE = "Run() timeout exceeded while waiting in batching queue"
 
 Feeds = dict[str, np.ndarray]
 Run = Callable[[Feeds, Sequence[str], float | None], list[np.ndarray]]
@@ -27,40 +30,31 @@ class BatchingParameters:
 
 @dataclasses.dataclass(slots=True)
 class Task:
-    """One request on its way: its rows, when it has to be done, who wants to know, and what came of it."""
+    """One request on its way: its rows, its deadline, and the future of its result."""
 
     feeds: Feeds
-    rows: int | None  # None with a scalar among the inputs: there is nothing to put together
+    rows: int | None  # None with a scalar among the inputs: it cannot be put together with others
     deadline: float | None
-    done: Callable[["Task"], None]
     arrived: float = dataclasses.field(default_factory=time.monotonic)
-    result: list[np.ndarray] | None = None
-    error: ServingError | None = None
-
-    def outcome(self) -> list[np.ndarray]:
-        """Return the result, or raise the error."""
-        if self.error:
-            raise self.error
-        assert self.result is not None
-        return self.result
+    result: Future[list[np.ndarray]] = dataclasses.field(default_factory=Future)
 
 
 def run_tasks(run: Run, tasks: list[Task], fetches: Sequence[str], parameters: BatchingParameters) -> None:
-    """Run the tasks as one, and each for itself if that fails: what is wrong with one is no affair of the others."""
+    """Run the tasks as one, and each for itself if that fails: a bad request must not spoil the others."""
     now = time.monotonic()
+    alive = []
     for task in tasks:
-        if task.deadline is not None and task.deadline <= now:
-            task.error = ServingError(
-                StatusCode.DEADLINE_EXCEEDED, "Run() timeout exceeded while waiting in batching queue"
-            )
-    alive = [task for task in tasks if not task.error]
+        if task.deadline is None or task.deadline > now:
+            alive.append(task)
+        else:
+            task.result.set_exception(ServingError(StatusCode.DEADLINE_EXCEEDED, TOO_LATE))
     if not alive:
         return
     try:
         _run_together(run, alive, fetches, parameters, now)
-    except Exception as error:  # whatever a graph raises, those who wait must hear of it
+    except Exception as error:  # a graph may raise anything; the callers must hear of it
         if len(alive) == 1:
-            alive[0].error = as_serving_error(error)
+            alive[0].result.set_exception(as_serving_error(error))
         else:
             for task in alive:
                 run_tasks(run, [task], fetches, parameters)
@@ -71,7 +65,7 @@ def _run_together(
 ) -> None:
     timeout = _time_left(tasks, now)
     if len(tasks) == 1 and (tasks[0].rows is None or not parameters.allowed_batch_sizes):
-        tasks[0].result = run(tasks[0].feeds, fetches, timeout)
+        tasks[0].result.set_result(run(tasks[0].feeds, fetches, timeout))
         return
     sizes = [task.rows or 0 for task in tasks]
     feeds = {
@@ -86,7 +80,7 @@ def _run_together(
         )
     start = 0
     for task, size in zip(tasks, sizes, strict=True):
-        task.result = [array[start : start + size] for array in arrays]
+        task.result.set_result([array[start : start + size] for array in arrays])
         start += size
 
 
@@ -108,7 +102,7 @@ def _merge(arrays: list[np.ndarray], name: str, rows: int, parameters: BatchingP
         longest = [max(sizes) for sizes in zip(*shapes, strict=True)]
         arrays = [_pad(array, longest) for array in arrays]
     size = next((size for size in sorted(parameters.allowed_batch_sizes) if size >= rows), rows)
-    filler = arrays[-1][:1]  # a real row, so that nothing in the graph trips over it
+    filler = arrays[-1][:1]  # a real row, which the graph surely accepts
     return np.concatenate(arrays + [filler] * (size - rows if len(filler) else 0))
 
 

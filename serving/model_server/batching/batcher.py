@@ -1,11 +1,10 @@
-"""Requests that come close together are run as one: a few threads take what has come together, oldest first."""
+"""Micro-batching: a few threads run the requests that came close together as one, the oldest first."""
 
 import dataclasses
-import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from grpc import StatusCode
@@ -13,12 +12,10 @@ from grpc import StatusCode
 from serving.model_server.batching.batch import BatchingParameters, Feeds, Run, Task, run_tasks
 from serving.model_server.errors import ServingError, invalid_argument
 
-_log = logging.getLogger(__name__)
-
 
 @dataclasses.dataclass
 class _Queue:
-    """What waits to be run together: requests of one servable and signature for the same outputs."""
+    """Tasks that can run together: those of one servable and signature, for the same outputs."""
 
     run: Run
     fetches: Sequence[str]
@@ -27,7 +24,7 @@ class _Queue:
 
 
 class Batcher:
-    """The threads that run batches, and the queues they take them from."""
+    """The threads that run batches, and their queues."""
 
     def __init__(self, parameters: BatchingParameters) -> None:
         self._parameters = parameters
@@ -39,21 +36,15 @@ class Batcher:
             threading.Thread(target=self._work, daemon=True, name=f"batch {number}").start()
 
     def run(self, run: Run, feeds: Feeds, fetches: Sequence[str], timeout: float | None) -> list[np.ndarray]:
-        """Have `run` called on these rows among others, and wait for what comes of it."""
-        done = threading.Event()
-        task = self.submit(run, feeds, fetches, timeout, lambda _: done.set())
-        done.wait()
-        return task.outcome()
+        """Call `run` on these rows among others and return its result; raise `ServingError` when the queue is full."""
+        return self._submit(run, feeds, fetches, timeout).result.result()
 
-    def submit(
-        self, run: Run, feeds: Feeds, fetches: Sequence[str], timeout: float | None, done: Callable[[Task], None]
-    ) -> Task:
-        """Queue these rows and have `done` called afterwards; raise `ServingError` when the queue is full."""
+    def _submit(self, run: Run, feeds: Feeds, fetches: Sequence[str], timeout: float | None) -> Task:
         limits = self._parameters
         rows = _rows(feeds)
         if rows and rows > limits.max_batch_size:
             raise invalid_argument(f"Task size {rows} is larger than maximum input batch size {limits.max_batch_size}")
-        task = Task(feeds, rows, None if timeout is None else time.monotonic() + timeout, done)
+        task = Task(feeds, rows, None if timeout is None else time.monotonic() + timeout)
         with self._changed:
             if self._waiting + _weight(task) > limits.max_batch_size * limits.max_enqueued_batches:
                 raise ServingError(
@@ -63,13 +54,13 @@ class Batcher:
             queue.tasks.append(task)
             queue.weight += _weight(task)
             self._waiting += _weight(task)
-            # A thread is woken for what changes when it has to act; for every task it would only cost time.
+            # Wake a thread only when it may have to act: each wake-up costs time.
             if len(queue.tasks) == 1 or queue.weight >= limits.max_batch_size:
                 self._changed.notify()
         return task
 
     def close(self) -> None:
-        """End the threads once nothing waits any more."""
+        """End the threads once the queues are empty."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -78,11 +69,6 @@ class Batcher:
         while taken := self._take():
             queue, tasks = taken
             run_tasks(queue.run, tasks, queue.fetches, self._parameters)
-            for task in tasks:
-                try:
-                    task.done(task)
-                except Exception:  # the others must hear of theirs
-                    _log.exception("An answer could not be delivered")
 
     def _take(self) -> tuple[_Queue, list[Task]] | None:
         """Wait for a batch that is full or has waited long enough; None once closed and empty."""
@@ -112,7 +98,7 @@ class Batcher:
         self._waiting -= weight
         del self._queues[key]
         if queue.tasks:
-            self._queues[key] = queue  # behind the others, so that every queue has its turn
+            self._queues[key] = queue  # at the end, so that every queue has its turn
             self._changed.notify()
         return tasks
 
@@ -127,5 +113,5 @@ def _rows(feeds: Feeds) -> int | None:
 
 
 def _weight(task: Task) -> int:
-    """Return how much room a task takes; one without rows takes some, too."""
+    """Return the room that a task takes; one without rows counts as one."""
     return max(1, task.rows or 0)

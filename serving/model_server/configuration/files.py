@@ -1,8 +1,7 @@
 """The text-format configuration files that flags name."""
 
-import dataclasses
-import logging
 import os
+import re
 from typing import Any, TypeVar
 
 from google.protobuf import text_format
@@ -12,16 +11,8 @@ from tensorflow_serving.config import model_server_config_pb2
 from serving.model_server.batching.batch import BatchingParameters
 from serving.model_server.configuration.settings import ConfigError, Settings
 from serving.model_server.configuration.text_messages import make_message
-from serving.model_server.rpc.grpc_server import Limits
 
-_log = logging.getLogger(__name__)
-
-# The name of each limit that gRPC has, too, and its unit.
-CHANNEL_ARGUMENTS: dict[str, tuple[str, Any]] = {
-    "grpc.max_receive_message_length": ("message_bytes", 1),
-    "grpc.max_concurrent_streams": ("streams", 1),
-    "grpc.max_connection_age_ms": ("age_seconds", 0.001),
-}
+_NUMBER = re.compile(r"[+-]?[0-9]+")
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 
@@ -48,26 +39,16 @@ def read_models(settings: Settings) -> model_server_config_pb2.ModelServerConfig
     return config
 
 
-def grpc_limits(settings: Settings) -> Limits:
-    """Return the limits of the gRPC API, among them those of gRPC's channel arguments that mean something here."""
-    limits = Limits(settings.grpc_max_message_bytes)
-    for key, value in _channel_arguments(settings.grpc_channel_arguments):
-        if key not in CHANNEL_ARGUMENTS:
-            _log.warning("--grpc_channel_arguments: %s has no effect in this server", key)
-            continue
-        if not value.isdecimal():
-            raise ConfigError(f"--grpc_channel_arguments: {key} is {value!r}; it must be a number")
-        field, unit = CHANNEL_ARGUMENTS[key]
-        limits = dataclasses.replace(limits, **{field: int(value) * unit})
-    return limits
-
-
-def _channel_arguments(text: str) -> list[tuple[str, str]]:
-    """Split `key=value,key=value`."""
-    pairs = [pair.partition("=") for pair in text.split(",") if pair]
-    if broken := [key for key, equals, _ in pairs if not equals]:
-        raise ConfigError(f"--grpc_channel_arguments: {broken[0]!r} is not key=value")
-    return [(key, value) for key, _, value in pairs]
+def channel_arguments(settings: Settings) -> list[tuple[str, int | str]]:
+    """Return gRPC's channel arguments: the limit of a message, and those that the flag adds or replaces."""
+    arguments: dict[str, int | str] = {"grpc.max_receive_message_length": settings.grpc_max_message_bytes}
+    for pair in filter(None, settings.grpc_channel_arguments.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--grpc_channel_arguments: {key!r} is not key=value")
+        # gRPC distinguishes numbers and texts; TF Serving reads whatever is a number as one.
+        arguments[key] = int(value) if _NUMBER.fullmatch(value) else value
+    return list(arguments.items())
 
 
 def read_batching(settings: Settings) -> BatchingParameters:

@@ -1,4 +1,4 @@
-"""What a ModelServerConfig may say, checked before any of it takes effect."""
+"""Check a ModelServerConfig before any of it takes effect."""
 
 import os
 from collections.abc import Callable, Mapping

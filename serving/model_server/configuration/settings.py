@@ -44,10 +44,9 @@ class Settings:
     monitoring_config_file: str = _flag("", "text-format MonitoringConfig: whether and where Prometheus finds metrics")
     grpc_channel_arguments: str = _flag(
         "",
-        "comma-separated key=value arguments of gRPC; those with an effect: grpc.max_receive_message_length, "
-        "grpc.max_concurrent_streams, grpc.max_connection_age_ms",
+        "comma-separated key=value channel arguments of gRPC, such as grpc.max_connection_age_ms=60000",
     )
-    grpc_max_threads: int = _flag(0, "gRPC calls answered at a time, besides those in a batch; 0 for 4 a core")
+    grpc_max_threads: int = _flag(0, "gRPC calls answered at a time; more wait; 0 for 4 a core, 64 with batching")
     grpc_max_message_bytes: int = _flag(256 << 20, "largest gRPC request")
     enable_grpc_healthcheck_service: bool = _flag(True, "answer grpc.health.v1")
     tensorflow_session_parallelism: int = _flag(0, "threads within and between operations; 0 for one a core")
@@ -56,7 +55,7 @@ class Settings:
     shutdown_grace_seconds: float = _flag(20.0, "how long SIGTERM waits for calls under way")
 
 
-# Flags of TF Serving that change nothing here: they tune what this server does not have.
+# Flags of TF Serving that are accepted and ignored: they tune parts that this server lacks.
 IGNORED_FLAGS = frozenset(
     [
         "enable_signature_method_name_check",
@@ -71,7 +70,7 @@ IGNORED_FLAGS = frozenset(
         "xla_gpu_compilation_enabled",
     ]
 )
-# Flags of TF Serving that a server must not overlook, and what to do instead.
+# Flags of TF Serving that cannot be ignored → the remedy.
 REFUSED_FLAGS = {
     "ssl_config_file": "put a proxy with TLS in front of it",
     "use_alts_credentials": "put a proxy with TLS in front of it",

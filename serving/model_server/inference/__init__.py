@@ -1,1 +1,1 @@
-"""Inference: what both APIs do with a request, from tensors to answers."""
+"""Inference: from a request of either API to its answer."""

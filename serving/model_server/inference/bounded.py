@@ -1,4 +1,4 @@
-"""Tell whether a run of a graph ends by itself, soon: it has no loops, and nothing in it waits for anything."""
+"""Tell whether a run of a graph ends soon without a time limit: no loops, and no operation that waits."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,12 +7,12 @@ from tensorflow.core.framework import node_def_pb2
 from tensorflow.python.framework import op_def_registry
 
 LOOPS = frozenset(("While", "StatelessWhile", "For", "Enter", "RefEnter"))
-# Of the ops with a state, those that do nothing but read it or call others.
+# The operations with a state that only read it or call functions.
 AT_ONCE = frozenset(("Placeholder", "VarHandleOp", "ReadVariableOp", "StatefulPartitionedCall"))
 
 
 def ends_by_itself(graph: tf.Graph, fetches: Sequence[str]) -> bool:
-    """Return whether all that the tensors `fetches` are computed from ends by itself."""
+    """Return whether the computation of the tensors `fetches` ends by itself."""
     functions = {each.signature.name: each.node_def for each in graph.as_graph_def().library.function}
     met: set[str] = set()
     waiting: list[Iterable[node_def_pb2.NodeDef]] = [_nodes_behind(graph, fetches)]
@@ -27,7 +27,7 @@ def ends_by_itself(graph: tf.Graph, fetches: Sequence[str]) -> bool:
 
 
 def _nodes_behind(graph: tf.Graph, fetches: Sequence[str]) -> list[node_def_pb2.NodeDef]:
-    """Return what the fetched tensors are computed from, without what is inside of functions."""
+    """Return the nodes that the fetched tensors are computed from, without those inside functions."""
     met: dict[str, tf.Operation] = {}
     waiting = [graph.get_tensor_by_name(name).op for name in fetches]
     while waiting:

@@ -16,8 +16,8 @@ REGRESS = "tensorflow/serving/regress"
 _KINDS = {CLASSIFY: "classification", REGRESS: "regression"}
 _OUTPUTS = {CLASSIFY: ("classes", "scores"), REGRESS: ("outputs",)}
 
-# What is to be run: a signature, and the method it is run as. The method that the signature itself names is not looked
-# at, as in TF Serving unless it is told to: TensorFlow 2 writes the one of Predict into all of them.
+# A signature and the method to run it as. TF Serving ignores the method that the signature itself names, unless told
+# otherwise: TensorFlow 2 writes Predict's into all of them.
 Wanted = tuple[meta_graph_pb2.SignatureDef, str]
 
 

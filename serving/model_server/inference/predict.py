@@ -1,4 +1,4 @@
-"""Predict on one servable, whichever face the request came through."""
+"""Predict on one servable."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ DEFAULT_SIGNATURE = "serving_default"
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a PredictRequest asks of the graph: the tensors to feed, and output alias → (tensor to fetch, its type)."""
+    """The run that a PredictRequest asks for: tensors to feed, and output alias → (tensor to fetch, its type)."""
 
     feeds: Feeds
     outputs: Tensors
@@ -53,7 +53,7 @@ def make_plan(servable: Servable, request: predict_pb2.PredictRequest) -> Plan:
 def respond(
     servable: Servable, request: predict_pb2.PredictRequest, plan: Plan, arrays: list[np.ndarray]
 ) -> predict_pb2.PredictResponse:
-    """Return the response that holds what the graph gave for `plan`."""
+    """Return the response that holds the results of `plan`."""
     response = predict_pb2.PredictResponse(model_spec=resolved_spec(servable, request.model_spec))
     for (alias, (_, dtype)), array in zip(plan.outputs.items(), arrays, strict=True):
         tensors.encode(array, dtype, response.outputs[alias])
@@ -61,7 +61,7 @@ def respond(
 
 
 def resolved_spec(servable: Servable, asked: model_pb2.ModelSpec) -> model_pb2.ModelSpec:
-    """Return the model_spec of an answer: the version and signature that were really used."""
+    """Return the model_spec of an answer, with the version and signature that ran."""
     spec = model_pb2.ModelSpec(name=asked.name, signature_name=asked.signature_name or DEFAULT_SIGNATURE)
     spec.version.value = servable.version
     return spec

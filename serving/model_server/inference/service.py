@@ -1,7 +1,7 @@
-"""What both faces do with a request: check it, find its servable, run it, count it."""
+"""The one path of a request, from either API: check it, find its servable, run it, count it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,24 +16,20 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from serving.model_server.batching.batch import Task
-from serving.model_server.errors import ServingError, as_serving_error, invalid_argument
+from serving.model_server.errors import as_serving_error, invalid_argument
 from serving.model_server.inference import examples
 from serving.model_server.inference import predict as inference
 from serving.model_server.metrics import Metrics
-from serving.model_server.models.lifecycle import Version
-from serving.model_server.models.registry import Store
-from serving.model_server.models.servable import BatchingServable, Servable
-
-_NOTHING = ServingError(StatusCode.OK, "")
+from serving.model_server.models.registry import Registry
+from serving.model_server.models.servable import Servable
 
 
 class Service:
-    """The inference and model services on a store, without a protocol. Every method raises `ServingError`."""
+    """The inference and model services, without a protocol. Every method raises `ServingError`."""
 
-    def __init__(self, store: Store, metrics: Metrics, entrypoint: str) -> None:
-        """Serve the models of `store` and count requests in `metrics` as those of `entrypoint` (GRPC or REST)."""
-        self.store = store
+    def __init__(self, registry: Registry, metrics: Metrics, entrypoint: str) -> None:
+        """Serve the models of `registry`; count requests in `metrics` under `entrypoint`, GRPC or REST."""
+        self.registry = registry
         self._metrics = metrics
         self._entrypoint = entrypoint
 
@@ -41,35 +37,6 @@ class Service:
         """Run a signature on the tensors of the request."""
         with self._counted("Predict", _spec(request)) as servable:
             return inference.predict(servable, request, timeout)
-
-    def predict_later(
-        self,
-        request: predict_pb2.PredictRequest,
-        timeout: float | None,
-        deliver: Callable[[predict_pb2.PredictResponse | ServingError], None],
-    ) -> None:
-        """Have the request run in a batch; `deliver` gets the response or the error from the thread that ran it.
-
-        So no thread waits with each request: waking them all up after a batch would cost more than the batch.
-        """
-        call = _Call(self.store, self._metrics, "Predict", self._entrypoint)
-
-        def end(task: Task) -> None:
-            try:
-                answer = inference.respond(servable, request, plan, task.outcome())
-            except Exception as error:
-                deliver(call.end(error))
-            else:
-                call.end()
-                deliver(answer)
-
-        try:
-            servable = call.begin(_spec(request))
-            assert isinstance(servable, BatchingServable)
-            plan = inference.make_plan(servable, request)
-            servable.submit(plan.feeds, plan.fetches, timeout, end)
-        except Exception as error:
-            deliver(call.end(error))
 
     def classify(
         self, request: classification_pb2.ClassificationRequest, timeout: float | None
@@ -96,19 +63,26 @@ class Service:
 
     @contextmanager
     def _counted(self, api: str, spec: model_pb2.ModelSpec) -> Iterator[Servable]:
-        call = _Call(self.store, self._metrics, api, self._entrypoint)
+        """Hold the servable of `spec`, and count the request when the block ends."""
+        started = time.monotonic()
+        # A name that only a client knows must not become a time series.
+        model = spec.name if self.registry.knows(spec.name) else ""
+        status = StatusCode.OK
         try:
-            yield call.begin(spec)
+            with self.registry.use(spec) as servable:
+                yield servable
         except Exception as error:
-            raise call.end(error) from error
-        else:
-            call.end()
+            failure = as_serving_error(error)
+            status = failure.code
+            raise failure from error
+        finally:
+            self._metrics.record(model, api, self._entrypoint, status.name, time.monotonic() - started)
 
     def model_status(
         self, request: get_model_status_pb2.GetModelStatusRequest
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Return the states of a model's versions."""
-        statuses = self.store.statuses(_spec(request))
+        statuses = self.registry.statuses(_spec(request))
         return get_model_status_pb2.GetModelStatusResponse(model_version_status=statuses)
 
     def model_metadata(
@@ -122,38 +96,12 @@ class Service:
             if field != "signature_def":
                 raise invalid_argument(f"Metadata field {field} is not supported")
         response = get_model_metadata_pb2.GetModelMetadataResponse()
-        with self.store.use(spec) as servable:
+        with self.registry.use(spec) as servable:
             response.model_spec.name = servable.name
             response.model_spec.version.value = servable.version
             signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signatures)
         response.metadata["signature_def"].Pack(signatures)
         return response
-
-
-class _Call:
-    """A request from its arrival to its end, which may come in another thread: it holds its version, and is counted."""
-
-    def __init__(self, store: Store, metrics: Metrics, api: str, entrypoint: str) -> None:
-        self._store = store
-        self._metrics = metrics
-        self._labels = (api, entrypoint)
-        self._started = time.monotonic()
-        self._version: Version | None = None
-        self._model = ""
-
-    def begin(self, spec: model_pb2.ModelSpec) -> Servable:
-        # A name that only a client knows must not become a time series.
-        self._model = spec.name if self._store.knows(spec.name) else ""
-        self._version = self._store.acquire(spec)
-        assert self._version.servable
-        return self._version.servable
-
-    def end(self, error: Exception | None = None) -> ServingError:
-        failure = as_serving_error(error) if error else _NOTHING
-        if self._version:
-            self._store.release(self._version)
-        self._metrics.record(self._model, *self._labels, failure.code.name, time.monotonic() - self._started)
-        return failure
 
 
 def _spec(request: Any) -> model_pb2.ModelSpec:

@@ -1,4 +1,4 @@
-"""A signature, taken apart when its model is loaded: asking its message again would cost every request more."""
+"""A signature as plain tables, made once when its model is loaded: reading its message takes longer."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ Tensors = dict[str, tuple[str, int]]
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What a signature takes and gives."""
+    """The inputs and outputs of a signature."""
 
     inputs: Tensors
     outputs: Tensors
@@ -20,7 +20,7 @@ class Signature:
 
     @classmethod
     def of(cls, definition: meta_graph_pb2.SignatureDef) -> "Signature":
-        """Take a SignatureDef apart."""
+        """Make the tables of a SignatureDef."""
         return cls(_tensors(definition.inputs), _tensors(definition.outputs), dict(definition.defaults))
 
 

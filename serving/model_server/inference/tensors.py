@@ -1,12 +1,14 @@
-"""TensorProto to numpy and back, with limits: what a client declares is not what it gets to allocate."""
+"""TensorProto to numpy and back, with limits: a declared shape alone allocates no memory."""
 
 import math
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from serving.wire_format import field_head
+_Field = descriptor_pb2.FieldDescriptorProto
 
 MAX_DIMENSIONS = 32
 # A short value list repeats its last value over the declared shape; this is as large as the result may become.
@@ -22,12 +24,24 @@ _FIELDS = {
     }.items()
     for name in names.split()
 }  # fmt: skip
-# Fields whose values lie in a message as they do in an array's memory → their numbers.
-_PACKED = {
-    field: tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[field].number
-    for field in ("float_val", "double_val", "scomplex_val", "dcomplex_val")
-}
+# Fields with the same bytes in a message and in an array's memory.
+_PACKED = ("float_val", "double_val", "scomplex_val", "dcomplex_val")
 _TYPES = {enum: np.dtype(tf.as_dtype(enum).as_numpy_dtype) for enum in _FIELDS}
+
+
+def _packed_values() -> type[Message]:
+    """Return a message like TensorProto on the wire, whose packed fields are `bytes`."""
+    file = descriptor_pb2.FileDescriptorProto(name="packed_values.proto", package="dropserve", syntax="proto3")
+    message = file.message_type.add(name="PackedValues")
+    for name in _PACKED:
+        number = tensor_pb2.TensorProto.DESCRIPTOR.fields_by_name[name].number
+        message.field.add(name=name, number=number, label=_Field.LABEL_OPTIONAL, type=_Field.TYPE_BYTES)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("dropserve.PackedValues"))
+
+
+_PackedValues = _packed_values()
 
 
 def type_name(enum: int) -> str:
@@ -86,7 +100,6 @@ def encode(array: np.ndarray, dtype: int, proto: tensor_pb2.TensorProto) -> None
     elif flat.dtype.kind == "c":
         flat = flat.view(f"f{flat.dtype.itemsize // 2}")
     if field in _PACKED:  # as one piece: number by number, ten thousand take a hundred times as long
-        values = flat.tobytes()
-        proto.MergeFromString(field_head(_PACKED[field], len(values)) + values)
+        proto.MergeFromString(_PackedValues(**{field: flat.tobytes()}).SerializeToString())
     else:
         getattr(proto, field).extend(flat.tolist())

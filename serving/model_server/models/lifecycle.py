@@ -1,4 +1,4 @@
-"""The life of one model's versions: loaded, AVAILABLE, and unloaded once another has taken over."""
+"""The life cycle of one model's versions: loaded, AVAILABLE, and unloaded once another answers."""
 
 import dataclasses
 import logging
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Loading:
-    """How versions are loaded: by what, how many at a time, and how often again after a failure."""
+    """The loader of versions, its slots, and its retries after a failure."""
 
     load: Callable[[str, int, str], Servable]
     slots: threading.BoundedSemaphore
@@ -52,7 +52,7 @@ class Version:
 
 
 class Model:
-    """The versions of one model, those already unloaded among them. `changed` guards them all and tells of changes."""
+    """The versions of one model, unloaded ones included. `changed` guards them all and signals changes."""
 
     def __init__(self, name: str, loading: Loading, changed: threading.Condition) -> None:
         self.name = name
@@ -70,11 +70,11 @@ class Model:
         return bool(self.available()) or (bool(desired) and all(v.state == State.END for v in desired))
 
     def is_idle(self) -> bool:
-        """Say whether nothing of the model is in memory or on its way there."""
+        """Say whether every version is unloaded."""
         return all(version.state == State.END for version in self.versions.values())
 
     def reconcile(self, desired: Mapping[int, str]) -> None:
-        """Start what leads to the `desired` version → folder; `changed` must be held."""
+        """Load and unload versions until the `desired` ones (version → folder) answer; `changed` must be held."""
         for number, version in self.versions.items():
             version.desired = number in desired
             if not version.desired and version.state == State.END:
@@ -88,7 +88,7 @@ class Model:
         self._changed.notify_all()
 
     def _retire(self) -> None:
-        """Unload what is no longer desired, unless nothing else answers yet."""
+        """Unload the versions that are no longer desired, once another one answers."""
         desired = [version for version in self.versions.values() if version.desired]
         if desired and not any(version.state == State.AVAILABLE for version in desired):
             return
@@ -122,7 +122,7 @@ class Model:
             try:
                 with self._loading.slots:
                     servable = self._loading.load(version.name, version.number, version.path)
-            except Exception as error:  # whatever a broken model raises, the others go on
+            except Exception as error:  # a broken model may raise anything; the others go on
                 version.error = as_serving_error(error)
                 _log.error("Loading %s failed, try %d of %d: %s", version, attempt, tries, version.error)
             else:

@@ -1,4 +1,4 @@
-"""The models that are configured, and the servables that requests find among them."""
+"""The registry of models: configured by the list of models, asked by requests for servables."""
 
 import contextlib
 import logging
@@ -10,7 +10,7 @@ from grpc import StatusCode
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.model_server.configuration import model_list as models
+from serving.model_server.configuration import model_list
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.models.lifecycle import Loading, Model, State, Version
 from serving.model_server.models.servable import Servable
@@ -19,13 +19,13 @@ from serving.model_server.models.versions import desired_versions, find_versions
 _log = logging.getLogger(__name__)
 
 
-class Store:
+class Registry:
     """Holds the models. Every method may be called from any thread."""
 
     def __init__(
         self, load: Callable[[str, int, str], Servable], retries: int, retry_seconds: float, load_threads: int = 0
     ) -> None:
-        """Make an empty store whose versions `load` reads, `load_threads` at a time (0: one a core)."""
+        """Make an empty registry whose versions `load` reads, `load_threads` at a time (0: one a core)."""
         slots = threading.BoundedSemaphore(load_threads or os.cpu_count() or 1)
         self._loading = Loading(load, slots, retries, max(0.0, retry_seconds))
         self._changed = threading.Condition()
@@ -41,8 +41,8 @@ class Store:
             _log.info("Taking no action for empty config.")
             return set()
         with self._changed:
-            models.check(config)
-            labels = models.labels(config, self._labels, self._is_available, unavailable_labels)
+            model_list.check(config)
+            labels = model_list.labels(config, self._labels, self._is_available, unavailable_labels)
             new = {model.name: model for model in config.model_config_list.config}
             added, removed = set(new) - set(self._configs), set(self._configs) - set(new)
             self._configs, self._labels = new, labels
@@ -54,7 +54,7 @@ class Store:
         return added
 
     def scan(self) -> None:
-        """Look for versions in the models' folders and start what follows from it."""
+        """Look for versions in the models' folders; load and unload accordingly."""
         with self._changed:
             configs = list(self._configs.values())
         for config in configs:
@@ -150,7 +150,7 @@ class Store:
             )
 
     def wake(self) -> None:
-        """Make those who wait look again, for one whose call has been cancelled."""
+        """Let `wait_until_available` ask its `cancelled` again."""
         with self._changed:
             self._changed.notify_all()
 

@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
-from serving.model_server.batching.batch import Feeds, Task
+from serving.model_server.batching.batch import Feeds
 from serving.model_server.batching.batcher import Batcher
 from serving.model_server.errors import as_serving_error
 from serving.model_server.inference.bounded import ends_by_itself
 from serving.model_server.inference.signatures import Signature
 
-# Clients choose which outputs to fetch, and each choice needs a callable of its own.
+# Each choice of outputs, which is the client's, needs a callable of its own.
 MAX_CALLABLES = 128
 IN_POOL, IN_CALLING_THREAD = 0, -1  # where a graph is run, in RunOptions' words
 
@@ -57,8 +57,8 @@ class Servable:
     ) -> list[np.ndarray]:
         """Run the graph from the named tensors `feeds` to `fetches`, for `timeout` seconds at most.
 
-        A run that ends by itself is made in the calling thread, which takes half as long for a few images as the way to
-        another and back; a time limit means nothing to it then.
+        A run that ends by itself happens in the calling thread, without a time limit: for a few images, the way to a
+        thread of the session and back takes longer than the run.
         """
         try:
             return self._callable(tuple(feeds), tuple(fetches), timeout)(*feeds.values())
@@ -93,7 +93,7 @@ class Servable:
 
 
 class BatchingServable(Servable):
-    """A servable whose runs go through a batcher, together with those of others."""
+    """A servable whose runs go through a batcher."""
 
     def __init__(
         self, name: str, version: int, path: str, tags: Sequence[str], config: config_pb2.ConfigProto, batcher: Batcher
@@ -105,7 +105,3 @@ class BatchingServable(Servable):
     def run(self, feeds: Feeds, fetches: Sequence[str], timeout: float | None = None) -> list[np.ndarray]:
         """Run the graph as `Servable.run` does, as part of a batch."""
         return self._batcher.run(self._run_alone, feeds, fetches, timeout)
-
-    def submit(self, feeds: Feeds, fetches: Sequence[str], timeout: float | None, done: Callable[[Task], None]) -> None:
-        """Have the graph run as part of a batch and `done` called afterwards, from another thread."""
-        self._batcher.submit(self._run_alone, feeds, fetches, timeout, done)

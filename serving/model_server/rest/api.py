@@ -1,4 +1,4 @@
-"""The REST face: paths to requests, and answers and errors to JSON. It knows no sockets."""
+"""The REST API without HTTP: from method, path and body to status and JSON text."""
 
 import json
 import re
@@ -78,7 +78,7 @@ class RestApi:
     def _predict(self, spec: model_pb2.ModelSpec, body: bytes) -> str:
         document = json_input.parse(body)
         spec.signature_name = json_input.signature_name(document)
-        with self._service.store.use(spec) as servable:
+        with self._service.registry.use(spec) as servable:
             key = spec.signature_name or DEFAULT_SIGNATURE
             if key not in servable.signatures:
                 raise invalid_argument(f'Serving signature name: "{key}" not found in signature def')

@@ -44,7 +44,7 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def signature_name(document: dict[str, Any]) -> str:
-    """Return the signature that a body names, or nothing."""
+    """Return the signature that a body names, or an empty text."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid_argument(
@@ -120,7 +120,7 @@ def _element(number: int, name: str) -> str:
 
 
 def _stack(rows: list[Any], dtype: int, name: str) -> tensor_pb2.TensorProto:
-    """Return the rows as one tensor; what is wrong is looked for only once it is known that something is."""
+    """Return the rows as one tensor; search for the faulty row only after a failure."""
     try:
         return make_tensor(rows, dtype)
     except ServingError as error:

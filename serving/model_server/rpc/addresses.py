@@ -1,4 +1,4 @@
-"""Where the gRPC API listens."""
+"""The addresses of the gRPC API."""
 
 import logging
 import socket
@@ -13,7 +13,8 @@ def grpc_addresses(settings: Settings) -> list[str]:
 
     gRPC would take the socket away from the other server, which then removes its file for both when it ends.
     """
-    addresses = [f"{settings.host}:{settings.port}"] if settings.port else []
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    addresses = [f"{host}:{settings.port}"] if settings.port else []
     if not settings.grpc_socket_path:
         return addresses
     address = f"unix:{settings.grpc_socket_path}"

@@ -1,14 +1,14 @@
-"""The gRPC face: PredictionService, ModelService and grpc.health.v1."""
+"""The gRPC API: PredictionService and ModelService."""
 
+import math
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
 
-from google.protobuf.message import Message
+import grpc
+from google.protobuf.message import DecodeError, Message
 from grpc import StatusCode
-from grpc_health.v1 import health_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -22,107 +22,101 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from serving.model_server.errors import ServingError, as_serving_error, invalid_argument
 from serving.model_server.inference.service import Service
-from serving.model_server.rpc.grpc_server import Call, Handler
+from serving.model_server.rpc.grpc_server import Methods
 
 Configure = Callable[[model_server_config_pb2.ModelServerConfig], set[str]]
+Behaviour = Callable[[bytes, grpc.ServicerContext], bytes]
 
-_PREDICTION = "/tensorflow.serving.PredictionService/"
-_MODEL = "/tensorflow.serving.ModelService/"
-_HEALTH = "/grpc.health.v1.Health/"
+MAX_DETAIL = 2000  # characters of a status message, which must fit into the headers that a client accepts
+MAX_RELOADS = 8  # that wait for their models at a time
 
 
-def serving_methods(service: Service, configure: Configure, threads: Executor, batched: bool) -> Mapping[str, Handler]:
-    """Return the methods of TensorFlow Serving, run in `threads`; with `batched`, Predict waits without one.
-
-    The client's deadline is the time limit of a run.
-    """
-
-    def in_thread(kind: type[Message], function: Callable[[Any, float | None], Message]) -> Handler:
-        return lambda call: threads.submit(_answer, kind, function, call)
-
-    def without_limit(function: Callable[[Any], Message]) -> Callable[[Any, float | None], Message]:
-        return lambda request, _: function(request)
-
-    predict = partial(_predict_later, service) if batched else in_thread(predict_pb2.PredictRequest, service.predict)
+def serving_methods(service: Service, configure: Configure) -> dict[str, Methods]:
+    """Return TensorFlow Serving's services on `service`; the client's deadline is the time limit of a run."""
+    prediction = {
+        "Predict": _behaviour(predict_pb2.PredictRequest, service.predict),
+        "Classify": _behaviour(classification_pb2.ClassificationRequest, service.classify),
+        "Regress": _behaviour(regression_pb2.RegressionRequest, service.regress),
+        "MultiInference": _behaviour(inference_pb2.MultiInferenceRequest, service.multi_inference),
+        "GetModelMetadata": _behaviour(
+            get_model_metadata_pb2.GetModelMetadataRequest, lambda request, _: service.model_metadata(request)
+        ),
+    }
+    model = {
+        "GetModelStatus": _behaviour(
+            get_model_status_pb2.GetModelStatusRequest, lambda request, _: service.model_status(request)
+        ),
+        "HandleReloadConfigRequest": _reload(service, configure),
+    }
     return {
-        _PREDICTION + "Predict": predict,
-        _PREDICTION + "Classify": in_thread(classification_pb2.ClassificationRequest, service.classify),
-        _PREDICTION + "Regress": in_thread(regression_pb2.RegressionRequest, service.regress),
-        _PREDICTION + "MultiInference": in_thread(inference_pb2.MultiInferenceRequest, service.multi_inference),
-        _PREDICTION + "GetModelMetadata": in_thread(
-            get_model_metadata_pb2.GetModelMetadataRequest, without_limit(service.model_metadata)
-        ),
-        _MODEL + "GetModelStatus": in_thread(
-            get_model_status_pb2.GetModelStatusRequest, without_limit(service.model_status)
-        ),
-        _MODEL + "HandleReloadConfigRequest": partial(_reload, service, configure),
+        "tensorflow.serving.PredictionService": _handlers(prediction),
+        "tensorflow.serving.ModelService": _handlers(model),
     }
 
 
-def health_methods() -> Mapping[str, Handler]:
-    """Return grpc.health.v1, which says SERVING of the server as a whole."""
-    return {_HEALTH + "Check": partial(_answer, health_pb2.HealthCheckRequest, _health), _HEALTH + "Watch": _watch}
+def _handlers(behaviours: dict[str, Behaviour]) -> Methods:
+    # Messages are parsed in the threads that answer: grpcio's one serving thread has enough to do.
+    return {name: grpc.unary_unary_rpc_method_handler(behaviour) for name, behaviour in behaviours.items()}
 
 
-def _answer(kind: type[Message], function: Callable[[Any, float | None], Message], call: Call) -> None:
-    """Answer a call by what `function` returns or raises; a client sees no stack trace."""
-    if call.gone:
-        return
+def _behaviour(kind: type[Message], function: Callable[[Any, float | None], Message]) -> Behaviour:
+    """Return the behaviour that parses a request of type `kind` and answers with the result or error of `function`."""
+
+    def answer(body: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            return function(_parse(kind, body), _seconds_left(context)).SerializeToString()
+        except Exception as error:
+            _abort(context, error)
+
+    return answer
+
+
+def _reload(service: Service, configure: Configure) -> Behaviour:
+    """Return the behaviour of HandleReloadConfigRequest; a client that goes away ends the wait, not the loading."""
+
+    def reload(body: bytes, context: grpc.ServicerContext) -> bytes:
+        gone = threading.Event()
+
+        def stop_waiting() -> None:
+            gone.set()
+            service.registry.wake()
+
+        try:
+            request = _parse(model_management_pb2.ReloadConfigRequest, body)
+            if request.config.WhichOneof("config") != "model_config_list":
+                raise invalid_argument(
+                    "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                    "Only ModelConfigList is currently supported"
+                )
+            added = configure(request.config)
+            context.add_callback(stop_waiting)
+            service.registry.wait_until_available(added, cancelled=lambda: gone.is_set() or not context.is_active())
+            return model_management_pb2.ReloadConfigResponse().SerializeToString()
+        except Exception as error:
+            _abort(context, error)
+
+    # The wait for new models has no limit, so it takes none of the threads that answer other calls.
+    reload.experimental_thread_pool = ThreadPoolExecutor(MAX_RELOADS, "reload")  # type: ignore[attr-defined]
+    return reload
+
+
+def _parse(kind: type[Message], body: bytes) -> Any:
     try:
-        call.reply(function(call.request(kind), call.seconds_left()))
-    except Exception as error:
-        call.fail(as_serving_error(error))
+        return kind.FromString(body)
+    except DecodeError as error:
+        raise ServingError(StatusCode.INTERNAL, f"The message is no {kind.DESCRIPTOR.full_name}.") from error
 
 
-def _predict_later(service: Service, call: Call) -> None:
-    def deliver(answer: Message | ServingError) -> None:
-        if isinstance(answer, ServingError):
-            call.fail(answer)
-        else:
-            call.reply(answer)
-
-    try:
-        service.predict_later(call.request(predict_pb2.PredictRequest), call.seconds_left(), deliver)
-    except ServingError as error:
-        call.fail(error)
+def _seconds_left(context: grpc.ServicerContext) -> float | None:
+    """Return the seconds until the client's deadline, None without one; raise `ServingError` past it."""
+    left = context.time_remaining()
+    if left is None or math.isinf(left):
+        return None
+    if left <= 0:
+        raise ServingError(StatusCode.DEADLINE_EXCEEDED, "The deadline passed before the call's turn came.")
+    return left
 
 
-def _reload(service: Service, configure: Configure, call: Call) -> None:
-    gone = threading.Event()
-
-    def reload(request: model_management_pb2.ReloadConfigRequest, _: float | None) -> Message:
-        if request.config.WhichOneof("config") != "model_config_list":
-            raise invalid_argument(
-                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
-                "Only ModelConfigList is currently supported"
-            )
-        added = configure(request.config)
-        service.store.wait_until_available(added, cancelled=gone.is_set)
-        return model_management_pb2.ReloadConfigResponse()
-
-    def stop_waiting() -> None:
-        gone.set()
-        service.store.wake()
-
-    # New models are waited for, without limit, so not in the threads that answer; a client that goes away ends the
-    # waiting, not the loading.
-    call.when_gone(stop_waiting)
-    arguments = (model_management_pb2.ReloadConfigRequest, reload, call)
-    threading.Thread(target=_answer, args=arguments, daemon=True, name="reload").start()
-
-
-def _health(request: health_pb2.HealthCheckRequest, _: float | None) -> health_pb2.HealthCheckResponse:
-    if request.service:
-        raise ServingError(StatusCode.NOT_FOUND, f"There is no service {request.service}; the server's own name is ''.")
-    return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
-
-
-def _watch(call: Call) -> None:
-    """Say how it is, and leave the call open: it does not change before the server ends."""
-    try:
-        asked = call.request(health_pb2.HealthCheckRequest)
-    except ServingError as error:
-        call.fail(error)
-        return
-    known = health_pb2.HealthCheckResponse
-    call.tell(known(status=known.SERVICE_UNKNOWN if asked.service else known.SERVING))
+def _abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
+    failure = as_serving_error(error)
+    context.abort(failure.code, failure.message[:MAX_DETAIL])

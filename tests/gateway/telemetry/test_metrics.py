@@ -53,13 +53,13 @@ import resource
 from serving.gateway.telemetry.metrics import Metrics
 
 metrics = Metrics()
-metrics.answered("/first", "plain", "7", 200, 0.1, 1)
+metrics.answered([("/first", "plain", "7", 200, 0.1, 1)])
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2048, most))
 metrics.circuit("plain", "open")  # the first of its kind, which takes a file
 for number in range(2000):  # more than fits into the file of the others
-    metrics.answered(f"/{number}", "plain", "7", 200, 0.1, 1)
-metrics.answered("/first", "plain", "7", 200, 0.1, 1)
+    metrics.answered([(f"/{number}", "plain", "7", 200, 0.1, 1)])
+metrics.answered([("/first", "plain", "7", 200, 0.1, 1)])
 print(metrics.text().decode())
 """
 

@@ -5,7 +5,6 @@ import pytest
 from serving.model_server.batching.batch import BatchingParameters
 from serving.model_server.configuration import files as config
 from serving.model_server.configuration.settings import ConfigError, Settings
-from serving.model_server.rpc.grpc_server import Limits
 
 
 def test_one_model_is_named_by_flags() -> None:
@@ -37,22 +36,24 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
         config.read_models(Settings(model_config_file=str(file)))
 
 
-def test_channel_arguments_that_mean_something_here_are_limits(caplog: pytest.LogCaptureFixture) -> None:
-    text = "grpc.max_connection_age_ms=2500,grpc.lb_policy_name=grpclb,grpc.max_concurrent_streams=7"
-    limits = config.grpc_limits(Settings(grpc_channel_arguments=text, grpc_max_message_bytes=10))
-    assert limits == Limits(message_bytes=10, streams=7, age_seconds=2.5)
-    assert [record.getMessage() for record in caplog.records] == [
-        "--grpc_channel_arguments: grpc.lb_policy_name has no effect in this server"
-    ]
+def test_channel_arguments_are_handed_to_grpc() -> None:
+    text = "grpc.max_connection_age_ms=2500,grpc.lb_policy_name=grpclb,grpc.max_concurrent_streams=-1"
+    assert dict(config.channel_arguments(Settings(grpc_channel_arguments=text, grpc_max_message_bytes=10))) == {
+        "grpc.max_receive_message_length": 10,
+        "grpc.max_connection_age_ms": 2500,
+        "grpc.lb_policy_name": "grpclb",
+        "grpc.max_concurrent_streams": -1,
+    }
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("zzz", "'zzz' is not key=value"), ("grpc.max_concurrent_streams=-1", "is '-1'; it must be a number")],
-)
-def test_channel_arguments_that_cannot_be_used_are_named(text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=f"--grpc_channel_arguments: .*{message}"):
-        config.grpc_limits(Settings(grpc_channel_arguments=text))
+def test_a_channel_argument_replaces_the_flag_of_its_own() -> None:
+    settings = Settings(grpc_channel_arguments="grpc.max_receive_message_length=7,", grpc_max_message_bytes=10)
+    assert config.channel_arguments(settings) == [("grpc.max_receive_message_length", 7)]
+
+
+def test_a_channel_argument_without_a_value_is_named() -> None:
+    with pytest.raises(ConfigError, match="--grpc_channel_arguments: 'zzz' is not key=value"):
+        config.channel_arguments(Settings(grpc_channel_arguments="zzz"))
 
 
 def batching(tmp_path: Path, text: str) -> BatchingParameters:

@@ -67,7 +67,7 @@ REFUSED = "Request to assign label to version 2 of model a, which is not current
         (False, {"a": {"stable": 2}}, True, True),
     ],
 )
-def test_a_label_may_name_what_is_available(
+def test_a_label_may_name_an_available_version(
     available: bool, old: dict[str, dict[str, int]], allow: bool, accepted: bool
 ) -> None:
     def is_available(name: str, version: int) -> bool:

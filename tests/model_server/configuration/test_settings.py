@@ -51,7 +51,7 @@ def test_contradictions_are_named(arguments: list[str], message: str) -> None:
         (["--enable_batching=maybe"], {}, "argument --enable_batching: 'maybe' is neither true nor false"),
     ],
 )
-def test_what_cannot_be_read_ends_with_a_message(
+def test_unreadable_values_end_with_a_message(
     arguments: list[str], environment: dict[str, str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):

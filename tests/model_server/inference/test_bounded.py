@@ -13,7 +13,7 @@ def looped(n: tf.Tensor) -> tf.Tensor:
 
 
 def ends(function: Callable[[tf.Tensor], tf.Tensor]) -> bool:
-    """Return what is said of a function as it stands in a SavedModel: in a graph that calls it."""
+    """Return the verdict on a function in a graph that calls it, as in a SavedModel."""
     called = tf.function(function, autograph=False)
     with tf.Graph().as_default() as graph:
         result = called(tf.compat.v1.placeholder(tf.int64, []))
@@ -41,11 +41,11 @@ def test_plain_computations_end(function: Callable[[tf.Tensor], tf.Tensor]) -> N
         lambda n: tf.queue.FIFOQueue(1, [tf.int64]).dequeue() + n,
     ],
 )
-def test_loops_and_what_waits_may_not(function: Callable[[tf.Tensor], tf.Tensor]) -> None:
+def test_loops_and_queues_may_not_end(function: Callable[[tf.Tensor], tf.Tensor]) -> None:
     assert not ends(function)
 
 
-def test_only_what_is_fetched_counts() -> None:
+def test_only_fetched_tensors_count() -> None:
     with tf.Graph().as_default() as graph:
         given = tf.compat.v1.placeholder(tf.int64, [])
         plain, endless = given + 1, looped(given)

@@ -33,7 +33,7 @@ def test_every_type_comes_back_as_it_went(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["float32", "float64", "complex64", "complex128"])
-@pytest.mark.parametrize("count", [0, 1, 31, 32, 5000])  # the length of what is sent takes one byte, two and three
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 5000])  # their length takes one, two and three bytes
 def test_any_number_of_values_comes_back_as_it_went(name: str, count: int) -> None:
     array = np.linspace(-1, 1, count).astype(name)
     np.testing.assert_array_equal(tensors.decode(encoded(array, name)), array)
@@ -65,7 +65,7 @@ def test_a_short_list_repeats_its_last_value() -> None:
         ("dtype: DT_INVALID", "data type 0 is not supported"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_together_is_refused(text: str, message: str) -> None:
+def test_contradictions_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tensors.decode(proto(text))
 

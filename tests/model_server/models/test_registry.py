@@ -14,7 +14,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from serving.model_server.errors import ServingError
 from serving.model_server.models.lifecycle import State
-from serving.model_server.models.registry import Store
+from serving.model_server.models.registry import Registry
 from testing import waiting
 
 SECONDS = 10
@@ -54,10 +54,10 @@ def loads() -> Loads:
 
 
 @pytest.fixture
-def store(loads: Loads) -> Iterator[Store]:
-    store = Store(loads, retries=0, retry_seconds=0)
-    yield store
-    store.close(timeout=SECONDS)
+def registry(loads: Loads) -> Iterator[Registry]:
+    registry = Registry(loads, retries=0, retry_seconds=0)
+    yield registry
+    registry.close(timeout=SECONDS)
 
 
 def config(root: Path, *names: str, fields: str = "") -> model_server_config_pb2.ModelServerConfig:
@@ -73,201 +73,201 @@ def publish(root: Path, name: str, *numbers: int) -> None:
         (root / name / str(number)).mkdir(parents=True)
 
 
-def states(store: Store, name: str) -> dict[int, int]:
+def states(registry: Registry, name: str) -> dict[int, int]:
     try:
-        return {one.version: one.state for one in store.statuses(model_pb2.ModelSpec(name=name))}
+        return {one.version: one.state for one in registry.statuses(model_pb2.ModelSpec(name=name))}
     except ServingError:
         return {}
 
 
-def answering(store: Store, name: str) -> int:
-    with store.use(model_pb2.ModelSpec(name=name)) as servable:
+def answering(registry: Registry, name: str) -> int:
+    with registry.use(model_pb2.ModelSpec(name=name)) as servable:
         return servable.version
 
 
-def test_the_latest_version_answers(store: Store, tmp_path: Path) -> None:
+def test_the_latest_version_answers(registry: Registry, tmp_path: Path) -> None:
     publish(tmp_path, "a", 1, 10, 9)
-    assert store.configure(config(tmp_path, "a")) == {"a"}
-    store.wait_until_available({"a"}, cancelled=lambda: False)
-    assert answering(store, "a") == 10
-    assert states(store, "a") == {10: State.AVAILABLE}
+    assert registry.configure(config(tmp_path, "a")) == {"a"}
+    registry.wait_until_available({"a"}, cancelled=lambda: False)
+    assert answering(registry, "a") == 10
+    assert states(registry, "a") == {10: State.AVAILABLE}
 
 
-def test_a_new_version_is_loaded_before_the_old_one_leaves(store: Store, loads: Loads, tmp_path: Path) -> None:
+def test_a_new_version_is_loaded_before_the_old_one_leaves(registry: Registry, loads: Loads, tmp_path: Path) -> None:
     publish(tmp_path, "a", 1)
-    store.configure(config(tmp_path, "a"))
-    eventually(lambda: states(store, "a") == {1: State.AVAILABLE})
+    registry.configure(config(tmp_path, "a"))
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
     loads.held["a", 2] = threading.Event()
     publish(tmp_path, "a", 2)
-    store.scan()
-    eventually(lambda: states(store, "a") == {2: State.LOADING, 1: State.AVAILABLE})
-    assert answering(store, "a") == 1
+    registry.scan()
+    eventually(lambda: states(registry, "a") == {2: State.LOADING, 1: State.AVAILABLE})
+    assert answering(registry, "a") == 1
     loads.held["a", 2].set()
-    eventually(lambda: states(store, "a") == {2: State.AVAILABLE, 1: State.END})
-    assert answering(store, "a") == 2
+    eventually(lambda: states(registry, "a") == {2: State.AVAILABLE, 1: State.END})
+    assert answering(registry, "a") == 2
 
 
-def test_a_call_under_way_keeps_its_version(store: Store, tmp_path: Path) -> None:
+def test_a_call_under_way_keeps_its_version(registry: Registry, tmp_path: Path) -> None:
     publish(tmp_path, "a", 1)
-    store.configure(config(tmp_path, "a"))
-    eventually(lambda: states(store, "a") == {1: State.AVAILABLE})
-    with store.use(model_pb2.ModelSpec(name="a")) as servable:
+    registry.configure(config(tmp_path, "a"))
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
+    with registry.use(model_pb2.ModelSpec(name="a")) as servable:
         publish(tmp_path, "a", 2)
-        store.scan()
-        eventually(lambda: states(store, "a") == {2: State.AVAILABLE, 1: State.UNLOADING})
+        registry.scan()
+        eventually(lambda: states(registry, "a") == {2: State.AVAILABLE, 1: State.UNLOADING})
         assert not vars(servable)["closed"]
         spec = model_pb2.ModelSpec(name="a")
         spec.version.value = 1
-        with pytest.raises(ServingError, match=r"Servable not found for request: Specific\(a, 1\)"), store.use(spec):
+        with pytest.raises(ServingError, match=r"Servable not found for request: Specific\(a, 1\)"), registry.use(spec):
             pass
-    eventually(lambda: states(store, "a") == {2: State.AVAILABLE, 1: State.END})
+    eventually(lambda: states(registry, "a") == {2: State.AVAILABLE, 1: State.END})
     assert vars(servable)["closed"]
 
 
-def test_a_broken_version_leaves_the_old_one_serving_and_holds_up_nobody(
-    store: Store, loads: Loads, tmp_path: Path
+def test_a_broken_version_leaves_the_old_one_serving_and_delays_no_other(
+    registry: Registry, loads: Loads, tmp_path: Path
 ) -> None:
     publish(tmp_path, "a", 1)
     publish(tmp_path, "b", 1)
-    store.configure(config(tmp_path, "a", "b"))
-    eventually(lambda: states(store, "a") == states(store, "b") == {1: State.AVAILABLE})
+    registry.configure(config(tmp_path, "a", "b"))
+    eventually(lambda: states(registry, "a") == states(registry, "b") == {1: State.AVAILABLE})
     loads.broken.add(("a", 2))
     publish(tmp_path, "a", 2)
     publish(tmp_path, "b", 2)
-    store.scan()
-    eventually(lambda: states(store, "a") == {2: State.END, 1: State.AVAILABLE})
-    eventually(lambda: states(store, "b") == {2: State.AVAILABLE, 1: State.END})
-    assert answering(store, "a") == 1
-    status = store.statuses(model_pb2.ModelSpec(name="a"))[0].status
+    registry.scan()
+    eventually(lambda: states(registry, "a") == {2: State.END, 1: State.AVAILABLE})
+    eventually(lambda: states(registry, "b") == {2: State.AVAILABLE, 1: State.END})
+    assert answering(registry, "a") == 1
+    status = registry.statuses(model_pb2.ModelSpec(name="a"))[0].status
     assert (status.error_code, status.error_message) == (2, f"{tmp_path}/a/2 is broken")
 
 
 def test_a_failed_version_is_tried_again_only_after_it_has_been_away(
-    store: Store, loads: Loads, tmp_path: Path
+    registry: Registry, loads: Loads, tmp_path: Path
 ) -> None:
     publish(tmp_path, "a", 1)
     loads.broken.add(("a", 1))
-    store.configure(config(tmp_path, "a"))
-    eventually(lambda: states(store, "a") == {1: State.END})
-    store.scan()
-    store.scan()
+    registry.configure(config(tmp_path, "a"))
+    eventually(lambda: states(registry, "a") == {1: State.END})
+    registry.scan()
+    registry.scan()
     assert loads.tries == [("a", 1)]
     (tmp_path / "a" / "1").rmdir()
-    store.scan()
+    registry.scan()
     loads.broken.clear()
     publish(tmp_path, "a", 1)
-    store.scan()
-    eventually(lambda: states(store, "a") == {1: State.AVAILABLE})
+    registry.scan()
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
 
 
 def test_a_failed_load_is_retried_and_shown_meanwhile(loads: Loads, tmp_path: Path) -> None:
-    store = Store(loads, retries=2, retry_seconds=SECONDS)
+    registry = Registry(loads, retries=2, retry_seconds=SECONDS)
     publish(tmp_path, "a", 1)
     loads.broken.add(("a", 1))
-    store.configure(config(tmp_path, "a"))
+    registry.configure(config(tmp_path, "a"))
 
     def error() -> str:
-        return store.statuses(model_pb2.ModelSpec(name="a"))[0].status.error_message
+        return registry.statuses(model_pb2.ModelSpec(name="a"))[0].status.error_message
 
     eventually(lambda: error() == f"{tmp_path}/a/1 is broken")
-    assert states(store, "a") == {1: State.LOADING}
+    assert states(registry, "a") == {1: State.LOADING}
     (tmp_path / "a" / "1").rmdir()
-    store.scan()  # a version that nobody wants any more is not retried
-    eventually(lambda: states(store, "a") == {1: State.END})
+    registry.scan()  # a version that is no longer desired is not retried
+    eventually(lambda: states(registry, "a") == {1: State.END})
     assert loads.tries == [("a", 1)]
 
 
 def test_retries_end(loads: Loads, tmp_path: Path) -> None:
-    store = Store(loads, retries=2, retry_seconds=0)
+    registry = Registry(loads, retries=2, retry_seconds=0)
     publish(tmp_path, "a", 1)
     loads.broken.add(("a", 1))
-    store.configure(config(tmp_path, "a"))
+    registry.configure(config(tmp_path, "a"))
     message = r"1 servable\(s\) did not become available: \{\{\{name: a version: 1\} due to error: .*a/1 is broken\}"
     with pytest.raises(ServingError, match=message):
-        store.wait_until_available({"a"}, cancelled=lambda: False)
+        registry.wait_until_available({"a"}, cancelled=lambda: False)
     assert loads.tries == [("a", 1)] * 3
 
 
-def test_a_missing_folder_holds_up_only_its_own_model(store: Store, tmp_path: Path, caplog: Any) -> None:
+def test_a_missing_folder_holds_up_only_its_own_model(registry: Registry, tmp_path: Path, caplog: Any) -> None:
     publish(tmp_path, "b", 1)
-    store.configure(config(tmp_path, "a", "b"))
-    eventually(lambda: states(store, "b") == {1: State.AVAILABLE})
+    registry.configure(config(tmp_path, "a", "b"))
+    eventually(lambda: states(registry, "b") == {1: State.AVAILABLE})
     assert f"Could not find base path {tmp_path}/a of model a: No such file or directory" in caplog.text
     publish(tmp_path, "a", 1)
-    store.scan()
-    eventually(lambda: states(store, "a") == {1: State.AVAILABLE})
+    registry.scan()
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
 
 
-def test_a_model_that_is_no_longer_listed_leaves_and_may_come_back(store: Store, tmp_path: Path) -> None:
+def test_a_model_that_is_no_longer_listed_leaves_and_may_come_back(registry: Registry, tmp_path: Path) -> None:
     publish(tmp_path, "a", 1)
     publish(tmp_path, "b", 1)
-    store.configure(config(tmp_path, "a", "b"))
-    eventually(lambda: states(store, "a") == {1: State.AVAILABLE})
-    assert store.configure(config(tmp_path, "b")) == set()
-    eventually(lambda: states(store, "a") == {1: State.END})
+    registry.configure(config(tmp_path, "a", "b"))
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
+    assert registry.configure(config(tmp_path, "b")) == set()
+    eventually(lambda: states(registry, "a") == {1: State.END})
     with pytest.raises(ServingError, match=r"Servable not found for request: Latest\(a\)"):
-        answering(store, "a")
-    assert store.configure(config(tmp_path, "a", "b")) == {"a"}
-    eventually(lambda: states(store, "a") == {1: State.AVAILABLE})
+        answering(registry, "a")
+    assert registry.configure(config(tmp_path, "a", "b")) == {"a"}
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
 
 
 @pytest.mark.parametrize("text", ["", 'model_config_list { config { name: "a" } }'])
-def test_an_empty_or_bad_configuration_changes_nothing(store: Store, tmp_path: Path, text: str) -> None:
+def test_an_empty_or_bad_configuration_changes_nothing(registry: Registry, tmp_path: Path, text: str) -> None:
     publish(tmp_path, "a", 1)
-    store.configure(config(tmp_path, "a"))
-    eventually(lambda: states(store, "a") == {1: State.AVAILABLE})
+    registry.configure(config(tmp_path, "a"))
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
     new = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     if text:
         with pytest.raises(ServingError, match="Illegal setting neither"):
-            store.configure(new)
+            registry.configure(new)
     else:
-        assert store.configure(new) == set()
-    store.scan()
-    assert answering(store, "a") == 1
+        assert registry.configure(new) == set()
+    registry.scan()
+    assert answering(registry, "a") == 1
 
 
-def test_labels_follow_the_configuration(store: Store, tmp_path: Path) -> None:
+def test_labels_follow_the_configuration(registry: Registry, tmp_path: Path) -> None:
     publish(tmp_path, "a", 1, 2)
     policy = "model_version_policy { all {} }"
     label = 'version_labels { key: "stable" value: %d }'
     with pytest.raises(ServingError, match="Request to assign label to version 1 of model a"):
-        store.configure(config(tmp_path, "a", fields=f"{policy} {label % 1}"))
-    assert states(store, "a") == {}
-    store.configure(config(tmp_path, "a", fields=policy))
-    eventually(lambda: states(store, "a") == {1: State.AVAILABLE, 2: State.AVAILABLE})
-    store.configure(config(tmp_path, "a", fields=f"{policy} {label % 1}"))
-    with store.use(model_pb2.ModelSpec(name="a", version_label="stable")) as servable:
+        registry.configure(config(tmp_path, "a", fields=f"{policy} {label % 1}"))
+    assert states(registry, "a") == {}
+    registry.configure(config(tmp_path, "a", fields=policy))
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE, 2: State.AVAILABLE})
+    registry.configure(config(tmp_path, "a", fields=f"{policy} {label % 1}"))
+    with registry.use(model_pb2.ModelSpec(name="a", version_label="stable")) as servable:
         assert servable.version == 1
-    store.configure(config(tmp_path, "a", fields=policy))
+    registry.configure(config(tmp_path, "a", fields=policy))
     with (
         pytest.raises(ServingError, match="Unrecognized servable version label: stable") as caught,
-        store.use(model_pb2.ModelSpec(name="a", version_label="stable")),
+        registry.use(model_pb2.ModelSpec(name="a", version_label="stable")),
     ):
         pass
     assert caught.value.code is StatusCode.INVALID_ARGUMENT
 
 
-def test_waiting_can_be_cancelled(store: Store, loads: Loads, tmp_path: Path) -> None:
+def test_waiting_can_be_cancelled(registry: Registry, loads: Loads, tmp_path: Path) -> None:
     loads.held["a", 1] = threading.Event()
     publish(tmp_path, "a", 1)
-    store.configure(config(tmp_path, "a"))
+    registry.configure(config(tmp_path, "a"))
     cancelled = threading.Event()
-    waiting = threading.Thread(target=store.wait_until_available, args=({"a"}, cancelled.is_set))
+    waiting = threading.Thread(target=registry.wait_until_available, args=({"a"}, cancelled.is_set))
     waiting.start()
     cancelled.set()
-    store.wake()
+    registry.wake()
     waiting.join(SECONDS)
     assert not waiting.is_alive()
     loads.held["a", 1].set()
 
 
 def test_closing_waits_for_calls_under_way(loads: Loads, tmp_path: Path) -> None:
-    store = Store(loads, retries=0, retry_seconds=0)
+    registry = Registry(loads, retries=0, retry_seconds=0)
     publish(tmp_path, "a", 1)
-    store.configure(config(tmp_path, "a"))
-    eventually(lambda: states(store, "a") == {1: State.AVAILABLE})
-    with store.use(model_pb2.ModelSpec(name="a")) as servable:
-        store.close(timeout=0)
+    registry.configure(config(tmp_path, "a"))
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
+    with registry.use(model_pb2.ModelSpec(name="a")) as servable:
+        registry.close(timeout=0)
         assert not vars(servable)["closed"]
-    store.close(timeout=SECONDS)
+    registry.close(timeout=SECONDS)
     assert vars(servable)["closed"]

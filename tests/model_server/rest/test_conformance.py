@@ -1,6 +1,6 @@
-"""What TF Serving does over REST, a row a behaviour; see conftest.py for running this against the real one.
+"""TF Serving's behaviour over REST, a row each; see conftest.py for running this against the real one.
 
-Where the embedded server refuses what the real one takes, the row says so and is left out for the real one.
+Where only the embedded server refuses a request, the row says so and is skipped for the real one.
 """
 
 import gzip
@@ -204,7 +204,7 @@ def test_errors_have_their_status_and_words(
         ("half_plus", '{"instances": [2]} garbage', "The document root must not be followed by other values."),
     ],
 )
-def test_what_is_plainly_wrong_is_refused(server: Running, path: str, body: str, message: str) -> None:
+def test_plainly_wrong_values_are_refused(server: Running, path: str, body: str, message: str) -> None:
     response = post(server, f"{path}:predict", body)
     assert response.status_code == 400
     assert message in response.json()["error"]
@@ -248,10 +248,10 @@ def test_metadata_hold_the_signatures(server: Running) -> None:
 
 
 def test_metrics_count_requests(server: Running) -> None:
-    def count() -> int:
+    def count() -> float:
         page = requests.get(f"{server.rest_url}/monitoring/prometheus/metrics", timeout=SECONDS).text
         line = ':tensorflow:serving:request_count{model_name="half_plus",status="OK"} '
-        return sum(int(text.removeprefix(line)) for text in page.splitlines() if text.startswith(line))
+        return sum(float(text.removeprefix(line)) for text in page.splitlines() if text.startswith(line))
 
     before = count()
     post(server, "half_plus:predict", {"instances": [2]})

@@ -33,7 +33,7 @@ def infos(**types: str) -> dict[str, meta_graph_pb2.TensorInfo]:
         (b"[]", r"JSON Value: \[\] Is not object"),
     ],
 )
-def test_what_is_no_json_object_is_refused(body: bytes, message: str) -> None:
+def test_anything_but_a_json_object_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(ServingError, match=message):
         json_input.parse(body)
 

@@ -27,6 +27,7 @@ def abandoned(tmp_path: Path) -> str:
 
 def test_the_port_and_the_socket_are_listened_on(tmp_path: Path, abandoned: str) -> None:
     assert grpc_addresses(Settings(host="127.0.0.1", port=1)) == ["127.0.0.1:1"]
+    assert grpc_addresses(Settings(host="::1", port=1)) == ["[::1]:1"]
     assert grpc_addresses(Settings(port=1, grpc_socket_path=f"{tmp_path}/new")) == ["0.0.0.0:1", f"unix:{tmp_path}/new"]
     assert grpc_addresses(Settings(port=0, grpc_socket_path=abandoned)) == [f"unix:{abandoned}"]
 

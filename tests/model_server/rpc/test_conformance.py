@@ -1,5 +1,6 @@
-"""What TF Serving does over gRPC, a row a behaviour; see conftest.py for running this against the real one."""
+"""TF Serving's behaviour over gRPC, a row each; see conftest.py for running this against the real one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -18,7 +19,6 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from benchmarks.http2_load import Load
 from testing.running_model_server import Running
 
 pytestmark = pytest.mark.slow
@@ -72,12 +72,12 @@ def test_an_answer_echoes_the_resolved_model_spec(
 
 
 def test_many_calls_on_one_connection_are_all_answered(server: Running) -> None:
-    request = text_format.Parse(f'model_spec {{ name: "half_plus" }} {X}', predict_pb2.PredictRequest())
-    host, _, port = server.grpc_address.partition(":")
-    load = Load(host, int(port), "/tensorflow.serving.PredictionService/Predict", request.SerializeToString())
-    for _ in range(2):  # the second time as a client whose settings have been agreed on
-        assert load.run(300, in_flight=64) > 0
-    load.close()
+    def answer(number: int) -> float:
+        text = f'model_spec {{ name: "half_plus" }} {X.replace("val: 2", f"val: {number}")}'
+        return call(server, "Predict", text).outputs["y"].float_val[0]
+
+    with ThreadPoolExecutor(64) as threads:
+        assert list(threads.map(answer, range(600))) == [number / 2 + 3 for number in range(600)]
 
 
 def test_an_output_filter_chooses_outputs(server: Running) -> None:

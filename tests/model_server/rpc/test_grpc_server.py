@@ -1,8 +1,7 @@
-"""The gRPC server against gRPC's own client."""
+"""The gRPC server with a service that only repeats its request, and gRPC's own client."""
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,56 +9,62 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.wrappers_pb2 import BytesValue, Int64Value
+from google.protobuf.wrappers_pb2 import BytesValue
 from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from serving.model_server.errors import ServingError
-from serving.model_server.rpc.grpc_server import Call, GrpcServer, Limits
+from serving.model_server.rpc.grpc_server import GrpcServer
 from testing.waiting import eventually
 
 SECONDS = 20.0
 MOST = 1_000_000  # bytes of a message
+OPTIONS: list[tuple[str, int | str]] = [("grpc.max_receive_message_length", MOST)]
 
 
-def echo(call: Call) -> None:
-    call.reply(call.request(BytesValue))
+class Service:
+    """Repeats a message; holds one until it may answer."""
 
+    def __init__(self) -> None:
+        self.came, self.may_answer = threading.Semaphore(0), threading.Event()
 
-def repeat(call: Call) -> None:
-    call.reply(BytesValue(value=b"a" * call.request(Int64Value).value))
+    def echo(self, body: bytes, context: grpc.ServicerContext) -> bytes:
+        return body
 
-
-def refuse(call: Call) -> None:
-    call.fail(ServingError(StatusCode.NOT_FOUND, "100 % neither here, nor „there“\n"))
-
-
-def seconds_left(call: Call) -> None:
-    call.reply(Int64Value(value=int(call.seconds_left() or -1)))
-
-
-@pytest.fixture
-def methods() -> dict[str, Callable[[Call], Any]]:
-    """To which a test may add."""
-    return {"/x/Echo": echo, "/x/Repeat": repeat, "/x/Refuse": refuse, "/x/SecondsLeft": seconds_left}
+    def hold(self, body: bytes, context: grpc.ServicerContext) -> bytes:
+        self.came.release()
+        assert self.may_answer.wait(SECONDS)
+        return body
 
 
 @pytest.fixture
-def server(methods: dict[str, Callable[[Call], Any]]) -> Iterator[GrpcServer]:
-    made = GrpcServer(methods, Limits(MOST))
+def service() -> Iterator[Service]:
+    made = Service()
     yield made
-    made.stop(0).result(SECONDS)
-    made.close()
+    made.may_answer.set()
 
 
 @pytest.fixture
-def address(server: GrpcServer, tmp_path: Path) -> str:
-    server.listen(f"unix:{tmp_path}/sock")
-    return f"unix:{tmp_path}/sock"
+def make(service: Service, tmp_path: Path) -> Iterator[Callable[..., GrpcServer]]:
+    made: list[GrpcServer] = []
+
+    def make(threads: int = 4, options: list[tuple[str, int | str]] = OPTIONS, health: bool = True) -> GrpcServer:
+        handler = grpc.unary_unary_rpc_method_handler
+        methods: dict[str, Any] = {"Echo": handler(service.echo), "Hold": handler(service.hold)}
+        server = GrpcServer({"x": methods}, threads, options, health)
+        made.append(server)
+        server.listen(f"unix:{tmp_path}/sock")
+        server.start()
+        return server
+
+    yield make
+    service.may_answer.set()
+    for server in made:
+        server.stop(0).wait(SECONDS)
 
 
 @pytest.fixture
-def channel(address: str) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)]) as opened:
+def channel(tmp_path: Path) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(f"unix:{tmp_path}/sock", [("grpc.max_receive_message_length", -1)]) as opened:
         yield opened
 
 
@@ -68,158 +73,142 @@ def ask(channel: grpc.Channel, method: str, message: bytes = b"", **options: Any
     return call(message, **{"timeout": SECONDS, **options})
 
 
-def refused(channel: grpc.Channel, method: str, message: bytes = b"", **options: Any) -> tuple[StatusCode, str | None]:
-    with pytest.raises(grpc.RpcError) as caught:
-        ask(channel, method, message, **options)
-    return caught.value.code(), caught.value.details()
-
-
-def fails(channel: grpc.Channel, method: str) -> StatusCode | None:
+def code_of(channel: grpc.Channel, method: str, message: bytes = b"", **options: Any) -> StatusCode:
     try:
-        ask(channel, method)
+        ask(channel, method, message, **options)
     except grpc.RpcError as error:
         return error.code()
-    return None
+    return StatusCode.OK
 
 
-def holding(size: int) -> bytes:
-    return BytesValue(value=bytes(range(256)) * (size // 256)).SerializeToString()
+def holding(channel: grpc.Channel, service: Service) -> Any:
+    """Return a call that is under way."""
+    hold: Any = channel.unary_unary("/x/Hold")
+    call = hold.future(b"late", timeout=SECONDS)
+    assert service.came.acquire(timeout=SECONDS)
+    return call
 
 
-@pytest.mark.parametrize("size", [0, 256, 100_096, 999_936])
-def test_a_message_comes_back(channel: grpc.Channel, size: int) -> None:
-    for _ in range(3):  # later calls have no table of headers any more
-        assert ask(channel, "Echo", holding(size)) == holding(size)
+@pytest.mark.parametrize("size", [0, 256, 999_936])
+def test_a_message_comes_back(make: Callable[..., GrpcServer], channel: grpc.Channel, size: int) -> None:
+    make()
+    assert ask(channel, "Echo", bytes(size)) == bytes(size)
 
 
-def test_a_large_answer_comes_as_the_client_has_room(channel: grpc.Channel) -> None:
-    answer = ask(channel, "Repeat", Int64Value(value=20_000_000).SerializeToString())
-    assert BytesValue.FromString(answer).value == b"a" * 20_000_000
+def test_an_unknown_method_is_unimplemented(make: Callable[..., GrpcServer], channel: grpc.Channel) -> None:
+    make()
+    assert code_of(channel, "Nothing") is StatusCode.UNIMPLEMENTED
 
 
-def test_many_calls_are_under_way_on_one_connection(channel: grpc.Channel) -> None:
-    with ThreadPoolExecutor(16) as threads:
-        sizes = [256 * number for number in range(200)]
-        assert list(threads.map(lambda size: ask(channel, "Echo", holding(size)), sizes)) == [*map(holding, sizes)]
-
-
-def test_an_error_has_its_code_and_words(channel: grpc.Channel) -> None:
-    assert refused(channel, "Refuse") == (StatusCode.NOT_FOUND, "100 % neither here, nor „there“\n")
-
-
-def test_what_is_no_message_is_refused(channel: grpc.Channel) -> None:
-    code, details = refused(channel, "Echo", b"\xff")
-    assert (code, details) == (StatusCode.INTERNAL, "The message is no google.protobuf.BytesValue.")
-
-
-def test_an_unknown_method_is_named(channel: grpc.Channel) -> None:
-    assert refused(channel, "Nothing") == (StatusCode.UNIMPLEMENTED, "There is no method /x/Nothing.")
-
-
-def test_a_message_that_is_too_large_is_refused(channel: grpc.Channel) -> None:
-    code, details = refused(channel, "Echo", holding(MOST + 512))
-    assert (code, details) == (StatusCode.RESOURCE_EXHAUSTED, "The message has more than 1,000,000 bytes.")
-    assert ask(channel, "Echo", b"") == b""
-
-
-@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
-def test_a_message_may_be_compressed(channel: grpc.Channel, compression: grpc.Compression) -> None:
-    assert ask(channel, "Echo", holding(100_096), compression=compression) == holding(100_096)
-    code, _ = refused(channel, "Echo", BytesValue(value=bytes(MOST)).SerializeToString(), compression=compression)
-    assert code is StatusCode.RESOURCE_EXHAUSTED
-
-
-@pytest.mark.parametrize(("timeout", "seconds"), [(None, -1), (990.5, 990)])  # gRPC rounds up to three digits
-def test_the_deadline_is_known(channel: grpc.Channel, timeout: float | None, seconds: int) -> None:
-    assert Int64Value.FromString(ask(channel, "SecondsLeft", timeout=timeout)).value == seconds
-
-
-def test_a_call_whose_client_goes_is_known_to_be_gone(
-    methods: dict[str, Callable[[Call], Any]], channel: grpc.Channel
+@pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_a_message_that_is_too_large_is_refused_also_once_it_is_unpacked(
+    make: Callable[..., GrpcServer], channel: grpc.Channel, compression: grpc.Compression | None
 ) -> None:
-    came, gone, calls = threading.Event(), threading.Event(), list[Call]()
-
-    def wait(call: Call) -> None:
-        calls.append(call)
-        call.when_gone(gone.set)
-        came.set()
-
-    methods["/x/Wait"] = wait
-    waiting: Any = channel.unary_unary("/x/Wait")
-    asked = waiting.future(b"", timeout=SECONDS)
-    assert came.wait(SECONDS)
-    assert not calls[0].gone
-    asked.cancel()
-    assert gone.wait(SECONDS)
-    assert calls[0].gone
-    calls[0].reply(BytesValue())  # for nobody
-    assert ask(channel, "Echo", b"") == b""
+    make()
+    small, large = bytes(MOST), BytesValue(value=bytes(MOST)).SerializeToString()
+    assert ask(channel, "Echo", small, compression=compression) == small
+    assert code_of(channel, "Echo", large, compression=compression) is StatusCode.RESOURCE_EXHAUSTED
+    assert ask(channel, "Echo") == b""
 
 
-def test_a_server_that_stops_finishes_calls_under_way(
-    methods: dict[str, Callable[[Call], Any]], server: GrpcServer, channel: grpc.Channel
+def test_calls_wait_for_a_thread(make: Callable[..., GrpcServer], service: Service, channel: grpc.Channel) -> None:
+    make(threads=1)
+    held = holding(channel, service)
+    echo: Any = channel.unary_unary("/x/Echo")
+    waiting = [echo.future(bytes([number]), timeout=SECONDS) for number in range(50)]
+    service.may_answer.set()
+    assert [call.result() for call in waiting] == [bytes([number]) for number in range(50)]
+    assert held.result() == b"late"
+
+
+def test_calls_beyond_the_limit_are_refused(
+    make: Callable[..., GrpcServer], service: Service, channel: grpc.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    came, calls = threading.Event(), list[Call]()
-
-    def wait(call: Call) -> None:
-        calls.append(call)
-        came.set()
-
-    methods["/x/Wait"] = wait
-    waiting: Any = channel.unary_unary("/x/Wait")
-    asked = waiting.future(b"", timeout=SECONDS)
-    assert came.wait(SECONDS)
-    stopped = server.stop(SECONDS)
-    eventually(lambda: fails(channel, "Echo") is StatusCode.UNAVAILABLE)
-    assert not stopped.done()
-    calls[0].reply(BytesValue(value=b"late"))
-    assert BytesValue.FromString(asked.result()).value == b"late"
-    stopped.result(SECONDS)
+    monkeypatch.setattr("serving.model_server.rpc.grpc_server.MAX_CALLS", 2)
+    make(threads=2)
+    held = [holding(channel, service) for _ in range(2)]
+    assert code_of(channel, "Echo") is StatusCode.RESOURCE_EXHAUSTED
+    service.may_answer.set()
+    assert [call.result() for call in held] == [b"late", b"late"]
+    assert eventually(lambda: code_of(channel, "Echo") is StatusCode.OK)
 
 
-def test_what_is_told_without_an_end_ends_with_the_server(
-    methods: dict[str, Callable[[Call], Any]], server: GrpcServer, channel: grpc.Channel
+def test_health_is_told_while_all_threads_are_taken(
+    make: Callable[..., GrpcServer], service: Service, channel: grpc.Channel
 ) -> None:
-    methods["/x/Watch"] = lambda call: call.tell(Int64Value(value=7))
-    watch: Any = channel.unary_stream("/x/Watch")
-    told = watch(b"", timeout=SECONDS)
-    assert Int64Value.FromString(next(told)).value == 7
-    server.stop(SECONDS).result(SECONDS / 2)
+    make(threads=1)
+    holding(channel, service)
+    stub = health_pb2_grpc.HealthStub(channel)
+    answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
     with pytest.raises(grpc.RpcError) as caught:
-        next(told)
-    assert caught.value.code() is StatusCode.CANCELLED
+        stub.Check(health_pb2.HealthCheckRequest(service="x"), timeout=SECONDS)
+    assert caught.value.code() is StatusCode.NOT_FOUND
+
+
+def test_health_may_be_left_out(make: Callable[..., GrpcServer], channel: grpc.Channel) -> None:
+    make(health=False)
+    with pytest.raises(grpc.RpcError) as caught:
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
+    assert caught.value.code() is StatusCode.UNIMPLEMENTED
+
+
+def test_a_server_that_stops_finishes_calls_under_way_and_refuses_new_ones(
+    make: Callable[..., GrpcServer], service: Service, channel: grpc.Channel
+) -> None:
+    server = make()
+    held = holding(channel, service)
+    ended = server.stop(SECONDS)
+    eventually(lambda: code_of(channel, "Echo") is StatusCode.UNAVAILABLE)
+    assert not ended.is_set()
+    service.may_answer.set()
+    assert held.result() == b"late"
+    assert ended.wait(SECONDS)
+
+
+def test_a_watch_ends_with_the_server(make: Callable[..., GrpcServer], channel: grpc.Channel) -> None:
+    server = make()
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    assert server.stop(3600).wait(SECONDS)
+    with pytest.raises(grpc.RpcError) as caught:
+        next(watch)
+    assert caught.value.code() in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED)
 
 
 def test_a_server_waits_no_longer_than_it_is_told(
-    methods: dict[str, Callable[[Call], Any]], server: GrpcServer, channel: grpc.Channel
+    make: Callable[..., GrpcServer], service: Service, channel: grpc.Channel
 ) -> None:
-    came = threading.Event()
-    methods["/x/Wait"] = lambda _: came.set()
-    waiting: Any = channel.unary_unary("/x/Wait")
-    asked = waiting.future(b"", timeout=SECONDS)
-    assert came.wait(SECONDS)
-    server.stop(0).result(SECONDS)
-    assert asked.exception().code() is StatusCode.UNAVAILABLE
+    server = make()
+    held = holding(channel, service)
+    server.stop(0)
+    assert held.exception().code() in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED)
 
 
-def test_no_call_is_lost_where_connections_grow_old(methods: dict[str, Any], tmp_path: Path) -> None:
-    server = GrpcServer(methods, Limits(MOST, age_seconds=0.01))
-    server.listen(f"unix:{tmp_path}/sock")
-    until = time.monotonic() + 0.5
-    with grpc.insecure_channel(f"unix:{tmp_path}/sock") as channel:
-        while time.monotonic() < until:
-            assert ask(channel, "Echo", b"", wait_for_ready=True) == b""
-    server.stop(0).result(SECONDS)
-    server.close()
+def test_no_call_is_lost_where_connections_grow_old(make: Callable[..., GrpcServer], channel: grpc.Channel) -> None:
+    make(options=[("grpc.max_connection_age_ms", 10)])
+    with ThreadPoolExecutor(4) as threads:
+        answers = threads.map(lambda _: ask(channel, "Echo", b"a", wait_for_ready=True), range(1000))
+        assert set(answers) == {b"a"}
 
 
-def test_a_port_that_is_taken(server: GrpcServer, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
-        server.listen(f"127.0.0.1:{taken.getsockname()[1]}")
+def test_a_port_that_is_taken(make: Callable[..., GrpcServer]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="Failed to bind"):
+        make().listen(f"127.0.0.1:{taken.getsockname()[1]}")
 
 
-def test_the_sockets_file_goes_with_the_server(server: GrpcServer, address: str) -> None:
-    path = Path(address.removeprefix("unix:"))
-    assert path.is_socket()
-    server.stop(0).result(SECONDS)
-    assert not path.exists()
+def test_two_servers_do_not_share_a_port(make: Callable[..., GrpcServer]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    GrpcServer({}, 1, OPTIONS, health=False).listen(address)
+    with pytest.raises(OSError, match="Failed to bind"):
+        GrpcServer({}, 1, OPTIONS, health=False).listen(address)
+
+
+def test_the_sockets_file_goes_with_the_server(make: Callable[..., GrpcServer], tmp_path: Path) -> None:
+    server = make()
+    assert (tmp_path / "sock").is_socket()
+    server.stop(0).wait(SECONDS)
+    eventually(lambda: not (tmp_path / "sock").exists())

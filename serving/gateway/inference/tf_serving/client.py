@@ -17,6 +17,8 @@ from serving.gateway.inference.tf_serving.messages import Images, predict_reques
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 AVAILABLE, UNREACHABLE = "AVAILABLE", "UNREACHABLE"
+PROBABILITIES = "probabilities"
+NOTHING = np.empty((0, 1), np.float32)
 
 MOST_BYTES = 64 * 2**20  # of an answer
 OPTIONS = (
@@ -35,10 +37,28 @@ Report = Callable[[str, str, float, int], None]  # of a call: the model, the gRP
 
 
 class Answer(NamedTuple):
-    """A model's answer: the version that gave it, and its outputs, whose first axis runs over the images."""
+    """A model's answer: the version that gave it, and its outputs, whose first axis runs over the images.
+
+    `best` and `confidences` are each image's most probable class and its probability.
+    """
 
     version: int
     outputs: dict[str, NDArray[np.float32]]
+    best: list[int]
+    confidences: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, version: int, outputs: dict[str, NDArray[np.float32]]) -> "Answer":
+        """Return the answer with these outputs; one without probabilities [n, classes] has no best classes."""
+        probabilities = outputs.get(PROBABILITIES, NOTHING)
+        if probabilities.ndim != 2 or not probabilities.size:
+            probabilities = NOTHING
+        return cls(version, outputs, probabilities.argmax(axis=1).tolist(), probabilities.max(axis=1))
+
+    def rows(self, rows: slice) -> "Answer":
+        """Return the answer for some of the images."""
+        outputs = {name: output[rows] for name, output in self.outputs.items()}
+        return Answer(self.version, outputs, self.best[rows], self.confidences[rows])
 
 
 class State(NamedTuple):
@@ -82,7 +102,7 @@ class ModelServer:
             outputs = {name: read_floats(tensor) for name, tensor in response.outputs.items()}
         except (DecodeError, ValueError) as error:
             raise BadGateway(f"The model server's answer for variant {model!r} cannot be read: {error}.") from error
-        return Answer(response.model_spec.version.value, outputs)
+        return Answer.of(response.model_spec.version.value, outputs)
 
     async def _predict(self, request: wire.PredictRequest, timeout: float, metadata: Metadata) -> bytes:
         """Return the message that a Predict call answers; make it once more where it found no server."""
