@@ -20,7 +20,7 @@ from benchmarks.serving.report import as_json, table
 from benchmarks.serving.rounds import Measured, Result
 from benchmarks.serving.servers import AGAINST, SERVERS, gateway, write_models
 from benchmarks.serving.starts import Start
-from testing.waiting import PATIENCE, eventually
+from testing.waiting import PATIENCE
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (1000, 28, 28), np.uint8)
 
@@ -105,7 +105,8 @@ def test_the_wait_for_a_pause_counts_for_every_request_that_was_due_in_it(stand:
 def test_an_open_loop_counts_what_failed_by_status(status: int, stand: Stand) -> None:
     stand.status = status
     load = Load(stand.server_port, [post("/predict", b"{}", "application/json")], connections=2, rate=None)
-    seen = eventually(lambda: (some := load.run(0.05)).times and some)
+    while not (seen := load.run(0.05)).times:
+        pass
     assert seen.statuses[status] == seen.errors == seen.statuses.total() == len(seen.times)
     load.finish(PATIENCE)
 

@@ -64,7 +64,7 @@ def ends(*flags: str) -> tuple[int, str]:
         _, text = process.communicate(timeout=START_SECONDS)
     finally:
         process.kill()
-    return process.returncode, text
+    return process.wait(), text
 
 
 def test_a_broken_first_model_ends_the_server(tmp_path: Path) -> None:

@@ -90,11 +90,18 @@ def test_a_unit_has_one_arm_in_all_workers_and_after_a_restart(
     gateway: Gateway, manifest_folder: Path, fake_server: FakeModelServer, database_url: str
 ) -> None:
     start(gateway)
-    (before,) = eventually(lambda: len(found := of_one_unit(gateway)) == 1 and found)
-    assert before[0] == "test"
+    before: set[Answer] = set()
+
+    def agreed() -> bool:
+        nonlocal before
+        before = of_one_unit(gateway)
+        return len(before) == 1
+
+    eventually(agreed, "workers that agree on the unit's arm")
+    assert {experiment for experiment, _ in before} == {"test"}
     gateway.stop()
     with Gateway(manifest_folder, fake_server.address, workers=1, database_url=database_url) as again:
-        eventually(lambda: of_one_unit(again) == {before}, "the same arm")
+        eventually(lambda: of_one_unit(again) == before, "the same arm")
 
 
 @BOTH
