@@ -95,12 +95,28 @@ format: $(VENV)/.dev ## Write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(VENV)/.dev ## Run the whole test suite
-	@$(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
-	$(BIN)/python -m pytest -m "not docker" -n $(JOBS) --no-loadscope-reorder
+# A file's tests stay in one process; the files of a folder too where they share costly servers (tests/conftest.py).
+IN_PARALLEL = -n $(JOBS) --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -m "not docker" $(IN_PARALLEL)
+MNIST = $(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
 
-test-quick: $(VENV)/.dev ## Run the tests that take milliseconds
-	$(BIN)/python -m pytest -m "not slow and not docker"
+test: $(VENV)/.dev ## Run the whole test suite
+	@$(MNIST)
+	$(PYTEST)
+
+test-quick: $(VENV)/.dev ## Run the tests that take milliseconds and need no TensorFlow
+	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker" $(IN_PARALLEL)
+
+test-gateway: $(VENV)/.dev ## Run the gateway's tests
+	@$(MNIST)
+	$(PYTEST) tests/gateway
+
+test-model-server: $(VENV)/.dev ## Run the embedded model server's tests
+	$(PYTEST) tests/model_server
+
+test-training: $(VENV)/.dev ## Run the tests of training, of the benchmarks, and of the whole path
+	@$(MNIST)
+	$(PYTEST) tests/training tests/benchmarks tests/test_*.py
 
 test-browser: $(VENV)/.dev data ## Drive the page in the Chromium that is installed here (CHROMIUM=/path/to/another)
 	$(BIN)/python -m pytest -m browser -s tests/browser
@@ -166,4 +182,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help attack findings api-key test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,10 +17,10 @@ from testing.api import ADMIN
 from testing.recount import problems
 from testing.running_gateway import Gateway
 from testing.traffic import PAIRED, RAW, images
+from testing.waiting import eventually
 
 THREADS = 4
 LABELS_A_ROUND = 40  # acknowledged before the next kill
-SECONDS = 60
 
 
 class Found(NamedTuple):
@@ -91,10 +90,8 @@ def torture(gateway: Gateway, database_url: str, kill: Callable[[int], None], ro
         requests.post(f"{gateway.url}/{path}", json=body, headers=ADMIN, timeout=20).raise_for_status()
     with _Load(gateway.url) as load:
         for number in range(rounds + 1):
-            before, deadline = len(load.acknowledged), time.monotonic() + SECONDS
-            while len(load.acknowledged) < before + LABELS_A_ROUND:
-                assert time.monotonic() < deadline, "no label is acknowledged any more"
-                time.sleep(0.01)
+            enough = len(load.acknowledged) + LABELS_A_ROUND
+            eventually(lambda enough=enough: len(load.acknowledged) >= enough, "labels to be acknowledged")  # type: ignore[misc]
             if number < rounds:
                 kill(number)
     assert gateway.stop() == 0

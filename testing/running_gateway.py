@@ -1,6 +1,7 @@
 """The gateway as it is run: gunicorn with its configuration, in a process of its own."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import requests
 
 from testing.api import ADMIN_TOKEN
 from testing.machine import ROOT, free_port
-from testing.waiting import eventually
+from testing.waiting import PATIENCE, eventually
 
 COMMAND = [sys.executable, "-m", "gunicorn", "-c", "serving/gateway/server/gunicorn.conf.py"]
 
@@ -33,16 +34,21 @@ class Gateway:
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
         log = subprocess.DEVNULL if quiet else None
         self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=log)
-        eventually(self._alive, "the gateway to answer", seconds=30)
-
-    def _alive(self) -> bool:
-        assert self.process.poll() is None, f"gunicorn ended with exit code {self.process.returncode}"
         try:
-            return requests.get(f"{self.url}/healthz", timeout=10).ok
-        except requests.ConnectionError:
-            return False
+            eventually(self._listens, "the gateway to listen")
+            requests.get(f"{self.url}/healthz", timeout=PATIENCE).raise_for_status()
+        except BaseException:
+            self._kill()
+            raise
+
+    def _listens(self) -> bool:
+        """Say whether its port takes connections, which a request over HTTP would ask at a hundred times the cost."""
+        assert self.process.poll() is None, f"gunicorn ended with exit code {self.process.returncode}"
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", self.port)) == 0
 
     def workers(self) -> list[psutil.Process]:
+        """Return the worker processes that run now."""
         return psutil.Process(self.process.pid).children()
 
     def __enter__(self) -> Self:
@@ -52,5 +58,14 @@ class Gateway:
         self.stop()
 
     def stop(self) -> int:
+        """End it by SIGTERM and return its exit code; kill it where that takes too long."""
         self.process.terminate()
-        return self.process.wait(timeout=40)
+        try:
+            return self.process.wait(timeout=PATIENCE)
+        finally:
+            self._kill()
+
+    def _kill(self) -> None:
+        """End what is left of it; workers follow the process that started them."""
+        self.process.kill()
+        self.process.wait()

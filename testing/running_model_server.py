@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from typing import Any
 import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from testing.machine import ROOT, free_port
+from testing.machine import free_port
 from testing.waiting import until_answered
+from testing.warm import WarmProcess
 
 START_SECONDS = 240  # TensorFlow alone takes half a minute to load where ten processes share a core
 STOP_SECONDS = 60
@@ -37,7 +37,7 @@ class Running:
     grpc_address: str
     rest_url: str
     channel: grpc.Channel
-    process: subprocess.Popen[str] | None = None
+    process: WarmProcess | None = None
 
     @property
     def prediction(self) -> Any:
@@ -50,13 +50,12 @@ class Running:
         return model_service_pb2_grpc.ModelServiceStub(self.channel)
 
 
-def launch(*flags: str, stderr: int | None = None) -> tuple[subprocess.Popen[str], int, int]:
+def launch(*flags: str, stderr: int | None = None) -> tuple[WarmProcess, int, int]:
     """Start the embedded server without waiting for it; return its process, its gRPC port and its REST port."""
     port, rest_port = free_port(), free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serving.model_server", "--host=127.0.0.1", f"--port={port}",
-         f"--rest_api_port={rest_port}", *flags],
-        cwd=ROOT, stderr=stderr, text=True,
+    process = WarmProcess(
+        "serving.model_server", "--host=127.0.0.1", f"--port={port}", f"--rest_api_port={rest_port}", *flags,
+        stderr=stderr, text=True,
         env={name: value for name, value in os.environ.items() if not name.startswith("MODEL_SERVER_")},
     )  # fmt: skip
     return process, port, rest_port
@@ -91,7 +90,7 @@ def _started(*flags: str) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def connected(address: str, process: subprocess.Popen[str] | None = None) -> Iterator[grpc.Channel]:
+def connected(address: str, process: subprocess.Popen[str] | WarmProcess | None = None) -> Iterator[grpc.Channel]:
     """Return a channel to `address` once a server answers there; raise `StartFailed` when `process` ends before."""
     until = time.monotonic() + START_SECONDS
     with grpc.insecure_channel(address, OPTIONS) as channel:

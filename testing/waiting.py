@@ -1,4 +1,4 @@
-"""Wait for what happens elsewhere."""
+"""Wait for events elsewhere."""
 
 import time
 from collections.abc import Callable
@@ -8,11 +8,12 @@ import grpc
 
 T = TypeVar("T")
 
+PATIENCE = 120.0  # seconds a test waits for an event; a busy machine may need many, and an idle one never waits
 PAUSE = 0.01  # seconds between two looks
 
 
-def eventually(look: Callable[[], T], what: str = "it to come true", *, seconds: float = 20) -> T:
-    """Return what `look` returns as soon as it is true; fail, naming `what` was waited for, after so many seconds."""
+def eventually(look: Callable[[], T], what: str = "it to come true", *, seconds: float = PATIENCE) -> T:
+    """Return the first true result of `look`; fail, naming `what` was waited for, after so many seconds."""
     until = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < until, f"waited in vain for {what}"
@@ -20,10 +21,10 @@ def eventually(look: Callable[[], T], what: str = "it to come true", *, seconds:
     return found
 
 
-def until_answered(channel: grpc.Channel, *, seconds: float) -> None:
+def until_answered(channel: grpc.Channel, *, seconds: float = PATIENCE) -> None:
     """Return once a model server answers on `channel`; raise RpcError (DEADLINE_EXCEEDED) after so many seconds.
 
-    By a call, not by `grpc.channel_ready_future`, whose thread may fail when the channel is closed soon after.
+    It calls rather than use `grpc.channel_ready_future`, whose thread may fail when the channel is closed soon after.
     """
     ask: Any = channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")
     try:

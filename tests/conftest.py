@@ -1,34 +1,39 @@
-"""Fixtures that start the real thing: a small image set, models trained on it, and a server that answers from them."""
+"""Fixtures that start the real thing: a small image set, models trained on it, and servers that answer from them."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from serving.gateway.store.engine import sqlite_module
+from testing import warm
 from testing.digits import write_set
 from testing.machine import ROOT, free_port
-from testing.waiting import until_answered
+from testing.waiting import PATIENCE, until_answered
+from testing.warm import WarmProcess
 
-SHARING = (".", "browser", "model_server")  # folders whose tests share what is dear to make, so one process runs them
+SHARING = (".", "browser", "model_server")  # folders whose tests share costly servers, so one process runs them
 
-# Before TensorFlow, which brings a SQLite too: where it is loaded first, pysqlite3 would find that one for its own.
+# TensorFlow brings a SQLite too. Loaded first, pysqlite3 would take that one for its own.
 sqlite_module()
 
 
 class Together(LoadScopeScheduling):
-    """Shares tests out to processes (`make test` has several): a file's stay together, a folder's of SHARING too."""
+    """Shares tests out to processes: a file's tests stay together, and those of a folder in SHARING."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """Return what all tests have in common that stay together."""
+        """Name the scope of a test; tests of one scope run in one process."""
         file = Path(nodeid.partition("::")[0]).relative_to("tests")
         folder = file.parts[0] if len(file.parts) > 1 else "."
         return folder if folder in SHARING else str(file)
@@ -36,56 +41,94 @@ class Together(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
-    """Have xdist use it."""
+    """Have xdist schedule by Together."""
     return Together(config, log)
+
+
+def built_once(tmp_path_factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """Return a folder that `build` fills once a run, in whichever of xdist's processes asks first.
+
+    All of them read it, so no test may write there.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder, finished = root / name, root / f"{name}.finished"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            build(folder)
+            finished.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small image set of printed digits, as IDX files."""
+    return built_once(tmp_path_factory, "digits", lambda folder: write_set(folder, train=3000, test=500))
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
+    """Folder `models/` of all variants, trained for a few steps by the training job itself."""
+    return built_once(tmp_path_factory, "models", lambda folder: train_again(digits_dir, folder))
+
+
+def train_again(data: Path, models: Path, *arguments: str) -> None:
+    """Train variants, all unless the command's `arguments` name some, for a few steps and publish them."""
+    done = warm.run(
+        "training", "train", f"--data={data}", f"--models={models}", f"--runs={models}-runs", "--epochs=10",
+        "--draws=10", *arguments,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def ended_on_failure(process: subprocess.Popen[bytes] | WarmProcess) -> Iterator[None]:
+    """Kill a process, and all that it started, if the block fails."""
+    try:
+        yield
+    except BaseException:
+        with process, suppress(psutil.NoSuchProcess):
+            for each in (*psutil.Process(process.pid).children(recursive=True), process):
+                each.kill()
+        raise
 
 
 @dataclass(frozen=True)
 class ModelServer:
     """A running embedded model server."""
 
-    process: subprocess.Popen[bytes]
+    process: WarmProcess
     grpc_address: str
     rest_url: str
 
-
-@pytest.fixture(scope="session")
-def digits_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a small image set of printed digits, as IDX files."""
-    folder = tmp_path_factory.mktemp("digits")
-    write_set(folder, train=3000, test=500)
-    return folder
+    def stop(self) -> int:
+        """End it by SIGTERM and return its exit code."""
+        return end(self.process)
 
 
-@pytest.fixture(scope="session")
-def models_dir(tmp_path_factory: pytest.TempPathFactory, digits_dir: Path) -> Path:
-    """Folder `models/` of all variants, trained for a few steps by the training job itself."""
-    models = tmp_path_factory.mktemp("models")
-    train_again(digits_dir, models)
-    return models
-
-
-def train_again(data: Path, models: Path, *arguments: str) -> None:
-    """Train variants, all unless the command's `arguments` name some, for a few steps and publish them."""
-    subprocess.run(
-        [sys.executable, "-m", "training", "train", f"--data={data}", f"--models={models}", f"--runs={models}-runs",
-         "--epochs=10", "--draws=10", *arguments],
-        cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+def end(process: subprocess.Popen[bytes] | WarmProcess) -> int:
+    """End a process by SIGTERM and return its exit code; kill it where that takes too long."""
+    with ended_on_failure(process):
+        process.terminate()
+        return process.wait(timeout=PATIENCE)
 
 
 def start_model_server(models: Path, *flags: str) -> ModelServer:
     """Start the embedded model server over `models` and return it when its gRPC port answers."""
     port, rest_port = free_port(), free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serving.model_server", f"--port={port}", f"--rest_api_port={rest_port}",
-         f"--model_config_file={models}/models.config", "--model_config_file_poll_wait_seconds=1", *flags],
-        cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    process = WarmProcess(
+        "serving.model_server", f"--port={port}", f"--rest_api_port={rest_port}",
+        f"--model_config_file={models}/models.config", "--model_config_file_poll_wait_seconds=1", *flags,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
     )  # fmt: skip
     server = ModelServer(process, f"127.0.0.1:{port}", f"http://127.0.0.1:{rest_port}")
     # gRPC's own pauses between attempts grow until they miss a server that is slow to come up.
-    with grpc.insecure_channel(server.grpc_address, options=[("grpc.max_reconnect_backoff_ms", 1000)]) as channel:
-        until_answered(channel, seconds=60)
+    options = [("grpc.max_reconnect_backoff_ms", 1000)]
+    with ended_on_failure(process), grpc.insecure_channel(server.grpc_address, options) as channel:
+        until_answered(channel)
     return server
 
 
@@ -94,8 +137,7 @@ def model_server(models_dir: Path) -> Iterator[ModelServer]:
     """The embedded model server over `models_dir`."""
     server = start_model_server(models_dir)
     yield server
-    server.process.terminate()
-    assert server.process.wait(timeout=30) == 0
+    assert server.stop() == 0
 
 
 @dataclass(frozen=True)
@@ -116,15 +158,16 @@ def start_serving(models: Path) -> Serving:
         cwd=ROOT, env={**os.environ, **ports, **settings}, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout
-    for line in process.stdout:
-        if b"dropserve is ready" in line:
-            return Serving(process, f"http://127.0.0.1:{port}", models)
-    raise AssertionError(f"serving ended with exit code {process.wait()}")
+    with ended_on_failure(process):
+        for line in process.stdout:
+            if b"dropserve is ready" in line:
+                return Serving(process, f"http://127.0.0.1:{port}", models)
+        raise AssertionError(f"serving ended with exit code {process.wait()}")
 
 
 @pytest.fixture(scope="session")
 def serving(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Both services over a copy of `models_dir`, which a test may publish to."""
+    """Both services over a copy of `models_dir`, to which a test may publish."""
     models = tmp_path_factory.mktemp("serving") / "models"
     shutil.copytree(models_dir, models)
     config = models / "models.config"
@@ -132,5 +175,4 @@ def serving(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     service = start_serving(models)
     with service.process:
         yield service
-        service.process.terminate()
-        assert service.process.wait(timeout=60) == 0
+        assert end(service.process) == 0

@@ -15,8 +15,8 @@ import requests
 
 from testing.digits import digits
 from testing.machine import ROOT, free_port
-from testing.waiting import eventually
-from tests.conftest import Serving, start_serving, train_again
+from testing.waiting import PATIENCE, eventually
+from tests.conftest import Serving, ended_on_failure, start_serving, train_again
 
 pytestmark = pytest.mark.slow
 IMAGES, LABELS = digits(500, seed=2)  # the image set's own test digits
@@ -33,7 +33,7 @@ def test_each_variant_answers_as_well_as_its_manifest_says(serving: Serving, var
         params={"variant": variant},
         data=IMAGES.tobytes(),
         headers={"Content-Type": "application/octet-stream"},
-        timeout=10,
+        timeout=PATIENCE,
     ).json()
     right = sum(int(p["label"]) == label for p, label in zip(answer["predictions"], LABELS, strict=True))
     (stated,) = (v["test"]["accuracy"] for v in manifest(serving.models)["variants"] if v["name"] == variant)
@@ -42,12 +42,12 @@ def test_each_variant_answers_as_well_as_its_manifest_says(serving: Serving, var
 
 
 def test_every_body_form_of_the_same_pixels_gets_the_same_answer(serving: Serving) -> None:
-    as_list = requests.post(f"{serving.url}/predict", json={"instances": IMAGES[:3].tolist()}, timeout=10).json()
+    as_list = requests.post(f"{serving.url}/predict", json={"instances": IMAGES[:3].tolist()}, timeout=PATIENCE).json()
     as_bytes = requests.post(
         f"{serving.url}/predict",
         data=IMAGES[:3].tobytes(),
         headers={"Content-Type": "application/octet-stream"},
-        timeout=10,
+        timeout=PATIENCE,
     ).json()
     for a, b in zip(as_list["predictions"], as_bytes["predictions"], strict=True):
         np.testing.assert_allclose(a["probabilities"], b["probabilities"], atol=1e-5)
@@ -57,9 +57,10 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
     stop, answers = threading.Event(), []
 
     def ask() -> None:
+        body = {"instances": IMAGES[:1].tolist()}
         with requests.Session() as session:
             while not stop.wait(0.01):
-                answer = session.post(f"{serving.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=10)
+                answer = session.post(f"{serving.url}/predict", json=body, timeout=PATIENCE)
                 answers.append((answer.status_code, answer.json().get("version")))
 
     default = manifest(serving.models)["default"]
@@ -69,7 +70,7 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
         thread.start()
     try:
         train_again(digits_dir, serving.models, f"--variants={default}")
-        eventually(lambda: answers and answers[-1][1] == before + 1, "an answer of the new version", seconds=30)
+        eventually(lambda: answers and answers[-1][1] == before + 1, "an answer of the new version")
     finally:
         stop.set()
         for thread in threads:
@@ -81,11 +82,11 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
 def test_a_signal_stops_both_services_in_order(models_dir: Path, tmp_path: Path) -> None:
     models = shutil.copytree(models_dir, tmp_path / "models")
     service = start_serving(models)
-    with service.process as process:
+    with ended_on_failure(service.process), service.process as process:
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        assert process.wait() == 0
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"{service.url}/healthz", timeout=2)
+        requests.get(f"{service.url}/healthz", timeout=PATIENCE)
 
 
 def test_a_service_that_cannot_start_ends_the_other(models_dir: Path) -> None:
@@ -95,7 +96,6 @@ def test_a_service_that_cannot_start_ends_the_other(models_dir: Path) -> None:
         env={**os.environ, "GATEWAY_PORT": str(free_port()), "MODEL_SERVER_NUM_LOAD_THREADS": "few"},
         capture_output=True,
         text=True,
-        timeout=60,
     )
     assert done.returncode == 1
     assert "serving: the model server ended by itself, exit code" in done.stderr
@@ -103,7 +103,7 @@ def test_a_service_that_cannot_start_ends_the_other(models_dir: Path) -> None:
 
 def test_serving_nothing_says_what_to_do(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "serving", "--models", tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "serving", "--models", tmp_path], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 2
     assert done.stderr == f"serving: there is no models.config in {tmp_path}; train first: make train\n"

@@ -1,4 +1,4 @@
-"""What an administrator does on the page."""
+"""Act as an administrator on the page."""
 
 from playwright.sync_api import Page, expect
 

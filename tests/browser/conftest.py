@@ -17,10 +17,11 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from testing.machine import ROOT
 from testing.running_gateway import Gateway
+from testing.waiting import PATIENCE
 from tests.browser.site import Site, train
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE_MS = 15_000
+PATIENCE_MS = 1000 * PATIENCE
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 Visit = Callable[..., Page]

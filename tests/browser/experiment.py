@@ -7,7 +7,7 @@ import requests
 from testing.api import ADMIN
 from testing.machine import ROOT
 from testing.running_gateway import Gateway
-from testing.waiting import eventually
+from testing.waiting import PATIENCE, eventually
 from tests.browser.examples import images_of_mnist
 from training.data import read_idx
 
@@ -32,7 +32,7 @@ class Experiment:
     def call(self, method: str, path: str, body: Any = None, *, at: str | None = None) -> Any:
         """Call the API, about this experiment unless `at` says otherwise, and return its answer."""
         url = f"{self.gateway.url}{at or f'/experiments/{self.name}'}{path}"
-        answer = requests.request(method, url, json=body, headers=ADMIN, timeout=10)
+        answer = requests.request(method, url, json=body, headers=ADMIN, timeout=PATIENCE)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -41,7 +41,7 @@ class Experiment:
         chosen = slice(first, first + count)
         answer = requests.post(
             f"{self.gateway.url}/predict?experiment={self.name}", images_of_mnist()[chosen].tobytes(), headers=RAW,
-            timeout=30,
+            timeout=PATIENCE,
         )  # fmt: skip
         assert answer.ok, answer.text
         truths = read_idx(LABELS, 1)[chosen]
@@ -56,7 +56,7 @@ class Experiment:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What the report counts."""
+        """The counts of the report."""
         return self.call("GET", "/report")["counts"]
 
     @property
@@ -67,7 +67,7 @@ class Experiment:
     def say(self, image: dict[str, Any], label: str) -> int:
         """Label an image past the page, and return the status."""
         body = {"prediction_id": image["prediction_id"], "label": label, "source": "audit"}
-        return requests.post(f"{self.gateway.url}/feedback", json=body, timeout=10).status_code
+        return requests.post(f"{self.gateway.url}/feedback", json=body, timeout=PATIENCE).status_code
 
     def right(self, image: dict[str, Any]) -> str:
         """Return what an image shows."""

@@ -1,15 +1,13 @@
-"""What the page is looked at on: trained models, a model server that can be taken away, gateways."""
+"""Servers behind the page: trained models, a model server that can be stopped, and gateways."""
 
 import contextlib
 import itertools
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from testing.machine import ROOT
+from testing import warm
 from testing.running_gateway import Gateway
 from tests.conftest import ModelServer, start_model_server
 
@@ -19,11 +17,11 @@ def train(models: Path) -> None:
 
     The champion answers what is drawn here, and errs so much less than dropout that an experiment soon says so.
     """
-    subprocess.run(
-        [sys.executable, "-m", "training", "train", f"--models={models}", f"--runs={models}-runs", "--epochs=1",
-         "--variants=dropout,l2,champion", "--draws=2"],
-        cwd=ROOT, check=True, timeout=300, stdout=subprocess.DEVNULL,
+    done = warm.run(
+        "training", "train", f"--models={models}", f"--runs={models}-runs", "--epochs=1",
+        "--variants=dropout,l2,champion", "--draws=2",
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 class Site:
@@ -37,7 +35,7 @@ class Site:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What is known of the models."""
+        """The manifest of the models."""
         return json.loads((self.models / "manifest.json").read_text())
 
     @property
@@ -52,9 +50,8 @@ class Site:
     def stop_models(self) -> None:
         """Stop the model server."""
         if self._server is not None:
-            self._server.process.terminate()
-            self._server.process.wait(timeout=30)
-            self._server = None
+            server, self._server = self._server, None
+            server.stop()
 
     @contextlib.contextmanager
     def gateway(self, manifest: dict[str, Any] | None = None, **settings: object) -> Iterator[Gateway]:

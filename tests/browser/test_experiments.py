@@ -13,8 +13,6 @@ from tests.browser.conftest import Visit
 from tests.browser.experiment import Experiment
 from tests.browser.site import Site
 
-PATIENCE_MS = 30_000  # the page looks every five seconds, the gateway at the evidence every second
-
 
 @pytest.fixture(scope="module")
 def shared(site: Site) -> Iterator[Gateway]:
@@ -72,12 +70,12 @@ def test_an_experiment_is_made_started_and_decided(visit: Visit, shared: Gateway
     experiment.ask(0, 1000)
     experiment.ask(1000, 1000)
     experiment.label()
-    expect(page.locator(".sentence")).to_contain_text("dropout is worse than champion.", timeout=PATIENCE_MS)
+    expect(page.locator(".sentence")).to_contain_text("dropout is worse than champion.")
     latched = page.get_by_text("labels: dropout is worse (the evidence reached 20). That stands")
-    expect(latched).to_be_visible(timeout=PATIENCE_MS)
+    expect(latched).to_be_visible()
     expect(page.get_by_role("img", name="Line chart: difference")).to_be_visible()
     page.get_by_text("The figures").click()
-    expect(page.locator("figure tbody tr").last).to_contain_text("2,000", timeout=PATIENCE_MS)
+    expect(page.locator("figure tbody tr").last).to_contain_text("2,000")
     expect(page.locator("figure tbody tr").last).to_contain_text(" to -")  # all of the sequence is below 0
     page.get_by_role("link", name="Experiments").last.click()
     card = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="by_hand"))
@@ -181,4 +179,4 @@ def test_a_part_that_could_not_be_loaded_is_loaded_when_it_can_be(visit: Visit, 
     page.get_by_role("link", name="New experiment").click()
     expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
     page.context.set_offline(False)
-    expect(page.get_by_role("button", name="Create")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Create")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Whatever others may write is shown as text."""
+"""The page shows as text all that others may write."""
 
 import copy
 from typing import Any
@@ -7,6 +7,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from testing.api import ADMIN
+from testing.waiting import PATIENCE
 from tests.browser.conftest import Visit
 from tests.browser.site import Site
 
@@ -32,9 +33,9 @@ def test_markup_is_never_more_than_text(visit: Visit, site: Site) -> None:
         first, second = (variant["name"] for variant in site.manifest["variants"][:2])
         arms = [{"variant": first, "weight": 0.5}, {"variant": second, "weight": 0.5}]
         spec = {"name": "hostile", "hypothesis": MARKUP, "control": first, "arms": arms}
-        requests.post(f"{gateway.url}/experiments", json=spec, headers=ADMIN, timeout=10).raise_for_status()
+        requests.post(f"{gateway.url}/experiments", json=spec, headers=ADMIN, timeout=PATIENCE).raise_for_status()
         for path in ("experiments/hostile/start", f"variants/{second}/promote"):
-            acted = requests.post(f"{gateway.url}/{path}", json={"reason": MARKUP}, headers=ADMIN, timeout=10)
+            acted = requests.post(f"{gateway.url}/{path}", json={"reason": MARKUP}, headers=ADMIN, timeout=PATIENCE)
             acted.raise_for_status()
         page = visit("#/variants", at=gateway)
         dialogs: list[str] = []

@@ -1,4 +1,4 @@
-"""What the page says of an experiment's evidence, and how that looks."""
+"""The page shows the evidence of an experiment."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,6 @@ from tests.browser.experiment import Experiment
 from tests.browser.looks import SIZES, THEMES, faults, keep, menu_rows, width
 from tests.browser.site import Site
 
-PATIENCE_MS = 60_000
 PICTURES = {"": "experiments", "/decided": "experiment"}  # by where they are taken
 
 
@@ -82,12 +81,12 @@ def test_a_report_stays_while_the_gateway_cannot_be_reached(gateway: Gateway, vi
     page = visit("#/experiments/lonely", at=gateway, expected="ERR_INTERNET_DISCONNECTED")
     expect(page.locator(".sentence")).to_contain_text("Nothing can be said yet")
     page.context.set_offline(True)
-    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.", timeout=PATIENCE_MS)
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
     expect(page.locator(".sentence")).to_be_visible()
     experiment.ask(0, 50)
     experiment.label()
     page.context.set_offline(False)
-    expect(page.get_by_role("alert")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.get_by_role("alert")).to_have_count(0)
     expect(page.locator(".sentence")).to_contain_text("It is not decided yet")
 
 
@@ -99,17 +98,17 @@ def test_a_report_goes_on_while_the_models_do_not_answer(gateway: Gateway, visit
     banner, names = page.locator("#banner"), [variant["name"] for variant in site.manifest["variants"]]
     try:
         site.stop_models()
-        expect(banner).to_contain_text("The models do not answer at the moment.", timeout=PATIENCE_MS)
+        expect(banner).to_contain_text("The models do not answer at the moment.")
         expect(banner).to_contain_text(f"{', '.join(names)}: UNREACHABLE The model server cannot be reached")
         experiment.label()
-        expect(page.locator(".sentence")).to_contain_text("It is not decided yet", timeout=PATIENCE_MS)
+        expect(page.locator(".sentence")).to_contain_text("It is not decided yet")
         act(page, "Pause", "until they answer")
         expect(page.locator(".hypothesis .badge")).to_have_text("paused")
         expect(page.get_by_role("alert")).to_have_count(0)
         assert faults(page) == []
     finally:
         site.start_models()
-    expect(banner).to_be_empty(timeout=PATIENCE_MS)
+    expect(banner).to_be_empty()
     expect(page.locator(".sentence")).to_be_visible()
 
 

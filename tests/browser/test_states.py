@@ -1,4 +1,4 @@
-"""What the page says when not all is well, and where one gets by a link."""
+"""The page tells of trouble, and links lead to its views."""
 
 import re
 
@@ -10,8 +10,6 @@ from tests.browser.conftest import Visit
 from tests.browser.hand import card, draw
 from tests.browser.site import Site
 
-PATIENCE_MS = 60_000  # for a model server that loads its models
-
 
 def test_models_that_do_not_answer_are_told_of_and_asked_again(visit: Visit, site: Site) -> None:
     page = visit(expected=r"status of 50\d")
@@ -19,10 +17,10 @@ def test_models_that_do_not_answer_are_told_of_and_asked_again(visit: Visit, sit
         site.stop_models()
         draw(page, "3")
         expect(page.locator("#banner")).to_contain_text("The models do not answer at the moment.")
-        expect(page.locator(".problem")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.locator(".problem")).to_be_visible()
     finally:
         site.start_models()
-    expect(page.locator("#banner")).to_be_empty(timeout=PATIENCE_MS)
+    expect(page.locator("#banner")).to_be_empty()
     expect(card(page, site.manifest["default"])).to_be_visible()
     expect(page.locator(".problem")).to_have_count(0)
 
@@ -34,7 +32,7 @@ def test_a_server_that_cannot_be_reached_is_told_of_and_asked_again(visit: Visit
     page.get_by_role("link", name="Experiments").click()
     expect(page.locator("#banner")).to_contain_text("The server cannot be reached at the moment.")
     page.context.set_offline(False)
-    expect(page.locator("#banner")).to_be_empty(timeout=PATIENCE_MS)
+    expect(page.locator("#banner")).to_be_empty()
     expect(page.get_by_text("There are no experiments yet.")).to_be_visible()
 
 
@@ -44,7 +42,7 @@ def test_a_drawing_that_finds_no_server_is_answered_when_there_is_one(visit: Vis
     draw(page, "7")
     expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
     page.context.set_offline(False)
-    expect(card(page, site.manifest["default"])).to_be_visible(timeout=PATIENCE_MS)
+    expect(card(page, site.manifest["default"])).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
 
 

@@ -1,4 +1,4 @@
-"""What the page shows of the variants, against what the gateway says of them."""
+"""The page shows the variants as the gateway describes them."""
 
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,15 @@ import requests
 from playwright.sync_api import Locator, Page, expect
 
 from testing.running_gateway import Gateway
+from testing.waiting import PATIENCE
 from tests.browser.conftest import Visit
 from tests.browser.site import Site
-
-PATIENCE_MS = 60_000  # for a model server that loads its models
 
 
 @pytest.fixture
 def known(shared_gateway: Gateway) -> Any:
     """The answer of GET /variants."""
-    return requests.get(f"{shared_gateway.url}/variants", timeout=10).json()
+    return requests.get(f"{shared_gateway.url}/variants", timeout=PATIENCE).json()
 
 
 def row(page: Page, variant: str) -> Locator:
@@ -84,12 +83,12 @@ def test_a_variant_that_does_not_answer_is_marked_until_it_does(visit: Visit, si
     expect(states).to_have_text(["● AVAILABLE"] * len(site.manifest["variants"]))
     try:
         site.stop_models()
-        expect(states.filter(has_text="▲")).to_have_count(len(site.manifest["variants"]), timeout=PATIENCE_MS)
-        expect(page.locator("#banner")).to_contain_text("The models do not answer at the moment.", timeout=PATIENCE_MS)
+        expect(states.filter(has_text="▲")).to_have_count(len(site.manifest["variants"]))
+        expect(page.locator("#banner")).to_contain_text("The models do not answer at the moment.")
     finally:
         site.start_models()
-    expect(states).to_have_text(["● AVAILABLE"] * len(site.manifest["variants"]), timeout=PATIENCE_MS)
-    expect(page.locator("#banner")).to_be_empty(timeout=PATIENCE_MS)
+    expect(states).to_have_text(["● AVAILABLE"] * len(site.manifest["variants"]))
+    expect(page.locator("#banner")).to_be_empty()
 
 
 def test_the_studys_report_is_linked_to_where_there_is_one(visit: Visit, site: Site, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -34,21 +36,46 @@ def manifest_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a PostgreSQL as slow: it is a process."""
+    for item in items:
+        kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
+        if kind == "postgresql" or "postgresql_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """The URL of a real PostgreSQL."""
+    """The URL of a real PostgreSQL, which does not wait for the disk."""
     with postgresql() as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> Iterator[str]:
+    """The name of a database with the schema, whose copies spare tests the migrations."""
+    with new_database(postgresql_server) as url:
+        migrate(url)
+        yield urlsplit(url).path.removeprefix("/")
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the schema, whose copies spare tests the migrations."""
     file = tmp_path_factory.mktemp("sqlite") / "template.db"
-    store = Store(f"sqlite:///{file}")
-    with store.read():
-        store.close()
+    migrate(f"sqlite:///{file}")
     return file
+
+
+def migrate(url: str) -> None:
+    """Give a database the schema."""
+    store = Store(url)
+    with store.read():
+        pass
+    store.close()
 
 
 @pytest.fixture
@@ -59,10 +86,21 @@ def database_kind() -> str:
 
 @pytest.fixture
 def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of an empty database."""
+    """The URL of a database that holds the schema and nothing else."""
     if database_kind == "sqlite":
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "experiments.db")
         yield f"sqlite:///{tmp_path}/experiments.db"
+    else:
+        server, template = map(request.getfixturevalue, ("postgresql_server", "postgresql_template"))
+        with new_database(server, f"TEMPLATE {template}") as url:
+            yield url
+
+
+@pytest.fixture
+def bare_database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database without the schema."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/bare.db"
     else:
         with new_database(request.getfixturevalue("postgresql_server")) as url:
             yield url
@@ -112,7 +150,7 @@ def nobody_else_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def gateway_log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """What the gateway logs, also after an application has taken its logger over."""
+    """The gateway's log, also after an application has taken its logger over."""
     logger = logging.getLogger("serving.gateway")
     monkeypatch.setattr(logger, "propagate", True)
     caplog.set_level(logging.INFO, logger.name)

@@ -6,15 +6,13 @@ FOLDER`, and start it with the flags below.
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from testing.machine import ROOT
+from testing import warm
 from testing.running_model_server import Running, connected, running
 
 hypothesis.settings.register_profile("long", max_examples=2500)
@@ -25,7 +23,8 @@ REAL_ADDRESS = os.environ.get("TF_SERVING_ADDRESS")
 def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `saved_models.py` writes, made in a process of its own."""
     folder = tmp_path_factory.mktemp("saved_models")
-    subprocess.run([sys.executable, "-m", "testing.saved_models", folder], cwd=ROOT, check=True, capture_output=True)
+    done = warm.run("testing.saved_models", folder)
+    assert done.returncode == 0, done.stderr
     return folder
 
 

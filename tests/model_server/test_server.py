@@ -1,14 +1,15 @@
 """The server as a process: its start, its reloads and its end."""
 
-import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 from google.protobuf import text_format
 from grpc import StatusCode
@@ -19,6 +20,7 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
+from testing.machine import ROOT, free_port
 from testing.running_model_server import START_SECONDS, Running, connected, launch, model_flags, running
 from testing.saved_models import pixels_record, write_warmup
 from testing.waiting import eventually
@@ -62,7 +64,7 @@ def ends(*flags: str) -> tuple[int, str]:
         _, text = process.communicate(timeout=START_SECONDS)
     finally:
         process.kill()
-    return process.returncode, text
+    return process.wait(), text
 
 
 def test_a_broken_first_model_ends_the_server(tmp_path: Path) -> None:
@@ -217,15 +219,22 @@ def test_a_signal_that_comes_with_sigcont_is_not_lost(saved_models: Path) -> Non
     for _ in range(3):
         with running(*model_flags("half_plus", saved_models / "half_plus")) as server:
             assert server.process
-            server.process.send_signal(signal.SIGSTOP)
-            os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)
+            process = psutil.Process(server.process.pid)
+            process.suspend()
+            eventually(lambda process=process: process.status() == psutil.STATUS_STOPPED)  # type: ignore[misc]
             server.process.send_signal(signal.SIGCONT)
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(SECONDS) == 0
 
 
 def test_the_log_has_no_chatter(saved_models: Path) -> None:
-    process, port, _ = launch(*model_flags("half_plus", saved_models / "half_plus"), stderr=subprocess.PIPE)
+    # Started the ordinary way, for the chatter would come from TensorFlow's import.
+    port, rest_port = free_port(), free_port()
+    ports = ["--host=127.0.0.1", f"--port={port}", f"--rest_api_port={rest_port}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving.model_server", *ports, *model_flags("half_plus", saved_models / "half_plus")],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     try:
         with connected(f"127.0.0.1:{port}", process):
             process.terminate()

@@ -1,4 +1,4 @@
-"""What is seen of a label queue."""
+"""Open a label queue and look at it."""
 
 from typing import Any
 
@@ -6,8 +6,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.experiment import Experiment
-
-STORED_MS = 20_000  # a label is held back for five seconds
 
 
 def look(visit: Visit, experiment: Experiment, **options: Any) -> Page:

@@ -10,7 +10,7 @@ from testing.waiting import eventually
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.experiment import Experiment
 from tests.browser.looks import SIZES, THEMES, faults, keep, width
-from tests.browser.queue.sight import STORED_MS, look, shows, task
+from tests.browser.queue.sight import look, shows, task
 
 
 def test_a_queue_is_labelled_by_keyboard_to_its_end_and_beyond(page: Page, experiment: Experiment) -> None:
@@ -138,7 +138,7 @@ def test_the_queue_is_accessible_and_fits(visit: Visit, experiment: Experiment, 
     for label in (said, experiment.wrong(second)):
         page.keyboard.press(label)
     shows(page, third)
-    page.get_by_role("alert").wait_for(timeout=STORED_MS)  # the second label is refused
+    page.get_by_role("alert").wait_for()  # the second label is refused
     page.locator(".given .right").first.wait_for()
     assert faults(page) == []
     assert width(page) <= SIZES[size]["width"]

@@ -1,10 +1,10 @@
-"""What becomes of the queue's labels: stored, kept until they can be, or refused."""
+"""Labels of the queue are stored, kept until they can be, or refused."""
 
 from playwright.sync_api import Page, expect
 
 from testing.waiting import eventually
 from tests.browser.experiment import Experiment
-from tests.browser.queue.sight import STORED_MS, shows
+from tests.browser.queue.sight import shows
 
 
 def test_what_the_variants_said_is_shown_when_the_label_is_stored(page: Page, experiment: Experiment) -> None:
@@ -15,7 +15,7 @@ def test_what_the_variants_said_is_shown_when_the_label_is_stored(page: Page, ex
     for answer in image["answers"]:
         right = answer["label"] == experiment.right(image)
         said = f"✓ {answer['variant']} was right" if right else f"✗ {answer['variant']} said {answer['label']}"
-        expect(page.locator(".given")).to_contain_text(said, timeout=STORED_MS)
+        expect(page.locator(".given")).to_contain_text(said)
 
 
 def test_a_label_that_cannot_be_sent_is_kept_and_sent_again(page: Page, experiment: Experiment) -> None:

@@ -5,7 +5,7 @@ from scipy.stats import chi2_contingency, chisquare
 
 from serving.gateway.experiments.assignment import Split
 
-UNITS = [f"unit {number}" for number in range(100_000)]
+UNITS = [f"unit {number}" for number in range(20_000)]
 WEIGHTS = (0.5, 0.3, 0.2)
 
 

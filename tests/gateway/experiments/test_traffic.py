@@ -2,11 +2,15 @@
 
 import random
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
 
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures
@@ -24,7 +28,7 @@ from testing.traffic import (
     report,
     start,
 )
-from testing.waiting import eventually
+from testing.waiting import PATIENCE, eventually
 from tests.gateway.conftest import MakeClient
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
@@ -83,7 +87,7 @@ def test_a_label_may_come_before_its_exposure_and_before_other_arms(
 
     def hold(request: Any) -> Any:
         if request.model_spec.name == "dropout":
-            released.wait(20)
+            released.wait(PATIENCE)
         return honest(request)
 
     fake_server.answer = hold
@@ -152,18 +156,30 @@ def test_the_most_useful_disagreements_come_first_and_leave_with_a_label(
     assert shown[0]["seen"].startswith("data:image/png;base64,")
 
 
-def test_predictions_go_on_when_the_store_is_gone(make_client: MakeClient, database_kind: str) -> None:
+@contextmanager
+def no_store() -> Iterator[None]:
+    """Fail every transaction of this process, as a database that is gone does."""
+
+    def fail(connection: Connection) -> None:
+        raise OperationalError("BEGIN", {}, ConnectionError("the database is gone"))
+
+    event.listen(Engine, "begin", fail)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "begin", fail)
+
+
+def test_predictions_go_on_when_the_store_is_gone(make_client: MakeClient) -> None:
     client = make_client()
     start(client)
     known = predict(client, 3)
     eventually(lambda: len(rows(client)) == 1)
-    store = store_of(client)
-    engine, store._engine = store._engine, Store(f"postgresql://nobody@/x?host=/nowhere/{database_kind}")._engine
-    answers = [predict(client, 3, unit="one") for _ in range(5)]
-    assert {answer["experiment"] for answer in answers} == {"test"}
-    refused = client.post("/feedback", json={"prediction_id": known["predictions"][0]["id"], "label": "3"})
-    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-    assert client.get("/experiments/test/report").status_code == 503
-    store._engine = engine
+    with no_store():
+        answers = [predict(client, 3, unit="one") for _ in range(5)]
+        assert {answer["experiment"] for answer in answers} == {"test"}
+        refused = client.post("/feedback", json={"prediction_id": known["predictions"][0]["id"], "label": "3"})
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert client.get("/experiments/test/report").status_code == 503
     eventually(lambda: len(rows(client)) == 6)
     assert [label(client, answer["predictions"][0]["id"], "3") for answer in answers] == [201] * 5

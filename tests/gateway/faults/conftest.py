@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from testing.machine import ROOT, free_port
+from testing.manifest import MANIFEST
 from testing.running_gateway import Gateway
 from tests.gateway.faults.load import Load
 
@@ -26,7 +28,10 @@ class StandIn:
         """Start, and wait until it answers."""
         command = [sys.executable, "-m", "tests.gateway.faults.stand_in", self.address]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-        assert self._process.stdout and self._process.stdout.readline() == b"ready\n"
+        assert self._process.stdout
+        if self._process.stdout.readline() != b"ready\n":
+            self.kill()
+            raise AssertionError(f"the stand-in ended with exit code {self._process.returncode}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -38,27 +43,36 @@ class StandIn:
             self._process.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def manifest_folder(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Path:
+    """A folder with a manifest and a database, for all tests of a file; each leaves it as it was."""
+    folder = tmp_path_factory.mktemp("faults")
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
+    shutil.copy(sqlite_template, folder / "experiments.db")
+    return folder
+
+
+@pytest.fixture(scope="module")
 def model_server() -> Iterator[StandIn]:
     server = StandIn()
     yield server
     server.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def deadline() -> float:
-    """Seconds that the gateway waits for the model server: more than a busy machine takes, where that is well."""
+    """The seconds that the gateway waits for the model server: more than a healthy one takes on a busy machine."""
     return 20.0
 
 
-@pytest.fixture
-def gateway(manifest_folder: Path, model_server: StandIn, sqlite_template: Path, deadline: float) -> Iterator[Gateway]:
-    shutil.copy(sqlite_template, manifest_folder / "experiments.db")
-    running = Gateway(
+@pytest.fixture(scope="module")
+def gateway(manifest_folder: Path, model_server: StandIn, deadline: float) -> Iterator[Gateway]:
+    """A gateway for all tests of a file, which ends well at last."""
+    with Gateway(
         manifest_folder, model_server.address, quiet=True, workers=WORKERS, deadline_ms=int(1000 * deadline)
-    )
-    yield running
-    assert running.stop() == 0
+    ) as running:
+        yield running
+        assert running.stop() == 0
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import base64
 import json
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,21 +105,19 @@ def test_uncertainty_is_sampled_and_told(make_client: MakeClient, fake_server: F
     assert request.inputs["samples"].int_val == [40]
 
 
-def test_the_manifest_decides_on_size_and_classes(make_client: MakeClient, fake_server: FakeModelServer) -> None:
-    client = make_client()
-    manifest = client.application.extensions["gateway"].manifest
+def test_the_manifest_decides_on_size_and_classes(
+    client: FlaskClient, fake_server: FakeModelServer, manifest_folder: Path
+) -> None:
     names = [f"letter {number}" for number in range(10)]
     image = {"height": 16, "width": 20, "framing": "mnist"}
-    manifest._path.write_text(json.dumps({**MANIFEST, "classes": names, "image": image}))
+    (manifest_folder / "manifest.json").write_text(json.dumps({**MANIFEST, "classes": names, "image": image}))
     answer = client.post("/predict", json={"instances": [[[1] + [0] * 19] * 16, {"b64": text(FILES[0])}]})
     assert json_of(answer)["predictions"][0]["label"] == "letter 6"
     assert (sent(fake_server).count, sent(fake_server).height, sent(fake_server).width) == (2, 16, 20)
 
 
-def test_an_answer_that_does_not_fit_the_manifest_is_a_bad_gateway(make_client: MakeClient) -> None:
-    client = make_client()
-    manifest = client.application.extensions["gateway"].manifest
-    manifest._path.write_text(json.dumps({**MANIFEST, "classes": ["yes", "no"]}))
+def test_an_answer_that_does_not_fit_the_manifest_is_a_bad_gateway(client: FlaskClient, manifest_folder: Path) -> None:
+    (manifest_folder / "manifest.json").write_text(json.dumps({**MANIFEST, "classes": ["yes", "no"]}))
     answer = client.post("/predict", data=bytes(784), content_type=RAW)
     assert answer.status_code == 502
     assert json_of(answer)["detail"] == (

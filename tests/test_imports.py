@@ -1,0 +1,39 @@
+"""Which folders may import which: stages meet on disk, and only tests know of tests."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testing.machine import ROOT
+
+FORBIDDEN = {
+    "training": {"serving", "testing", "tests", "benchmarks"},
+    "serving": {"training", "testing", "tests", "benchmarks"},
+    "serving/gateway": {"serving.model_server", "tensorflow", "tensorflow_serving", "keras"},
+    "serving/model_server": {"serving.gateway"},
+    "testing": {"tests", "benchmarks"},
+    "benchmarks": {"tests"},
+}
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Name all modules that a file imports, at its top or later."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_a_folder_imports_only_the_ones_it_may(folder: str) -> None:
+    found = {
+        f"{file.relative_to(ROOT)} imports {module}"
+        for file in (ROOT / folder).rglob("*.py")
+        for module in imported(file)
+        if any(f"{module}.".startswith(f"{name}.") for name in FORBIDDEN[folder])
+    }
+    assert found == set()
