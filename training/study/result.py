@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from training import evaluate
+from training import evaluate, files
 
 FORMAT = 1  # of the files; part of their names
 
@@ -72,15 +71,11 @@ def path(folder: Path, arm: str, seed: int, digest: str) -> Path:
 
 
 def save(file: Path, result: Result) -> None:
-    """Write a result: whole under another name first, so that the file is there only when it is complete."""
+    """Write a result; the file is there only when it is complete."""
     scalars = {name: value for name, value in vars(result).items() if name != "curve"}
     curve = {f"curve_{name}": value for name, value in vars(result.curve).items()}
-    part = file.with_suffix(".part")
-    with open(part, "wb") as stream:
+    with files.replacing(file) as stream:
         np.savez(stream, **scalars, **curve)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(part, file)
 
 
 def load(file: Path) -> Result:

@@ -2,12 +2,12 @@
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from training import files
 from training.study.result import Curve, Result
 
 PERCENTS = (90, 95, 97)  # of test images right: when a member first gets there
@@ -63,19 +63,12 @@ def write(folder: Path, results: Sequence[Result], labels: np.ndarray) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file whole."""
+    """Write a CSV file."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_text(path, text.getvalue())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole: under another name first."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    files.write(path, text.getvalue())
 
 
 def _cell(value: float) -> str:

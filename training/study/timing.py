@@ -9,10 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from training import network, population
+from training import files, network, population
 from training.data import ImageSet
 from training.loop import Kind, Settings, State, compile_loop
-from training.study.tables import write_text
 from training.variants import BLOG_POST, Recipe, Variant
 
 STEPS, ROUNDS = (
@@ -24,7 +23,7 @@ STEPS, ROUNDS = (
 def write(path: Path, data: ImageSet, stop: threading.Event) -> None:
     """Time a step of each arm and write milliseconds a step and member, every core busy with a member."""
     print(f"Timing a step of each of the four variants into {path} …", flush=True)
-    write_text(path, json.dumps(measure(data, stop), indent=1) + "\n")
+    files.write(path, json.dumps(measure(data, stop), indent=1) + "\n")
 
 
 def measure(data: ImageSet, stop: threading.Event) -> dict[str, Any]:

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from training import evaluate
+from training import evaluate, files
 from training.study.analysis.summary import COVERAGES
 from training.study.report import convolution as convolution_report
 from training.study.report import page, plots, reading
 from training.study.report import regularisers as regularisers_report
-from training.study.tables import write_text
 
 SUITES = {"regularisers": regularisers_report.sections, "convolution": convolution_report.sections}
 HOW_TO_READ = (
@@ -33,7 +32,7 @@ def write(top: Path) -> None:
         if (top / name / "statistics.json").is_file():
             parts += sections(reading.read(top / name))
     parts += of_models(sorted((top / "models").glob("*.npz")))
-    write_text(top / "report.html", page.page("Dropout, L2 and their kin on handwritten digits", parts))
+    files.write(top / "report.html", page.page("Dropout, L2 and their kin on handwritten digits", parts))
 
 
 def of_models(files: list[Path]) -> list[str]:

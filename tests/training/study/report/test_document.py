@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.study.results import LABELS, made_up
+from training import files
 from training.study import tables
 from training.study.analysis import summary
 from training.study.analysis.comparisons import REGULARISERS
@@ -43,7 +44,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         titles = {arm: f"<{arm}>" for arm in of_suite}
         suite = Suite(name, titles, jobs, compared[name], LABELS, ABOUT[name], no_trainer)
         tables.write(folder, results, LABELS)
-        tables.write_text(folder / "statistics.json", summary.text(summary.document(suite, results)))
+        files.write(folder / "statistics.json", summary.text(summary.document(suite, results)))
     (top / "regularisers" / "timings.json").write_text(TIMINGS)
     (top / "models").mkdir()
     np.savez(top / "models" / "champion.npz", probabilities=np.eye(10)[LABELS], labels=LABELS)
