@@ -66,6 +66,13 @@ def test_the_report_has_a_figure_for_everything(study: Path) -> None:
     assert "champion" in page
 
 
+def test_the_report_begins_with_its_figures(study: Path) -> None:
+    page = (study / "report.html").read_text()
+    assert page.rindex("<figure>") < page.index("<table>")
+    between = page[page.index("</h1>") : page.index("<figure>")]
+    assert "<p>" not in between and "<li>" not in between
+
+
 def test_the_report_says_what_claims_come_to(study: Path) -> None:
     page = (study / "report.html").read_text()
     assert re.search(r"2\. Dropout makes training a little faster\.</h3><p><span[^>]*>[a-z ]+</span>", page)
