@@ -146,7 +146,7 @@ class Running:
             time.sleep(POLL_SECONDS)
 
     def _look_at_training(self) -> None:
-        """Say what is served when the training job has failed; raise Ended where nothing is."""
+        """Name the served variants when the training job has failed; raise Ended where there are none."""
         if self._training is None or self._training.poll() is None:
             return
         code, self._training = self._training.returncode, None

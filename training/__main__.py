@@ -17,7 +17,7 @@ BACKGROUND_NICENESS = 10
 
 
 def main() -> int:
-    """Parse the command line, do what it says and return the exit code."""
+    """Run the command and return the exit code."""
     arguments = parser().parse_args()
     run = {"data": run_data, "train": run_train, "study": run_study}[arguments.command]
     try:
@@ -82,7 +82,7 @@ def so_far(run: dict[str, Any]) -> str:
 
 
 def run_study(arguments: argparse.Namespace) -> int:
-    """Train what is missing of a study and write its tables and its report."""
+    """Train the missing members of a study and write its tables and its report."""
     images = load_images(arguments.data)
     with quiet.loading_tensorflow():
         from training import job, population
@@ -93,7 +93,7 @@ def run_study(arguments: argparse.Namespace) -> int:
         print(f"training: {error}; leave its arm out with --arms.", file=sys.stderr)
         return EXIT_DIVERGED
     except job.Interrupted as interrupted:
-        print("training: stopped; what is finished is kept, and the same command goes on.", file=sys.stderr)
+        print("training: stopped. Finished members are kept; the same command trains the rest.", file=sys.stderr)
         return 128 + interrupted.number
     return 0
 

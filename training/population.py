@@ -31,7 +31,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Report:
-    """How a member stands after optimiser step `step`: that batch's loss, penalty included, and its test accuracy."""
+    """A member's loss on the batch of optimiser step `step`, penalty included, and its test accuracy after it."""
 
     step: int
     loss: float
@@ -40,7 +40,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Trained:
-    """A member after its last step: its weights, kernels and biases in turn, and its reports."""
+    """A member after its last step: weights, kernels and biases in turn, and its reports."""
 
     member: Member
     weights: list[np.ndarray]

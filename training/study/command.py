@@ -1,4 +1,4 @@
-"""A study from its arguments to its report."""
+"""Run a study, from its arguments to its report."""
 
 import argparse
 import dataclasses
@@ -29,7 +29,7 @@ def run_suite(suite: run.Suite, folder: Path, stop: threading.Event) -> None:
 
 
 def main(arguments: argparse.Namespace, data: ImageSet) -> None:
-    """Do what the arguments of `study` say; raise ValueError, population.Diverged or job.Interrupted."""
+    """Run the study that the arguments describe; raise ValueError, population.Diverged or job.Interrupted."""
     top = arguments.folder or RUNS / ("study-quick" if arguments.quick else "study")
     suite = SUITES[arguments.suite](arguments, data)
     population.use_one_core_per_member()

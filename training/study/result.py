@@ -1,4 +1,4 @@
-"""What is kept of a trained member: one file, written whole or not at all."""
+"""Keep a trained member's results in one file, written whole or not at all."""
 
 import contextlib
 import fcntl
@@ -19,7 +19,7 @@ FORMAT = 1  # of the files; part of their names
 
 @dataclass(frozen=True)
 class Curve:
-    """A member on the way: arrays `[reports]`; training figures are of a fixed part of the training images."""
+    """A member during training: arrays `[reports]`; training figures are of a fixed part of the training images."""
 
     step: np.ndarray
     test_accuracy: np.ndarray
@@ -60,7 +60,7 @@ def measure(
 
 
 def fingerprint(**parts: Any) -> str:
-    """Return a digest of all that decides a result: JSON of the parts and of FORMAT."""
+    """Return a digest of everything that decides a result: JSON of the parts and of FORMAT."""
     text = json.dumps({"format": FORMAT, **parts}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

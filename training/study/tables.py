@@ -1,4 +1,4 @@
-"""The results as rows: a member's figures, its curve, and the CSV files of all of them."""
+"""Write results as rows: a member's figures, its curve, and the CSV files of all members."""
 
 import csv
 import io
@@ -25,8 +25,8 @@ def right(result: Result, labels: np.ndarray) -> np.ndarray:
 def figures(result: Result, labels: np.ndarray) -> dict[str, float]:
     """Return a member's figures by the names of COLUMNS, at its final step.
 
-    A gap is how much worse the test images are done than the training images. `steps_to_…` is the first report at or
-    above that accuracy; NaN where there is none.
+    A gap is the difference between training and test images. `steps_to_…` is the first report at or above that
+    accuracy; NaN where there is none.
     """
     accuracy = float(right(result, labels).mean())
     return {

@@ -1,4 +1,4 @@
-"""What a step of each of the seed's four arms costs; kept apart from the results, which know no clock."""
+"""Time a step of each of the blog post's four arms; the results themselves depend on no clock."""
 
 import json
 import statistics
@@ -14,10 +14,7 @@ from training.data import ImageSet
 from training.loop import Kind, Settings, State, compile_loop
 from training.variants import BLOG_POST, Recipe, Variant
 
-STEPS, ROUNDS = (
-    150,
-    15,
-)  # a round has so many steps of each arm, one arm after the other, so that all meet the same noise
+STEPS, ROUNDS = 150, 15  # a round runs STEPS of each arm, one arm after another, so that all meet the same noise
 
 
 def write(path: Path, data: ImageSet, stop: threading.Event) -> None:
@@ -46,7 +43,7 @@ def measure(data: ImageSet, stop: threading.Event) -> dict[str, Any]:
 
 
 class _Lane:
-    """As many members of a variant as there are cores, all at the same step."""
+    """One member of a variant for each core, all at the same step."""
 
     def __init__(self, variant: Variant, data: ImageSet, images: tf.Tensor, labels: tf.Tensor) -> None:
         self.name, self._images, self._labels = variant.name, images, labels
@@ -60,6 +57,6 @@ class _Lane:
             self._states.append(State.of([v.value for v in model.trainable_variables]))
 
     def advance(self, member: int) -> None:
-        """Train one of the members for STEPS steps; the step number does not change what a step costs."""
+        """Train one of the members for STEPS steps; a step's cost does not depend on its number."""
         steps = tf.constant(0), tf.constant(STEPS)
         self._loop(self._states[member], self._images, self._labels, *steps, self._settings).numpy()
