@@ -19,7 +19,7 @@ from training.study.suites import convolution, convolution_suite
 from training.study.suites.arms import arms
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-SCREEN = {"width": 1200, "height": 900}  # pixels
+WIDTH, HEIGHT = 1200, 900  # pixels
 CUT = """() => [...document.querySelectorAll("table")]
   .filter((table) => table.scrollWidth > table.parentElement.clientWidth)
   .map((table) => table.querySelector("thead").innerText)"""
@@ -47,7 +47,7 @@ def test_no_table_is_cut_on_a_screen_of_1200_pixels(tmp_path: Path) -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox"] if not os.geteuid() else []
         )
-        page = browser.new_page(viewport=SCREEN)
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto((tmp_path / "report.html").as_uri())
         assert page.locator("table").count() > 8
         cut = page.evaluate(CUT)
