@@ -13,7 +13,7 @@ from training.arguments import DATA, parser, with_options
 from training.variants import select
 
 EXIT_BAD_INPUT, EXIT_DIVERGED = 2, 3
-BACKGROUND_NICENESS = 10
+BACKGROUND_NICENESS = 5
 
 
 def main() -> int:
