@@ -28,20 +28,14 @@ $(VENV)/.created:
 
 INSTALL = $(PYTHON) requirements/install.py
 
-# There is no wheel of it for Linux.
-INSTALL_FAST = $(INSTALL) $(VENV) requirements/fast.txt 2> /dev/null \
-  || echo "Without a C compiler gunicorn's own parser reads requests, which takes a little longer."
-
 $(VENV)/.serve: requirements/training.txt requirements/model-server.txt requirements/gateway.txt | $(VENV)/.created
 	@echo "Installing TensorFlow and the gateway's packages into $(VENV) (about half a minute) …"
 	@$(INSTALL) $(VENV) $^
-	@$(INSTALL_FAST)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt | $(VENV)/.created
 	@echo "Installing everything that development needs into $(VENV) (about a minute) …"
 	@$(INSTALL) $(VENV) $<
-	@$(INSTALL_FAST)
 	@touch $@ $(VENV)/.serve
 
 $(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
