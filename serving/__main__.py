@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 GUNICORN_CONFIG = "serving/gateway/server/gunicorn.conf.py"
 POLL_SECONDS = 0.2
+NICENESS = 10  # of a training job beside serving, whose requests go first
 DRAIN_SECONDS = 40  # longer than either service gives the calls it has under way
 
 
@@ -100,7 +101,7 @@ class Running:
         port = int(self._environment["MODEL_SERVER_PORT"])
         try:
             if train is not None:  # the services start while it trains
-                self._train(*train, "--until-published")
+                self._train("--until-published", *train)
                 self._wait(lambda: (self._models / "models.config").is_file())
             self._start("model server", "-m", "serving.model_server")
             self._wait(lambda: listens(port))
@@ -109,7 +110,7 @@ class Running:
             if not self._stop.asked:
                 print(f"\ndropserve is ready: {url}   (Ctrl-C stops it)\n", flush=True)
             if train is not None:
-                self._train(*train, "--background")
+                self._train("--background", f"--nice={NICENESS}", *train)
             self._wait(lambda: False)
         except Ended as ended:
             print(f"serving: {ended}", file=sys.stderr)

@@ -22,7 +22,7 @@ from testing.waiting import eventually
 from tests.conftest import Serving, model_server_ports, start_serving, train_again
 
 pytestmark = pytest.mark.slow
-PATIENCE = 180  # seconds, for a job of low priority on a busy machine
+PATIENCE = 180  # seconds, for a training job on a busy machine
 IMAGES, LABELS = digits(500, seed=2)  # the image set's own test digits
 
 
@@ -85,7 +85,7 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
 @pytest.fixture
 def training_beside(digits_dir: Path, tmp_path: Path) -> Iterator[Serving]:
     """Both services over an empty folder, with a training job beside them whose second recipe takes long."""
-    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=100000")
+    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=100000", "--nice=0")
     service = start_serving(tmp_path / "models", *job)
     with service.process:
         yield service
@@ -119,7 +119,7 @@ def test_a_training_job_that_is_stopped_leaves_the_published_served(training_bes
 
 
 def test_serving_moves_on_to_a_new_default_without_a_failed_request(digits_dir: Path, tmp_path: Path) -> None:
-    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=2")
+    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=2", "--nice=0")
     service = start_serving(tmp_path / "models", *job)
     body = {"instances": IMAGES[:1].tolist()}
     answered: list[tuple[int, str]] = []

@@ -13,7 +13,6 @@ from training.arguments import DATA, parser, with_options
 from training.variants import select
 
 EXIT_BAD_INPUT, EXIT_DIVERGED = 2, 3
-BACKGROUND_NICENESS = 5
 
 
 def main() -> int:
@@ -50,8 +49,7 @@ def run_train(arguments: argparse.Namespace) -> int:
         rest = "" if arguments.until_published else "; there is nothing to train"
         print(f"Published in {arguments.models}: {', '.join(there)}{rest}.")
         return 0
-    if arguments.background:
-        os.nice(BACKGROUND_NICENESS)
+    os.nice(arguments.nice)
     images = load_images(arguments.data)
     with quiet.loading_tensorflow():  # here, since it takes seconds
         from training import export, job, population, progress

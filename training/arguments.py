@@ -37,7 +37,10 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--until-published", action="store_true", help="end as soon as anything is published, before the next recipe"
     )
-    train.add_argument("--background", action="store_true", help="leave the cores to others, and draw no bar")
+    train.add_argument("--background", action="store_true", help="print reports alone: no progress bar, no summary")
+    train.add_argument(
+        "--nice", type=int, default=0, metavar="N", help="lower the job's priority by N, as nice(1) does (default: 0)"
+    )
     train.add_argument("--seed", type=natural, default=1, metavar="N", help="decides a run bit for bit (default: 1)")
     train.add_argument(
         "--epochs", type=positive, default=Recipe.epochs, metavar="N",
