@@ -26,37 +26,28 @@ $(VENV)/.created:
 	  echo "Python could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
-# The lock files name every package, so nothing has to be resolved. Modules are compiled when they are first imported: of
-# TensorFlow's ten thousand, which would take a minute, few ever are.
-INSTALL = pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes
-
-# There is no wheel of it for Linux.
-INSTALL_FAST = $(BIN)/$(INSTALL) -r requirements/fast.txt 2> /dev/null \
-  || echo "Without a C compiler gunicorn's own parser reads requests, which takes a little longer."
+INSTALL = $(PYTHON) requirements/install.py
 
 $(VENV)/.serve: requirements/training.txt requirements/model-server.txt requirements/gateway.txt | $(VENV)/.created
-	@echo "Installing TensorFlow and the gateway's packages into $(VENV) (about a minute) …"
-	@$(BIN)/$(INSTALL) $(addprefix -r ,$^)
-	@$(INSTALL_FAST)
+	@echo "Installing TensorFlow and the gateway's packages into $(VENV) (about half a minute) …"
+	@$(INSTALL) $(VENV) $^
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt | $(VENV)/.created
 	@echo "Installing everything that development needs into $(VENV) (about a minute) …"
-	@$(BIN)/$(INSTALL) -r $<
-	@$(INSTALL_FAST)
+	@$(INSTALL) $(VENV) $<
 	@touch $@ $(VENV)/.serve
 
 $(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
 	@echo "Installing what the gateway is compared with into $(VENV)-peers (about a minute) …"
 	@test -d $(VENV)-peers || $(PYTHON) -m venv $(VENV)-peers
-	@$(VENV)-peers/bin/$(INSTALL) -r $<
+	@$(INSTALL) $(VENV)-peers $<
 	@touch $@
 
 # --- the main job ----------------------------------------------------------------------------------------------------
 
-serve: $(VENV)/.serve ## Train what is missing and serve it on http://127.0.0.1:8080, without Docker
-	@$(BIN)/python -m training train --if-missing
-	@$(WITH_SETTINGS) exec $(BIN)/python -m serving
+serve: $(VENV)/.serve ## Serve on http://127.0.0.1:8080, without Docker, and train what is missing
+	@$(WITH_SETTINGS) exec $(BIN)/python -m serving --train $(ARGS)
 
 api-key: $(VENV)/.serve ## Make a key for clients, and the digest of it that GATEWAY_API_KEYS takes
 	@$(BIN)/python -m serving.gateway.commands.new_api_key

@@ -1,10 +1,10 @@
-"""The test images sent through the gateway, as pixels and as PNG files: does serving answer as training measured?
+"""Send the test images through the gateway, as pixels and as PNG files, and compare accuracy with the manifest's.
 
     python -m benchmarks.accuracy [--url URL] [--data DIR]
 
 Needs a running gateway (`make serve`). Posts each image as a PNG file of its own to `/predict?variant=V`, and all of
 them as raw pixels, and prints a row a variant beside the manifest's figure. Ends with exit code 1 where the pixels'
-accuracy is not the manifest's to the last image, or the files' is more than 0.3 points away.
+accuracy is not the manifest's to the last image, or the files' is further away than POINTS.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Drawings photographed: somewhere on a larger sheet, dark on light or the reverse, in uneven light, as JPEG."""
+"""Photograph drawings: somewhere on a larger sheet, dark on light or the reverse, in uneven light, as JPEG."""
 
 import io
 
@@ -9,7 +9,7 @@ from serving.gateway.imaging import decode as images
 from serving.gateway.imaging import framing
 
 SIDE, FINER = 28, 4  # pixels of an image's side; pixels that each becomes in a drawing
-SIZE = (1.0, 8.0)  # of what is photographed, times the original's
+SIZE = (1.0, 8.0)  # of the photographed sheet, times the original's
 
 
 def photographed(ink: np.ndarray, form: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,15 +1,14 @@
-"""The champion over several seeds, and what each part of its recipe is worth.
+"""Measure the champion over several seeds, and the worth of each part of its recipe.
 
     python -m benchmarks.champion [--seeds N] [--clothes DIR] [--report DIR]
     python -m benchmarks.champion [--seeds N] --parts
 
-Trains the champion from N seeds as the training job does, and prints what each does on the test images, once it is
-trained: accuracy, also on the test digits drawn again (benchmarks/redrawn.py) and on every fourth by other hands
-(benchmarks/reshaped.py), cross-entropy and calibration error at its temperature, how well the entropy of its answers
-tells wrong from right, and, where Fashion-MNIST is given, digits from clothes (area under the ROC curve). With
-`--report` the first seed's answers join the report of the study in that folder when it is next written. With
-`--parts` it leaves out one part of the recipe at a time and prints what that does on the 5,000 held-out training
-images, by which the recipe was chosen.
+Trains the champion from N seeds as the training job does, and prints a row a seed on the test images: accuracy, also
+on the test digits drawn again (benchmarks/redrawn.py) and on every fourth by other hands (benchmarks/reshaped.py),
+cross-entropy and calibration error at its temperature. Areas under the ROC curve follow: entropy as a detector of
+errors and, given Fashion-MNIST, of clothes. With `--report` the first seed's answers join the report of the study in
+that folder. With `--parts` it leaves out one part of the recipe at a time, and prints accuracy on the held-out training
+images, which chose the recipe.
 """
 
 import argparse
@@ -49,7 +48,7 @@ def main() -> None:
 
 
 def measure(images, recipe, seeds, clothes, report) -> None:
-    """Print a row a seed, their mean and their range: what the champion does on the test images."""
+    """Print a row a seed on the test images, then their mean and range."""
     from benchmarks.redrawn import redrawn
     from benchmarks.reshaped import HANDS, reshaped
     from training import evaluate
@@ -89,7 +88,7 @@ def print_row(name: str, columns, values) -> None:
 
 
 def parts(images, recipe, seeds) -> None:
-    """Print how the recipe does on the held-out images, and how it does without each of its parts."""
+    """Print the recipe's accuracy on the held-out images, and that without each of its parts."""
     from training import evaluate
 
     learned = recipe.learned_from(len(images.train_images))
@@ -111,7 +110,7 @@ def parts(images, recipe, seeds) -> None:
 
 
 def trained(images, recipe, seed):
-    """Train a champion and return what gives its probabilities, at its temperature, of uint8 images."""
+    """Train a champion and return the function from uint8 images to probabilities, at its temperature."""
     import tensorflow as tf
 
     from training import manifest, population
@@ -121,7 +120,7 @@ def trained(images, recipe, seed):
     def progress(_, report) -> None:
         print(f"\rseed {seed}: step {report.step}", end="\r", file=sys.stderr, flush=True)
 
-    member = train.train(population.Member(CHAMPION, seed), images, recipe, progress, threading.Event())
+    member = train.train_member(population.Member(CHAMPION, seed), images, recipe, progress, threading.Event())
     predict, _ = manifest.prediction_of(member, images, recipe)
     weights = [tf.constant(w) for w in member.weights]
     return lambda some: predict(weights, tf.constant(some)).numpy()

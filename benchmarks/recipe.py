@@ -1,10 +1,10 @@
-"""The post's recipe, ten seeds a variant: Keras' own pieces beside the compiled population.
+"""Train the post's recipe, ten seeds a variant, by Keras' own pieces and by the compiled population.
 
     python -m benchmarks.recipe [--seeds N]
 
-Keras' layers, Keras' Adam and tf.data's shuffle, in a compiled loop, share no line with `training/loop.py`. Both loops
-are random in their own way, so what must agree is the distribution of the final test accuracy. Prints a row a variant,
-its mean, standard deviation and range for each, and Welch's t.
+Keras' layers, Keras' Adam and tf.data's shuffle, in a compiled loop, share no line with `training/loop.py`. Each loop
+draws its own random numbers, so the distributions of the final test accuracy must agree. Prints a row a variant: mean,
+standard deviation and range of both, and Welch's t.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Digits drawn again as people draw them: another pen, slant, size and place, dark on light, uneven light, JPEG.
+"""Draw digits again as people do: another pen, slant, size and place, dark on light, uneven light, JPEG.
 
-A digit's skeleton is drawn with a pen of any width, set on a larger sheet and photographed. What the champion learns
-from follows the lines of strokes too (training/champion/lines.py), found and inked in another way: no code is shared.
+A pen of any width draws a digit's skeleton, on a larger sheet that is photographed. The champion's training follows
+the lines of strokes too (training/champion/lines.py), but finds and inks them in another way: no code is shared.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -30,9 +30,9 @@ def _redraw_and_frame(image: np.ndarray, seed: int, place: int) -> np.ndarray:
 
 
 def _pen_stroke(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return how much ink there is, 0…1, `[112, 112]`, where a pen follows the digit's skeleton.
+    """Return the ink, 0…1, `[112, 112]`, of a pen that follows the digit's skeleton.
 
-    The pen is thin enough for a digit to keep its holes: nobody would draw a six without one.
+    The pen is thin enough for a digit to keep its holes.
     """
     shape = shape_of(image)
     distance = ndimage.distance_transform_edt(~skeleton(shape))
@@ -41,7 +41,7 @@ def _pen_stroke(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _form(rng: np.random.Generator) -> np.ndarray:
-    """Return how a drawing is turned, slanted, stretched and scaled, `[2, 2]`."""
+    """Return the matrix that turns, slants, stretches and scales a drawing, `[2, 2]`."""
     scale = rng.uniform(*SIZE)
     turn, slant = rng.uniform(-TURN, TURN), rng.uniform(-SLANT, SLANT)
     stretch = np.diag(np.exp(rng.uniform(-STRETCH, STRETCH, 2)))

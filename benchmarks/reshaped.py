@@ -1,4 +1,4 @@
-"""Digits with their strokes made thinner or fatter by moving their outline, or slanted, then photographed.
+"""Make digits' strokes thinner or fatter by moving their outline, or slant them, then photograph them.
 
 A second opinion beside benchmarks/redrawn.py: the strokes keep the shape that their writer gave them. It shares nothing
 with the distortions that the champion is trained on.
@@ -21,7 +21,7 @@ LEAST = 0.1  # pixels of the drawing: a smaller move outwards closes no hole
 
 
 class Hand(NamedTuple):
-    """How somebody writes: by how many of the original's pixels outlines move, and the tangent of the most slant."""
+    """A handwriting: the pixels of the original by which outlines move, and the tangent of the largest slant."""
 
     outline: tuple[float, float] = (0.0, 0.0)
     slant: float = 0.0
@@ -47,7 +47,7 @@ def _reshape_and_frame(image: np.ndarray, hand: Hand, seed: list[int]) -> np.nda
 
 
 def with_outline_moved(image: np.ndarray, outwards: float) -> np.ndarray:
-    """Return how much ink there is, 0…1, `[112, 112]`, where a digit's outline moves so many pixels outwards.
+    """Return the ink, 0…1, `[112, 112]`, of a digit whose outline moves outwards by some pixels.
 
     Outwards it moves as far as the digit keeps its holes, inwards as far as a line along its skeleton stays: nobody
     would draw it otherwise.

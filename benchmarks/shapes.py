@@ -1,4 +1,4 @@
-"""The shape of a digit on a finer grid, thinned to lines, and how far it grows before a hole of it closes."""
+"""Find a digit's shape on a finer grid, its thin lines, and its growth before one of its holes closes."""
 
 import numpy as np
 from PIL import Image
@@ -10,13 +10,13 @@ NEIGHBOURS = ((0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0))  #
 
 
 def shape_of(image: np.ndarray) -> np.ndarray:
-    """Return which pixels of the finer grid are ink in an image, uint8 `[28, 28]`, as bool `[112, 112]`."""
+    """Return the inked pixels of an image, uint8 `[28, 28]`, on the finer grid: bool `[112, 112]`."""
     finer = np.asarray(Image.fromarray(image).resize((SIDE * FINER, SIDE * FINER), Image.Resampling.BICUBIC))
     return finer > finer.max() / 2
 
 
 def reach_that_keeps_holes(shape: np.ndarray, distance: np.ndarray, most: float, least: float) -> float:
-    """Return up to which `distance`, `[h, w]`, ink may go and leave the shape, bool `[h, w]`, as many holes as it has.
+    """Return the largest `distance`, `[h, w]`, to which ink may go while the shape, bool `[h, w]`, keeps its holes.
 
     That is `most`, or a tenth less as often as it has to be while it is above `least`.
     """

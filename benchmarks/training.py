@@ -1,12 +1,12 @@
-"""The post's eager Keras loop beside the compiled population, in one run of under four minutes.
+"""Time the post's eager Keras loop beside the compiled population.
 
     python -m benchmarks.training [--data DIR]
 
-Prints JSON. Times are wall-clock, the best of some rounds in turn; those of the population are of its loops alone with
-every core busy, elapsed time over steps × members, the steps cut to STEPS: they cost alike from first to last.
-`end_to_end` is whole: the four variants, 4,690 steps each, tracing and reports included, beside the eager loop's time
-for as many steps, extrapolated. `fraction_of_matmul_peak` is of 32 members, the four variants in equal parts, against
-the fastest float32 matmul of the same process. The eager loop has a process of its own, with TensorFlow's own threads.
+Prints JSON. Times are wall-clock, the best of some rounds in turn. Those of the population cover its loops alone with
+every core busy: elapsed time over steps × members, for STEPS steps, since all steps cost alike. `end_to_end` covers a
+whole training of the four variants, tracing and reports included, beside the eager loop's time extrapolated to as many
+steps. `fraction_of_matmul_peak` compares 32 members, the four variants in equal parts, with the fastest float32 matmul
+of the same process. The eager loop has a process of its own, with TensorFlow's own threads.
 """
 
 import argparse

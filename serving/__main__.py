@@ -1,11 +1,13 @@
-"""Serve on this machine without Docker: the embedded model server and the gateway, started and stopped together.
+"""Serve on this machine without Docker: start and stop the embedded model server and the gateway together.
 
-    python -m serving [--models DIR]
+    python -m serving [--models DIR] [--train [OPTION …]]
 
-Settings are the two services' own environment variables.
+With --train the training job runs beside them. It publishes the variants of the first recipe, which are then served
+while it trains the rest. Its own options may follow. Settings are the services' own environment variables.
 """
 
 import argparse
+import json
 import os
 import signal
 import socket
@@ -14,42 +16,59 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 GUNICORN_CONFIG = "serving/gateway/server/gunicorn.conf.py"
 POLL_SECONDS = 0.2
+NICENESS = 10  # of a training job beside serving, whose requests go first
 DRAIN_SECONDS = 40  # longer than either service gives the calls it has under way
 
 
 class Stop:
-    """Whether a signal has asked to stop: no event, whose lock the interrupted thread may hold."""
+    """Record that a signal asked to stop: no event, whose lock the interrupted thread may hold."""
 
     asked = False
 
     def ask(self, number: int, frame: object) -> None:
-        """Be a signal's handler."""
+        """Handle a signal."""
         self.asked = True
 
 
+class Ended(Exception):
+    """A process that the others need ended by itself."""
+
+    def __init__(self, name: str, code: int) -> None:
+        super().__init__(f"the {name} ended by itself, exit code {code}")
+
+
 def main() -> int:
-    """Start both services, wait until a signal comes or one of them ends, stop both; return the exit code."""
+    """Serve until a signal comes or a service ends; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m serving", description="Serve models/ without Docker.")
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder of published models (default: models)")
-    models = (parser.parse_args().models or Path(os.environ.get("GATEWAY_MODELS_DIR", "models"))).resolve()
-    if not (models / "models.config").is_file():
+    parser.add_argument(
+        "--train", nargs=argparse.REMAINDER, metavar="OPTION",
+        help="train the variants that are not published, with these options of the training job",
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    models = (arguments.models or Path(os.environ.get("GATEWAY_MODELS_DIR", "models"))).resolve()
+    if arguments.train is None and not (models / "models.config").is_file():
         print(f"serving: there is no models.config in {models}; train first: make train", file=sys.stderr)
         return 2
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.ask)
     with tempfile.TemporaryDirectory(prefix="dropserve-") as folder:
-        return serve(settings(models, Path(folder) / "model-server.sock"), stop)
+        running = Running(models, settings(models, Path(folder) / "model-server.sock"), stop)
+        try:
+            return running.serve(arguments.train)
+        finally:
+            running.end()
 
 
 def settings(models: Path, socket_path: Path) -> dict[str, str]:
-    """Return the environment of both services; they meet at a Unix socket, where a call takes less time than by TCP."""
+    """Return the environment of both services; they meet at a Unix socket, which is faster than TCP."""
     environment = {
         "GATEWAY_HOST": "127.0.0.1",
         "GATEWAY_PORT": "8080",
@@ -68,39 +87,88 @@ def settings(models: Path, socket_path: Path) -> dict[str, str]:
     return environment
 
 
-def serve(environment: Mapping[str, str], stop: Stop) -> int:
-    """Run both services until `stop` is asked for or one of them ends; return the exit code."""
-    services = {"model server": start(environment, "-m", "serving.model_server")}
+class Running:
+    """The processes of one `python -m serving`."""
+
+    def __init__(self, models: Path, environment: Mapping[str, str], stop: Stop) -> None:
+        self._models, self._environment, self._stop = models, environment, stop
+        self._services: dict[str, subprocess.Popen[bytes]] = {}
+        self._training: subprocess.Popen[bytes] | None = None
+
+    def serve(self, train: Sequence[str] | None) -> int:
+        """Start the services, and the training job where it has options; return the exit code when all is over."""
+        url = f"http://{self._environment['GATEWAY_HOST']}:{self._environment['GATEWAY_PORT']}"
+        port = int(self._environment["MODEL_SERVER_PORT"])
+        try:
+            if train is not None:  # the services start while it trains
+                self._train("--until-published", *train)
+                self._wait(lambda: (self._models / "models.config").is_file())
+            self._start("model server", "-m", "serving.model_server")
+            self._wait(lambda: listens(port))
+            self._start("gateway", "-m", "gunicorn", "-c", GUNICORN_CONFIG)
+            self._wait(lambda: self._training is None and answers(f"{url}/readyz"))
+            if not self._stop.asked:
+                print(f"\ndropserve is ready: {url}   (Ctrl-C stops it)\n", flush=True)
+            if train is not None:
+                self._train("--background", f"--nice={NICENESS}", *train)
+            self._wait(lambda: False)
+        except Ended as ended:
+            print(f"serving: {ended}", file=sys.stderr)
+            return 1
+        return 0
+
+    def end(self) -> None:
+        """End all processes: the gateway before the model server, which its calls under way need."""
+        if self._training:
+            self._training.terminate()
+        for process in (*reversed(self._services.values()), *([self._training] if self._training else [])):
+            end(process)
+
+    def _start(self, name: str, *arguments: str) -> None:
+        if not self._stop.asked:
+            self._services[name] = self._process(*arguments)
+
+    def _train(self, *options: str) -> None:
+        if not self._stop.asked:
+            job = ("-m", "training", "train", "--if-missing", f"--models={self._models}")
+            self._training = self._process(*job, *options)
+
+    def _process(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a process in a session of its own: Ctrl-C reaches this one alone, which stops the others in order."""
+        return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=self._environment, start_new_session=True)
+
+    def _wait(self, until: Callable[[], bool]) -> None:
+        """Wait until `until` holds or a signal comes; raise Ended when a process ends that is still needed."""
+        while not self._stop.asked and not until():
+            for name, service in self._services.items():
+                if service.poll() is not None:
+                    raise Ended(name, service.returncode)
+            self._look_at_training()
+            time.sleep(POLL_SECONDS)
+
+    def _look_at_training(self) -> None:
+        """Name the served variants when the training job has failed; raise Ended where there are none."""
+        if self._training is None or self._training.poll() is None:
+            return
+        code, self._training = self._training.returncode, None
+        if code == 0 or self._stop.asked:
+            return
+        published = published_names(self._models)
+        if not published:
+            raise Ended("training job", code)
+        print(
+            f"serving: the training job ended early, exit code {code}; {', '.join(published)} stay served, "
+            "and the next start trains the rest",
+            file=sys.stderr,
+        )
+
+
+def published_names(models: Path) -> list[str]:
+    """Return the names of the variants that the manifest lists, none where there is no manifest."""
     try:
-        ended = watch(services, stop, lambda: listens(int(environment["MODEL_SERVER_PORT"])))
-        if not ended and not stop.asked:
-            services["gateway"] = start(environment, "-m", "gunicorn", "-c", GUNICORN_CONFIG)
-            url = f"http://{environment['GATEWAY_HOST']}:{environment['GATEWAY_PORT']}"
-            ended = watch(services, stop, lambda: answers(f"{url}/readyz"))
-        if not ended and not stop.asked:
-            print(f"\ndropserve is ready: {url}   (Ctrl-C stops it)\n", flush=True)
-            ended = watch(services, stop, lambda: False)
-    finally:
-        for service in reversed(services.values()):  # the gateway first: its calls under way need the model server
-            end(service)
-    if ended:
-        print(f"serving: the {ended} ended by itself, exit code {services[ended].returncode}", file=sys.stderr)
-    return 1 if ended else 0
-
-
-def start(environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a service in a session of its own: Ctrl-C reaches this process alone, which then stops them in order."""
-    return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, start_new_session=True)
-
-
-def watch(services: Mapping[str, subprocess.Popen[bytes]], stop: Stop, until: Callable[[], bool]) -> str | None:
-    """Wait until `until` holds or `stop` is asked for; return the name of a service that ended before, if one did."""
-    while not stop.asked and not until():
-        for name, service in services.items():
-            if service.poll() is not None:
-                return name
-        time.sleep(POLL_SECONDS)
-    return None
+        return [variant["name"] for variant in json.loads((models / "manifest.json").read_bytes())["variants"]]
+    except (OSError, ValueError, LookupError):
+        return []
 
 
 def listens(port: int) -> bool:
@@ -121,14 +189,14 @@ def answers(url: str) -> bool:
     return True
 
 
-def end(service: subprocess.Popen[bytes]) -> None:
-    """Ask a service to finish its calls and end; kill it if it has not after DRAIN_SECONDS."""
-    service.terminate()
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to finish its work and end; kill it if it has not after DRAIN_SECONDS."""
+    process.terminate()
     try:
-        service.wait(DRAIN_SECONDS)
+        process.wait(DRAIN_SECONDS)
     except subprocess.TimeoutExpired:
-        service.kill()
-        service.wait()
+        process.kill()
+        process.wait()
 
 
 if __name__ == "__main__":

@@ -7,18 +7,22 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import requests
 
 from testing.digits import digits
 from testing.machine import ROOT, free_port
-from testing.waiting import PATIENCE, eventually
-from tests.conftest import Serving, ended_on_failure, start_serving, train_again
+from testing.waiting import eventually
+from tests.conftest import Serving, ended_on_failure, model_server_ports, start_serving, train_again
 
 pytestmark = pytest.mark.slow
+PATIENCE = 180  # seconds, for a training job on a busy machine
 IMAGES, LABELS = digits(500, seed=2)  # the image set's own test digits
 
 
@@ -77,6 +81,72 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
             thread.join()
     assert {status for status, _ in answers} == {200}
     assert {version for _, version in answers} == {before, before + 1}
+
+
+@pytest.fixture
+def training_beside(digits_dir: Path, tmp_path: Path) -> Iterator[Serving]:
+    """Both services over an empty folder, with a training job beside them whose second recipe takes long."""
+    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=100000", "--nice=0")
+    service = start_serving(tmp_path / "models", *job)
+    with service.process:
+        yield service
+        service.process.terminate()
+        assert service.process.wait(timeout=60) == 0
+
+
+def training_run(service: Serving) -> Any:
+    return requests.get(f"{service.url}/variants", timeout=10).json()["training"]
+
+
+def test_the_first_variants_answer_while_the_next_is_trained(training_beside: Serving) -> None:
+    service = training_beside
+    assert requests.get(f"{service.url}/readyz", timeout=10).status_code == 200
+    assert [v["name"] for v in manifest(service.models)["variants"]] == ["plain", "dropout", "l2", "dropout_l2"]
+    answer = requests.post(f"{service.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=10)
+    assert (answer.status_code, answer.json()["variant"]) == (200, "plain")
+    (champion,) = eventually(lambda: training_run(service), "progress in /variants", seconds=PATIENCE)["variants"]
+    assert (champion["name"], champion["steps"]) == ("champion", 100_000 * 2 * 11)
+
+
+def test_a_training_job_that_is_stopped_leaves_the_published_served(training_beside: Serving) -> None:
+    service = training_beside
+    eventually(lambda: training_run(service), "progress in /variants", seconds=PATIENCE)
+    (job,) = (p for p in psutil.Process(service.process.pid).children() if "training" in p.cmdline())
+    job.terminate()
+    eventually(lambda: training_run(service)["state"] == "stopped", "the job to stop", seconds=PATIENCE)
+    answer = requests.post(f"{service.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=10)
+    assert (answer.status_code, answer.json()["variant"]) == (200, "plain")
+    assert requests.get(f"{service.url}/readyz", timeout=10).status_code == 200
+
+
+def test_serving_moves_on_to_a_new_default_without_a_failed_request(digits_dir: Path, tmp_path: Path) -> None:
+    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=2", "--nice=0")
+    service = start_serving(tmp_path / "models", *job)
+    body = {"instances": IMAGES[:1].tolist()}
+    answered: list[tuple[int, str]] = []
+
+    def by_the_champion() -> bool:
+        answer = requests.post(f"{service.url}/predict", json=body, timeout=10)
+        answered.append((answer.status_code, answer.headers.get("X-Variant", "")))
+        return answered[-1] == (200, "champion")
+
+    with service.process:
+        try:
+            eventually(by_the_champion, "the champion to answer", seconds=PATIENCE)
+        finally:
+            service.process.terminate()
+    assert {status for status, _ in answered} == {200}
+
+
+def test_a_training_job_that_publishes_nothing_ends_all(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "serving", "--models", tmp_path / "models", "--train", f"--data={tmp_path}"],
+        cwd=ROOT, env={**os.environ, "GATEWAY_PORT": str(free_port()), **model_server_ports()},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"training: {tmp_path}: expected mnist.npz or the IDX files" in done.stderr
+    assert "serving: the training job ended by itself, exit code 2" in done.stderr
 
 
 def test_a_signal_stops_both_services_in_order(models_dir: Path, tmp_path: Path) -> None:

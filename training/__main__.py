@@ -1,25 +1,22 @@
 """The training job's command line: `python -m training data`, `train`, `study`."""
 
 import argparse
-import contextlib
-import logging
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from training import data, fetch, publish
-from training.arguments import DATA, parser
-from training.variants import ChampionRecipe, Recipe, Variant, select
+from training import data, fetch, publish, quiet
+from training.arguments import DATA, parser, with_options
+from training.variants import select
 
 EXIT_BAD_INPUT, EXIT_DIVERGED = 2, 3
 
 
 def main() -> int:
-    """Parse the command line, do what it says and return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    """Run the command and return the exit code."""
     arguments = parser().parse_args()
     run = {"data": run_data, "train": run_train, "study": run_study}[arguments.command]
     try:
@@ -42,62 +39,61 @@ def run_data(arguments: argparse.Namespace) -> int:
 def run_train(arguments: argparse.Namespace) -> int:
     """Train and publish the variants asked for."""
     variants = select(arguments.variants.split(","))
+    there = published_names(arguments.models)
+    publish.write_config(arguments.models, there)  # serving can start beside the job, and names this folder's paths
     if arguments.if_missing:
-        variants = missing(variants, arguments.models)
-        if not variants:
-            print(f"Every variant is published in {arguments.models} already; nothing to train.")
-            return 0
+        variants = tuple(v for v in variants if v.name not in there)
+    if arguments.until_published:
+        variants = () if there else tuple(v for v in variants if v.recipe == variants[0].recipe)
+    if not variants:
+        rest = "" if arguments.until_published else "; there is nothing to train"
+        print(f"Published in {arguments.models}: {', '.join(there)}{rest}.")
+        return 0
+    os.nice(arguments.nice)
     images = load_images(arguments.data)
-    with _silenced_stderr():  # here, since TensorFlow takes seconds to load and tells the terminal about it
-        from training import export, job, population
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-    recipes = job.Recipes(
-        Recipe(epochs=arguments.epochs, learning_rate=arguments.learning_rate), ChampionRecipe(draws=arguments.draws)
-    )
+    with quiet.loading_tensorflow():  # here, since it takes seconds
+        from training import export, job, population, progress
+    variants = tuple(with_options(variant, arguments) for variant in variants)
     try:
-        job.run(images, variants, recipes, arguments.seed, arguments.models, arguments.runs, arguments.keep)
+        job.run(
+            images, variants, arguments.seed, arguments.models, arguments.runs, arguments.keep,
+            background=arguments.background,
+        )  # fmt: skip
     except (population.Diverged, export.ExportError) as error:
-        print(
-            f"training: {error}. Nothing was published; try a smaller --learning-rate or another --seed.",
-            file=sys.stderr,
-        )
+        published = so_far(progress.read(arguments.models))
+        print(f"training: {error}. {published}; try a smaller --learning-rate or another --seed.", file=sys.stderr)
         return EXIT_DIVERGED
     except job.Interrupted as interrupted:
-        print("training: stopped; nothing was published.", file=sys.stderr)
+        published = so_far(progress.read(arguments.models))
+        print(f"training: stopped. {published}.", file=sys.stderr)
         return 128 + interrupted.number
     return 0
 
 
+def so_far(run: dict[str, Any]) -> str:
+    """Say which variants of a run that ended early are published."""
+    published = [v["name"] for v in run["variants"] if v["state"] == "published"]
+    others = [v["name"] for v in run["variants"] if v["state"] != "published"]
+    if not published:
+        return "Nothing was published"
+    return f"{', '.join(published)} are published; --if-missing trains the rest: {', '.join(others)}"
+
+
 def run_study(arguments: argparse.Namespace) -> int:
-    """Train what is missing of a study and write its tables and its report."""
+    """Train the missing members of a study and write its tables and its report."""
     images = load_images(arguments.data)
-    with _silenced_stderr():
+    with quiet.loading_tensorflow():
         from training import job, population
         from training.study import command
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         command.main(arguments, images)
     except population.Diverged as error:
         print(f"training: {error}; leave its arm out with --arms.", file=sys.stderr)
         return EXIT_DIVERGED
     except job.Interrupted as interrupted:
-        print("training: stopped; what is finished is kept, and the same command goes on.", file=sys.stderr)
+        print("training: stopped. Finished members are kept; the same command trains the rest.", file=sys.stderr)
         return 128 + interrupted.number
     return 0
-
-
-@contextlib.contextmanager
-def _silenced_stderr() -> Iterator[None]:
-    """Send what TensorFlow's libraries print while they are loaded to nowhere; an exception still gets through."""
-    saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def load_images(folder: Path | None) -> data.ImageSet:
@@ -112,13 +108,10 @@ def load_images(folder: Path | None) -> data.ImageSet:
     return data.load(DATA)
 
 
-def missing(variants: tuple[Variant, ...], models: Path) -> tuple[Variant, ...]:
-    """Return the variants that are not published, and make models.config name this folder for those that are."""
+def published_names(models: Path) -> list[str]:
+    """Return the names of the variants that the manifest lists."""
     manifest = publish.read_manifest(models)
-    published = [v["name"] for v in manifest["variants"]] if manifest else []
-    if published:
-        publish.write_config(models, published)
-    return tuple(v for v in variants if v.name not in published)
+    return [v["name"] for v in manifest["variants"]] if manifest else []
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""What the training job's command line takes."""
+"""Parse the training job's command line."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from training.variants import VARIANTS, ChampionRecipe, Recipe
+from training.variants import VARIANTS, ChampionRecipe, Recipe, Variant
 
 DATA, MODELS, RUNS = Path("data"), Path("models"), Path("runs")
 SUITES = ("regularisers", "convolution")
+OPTIONS = {Recipe: ("epochs", "learning_rate"), ChampionRecipe: ("draws",)}  # fields that the command line can set
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,18 +34,25 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     )
     train.add_argument("--variants", default=names, metavar="A,B", help=f"which to train (default: {names})")
     train.add_argument("--if-missing", action="store_true", help="only those that are not published yet")
+    train.add_argument(
+        "--until-published", action="store_true", help="end as soon as anything is published, before the next recipe"
+    )
+    train.add_argument("--background", action="store_true", help="print reports alone: no progress bar, no summary")
+    train.add_argument(
+        "--nice", type=int, default=0, metavar="N", help="lower the job's priority by N, as nice(1) does (default: 0)"
+    )
     train.add_argument("--seed", type=natural, default=1, metavar="N", help="decides a run bit for bit (default: 1)")
     train.add_argument(
         "--epochs", type=positive, default=Recipe.epochs, metavar="N",
-        help="times that the blog post's variants see every image (default: %(default)s)",
+        help="of the recipe that counts in epochs: times that every image is seen (default: %(default)s)",
     )  # fmt: skip
     train.add_argument(
         "--learning-rate", type=float, default=Recipe.learning_rate, metavar="X",
-        help="of the blog post's variants (default: %(default)s)",
+        help="of the same recipe (default: %(default)s)",
     )  # fmt: skip
     train.add_argument(
         "--draws", type=positive, default=ChampionRecipe.draws, metavar="N",
-        help="times that every image is distorted anew for the champion (default: %(default)s)",
+        help="of the recipe that distorts: times that every image is distorted anew (default: %(default)s)",
     )  # fmt: skip
     train.add_argument(
         "--keep", type=positive, default=3, metavar="N", help="versions of a variant to keep (default: 3)"
@@ -61,15 +70,21 @@ def _add_study(study: argparse.ArgumentParser) -> None:
     study.add_argument("--timing", action="store_true", help="only time a step of each of the seed's four arms")
 
 
+def with_options(variant: Variant, arguments: argparse.Namespace) -> Variant:
+    """Return the variant with its recipe as the arguments change it; each option belongs to one kind of recipe."""
+    names = OPTIONS[type(variant.recipe)]
+    return replace(variant, recipe=replace(variant.recipe, **{name: getattr(arguments, name) for name in names}))
+
+
 def positive(text: str) -> int:
-    """Return the integer from 1 that `text` is."""
+    """Return `text` as an integer from 1."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
     return number
 
 
 def natural(text: str) -> int:
-    """Return the integer from 0 that `text` is, as far as a seed may go."""
+    """Return `text` as an integer from 0 to the largest seed."""
     if not 0 <= (number := int(text)) < 2**20:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and {2**20 - 1}")
     return number

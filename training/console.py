@@ -1,6 +1,5 @@
-"""What the training job tells whoever watches: a line a report, a progress bar on a terminal, a closing table."""
+"""Show a run on the terminal: a line a report, a progress bar, a closing table."""
 
-import itertools
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,37 +12,41 @@ from training.variants import VARIANTS, Variant
 
 
 class Console:
-    """Reports of a run on standard output; the progress bar, on standard error, only where that is a terminal."""
+    """Print reports to standard output, and a progress bar to standard error where that is a terminal."""
 
-    def __init__(self, steps: Mapping[str, Sequence[int]]) -> None:
-        """Expect a report of each of these variants after each of these steps, which ascend."""
-        self._since_last = {
-            name: {step: step - last for last, step in itertools.pairwise((-1, *after))}
-            for name, after in steps.items()
-        }
-        self._total = sum(after[-1] + 1 for after in steps.values())
+    def __init__(self, steps: Mapping[str, int], show_bar: bool = True) -> None:
+        """Expect variants that take this many steps each."""
+        self._steps = steps
+        self._done = dict.fromkeys(steps, 0)
         self._width = max(map(len, steps))
+        self._hide_bar = not (show_bar and sys.stderr.isatty())
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Console":
-        self._bar = tqdm(total=self._total, unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        total = sum(self._steps.values())
+        self._bar = tqdm(total=total, unit="step", disable=self._hide_bar, dynamic_ncols=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
     def report(self, variant: Variant, report: Report) -> None:
-        """Print how a variant stands; called from the members' threads."""
+        """Print how a variant stands; any thread may call it."""
         line = (
             f"{variant.name:{self._width}}  {report.step} loss: {report.loss:.6f} Evaluate Acc: {report.accuracy:.4f}"
         )
         with self._lock:
             tqdm.write(line)
             sys.stdout.flush()
-            self._bar.update(self._since_last[variant.name][report.step])
+
+    def step(self, variant: Variant, done: int) -> None:
+        """Advance the bar to a variant's steps done so far; any thread may call it."""
+        with self._lock:
+            self._bar.update(done - self._done[variant.name])
+            self._done[variant.name] = done
 
     def table(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Print the published variants beside what the blog post's one run of each gave."""
+        """Print the published variants beside the blog post's figures, one run of each."""
         published = {v.name: v.published_accuracy for v in VARIANTS}
         print(f"\n{'variant':{self._width}}  version  test accuracy  the post's  cross-entropy  calibration error")
         for entry in entries:

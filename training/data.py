@@ -1,4 +1,4 @@
-"""An image set: found in a folder, or MNIST fetched into it, and checked before it is used."""
+"""Read an image set from a folder and check it."""
 
 import gzip
 import hashlib
@@ -30,7 +30,7 @@ MNIST_MD5 = (
 
 
 class DataError(Exception):
-    """An image set that is missing or not what it should be; the text names the file, what was expected and found."""
+    """An image set that is missing or damaged; the text names the file, the expected and the found."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def load(folder: Path) -> ImageSet:
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """Return the uint8 array of so many dimensions in an IDX file, plain or gzip-compressed."""
+    """Return the uint8 array in an IDX file of `dimensions` dimensions, plain or gzip-compressed."""
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

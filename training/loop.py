@@ -1,4 +1,4 @@
-"""The optimiser's loop over steps, compiled: one trace serves every member of the same shape."""
+"""Compile the optimiser's loop over steps: one trace serves every member of the same shape."""
 
 import math
 from collections.abc import Callable
@@ -9,14 +9,14 @@ import tensorflow as tf
 from training import network, noise
 from training.variants import RATE_SCHEDULES, ChampionRecipe, Recipe, Variant
 
-# Rounds of the cipher that permutes indices. With the four of tf.random.experimental.index_shuffle, two images that
-# share a batch share the next epoch's too 195 times as often as by chance; from eight on, as often.
+# Rounds of the cipher that permutes indices. With the four of tf.random.experimental.index_shuffle, images that share a
+# batch share the next epoch's far more often than by chance; from eight rounds on they do not.
 SHUFFLE_ROUNDS = 16
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
 
 
 class State(NamedTuple):
-    """What training changes: the weights, kernels and biases in turn, and Adam's two moments of each gradient."""
+    """Weights, kernels and biases in turn, and Adam's two moments of each gradient: training changes them."""
 
     weights: list[tf.Variable]
     means: list[tf.Variable]
@@ -31,7 +31,7 @@ class State(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What tells members of one kind apart, in tensors, so that one trace serves them all."""
+    """Tensors that differ between members of one kind, so that one trace serves them all."""
 
     seed: tf.Tensor  # int32
     noise: tf.Tensor  # float32 [3]: Noise.numbers
@@ -41,7 +41,7 @@ class Settings(NamedTuple):
 
     @classmethod
     def of(cls, variant: Variant, seed: int, recipe: Recipe | ChampionRecipe, images: int) -> "Settings":
-        """Return the settings of a variant trained from `seed` by a recipe on so many images."""
+        """Return the settings of a variant trained from `seed` by a recipe on this many images."""
         rates = recipe.learning_rate, *RATE_SCHEDULES[variant.learning_rate_schedule]
         last = max(1, recipe.steps(images) - 1)
         noise_numbers = variant.noise.numbers if variant.noise else (0.0, 0.0, 0.0)
@@ -52,7 +52,7 @@ class Settings(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What decides the shape of a member's loop."""
+    """Traits of a variant that decide the shape of its loop."""
 
     noise: str | None
     has_l2: bool
@@ -65,7 +65,7 @@ class Kind(NamedTuple):
 
 
 def compile_loop(kind: Kind, batch: int, images: int) -> Callable[..., tf.Tensor]:
-    """Return a function that runs a member of a kind from one step to another and returns the last step's loss.
+    """Return a function that advances a member of a kind by some steps and returns the last step's loss.
 
     Its arguments: the member's State; all training images, uint8 `[images, pixels]`, and labels, int32 `[images]`;
     the first step and the one to stop before, int32; the member's Settings. The loss is the batch's mean cross-entropy
@@ -123,8 +123,8 @@ def draw_masks(
 
 def l2_penalty(weights: list[tf.Variable], l2: tf.Tensor) -> tf.Tensor:
     """Return `l2` Σ ½‖w‖² over all weights."""
-    # Not by AddN: grappler turns it, and chains of additions, into a temporary variable with a fixed name, over which
-    # two members in the same loop at a time fail now and then.
+    # Not by AddN: grappler turns it, and chains of additions, into a temporary variable with a fixed name. Two members
+    # in the same loop would share it, and fail now and then.
     return l2 * tf.reduce_sum(tf.stack([tf.nn.l2_loss(w) for w in weights]))
 
 
@@ -133,7 +133,7 @@ def adam(
 ) -> None:
     """Apply one step of Adam (Kingma & Ba 2015, bias correction folded into the rate), or of AdamW, in place."""
     t = tf.cast(step + 1, tf.float32)
-    # The kernel writes where the gradients are still being read unless it waits for all of them; it would then copy.
+    # Unless the kernel waits for all gradients, it writes weights that a gradient still reads, and has to copy them.
     with tf.control_dependencies(gradients):
         for weight, mean, square, gradient in zip(*state, gradients, strict=True):
             decayed = [] if weight_decay is None else [weight.assign_sub(learning_rate * weight_decay * weight)]

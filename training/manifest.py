@@ -1,6 +1,5 @@
-"""Trained members exported as models, and the manifest that describes them."""
+"""Export trained members and describe them in the manifest."""
 
-import datetime
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,17 +7,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from training import evaluate, export, network, population
-from training.champion.train import prediction
+from training import evaluate, export, population
 from training.data import SIDE, ImageSet
+from training.progress import now
+from training.trainers import trainer_of
 from training.variants import DEFAULT, VARIANTS, ChampionRecipe, Noise, Recipe
 
 
-def export_member(
-    trained: population.Trained, data: ImageSet, recipe: Recipe | ChampionRecipe, staged: Path, version: int
-) -> dict[str, Any]:
+def export_member(trained: population.Trained, data: ImageSet, staged: Path, version: int) -> dict[str, Any]:
     """Export a trained member below `staged`, check it, and return its entry in the manifest."""
-    variant = trained.member.variant
+    variant, recipe = trained.member.variant, trained.member.variant.recipe
     folder = staged / variant.name
     images = recipe.learned_from(len(data.train_images))
     steps = recipe.steps(images)
@@ -60,13 +58,14 @@ def export_member(
 def prediction_of(
     trained: population.Trained, data: ImageSet, recipe: Recipe | ChampionRecipe
 ) -> tuple[export.Predict, float]:
-    """Return how probabilities come from the member's weights, and the temperature by which its logits are divided.
+    """Return the function from the member's weights and images to probabilities, and its temperature.
 
-    The champion's is the one that fits the images that it was not trained on (Guo, Pleiss, Sun & Weinberger 2017).
+    The temperature divides the logits. It fits the images that the recipe holds out (Guo, Pleiss, Sun & Weinberger
+    2017), and is 1 where it holds out none.
     """
-    if not isinstance(recipe, ChampionRecipe):
-        return network.probabilities, 1.0
-    predict, learned = prediction(recipe), recipe.learned_from(len(data.train_images))
+    predict, learned = trainer_of(recipe).prediction(recipe), recipe.learned_from(len(data.train_images))
+    if learned == len(data.train_images):
+        return predict, 1.0
     weights = [tf.constant(w) for w in trained.weights]
     said = predict(weights, tf.constant(data.train_images[learned:])).numpy()
     temperature = evaluate.best_temperature(said, data.train_labels[learned:])
@@ -81,7 +80,7 @@ def new_manifest(data: ImageSet, entries: Sequence[dict[str, Any]], old: dict[st
     names = order + [name for name in by_name if name not in order]
     return {
         "schema": 1,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "created": now(),
         "data": {
             "name": data.name,
             "sha256": data.sha256,

@@ -1,4 +1,4 @@
-"""The network: five dense layers, ReLU between them, noise after the first two."""
+"""Define the network: five dense layers, ReLU between them, noise after the first two."""
 
 import keras
 import tensorflow as tf
@@ -8,7 +8,7 @@ NOISE_AFTER = 2  # hidden layers
 
 
 def build(inputs: int, classes: int, dropout: float, seed: int) -> keras.Sequential:
-    """Return the Keras network of `inputs` pixels and so many classes, Glorot-uniform weights drawn from `seed`."""
+    """Return the Keras network for `inputs` pixels and `classes`, Glorot-uniform weights drawn from `seed`."""
     layers: list[keras.Layer] = [keras.Input((inputs,))]
     for i, units in enumerate(HIDDEN):
         layers.append(keras.layers.Dense(units, activation="relu", kernel_initializer=_glorot(seed, i)))
@@ -31,8 +31,8 @@ def logits(weights: list[tf.Variable], x: tf.Tensor, masks: list[tf.Tensor] | No
     """Return the logits `[n, classes]` of inputs `[n, pixels]`.
 
     `weights` alternates kernels and biases, as Keras lists them. `masks[i]`, `[n, units]`, multiplies the i-th hidden
-    layer's output; None is inference. It is the Keras network in plain operations, which a compiled loop and a
-    SavedModel need; a test holds the two together.
+    layer's output; None is inference. Compiled loops and SavedModels need the Keras network in these plain operations;
+    a test holds the two together.
     """
     return _dense(_layer_inputs(weights, x, masks)[-1], *weights[-2:])
 
@@ -42,7 +42,7 @@ def loss_and_gradients(
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Return the mean cross-entropy of a batch with labels `[n]`, and its gradient by each weight.
 
-    Written out: a tape takes some more operations, which a step of this size feels. Masks must not be negative.
+    Written out: a tape adds operations, which cost time in so small a step. Masks must not be negative.
     """
     inputs = _layer_inputs(weights, x, masks)
     losses, by_logits = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
@@ -65,7 +65,7 @@ def loss_and_gradients(
 
 
 def _layer_inputs(weights: list[tf.Variable], x: tf.Tensor, masks: list[tf.Tensor] | None) -> list[tf.Tensor]:
-    """Return what goes into each layer: `x`, then each hidden layer's output, masked where it has a mask."""
+    """Return each layer's input: `x`, then each hidden layer's output, masked where it has a mask."""
     inputs = [x]
     for i in range(len(weights) // 2 - 1):
         x = tf.nn.relu(_dense(x, weights[2 * i], weights[2 * i + 1]))

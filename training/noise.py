@@ -1,4 +1,4 @@
-"""Multiplicative noise on hidden units: mean 1, so that inference needs no correction.
+"""Draw multiplicative noise on hidden units: its mean is 1, so that inference needs no correction.
 
 Bernoulli noise is dropout (Srivastava et al. 2014), inverted; uniform and clipped Gaussian noise are the continuous
 dropout of Shen, Tian, Liu, Xu & Tao, "Continuous Dropout", TNNLS 2018 (arXiv 1911.12675), scaled to mean 1.
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from training.variants import GAMMA
 
-BITS = 16  # of randomness a unit: half of what a float takes, and rates to a 65,536th
+BITS = 16  # of randomness a unit: half of a float's
 
 
 def bernoulli(rows: tf.Tensor, units: int, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -31,8 +31,8 @@ def uniform(rows: tf.Tensor, units: int, width: tf.Tensor, seed: tf.Tensor) -> t
 def gaussian(rows: tf.Tensor, units: int, sigma: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Return a float32 mask `[rows, units]` drawn from 2 clip(N(½, sigma), 0, 1).
 
-    Its variance is at most 4 sigma²: 0.156 at 0.2, 0.230 at 0.25, 1/3 at 0.32. The normal numbers are Box & Muller's
-    (1958) of 16 bits each, up to 4.8 sigma; TensorFlow's own take twice the bits and most of a step's time.
+    Its variance is at most 4 sigma²; 1/3 at sigma 0.32. The normal numbers are Box & Muller's (1958) of 16 bits each;
+    TensorFlow's own would take most of a step's time.
     """
     half = -(-units // 2)
     u, v = tf.split(_uniforms(rows, 2 * half, seed), 2, axis=1)

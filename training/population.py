@@ -1,4 +1,4 @@
-"""Many members trained at once, each by its own compiled loop on its own core."""
+"""Train many members at once, each by its own compiled loop on its own core."""
 
 import math
 import os
@@ -31,7 +31,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Report:
-    """How a member stands after optimiser step `step`: that batch's loss, penalty included, and its test accuracy."""
+    """A member's loss on the batch of optimiser step `step`, penalty included, and its test accuracy after it."""
 
     step: int
     loss: float
@@ -40,7 +40,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Trained:
-    """A member after its last step: its weights, kernels and biases in turn, and its reports."""
+    """A member after its last step: weights, kernels and biases in turn, and its reports."""
 
     member: Member
     weights: list[np.ndarray]
@@ -55,6 +55,14 @@ class Stopped(RuntimeError):
     """Training was asked to stop before its last step."""
 
 
+OnReport = Callable[[Member, Report], None]
+OnProgress = Callable[[Member, int], None]  # a member and the number of its steps that are done
+
+
+def ignore(*_: object) -> None:
+    """Do nothing with a member's progress."""
+
+
 def use_one_core_per_member() -> None:
     """Set TensorFlow's thread pools; call it before TensorFlow is first used.
 
@@ -66,7 +74,7 @@ def use_one_core_per_member() -> None:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -86,7 +94,7 @@ class Stage(NamedTuple):
 
 
 class Trainer:
-    """What the members trained on one image set by one recipe share: the images in tensors, a compiled loop a kind."""
+    """Hold what members of one image set and recipe share: images in tensors, one compiled loop a kind."""
 
     def __init__(self, data: ImageSet, recipe: Recipe, variants: Iterable[Variant]) -> None:
         self.images, self.labels = tf.constant(data.train_images), tf.constant(data.train_labels, tf.int32)
@@ -128,13 +136,14 @@ def train(
     members: Sequence[Member],
     data: ImageSet,
     recipe: Recipe,
-    on_report: Callable[[Member, Report], None],
+    on_report: OnReport,
     stop: threading.Event,
+    on_progress: OnProgress = ignore,
 ) -> list[Trained]:
     """Train the members and return them in their order.
 
-    `on_report` is called from the members' threads. Raise Diverged or Stopped as Trainer does. What becomes of a
-    member does not depend on which others are trained beside it.
+    The members' threads call `on_report` and `on_progress`. Raise Diverged or Stopped as Trainer does. A member's
+    result does not depend on the members beside it.
     """
     trainer = Trainer(data, recipe, [m.variant for m in members])
     steps = report_steps(recipe, len(data.train_images))
@@ -144,6 +153,7 @@ def train(
         for stage in trainer.stages(member, steps, stop):
             history.append(Report(stage.step, stage.loss, accuracy(stage.probabilities, data.test_labels)))
             on_report(member, history[-1])
+            on_progress(member, stage.step + 1)
         return Trained(member, [w.numpy() for w in stage.weights], history)
 
     return on_every_core(run, members, stop)

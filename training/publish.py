@@ -1,16 +1,17 @@
-"""models/: versions that only grow, models.config and the manifest, each there whole or not at all."""
+"""Publish models: versions that only grow, models.config and the manifest, each whole or not there."""
 
 import fcntl
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+
+from training import files
 
 SCHEMA = Path(__file__).parent.parent / "models" / "manifest.schema.json"
 MANIFEST, CONFIG = "manifest.json", "models.config"
@@ -64,7 +65,7 @@ def publish(models: Path, exported: Mapping[str, Path], manifest: dict[str, Any]
         (models / name).mkdir(exist_ok=True)
         os.rename(folder, models / name / str(version[name]))
     write_config(models, version)
-    _write(models / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    files.write(models / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     for name in exported:
         for old in versions(models / name)[:-keep]:
             shutil.rmtree(models / name / str(old))
@@ -78,16 +79,7 @@ def write_config(models: Path, names: Mapping[str, int] | list[str]) -> None:
         for name in names
     )
     text = f"model_config_list {{\n{entries}}}\n"
+    models.mkdir(parents=True, exist_ok=True)
     path = models / CONFIG
     if not path.is_file() or path.read_text() != text:
-        _write(path, text)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file by one that is whole and on the disk."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-        os.fchmod(file.fileno(), 0o644)
-    os.replace(file.name, path)
+        files.write(path, text)

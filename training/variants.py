@@ -1,22 +1,21 @@
-"""The table of variants: the only place where their names and their regularisation stand."""
+"""The table of variants: names, regularisation and recipes stand here and nowhere else."""
 
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
 KINDS = ("bernoulli", "uniform", "gaussian")
-# What the strength of noise is multiplied by at step t: level + change · exp(−GAMMA t). "rising" is Curriculum Dropout,
-# "falling" its annealed counterpart (Morerio, Cavazza, Volpi, Vidal & Murino 2017); the share that is kept goes the
-# other way.
+# Factor of the noise's strength at step t: level + change · exp(−GAMMA t). "rising" is Curriculum Dropout, "falling"
+# its annealed counterpart (Morerio, Cavazza, Volpi, Vidal & Murino 2017). The share of units kept goes the other way.
 GAMMA = 1e-3
 SCHEDULES = MappingProxyType({"constant": (1.0, 0.0), "falling": (0.0, 1.0), "rising": (1.0, -1.0)})
-# What the learning rate is multiplied by at step t of 0 … last: level + change · cos(π t / last). "cosine" ends at 0.
+# Factor of the learning rate at step t of 0 … last: level + change · cos(π t / last). "cosine" ends at 0.
 RATE_SCHEDULES = MappingProxyType({"constant": (1.0, 0.0), "cosine": (0.5, 0.5)})
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What multiplies hidden units while training.
+    """Multiplicative noise on hidden units while training.
 
     `strength` is the fraction of units dropped (bernoulli), the half-width around 1 (uniform) or the deviation around
     one half, before clipping and doubling (gaussian); training/noise.py has the masks.
@@ -36,7 +35,7 @@ class Noise:
 
     @property
     def numbers(self) -> tuple[float, float, float]:
-        """Return strength, level and change: arguments of a compiled loop, so that one loop serves them all."""
+        """Return strength, level and change: arguments of a compiled loop, so that one loop serves all noise."""
         return self.strength, *SCHEDULES[self.schedule]
 
     def strength_at(self, step: int) -> float:
@@ -46,8 +45,54 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """Train by Adam; an epoch takes every image once, and its last batch may be smaller."""
+
+    batch: int = 128
+    epochs: int = 10
+    learning_rate: float = 0.01
+    report_every: int = 500
+
+    def steps(self, images: int) -> int:
+        """Return the number of optimiser steps on this many images."""
+        return self.epochs * -(-images // self.batch)
+
+    def learned_from(self, images: int) -> int:
+        """Return how many of the training images are learned from: all."""
+        return images
+
+
+@dataclass(frozen=True)
+class ChampionRecipe:
+    """Train by AdamW on distorted images; the rate rises to `learning_rate`, then follows the variant's schedule.
+
+    Each of the `draws` distorts every image anew and sets it upright; the network learns from it `passes` times. The
+    result is the weights' moving average, of which each step keeps `average`. `make verify-champion` shows the worth
+    of `distort`, `set_upright` and `average` by leaving each out.
+    """
+
+    batch: int = 256
+    draws: int = 36
+    passes: int = 2
+    learning_rate: float = 3e-3
+    warm_up: int = 500  # steps
+    average: float = 0.999
+    distort: bool = True
+    set_upright: bool = True
+    report_every: int = 6  # draws
+
+    def steps(self, images: int) -> int:
+        """Return the number of optimiser steps on this many images."""
+        return self.draws * self.passes * -(-images // self.batch)
+
+    def learned_from(self, images: int) -> int:
+        """Return how many of the training images, the first, are learned from; the last twelfth is held out."""
+        return images - images // 12
+
+
+@dataclass(frozen=True)
 class Variant:
-    """One way of regularising the network.
+    """One way of regularising and training the network.
 
     `noise` is on the outputs of the first two hidden layers; dropout is its Bernoulli kind.
     `l2` is the coefficient of Σ `tf.nn.l2_loss(p)` = Σ ½‖p‖² over all trainable variables, biases included;
@@ -62,7 +107,8 @@ class Variant:
     l2: float = 0.0
     weight_decay: float = 0.0
     learning_rate_schedule: str = "constant"
-    published_accuracy: float | None = None  # what the blog post's one run printed last
+    recipe: Recipe | ChampionRecipe = Recipe()
+    published_accuracy: float | None = None  # the last figure of the blog post's one run
 
     def __post_init__(self) -> None:
         if self.learning_rate_schedule not in RATE_SCHEDULES:
@@ -75,57 +121,8 @@ class Variant:
 
     @property
     def dropout(self) -> float:
-        """Return the rate of the Keras Dropout layers that the network has: 0 without noise or with another kind."""
+        """Return the rate of the network's Keras Dropout layers: 0 without noise or with another kind."""
         return self.noise.strength if self.noise and self.noise.kind == "bernoulli" else 0.0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a variant is trained: Adam, each epoch all images, its last batch being what is left."""
-
-    batch: int = 128
-    epochs: int = 10
-    learning_rate: float = 0.01
-    report_every: int = 500
-
-    def steps(self, images: int) -> int:
-        """Return the number of optimiser steps for so many images to learn from."""
-        return self.epochs * -(-images // self.batch)
-
-    def learned_from(self, images: int) -> int:
-        """Return how many of so many training images are learned from: all."""
-        return images
-
-
-@dataclass(frozen=True)
-class ChampionRecipe:
-    """How the champion is trained: AdamW, its rate rising to `learning_rate`, then falling to 0 by a cosine.
-
-    Every image is distorted anew `draws` times, set upright, and learned from `passes` times each. Served is the
-    weights' moving average, of which each step keeps `average`. Without `distort`, `set_upright`, or an average, it is
-    the champion less that: `make verify-champion` shows what each is worth.
-    """
-
-    batch: int = 256
-    draws: int = 36
-    passes: int = 2
-    learning_rate: float = 3e-3
-    warm_up: int = 500  # steps
-    average: float = 0.999
-    distort: bool = True
-    set_upright: bool = True
-    report_every: int = 6  # draws
-
-    def steps(self, images: int) -> int:
-        """Return the number of optimiser steps for so many images to learn from."""
-        return self.draws * self.passes * -(-images // self.batch)
-
-    def learned_from(self, images: int) -> int:
-        """Return how many of so many training images, the first, are learned from: 55,000 of 60,000.
-
-        The others are held out.
-        """
-        return images - images // 12
 
 
 DROPOUT = Noise("bernoulli", 0.5)
@@ -138,12 +135,13 @@ BLOG_POST = (
     Variant("dropout_l2", "Dropout 0.5 and L2 1e-4", noise=DROPOUT, l2=1e-4, published_accuracy=0.9496),
 )
 CHAMPION = Variant(
-    "champion", "Distorted images set upright, averaged weights", weight_decay=0.05, learning_rate_schedule="cosine"
-)
+    "champion", "Distorted images set upright, averaged weights", weight_decay=0.05, learning_rate_schedule="cosine",
+    recipe=ChampionRecipe(),
+)  # fmt: skip
 
 VARIANTS = (*BLOG_POST, CHAMPION)
 
-DEFAULT = CHAMPION.name  # answers where nothing else is asked for
+DEFAULT = CHAMPION.name  # answers a request that names no variant; the first of the table until it is published
 
 
 def select(names: list[str]) -> tuple[Variant, ...]:

@@ -56,7 +56,7 @@ def is_ready(url: str) -> bool:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """The gateway's address, with everything up and every variant answering."""
+    """The gateway's address, with everything up and the first variants answering."""
     address = f"127.0.0.1:{free_port()}"
     compose("build")
     try:
@@ -83,8 +83,22 @@ def predict(url: str, body: bytes, **query: str) -> requests.Response:
     return requests.post(f"{url}/predict", params=query, data=body, headers={"Content-Type": "image/png"}, timeout=30)
 
 
+def variants_of(url: str) -> dict[str, Any]:
+    return requests.get(f"{url}/variants", timeout=10).json()
+
+
+def test_the_first_variants_answer_while_the_rest_is_trained(url: str, mnist: ImageSet) -> None:
+    known = variants_of(url)
+    assert [v["name"] for v in known["variants"]] == ["plain", "dropout", "l2", "dropout_l2"]
+    assert predict(url, png(mnist, 0)).json()["variant"] == "plain"
+    until(lambda: variants_of(url)["training"] is not None, 60)
+    (champion,) = variants_of(url)["training"]["variants"]
+    assert (champion["name"], champion["state"]) == ("champion", "training")
+
+
 def test_every_variant_reads_a_posted_digit(url: str, mnist: ImageSet) -> None:
-    variants = requests.get(f"{url}/variants", timeout=10).json()["variants"]
+    until(lambda: variants_of(url)["default"] == "champion" and is_ready(url), 900)
+    variants = variants_of(url)["variants"]
     assert [v["name"] for v in variants] == ["plain", "dropout", "l2", "dropout_l2", "champion"]
     for variant in variants:
         answer = predict(url, png(mnist, 0), variant=variant["name"]).json()
@@ -92,7 +106,7 @@ def test_every_variant_reads_a_posted_digit(url: str, mnist: ImageSet) -> None:
         assert answer["predictions"][0]["label"] == str(mnist.test_labels[0])
 
 
-@pytest.mark.parametrize("service", ["training", "model-server", "gateway"])
+@pytest.mark.parametrize("service", ["training", "training-rest", "model-server", "gateway"])
 def test_containers_have_no_more_rights_than_they_need(url: str, service: str) -> None:
     container = inspect(service)
     host = container["HostConfig"]
@@ -103,7 +117,7 @@ def test_containers_have_no_more_rights_than_they_need(url: str, service: str) -
     assert host["Memory"] > 0
     assert host["PidsLimit"] > 0
     writable = {mount["Destination"] for mount in container["Mounts"] if mount["RW"]}
-    assert writable == ({"/models", "/runs"} if service == "training" else set())
+    assert writable == ({"/models", "/runs"} if service.startswith("training") else set())
 
 
 def test_only_the_gateway_is_published(url: str) -> None:
@@ -123,7 +137,7 @@ def test_a_killed_model_server_comes_back(url: str, mnist: ImageSet) -> None:
 
 
 def test_a_second_up_trains_nothing(url: str) -> None:
-    compose("up", "-d", "--no-build", "training", DROPSERVE_PUBLISH=url.removeprefix("http://"))
-    until(lambda: inspect("training")["State"]["Status"] == "exited", 60)
-    assert inspect("training")["State"]["ExitCode"] == 0
-    assert "nothing to train" in compose("logs", "--no-color", "--tail=5", "training")
+    compose("up", "-d", "--no-build", "training-rest", DROPSERVE_PUBLISH=url.removeprefix("http://"))
+    until(lambda: inspect("training-rest")["State"]["Status"] == "exited", 60)
+    assert inspect("training-rest")["State"]["ExitCode"] == 0
+    assert "nothing to train" in compose("logs", "--no-color", "--tail=5", "training-rest")

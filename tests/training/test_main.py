@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from training import publish
+from testing.waiting import eventually
+from training import progress, publish
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,11 @@ def command(data: Path, models: Path, *arguments: str) -> list[str]:
 
 def run(data: Path, models: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(data, models, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def contents(models: Path) -> dict[Path, int]:
+    """Return the files that serving reads models from, and when each was written."""
+    return {p: p.stat().st_mtime_ns for p in models.rglob("*") if p.name not in (".lock", progress.FILE)}
 
 
 @pytest.fixture
@@ -82,7 +88,7 @@ def test_only_what_is_missing(digits_dir: Path, published: Path) -> None:
     assert publish.versions(published / "plain") == publish.versions(published / "l2") == [1]
     moved = published.rename(published.with_name("moved"))
     done = run(digits_dir, moved, "--variants=plain,l2", "--if-missing")
-    assert "nothing to train" in done.stdout
+    assert f"Published in {moved}: plain, l2; there is nothing to train." in done.stdout
     assert f'base_path: "{moved}/l2"' in (moved / "models.config").read_text()
 
 
@@ -90,12 +96,43 @@ def test_losses_that_are_no_numbers_publish_nothing(digits_dir: Path, models: Pa
     done = run(digits_dir, models, "--variants=plain,l2", "--epochs=2", "--learning-rate=1e25")
     assert done.returncode == 3
     assert re.search(r"the loss is not a number any more after step \d+\. Nothing was published; try", done.stderr)
-    assert [p.name for p in models.iterdir()] == [".lock"]
+    assert not (models / "manifest.json").exists() and not list(models.glob("*/"))
+    assert "config {" not in (models / "models.config").read_text()
+    assert progress.read(models)["state"] == "failed"
+
+
+def test_a_recipe_that_fails_leaves_those_before_it(digits_dir: Path, models: Path) -> None:
+    started = subprocess.Popen(
+        command(digits_dir, models, "--epochs=1", "--draws=100000", "--background"),
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with started as process:
+        assert process.stdout
+        while not (models / "manifest.json").exists():
+            assert process.stdout.readline(), "the job ended before it published anything"
+        eventually(lambda: progress.read(models)["variants"][-1]["done"] > 0, "the champion to train", seconds=60)
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    four = "plain, dropout, l2, dropout_l2"
+    assert f"training: stopped. {four} are published; --if-missing trains the rest: champion." in errors
+    run_ended = progress.read(models)
+    assert [v["state"] for v in run_ended["variants"]] == ["published"] * 4 + ["training"]
+    assert json.loads((models / "manifest.json").read_text())["default"] == "plain"
+    assert run(digits_dir, models, "--draws=1", "--if-missing").returncode == 0
+    assert json.loads((models / "manifest.json").read_text())["default"] == "champion"
+
+
+def test_a_run_may_end_once_something_is_published(digits_dir: Path, models: Path) -> None:
+    assert run(digits_dir, models, "--epochs=1", "--variants=l2,champion", "--until-published").returncode == 0
+    assert [v["name"] for v in json.loads((models / "manifest.json").read_text())["variants"]] == ["l2"]
+    again = run(digits_dir, models, "--if-missing", "--until-published")
+    assert again.stdout == f"Published in {models}: l2.\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_models_as_they_were(digits_dir: Path, published: Path, number: signal.Signals) -> None:
-    before = {p: p.stat().st_mtime_ns for p in published.rglob("*") if p.name != ".lock" and p != published}
+    before = contents(published)
     with subprocess.Popen(
         command(digits_dir, published, "--variants=plain,l2", "--epochs=100000"),
         cwd=ROOT,
@@ -110,8 +147,9 @@ def test_a_stopped_run_leaves_models_as_they_were(digits_dir: Path, published: P
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    assert "training: stopped; nothing was published." in errors
-    assert {p: p.stat().st_mtime_ns for p in published.rglob("*") if p.name != ".lock"} == before
+    assert "training: stopped. Nothing was published." in errors
+    assert contents(published) == before
+    assert progress.read(published)["state"] == "stopped"
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""The champion: the network of the variants, trained as well as its 244,522 parameters allow."""
+"""Train the variants' network as well as its parameters allow: the champion."""

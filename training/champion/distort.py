@@ -1,4 +1,4 @@
-"""Images as other hands would have drawn them: turned, scaled, sheared, bent, in other strokes or with another pen."""
+"""Distort images: turn, scale, shear and bend them, change their strokes or redraw them with another pen."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,11 +12,11 @@ STRETCH = 0.15  # either way along each axis, as the exponent of e
 SHEAR = 0.2
 KNOTS = 6  # a side of the grid that bends the image
 BEND = 1.5  # pixels: deviation of the knots, before the spline smooths them
-PENNED = 0.7  # of the images are drawn with a pen that follows the middle lines of their strokes
+PENNED = 0.7  # share of images redrawn by a pen that follows the middle lines of strokes
 PEN = (0.9, 1.9)  # pixels: half the width of the pen
-CHANGED = 0.7  # of the others have their strokes changed
+CHANGED = 0.7  # share of the other images whose strokes are changed
 THINNER, THICKER = 0.8, 1.5  # at most: steps to the least, or the largest, of a pixel and its neighbours
-PEAK, FAINTEST = 255.0, 32.0  # strokes are as dark as this; what is fainter than that is not made so
+PEAK, FAINTEST = 255.0, 32.0  # strokes are darkened to PEAK, unless they are fainter than FAINTEST
 
 
 def _splines() -> np.ndarray:
@@ -31,9 +31,9 @@ SPLINES = _splines()
 
 
 def distort(images: tf.Tensor, nearness: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Return each image, uint8 `[n, 28, 28]`, distorted in its own way, which `seed`, int32 `[2]`, decides entirely.
+    """Return each image, uint8 `[n, 28, 28]`, distorted in its own way; `seed`, int32 `[2]`, decides it entirely.
 
-    `nearness`, uint8 `[n, 28, 28]`, is that of its pixels to the lines of its strokes (training/champion/lines.py).
+    `nearness`, uint8 `[n, 28, 28]`, measures pixels against the lines of strokes (training/champion/lines.py).
     """
     drawn = tf.random.stateless_uniform([7, tf.shape(images)[0], 1], seed, -1.0, 1.0)
     penned = (tf.abs(drawn[6]) < PENNED)[:, :, tf.newaxis]
@@ -47,14 +47,14 @@ def distort(images: tf.Tensor, nearness: tf.Tensor, seed: tf.Tensor) -> tf.Tenso
 
 
 def _affine(turn: tf.Tensor, wide: tf.Tensor, high: tf.Tensor, lean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return where each pixel comes from, `[n, pixels]` from the middle, for amounts in −1 … 1, `[n, 1]`."""
+    """Return each pixel's source, `[n, pixels]` from the middle, for amounts in −1 … 1, `[n, 1]`."""
     cos, sin = tf.cos(turn * TURN), tf.sin(turn * TURN)
     x, y = cos * X - sin * Y, sin * X + cos * Y
     return tf.exp(wide * STRETCH) * (x + lean * SHEAR * y), tf.exp(high * STRETCH) * y
 
 
 def _bends(n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Return how far each pixel is moved, `[2, n, pixels]`: random knots, joined smoothly (Simard et al. 2003)."""
+    """Return each pixel's displacement, `[2, n, pixels]`: random knots, joined smoothly (Simard et al. 2003)."""
     knots = tf.random.stateless_normal([2 * n, KNOTS, KNOTS], seed, stddev=BEND)
     columns = tf.matmul(tf.reshape(knots, [-1, KNOTS]), SPLINES, transpose_b=True)
     columns = tf.transpose(tf.reshape(columns, [2 * n, KNOTS, SIDE]), [0, 2, 1])
@@ -100,7 +100,7 @@ def _with_strokes(levels: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
 
 
 def _dark(levels: tf.Tensor) -> tf.Tensor:
-    """Return the images with their strokes as dark as MNIST's are."""
+    """Return the images with strokes as dark as MNIST's."""
     return levels * (PEAK / tf.maximum(tf.reduce_max(levels, axis=[1, 2], keepdims=True), FAINTEST))
 
 

@@ -1,10 +1,10 @@
-"""The middle lines of a digit's strokes, and how near each pixel is to them: a pen of any width can follow them."""
+"""Find the middle lines of a digit's strokes, which a pen can follow, and each pixel's nearness to them."""
 
 import numpy as np
 
 from training.data import SIDE
 
-REACH = 3.0  # pixels: what is further from a line is as good as nowhere near one
+REACH = 3.0  # pixels from a line at which nearness ends
 FINER = 2 * SIDE  # a side of the grid on which strokes are thinned
 STEPS = int(2 * REACH)  # of that grid, from a pixel's middle to REACH
 FAR = 150  # squared steps: beyond REACH, and a byte holds its sum with another distance
@@ -12,7 +12,7 @@ NEARNESS = np.rint(255 * np.maximum(1 - np.sqrt(np.arange(256) + 0.5) / 2 / REAC
 
 
 def nearness(images: np.ndarray) -> np.ndarray:
-    """Return how near each pixel of digits, uint8 `[n, 28, 28]`, is to a line: 255 on it, 0 from REACH on, uint8."""
+    """Return each pixel's nearness to a line, for digits uint8 `[n, 28, 28]`: 255 on it, 0 from REACH on, uint8."""
     finer = _finer(images)
     lines = thinned(finer > finer.max(axis=(1, 2), keepdims=True) / 2)
     # Squares of distances along rows, then along columns, less the 1/4 that each has: a pixel's middle is half-way
@@ -36,7 +36,7 @@ def thinned(shapes: np.ndarray) -> np.ndarray:
 
 
 def _border(rows: np.ndarray, first: bool) -> np.ndarray:
-    """Return the pixels that one pass takes away, in words `[n, h]`; `rows`, `[n, h + 2]`, has an empty one around."""
+    """Return the pixels that one pass removes, in words `[n, h]`; `rows`, `[n, h + 2]`, has empty ones around."""
     above, middle, below = rows[:, :-2], rows[:, 1:-1], rows[:, 2:]
     one = np.uint64(1)
     # Clockwise from the one above.

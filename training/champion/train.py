@@ -1,4 +1,4 @@
-"""How the champion learns: from images distorted anew, by AdamW at a falling rate, and with its weights averaged."""
+"""Train the champion: images distorted anew, AdamW at a falling rate, averaged weights."""
 
 import math
 import threading
@@ -15,23 +15,36 @@ from training.champion.lines import nearness
 from training.data import SIDE, ImageSet
 from training.evaluate import accuracy
 from training.loop import Settings, State, adam, batch_indices, learning_rate_at
-from training.population import Diverged, Member, Report, Stopped, Trained, cores
+from training.population import Diverged, Member, OnProgress, OnReport, Report, Stopped, Trained, cores, ignore
 from training.variants import ChampionRecipe
 
 AT_ONCE = 1000  # images distorted by one call
 
 
 def train(
+    members: Sequence[Member],
+    data: ImageSet,
+    recipe: ChampionRecipe,
+    on_report: OnReport,
+    stop: threading.Event,
+    on_progress: OnProgress = ignore,
+) -> list[Trained]:
+    """Train the members one after another, since each keeps every core busy; raise as `train_member` does."""
+    return [train_member(member, data, recipe, on_report, stop, on_progress) for member in members]
+
+
+def train_member(
     member: Member,
     data: ImageSet,
     recipe: ChampionRecipe,
-    on_report: Callable[[Member, Report], None],
+    on_report: OnReport,
     stop: threading.Event,
+    on_progress: OnProgress = ignore,
 ) -> Trained:
-    """Train the champion and return its averaged weights.
+    """Train a member and return its averaged weights.
 
-    The images are distorted on every core while the network learns from those before. Raise Diverged when the loss is
-    NaN or infinite, Stopped soon after `stop` is set.
+    Every core distorts images while the network learns from the draw before. Raise Diverged when the loss is NaN or
+    infinite, Stopped soon after `stop` is set.
     """
     count = recipe.learned_from(len(data.train_images))
     labels = tf.constant(data.train_labels[:count], tf.int32)
@@ -48,6 +61,7 @@ def train(
         loss = float(learn(state, averages, images, labels, *span, settings))
         if not math.isfinite(loss):
             raise Diverged(f"{member.variant.name}, seed {member.seed}: the loss is not a number any more in draw {i}")
+        on_progress(member, (i + 1) * steps)
         if (last := (i + 1) * steps - 1) in reported:
             said = predict(averages, tf.constant(data.test_images)).numpy()
             history.append(Report(last, loss, accuracy(said, data.test_labels)))
@@ -56,26 +70,26 @@ def train(
 
 
 def report_steps(recipe: ChampionRecipe, images: int) -> list[int]:
-    """Return the steps after which the champion reports, for a training set of so many images."""
+    """Return the steps after which a member reports, for a training set of this many images."""
     steps = steps_a_draw(recipe, recipe.learned_from(images))
     reported = {*range(recipe.report_every, recipe.draws, recipe.report_every), recipe.draws}
     return [draw * steps - 1 for draw in sorted(reported)]
 
 
 def steps_a_draw(recipe: ChampionRecipe, images: int) -> int:
-    """Return the number of optimiser steps for one draw of so many images to learn from."""
+    """Return the number of optimiser steps in one draw of this many images."""
     return recipe.steps(images) // recipe.draws
 
 
 def prediction(recipe: ChampionRecipe) -> Callable[..., tf.Tensor]:
-    """Return what gives class probabilities from weights, images and a temperature."""
+    """Return the function from weights, images and a temperature to class probabilities."""
     return upright.probabilities if recipe.set_upright else network.probabilities
 
 
 def draws(images: np.ndarray, recipe: ChampionRecipe, seed: int, stop: threading.Event) -> Iterator[tf.Tensor]:
-    """Yield all images as the network is to learn them, uint8 `[n, 28, 28]`, `recipe.draws` times, each time otherwise.
+    """Yield all images, uint8 `[n, 28, 28]`, distorted and set upright anew, `recipe.draws` times.
 
-    The next time is made while the last is used. Raise Stopped soon after `stop` is set.
+    The next draw is made while the last one is in use. Raise Stopped soon after `stop` is set.
     """
 
     @tf.function(autograph=False)
@@ -109,7 +123,7 @@ def draws(images: np.ndarray, recipe: ChampionRecipe, seed: int, stop: threading
 
 
 def compile_learning(recipe: ChampionRecipe, images: int) -> Callable[..., tf.Tensor]:
-    """Return a function that takes a State and its averages from one step to another and returns the last step's loss.
+    """Return a function that advances a State and its averages by some steps and returns the last step's loss.
 
     Its further arguments: images, uint8 `[images, 28, 28]`, their labels, int32 `[images]`, the first step and the one
     to stop before, and the member's Settings.

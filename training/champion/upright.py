@@ -1,4 +1,4 @@
-"""Digits set upright, centred and brought to one size, by their moments: in training and in serving."""
+"""Set digits upright, centred and at one size by their moments, in training and in serving alike."""
 
 from collections.abc import Sequence
 
@@ -19,14 +19,13 @@ MOMENTS = np.stack([np.ones_like(X), X, Y, X * X, Y * Y, X * Y], axis=1).astype(
 def upright(images: tf.Tensor) -> tf.Tensor:
     """Shear, move and scale each image, uint8 `[n, 28, 28]`, by its ink; return uint8 `[n, 28, 28]`.
 
-    It is sheared until its ink leans neither way, lean being the regression of column on row, cov(x, y) / var(y), as in
-    LeCun, Bottou, Bengio & Haffner 1998, "deslanted" (§ III-A); its centre moves to the middle; and it is scaled until
-    its spread, √(var(x) + var(y)), is SPREAD and its aspect, √(var(x) / var(y)), the geometric mean of what it was and
-    ASPECT, nearly as in Liu, Nakashima, Sako & Fujisawa 2004, "aspect ratio adaptive normalization". It spares the
-    network from learning one thing at every slant and size.
+    Shearing removes the lean, the regression of column on row, cov(x, y) / var(y) (LeCun, Bottou, Bengio & Haffner
+    1998, "deslanted", § III-A). The centre moves to the middle. Scaling brings the spread, √(var(x) + var(y)), to
+    SPREAD, and the aspect, √(var(x) / var(y)), to its geometric mean with ASPECT (nearly the "aspect ratio adaptive
+    normalization" of Liu, Nakashima, Sako & Fujisawa 2004). So the network learns a shape at one slant and size only.
     """
-    # In float64 the sums are exact in any order, and what follows from them is the same float32 in every graph: one bit
-    # more or less would round a grey level the other way.
+    # In float64 the sums are exact in any order, so the float32 that follow are the same in every graph. One bit more
+    # or less would round a grey level the other way.
     ink = tf.reshape(tf.cast(images, tf.float64), [-1, SIDE * SIDE])
     mass, x, y, xx, yy, xy = tf.unstack(tf.matmul(ink, MOMENTS), axis=1)
     mass = tf.maximum(mass, 1.0)  # a blank image stays as it is
@@ -49,5 +48,5 @@ def upright(images: tf.Tensor) -> tf.Tensor:
 
 
 def probabilities(weights: Sequence[tf.Variable], images: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
-    """Return the champion's class probabilities `[n, classes]` of uint8 images `[n, 28, 28]` as they were framed."""
+    """Return class probabilities `[n, classes]` of uint8 images `[n, 28, 28]`, which are set upright first."""
     return network.probabilities(list(weights), upright(images), temperature)

@@ -1,1 +1,1 @@
-"""The study: arms × seeds, what they come to, and what that says about the claims."""
+"""Study arms × seeds, and test the blog post's claims on them."""

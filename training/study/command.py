@@ -1,4 +1,4 @@
-"""A study from its arguments to its report."""
+"""Run a study, from its arguments to its report."""
 
 import argparse
 import dataclasses
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from training import population
+from training import files, population
 from training.arguments import RUNS
 from training.data import ImageSet
 from training.job import stop_on_signals
@@ -25,11 +25,11 @@ def run_suite(suite: run.Suite, folder: Path, stop: threading.Event) -> None:
     results = run.complete(suite, folder / "members", stop)
     print(f"{suite.name}: {len(results)} members; tables and statistics into {folder} …", flush=True)
     tables.write(folder, results, suite.labels)
-    tables.write_text(folder / "statistics.json", summary.text(summary.document(suite, results)))
+    files.write(folder / "statistics.json", summary.text(summary.document(suite, results)))
 
 
 def main(arguments: argparse.Namespace, data: ImageSet) -> None:
-    """Do what the arguments of `study` say; raise ValueError, population.Diverged or job.Interrupted."""
+    """Run the study that the arguments describe; raise ValueError, population.Diverged or job.Interrupted."""
     top = arguments.folder or RUNS / ("study-quick" if arguments.quick else "study")
     suite = SUITES[arguments.suite](arguments, data)
     population.use_one_core_per_member()

@@ -1,10 +1,9 @@
-"""What is kept of a trained member: one file, written whole or not at all."""
+"""Keep a trained member's results in one file, written whole or not at all."""
 
 import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from training import evaluate
+from training import evaluate, files
 
 FORMAT = 1  # of the files; part of their names
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A member on the way: arrays `[reports]`; training figures are of a fixed part of the training images."""
+    """A member during training: arrays `[reports]`; training figures are of a fixed part of the training images."""
 
     step: np.ndarray
     test_accuracy: np.ndarray
@@ -61,7 +60,7 @@ def measure(
 
 
 def fingerprint(**parts: Any) -> str:
-    """Return a digest of all that decides a result: JSON of the parts and of FORMAT."""
+    """Return a digest of everything that decides a result: JSON of the parts and of FORMAT."""
     text = json.dumps({"format": FORMAT, **parts}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -72,15 +71,11 @@ def path(folder: Path, arm: str, seed: int, digest: str) -> Path:
 
 
 def save(file: Path, result: Result) -> None:
-    """Write a result: whole under another name first, so that the file is there only when it is complete."""
+    """Write a result; the file is there only when it is complete."""
     scalars = {name: value for name, value in vars(result).items() if name != "curve"}
     curve = {f"curve_{name}": value for name, value in vars(result.curve).items()}
-    part = file.with_suffix(".part")
-    with open(part, "wb") as stream:
+    with files.replacing(file) as stream:
         np.savez(stream, **scalars, **curve)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(part, file)
 
 
 def load(file: Path) -> Result:

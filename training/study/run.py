@@ -1,4 +1,4 @@
-"""Bring a suite's members to their end: what is there already is kept, the rest is trained, one member a core."""
+"""Train the members of a suite that have no result yet, one member a core."""
 
 import sys
 import threading
@@ -20,7 +20,7 @@ SECONDS_A_LINE = 30  # between lines of progress where standard error is no term
 
 @dataclass(frozen=True)
 class Job:
-    """A member to be trained: its arm, its seed, and the fingerprint of all that decides its result."""
+    """A member to train: its arm, its seed, and the fingerprint of everything that decides its result."""
 
     arm: str
     seed: int
@@ -31,7 +31,7 @@ class Job:
 class Suite:
     """Arms that are trained on one image set and compared with each other.
 
-    `trainer` is given the jobs that are to do and returns what does one of them, in any thread.
+    `trainer` takes the jobs to do and returns a function that does one of them, in any thread.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Suite:
     jobs: Sequence[Job]
     comparisons: Sequence[Comparison]
     labels: np.ndarray  # of the test images
-    about: dict[str, Any]  # recipe and data, for whoever reads the results
+    about: dict[str, Any]  # recipe and data, for readers of the results
     trainer: Callable[[Sequence[Job]], Callable[[Job, threading.Event], Result]]
 
 

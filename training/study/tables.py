@@ -1,13 +1,13 @@
-"""The results as rows: a member's figures, its curve, and the CSV files of all of them."""
+"""Write results as rows: a member's figures, its curve, and the CSV files of all members."""
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from training import files
 from training.study.result import Curve, Result
 
 PERCENTS = (90, 95, 97)  # of test images right: when a member first gets there
@@ -25,8 +25,8 @@ def right(result: Result, labels: np.ndarray) -> np.ndarray:
 def figures(result: Result, labels: np.ndarray) -> dict[str, float]:
     """Return a member's figures by the names of COLUMNS, at its final step.
 
-    A gap is how much worse the test images are done than the training images. `steps_to_…` is the first report at or
-    above that accuracy; NaN where there is none.
+    A gap is the difference between training and test images. `steps_to_…` is the first report at or above that
+    accuracy; NaN where there is none.
     """
     accuracy = float(right(result, labels).mean())
     return {
@@ -63,19 +63,12 @@ def write(folder: Path, results: Sequence[Result], labels: np.ndarray) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file whole."""
+    """Write a CSV file."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_text(path, text.getvalue())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole: under another name first."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    files.write(path, text.getvalue())
 
 
 def _cell(value: float) -> str:

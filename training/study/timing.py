@@ -1,4 +1,4 @@
-"""What a step of each of the seed's four arms costs; kept apart from the results, which know no clock."""
+"""Time a step of each of the blog post's four arms; the results themselves depend on no clock."""
 
 import json
 import statistics
@@ -9,22 +9,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from training import network, population
+from training import files, network, population
 from training.data import ImageSet
 from training.loop import Kind, Settings, State, compile_loop
-from training.study.tables import write_text
 from training.variants import BLOG_POST, Recipe, Variant
 
-STEPS, ROUNDS = (
-    150,
-    15,
-)  # a round has so many steps of each arm, one arm after the other, so that all meet the same noise
+STEPS, ROUNDS = 150, 15  # a round runs STEPS of each arm, one arm after another, so that all meet the same noise
 
 
 def write(path: Path, data: ImageSet, stop: threading.Event) -> None:
     """Time a step of each arm and write milliseconds a step and member, every core busy with a member."""
     print(f"Timing a step of each of the four variants into {path} …", flush=True)
-    write_text(path, json.dumps(measure(data, stop), indent=1) + "\n")
+    files.write(path, json.dumps(measure(data, stop), indent=1) + "\n")
 
 
 def measure(data: ImageSet, stop: threading.Event) -> dict[str, Any]:
@@ -47,7 +43,7 @@ def measure(data: ImageSet, stop: threading.Event) -> dict[str, Any]:
 
 
 class _Lane:
-    """As many members of a variant as there are cores, all at the same step."""
+    """One member of a variant for each core, all at the same step."""
 
     def __init__(self, variant: Variant, data: ImageSet, images: tf.Tensor, labels: tf.Tensor) -> None:
         self.name, self._images, self._labels = variant.name, images, labels
@@ -61,6 +57,6 @@ class _Lane:
             self._states.append(State.of([v.value for v in model.trainable_variables]))
 
     def advance(self, member: int) -> None:
-        """Train one of the members for STEPS steps; the step number does not change what a step costs."""
+        """Train one of the members for STEPS steps; a step's cost does not depend on its number."""
         steps = tf.constant(0), tf.constant(STEPS)
         self._loop(self._states[member], self._images, self._labels, *steps, self._settings).numpy()

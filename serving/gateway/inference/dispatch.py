@@ -106,22 +106,22 @@ class Dispatch(Generic[Request, P, Reply]):
             _settle(arrival.reply, prepared)
 
     def _ask(self, prediction: P) -> None:
-        """Ask the next of the prediction's variants."""
-        variant = prediction.candidates[len(prediction.attempts)]
+        """Ask the variant whose turn it is."""
+        variant = prediction.turn
+        assert variant is not None
         if prediction.manifest.variant(variant) is None:
-            self._attempted(prediction, Unavailable(f"Variant {variant!r} is not published."), 0.0)
+            self._attempted(prediction, variant, Unavailable(f"Variant {variant!r} is not published."), 0.0)
             return
         started = time.perf_counter()
 
         def done(ask: Ask) -> None:
-            self._attempted(prediction, ask.outcome, 1000 * (time.perf_counter() - started))
+            self._attempted(prediction, variant, ask.outcome, 1000 * (time.perf_counter() - started))
 
         target = Target(variant, prediction.signature, prediction.samples)
         self._batcher.submit(target, Ask(prediction.images, prediction.until, prediction.span, done))
 
-    def _attempted(self, prediction: P, outcome: Answer | Exception | None, milliseconds: float) -> None:
+    def _attempted(self, prediction: P, variant: str, outcome: Answer | Exception | None, milliseconds: float) -> None:
         """Note how a variant's turn went; give the turn to the next one where it failed."""
-        variant = prediction.candidates[len(prediction.attempts)]
         if isinstance(outcome, Answer):
             try:
                 check(outcome, prediction.manifest, variant, prediction.images.count, prediction.signature)
@@ -132,7 +132,7 @@ class Dispatch(Generic[Request, P, Reply]):
             _settle(self._replies.pop(prediction), outcome)
             return
         prediction.attempts.append(Attempt(variant, milliseconds, outcome))
-        if isinstance(outcome, GatewayError) and len(prediction.attempts) < len(prediction.candidates):
+        if isinstance(outcome, GatewayError) and prediction.turn is not None:
             self._ask(prediction)
             return
         self._answered.append(prediction)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from serving.gateway.errors import GatewayError
+from serving.gateway.errors import GatewayError, Unavailable
 from serving.gateway.inference.tf_serving.client import Answer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest
@@ -36,7 +36,18 @@ class Prediction:
     samples: int | None
     until: float  # on the monotonic clock
     span: Any  # the request's, as `Tracing` has it
+    last_resort: str | None = None  # is asked where the others are not there: a new default is loaded only soon
     attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def turn(self) -> str | None:
+        """Return the variant whose turn it is, None where none is left."""
+        done = len(self.attempts)
+        if done < len(self.candidates):
+            return self.candidates[done]
+        if done == len(self.candidates) and isinstance(self.attempts[-1].outcome, Unavailable):
+            return self.last_resort
+        return None
 
     @property
     def answer(self) -> Answer:

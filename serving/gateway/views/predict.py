@@ -115,7 +115,7 @@ def _prepare(services: Gateway, call: Call, manifest: Manifest, snapshot: Snapsh
     query = read_query(PredictQuery, call.request.query)
     unit = read_unit(call.request.headers.get("x-unit-id")) or call.record.id
     arm: routing.ArmChoice | None = None
-    signature, samples = prediction.PLAIN, None
+    signature, samples, last_resort = prediction.PLAIN, None, None
     if query.uncertainty:
         chosen = _sampled(manifest, snapshot, query)
         signature, samples = prediction.UNCERTAINTY, settings.uncertainty_samples
@@ -129,11 +129,13 @@ def _prepare(services: Gateway, call: Call, manifest: Manifest, snapshot: Snapsh
             candidates = [choice.name]
         else:
             candidates = list(dict.fromkeys((choice.name, manifest.default)))
+            others = [other.name for other in manifest.variants if other.name != choice.name]
+            last_resort = others[0] if choice.name == manifest.default and others else None
     images = read_images(call.request, manifest.image, settings, light=light)
     call.record.images, call.record.variant = images.count, candidates[0]
     return PredictCall(
         manifest, images, candidates, signature, samples, time.monotonic() + settings.deadline_ms / 1000,
-        call.record.span, call=call, snapshot=snapshot, key=_key(), arm=arm,
+        call.record.span, last_resort, call=call, snapshot=snapshot, key=_key(), arm=arm,
     )  # fmt: skip
 
 

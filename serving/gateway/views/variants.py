@@ -5,10 +5,12 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, Field
 
+from serving.gateway import training_run
 from serving.gateway.errors import Unavailable
 from serving.gateway.experiments.routing import default
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.manifest import Variant
+from serving.gateway.training_run import TrainingRun
 from serving.gateway.views.study import report_file
 from serving.gateway.web.answers import send
 from serving.gateway.web.context import gateway
@@ -38,6 +40,7 @@ class VariantsAnswer(BaseModel):
     image: ImageFormat
     classes: list[str]
     study: str | None = Field(description="The path of the report of a study of more variants, if there is one")
+    training: TrainingRun | None = Field(description="The run of the training job that has variants yet to publish")
     variants: list[LiveVariant]
 
 
@@ -54,4 +57,8 @@ def variants() -> Response:
     image = manifest.image.model_dump()
     answering = default(manifest, services.experiments.cache.current()).name
     study = url_for("study.report") if report_file().is_file() else None
-    return send({"default": answering, "image": image, "classes": manifest.classes, "study": study, "variants": listed})
+    run = training_run.read(services.settings.models_dir, [variant.name for variant in manifest.variants])
+    return send(
+        {"default": answering, "image": image, "classes": manifest.classes, "study": study,
+         "training": run and run.model_dump(mode="json"), "variants": listed}
+    )  # fmt: skip

@@ -42,6 +42,16 @@ def test_the_manifests_default_stands_in_for_a_promoted_one(promoted: FlaskClien
         assert read.fallback.reason.endswith(NOT_LOADED)
 
 
+def test_another_stands_in_for_a_default_that_is_not_loaded_yet(
+    client: FlaskClient, fake_server: FakeModelServer
+) -> None:
+    fake_server.models.remove("plain")
+    for _ in range(5):  # also when the circuit is open
+        answer = client.post("/predict", data=bytes(784), content_type=RAW)
+        assert (answer.status_code, answer.headers["X-Variant"]) == (200, "dropout")
+        assert answer.headers["X-Fallback-For"] == "plain"
+
+
 def test_nobody_stands_in_for_a_variant_that_was_chosen(promoted: FlaskClient) -> None:
     answer = promoted.post("/predict?variant=dropout", data=bytes(784), content_type=RAW)
     assert (answer.status_code, json_of(answer)["detail"]) == (503, NOT_LOADED)

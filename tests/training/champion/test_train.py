@@ -23,7 +23,9 @@ def images(digits_dir: Path) -> data.ImageSet:
 
 def run(images: data.ImageSet, recipe: ChampionRecipe = RECIPE, seed: int = 1) -> tuple[Trained, list[Report]]:
     reports: list[Report] = []
-    trained = train.train(Member(CHAMPION, seed), images, recipe, lambda _, r: reports.append(r), threading.Event())
+    trained = train.train_member(
+        Member(CHAMPION, seed), images, recipe, lambda _, r: reports.append(r), threading.Event()
+    )
     return trained, reports
 
 
@@ -97,4 +99,4 @@ def test_it_stops_when_it_is_asked_to(images: data.ImageSet) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        train.train(Member(CHAMPION, 1), images, RECIPE, lambda *_: None, stop)
+        train.train([Member(CHAMPION, 1)], images, RECIPE, lambda *_: None, stop)

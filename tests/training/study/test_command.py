@@ -71,7 +71,7 @@ def test_a_study_stopped_and_killed_ends_with_the_same_bytes(
             process.send_signal(number)
             _, errors = process.communicate(timeout=60)
         assert process.returncode == 128 + number
-        assert "training: stopped; what is finished is kept, and the same command goes on." in errors
+        assert "training: stopped. Finished members are kept; the same command trains the rest." in errors
         assert "Traceback" not in errors
     assert finished(tmp_path) < MEMBERS
     while (some := finished(tmp_path)) < MEMBERS:

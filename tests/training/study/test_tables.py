@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.study.results import LABELS, made_up
+from training import files
 from training.study import tables
 from training.study.report import reading
 
@@ -30,7 +31,7 @@ def test_tables_are_the_same_in_whatever_order_members_come(tmp_path: Path) -> N
 
 def test_tables_are_read_as_they_were_written(tmp_path: Path) -> None:
     tables.write(tmp_path, [made_up("a", seed, wrong=8) for seed in (1, 2)], LABELS)
-    tables.write_text(tmp_path / "statistics.json", '{"arms": {"a": {"title": "Arm A"}}}')
+    files.write(tmp_path / "statistics.json", '{"arms": {"a": {"title": "Arm A"}}}')
     read = reading.read(tmp_path)
     assert read.title("a") == "Arm A"
     assert read.results["a"]["test_accuracy"].tolist() == [0.92, 0.92]

@@ -1,1 +1,1 @@
-"""Analysis: statistics of the results, and the answers to the post's claims."""
+"""Compute the statistics of the results and the answers to the post's claims."""

@@ -1,4 +1,4 @@
-"""What is compared with what, and which claim of the blog post says how it comes out."""
+"""List the comparisons, and the claim of the blog post that each one tests."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The tests behind the study: of the means of seeds, of seeds and images together, and of two fitted models."""
+"""Test differences: of the means of seeds, of seeds and images together, and of two fitted models."""
 
 import warnings
 from typing import NamedTuple
@@ -16,7 +16,7 @@ CHUNK = 500  # of them worked on at once: 20 MB for 10,000 images
 
 
 class Summary(NamedTuple):
-    """Of the seeds of an arm: mean, standard deviation, range, and the mean's 95 % t interval (NaN for one seed)."""
+    """Mean, standard deviation and range of an arm's seeds, and the mean's 95 % t interval (NaN for one seed)."""
 
     n: int
     mean: float
@@ -83,9 +83,9 @@ def image_draws(images: int, seed: int = 0) -> np.ndarray:
 def bootstrap(a: np.ndarray, b: np.ndarray, draws: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """Return the 95 % percentile interval of a's accuracy less b's, seeds and test images drawn anew.
 
-    `a` and `b`, bool `[seeds, images]`, say which images each member has right; `draws` are image_draws. A resample
-    draws each arm's seeds and, the same for both arms, the images (Owen & Eckles 2012). It adds whole numbers, so that
-    the interval does not depend on the order of additions.
+    `a` and `b`, bool `[seeds, images]`, mark the images that each member has right; `draws` are image_draws. A
+    resample draws each arm's seeds and, the same for both arms, the images (Owen & Eckles 2012). It adds whole numbers:
+    the order of additions does not matter.
     """
     rng = np.random.default_rng(seed)
     gaps = []
@@ -102,7 +102,7 @@ def bootstrap(a: np.ndarray, b: np.ndarray, draws: np.ndarray, seed: int = 0) ->
 
 
 class Discordant(NamedTuple):
-    """Images that only one of two fitted models has right, and McNemar's exact p that they divide evenly."""
+    """Numbers of images that only one of two fitted models has right, and McNemar's exact p of an even split."""
 
     only_a: int
     only_b: int

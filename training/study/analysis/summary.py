@@ -1,4 +1,4 @@
-"""The statistics of a suite as one JSON document: arms, comparisons, claims."""
+"""Write the statistics of a suite as one JSON document: arms, comparisons, claims."""
 
 import json
 import math
@@ -9,7 +9,7 @@ import numpy as np
 
 from training import evaluate
 from training.study import tables
-from training.study.analysis import significance as statistics
+from training.study.analysis import significance
 from training.study.analysis.comparisons import CLAIMS, Comparison
 from training.study.result import Result
 from training.study.run import Suite
@@ -57,7 +57,7 @@ def _of_arm(arms: Arms, name: str) -> dict[str, Any]:
     of_seeds = {}
     for column, values in arms.figures[name].items():
         there = values[~np.isnan(values)]
-        of_seeds[column] = statistics.summarise(there)._asdict() if len(there) else {"n": 0}
+        of_seeds[column] = significance.summarise(there)._asdict() if len(there) else {"n": 0}
     return {
         **of_seeds,
         "reliability": evaluate.reliability(confidences, right)._asdict(),
@@ -70,11 +70,11 @@ def _of_arm(arms: Arms, name: str) -> dict[str, Any]:
 def compare(suite: Suite, arms: Arms) -> list[dict[str, Any]]:
     """Return a row a comparison of arms that are there; Holm's family is the comparisons of one claim."""
     here = [c for c in suite.comparisons if c.a in suite.titles and c.b in suite.titles]
-    draws = statistics.image_draws(len(suite.labels)) if here else None
+    draws = significance.image_draws(len(suite.labels)) if here else None
     rows = [_compare(suite, arms, comparison, draws) for comparison in here]
     for claim in {row["claim"] for row in rows}:
         family = [row for row in rows if row["claim"] == claim]
-        for row, adjusted in zip(family, statistics.holm([row["p"] for row in family]), strict=True):
+        for row, adjusted in zip(family, significance.holm([row["p"] for row in family]), strict=True):
             row["p_holm"] = adjusted
             row["outcome"] = outcome(row["difference"], adjusted, row["claimed"])
     return rows
@@ -85,16 +85,16 @@ def _compare(suite: Suite, arms: Arms, comparison: Comparison, draws: np.ndarray
     a, b = (arms.figures[name][metric] for name in names)
     if metric.startswith("steps_to_"):  # a member that never gets there took all its steps, at least
         a, b = (np.where(np.isnan(values), suite.about["steps"], values) for values in (a, b))
-    row = {**vars(comparison), **statistics.difference(a, b)._asdict()}
+    row = {**vars(comparison), **significance.difference(a, b)._asdict()}
     if metric == "test_accuracy" and draws is not None:
         right_a, right_b = (arms.right[name] for name in names)
-        row["bootstrap"] = statistics.bootstrap(right_a, right_b, draws)
-        row["mcnemar"] = statistics.exact_mcnemar(right_a[0], right_b[0])._asdict()
+        row["bootstrap"] = significance.bootstrap(right_a, right_b, draws)
+        row["mcnemar"] = significance.exact_mcnemar(right_a[0], right_b[0])._asdict()
     return row
 
 
 def outcome(difference: float, p: float, claimed: int) -> str:
-    """Say how a comparison came out beside what is claimed: `+1` or `-1` for the sign of the difference, 0 for none."""
+    """Return a comparison's outcome beside the sign that is claimed: `+1`, `-1`, or 0 for no claim."""
     if math.isnan(p):
         return "not tested"
     if p >= ALPHA:
@@ -117,7 +117,7 @@ def _claim(suite: Suite, number: int, rows: list[dict[str, Any]]) -> dict[str, A
 
 
 def verdict(outcomes: Sequence[str]) -> str:
-    """Return what a claim comes to, from the outcomes of the comparisons of which it says the sign."""
+    """Return the verdict on a claim, from the outcomes of the comparisons whose sign it claims."""
     kinds = set(outcomes) - {"not tested"}
     if not kinds:
         return "not tested"

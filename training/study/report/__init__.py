@@ -1,1 +1,1 @@
-"""Report: the study's results as one HTML page."""
+"""Show the study's results as one HTML page."""

@@ -1,4 +1,4 @@
-"""Compared arms as a table, each figure in its unit."""
+"""Show compared arms as a table, each figure in its unit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ def comparison_table(tables: Tables, rows: Sequence[dict[str, Any]]) -> str:
     """Return comparisons as a table."""
     header = ("comparison", "comes out", "of", "difference", "95 % interval", "seeds and images", "p (Holm)",
               "p permuted", "McNemar, seed 1")  # fmt: skip
-    return page.table(header, [_row(tables, row) for row in rows])
+    return page.table(header, [_row(tables, row) for row in rows], texts=3)
 
 
 def _row(tables: Tables, row: dict[str, Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The report's figures; each returns an `<svg>` element."""
+"""Draw the report's figures; each function returns an `<svg>` element."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

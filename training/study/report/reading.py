@@ -1,4 +1,4 @@
-"""A suite's tables, read again for its report."""
+"""Read a suite's tables for its report."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Tables:
-    """What a suite has written.
+    """The files that a suite has written.
 
     `results[arm][column]` is `[seeds]`; `curves[arm][column]` is `[seeds, reports]`; NaN where a cell is empty.
     `timings` is None where nothing was timed.

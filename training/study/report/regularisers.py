@@ -1,4 +1,4 @@
-"""The report's part on the regularisers' suite."""
+"""Write the report's parts on the regularisers' suite: its figures, and its claims and tables."""
 
 import numpy as np
 
@@ -14,12 +14,10 @@ STEP_TIMES_CLAIM = 2
 FIRST = tuple(v.name for v in BLOG_POST)
 
 
-def sections(tables: Tables) -> list[str]:
-    """Return the suite's sections."""
+def figures(tables: Tables) -> list[str]:
+    """Return the suite's figures under their headings."""
     four = [arm for arm in FIRST if arm in tables.statistics["arms"]] or list(tables.statistics["arms"])[:4]
     return [
-        *opening(tables),
-        *claims(tables),
         *accuracy(tables, four),
         *over_fitting(tables, four),
         *differences(tables),
@@ -28,12 +26,17 @@ def sections(tables: Tables) -> list[str]:
     ]
 
 
+def details(tables: Tables) -> list[str]:
+    """Return the suite's claims and tables."""
+    return [*opening(tables), *claims(tables), *accuracy_table(tables), *cost_table(tables)]
+
+
 def opening(tables: Tables) -> list[str]:
-    """Say what was trained."""
+    """Describe the networks, the data and the recipe."""
     about, recipe = tables.statistics["about"], tables.statistics["about"]["recipe"]
     members = sum(len(of_arm["seed"]) for of_arm in tables.results.values())
     return [
-        page.heading("What was trained"),
+        page.heading("Training"),
         page.paragraph(
             f"{members} networks of five dense layers (784-256-128-64-32-10 on images of digits), "
             f"{len(tables.results)} arms, on {about['train']:,} images of {about['data']}, tested on "
@@ -62,24 +65,41 @@ def claims(tables: Tables) -> list[str]:
 
 
 def step_times(tables: Tables) -> list[str]:
-    """Say what a step takes with dropout and without, which is no part of the comparisons: those know no clock."""
+    """Return the time of a step with and without dropout; the comparisons count steps, not seconds."""
     if not tables.timings:
         return []
     took = {arm: of_arm["median"] for arm, of_arm in tables.timings["ms_per_step_and_member"].items()}
     return [
         page.paragraph(
-            f"A step takes {took['dropout']:.2f} ms with dropout and {took['plain']:.2f} ms without, timed apart. What "
-            "is compared is how many steps it takes until accuracy is first seen at 90 % and at 95 %; a seed that "
-            "never gets there counts with all its steps."
+            f"A step takes {took['dropout']:.2f} ms with dropout and {took['plain']:.2f} ms without, timed apart. "
+            "The comparisons count the steps until accuracy first reaches 90 % and 95 %. A seed that never gets there "
+            "counts with all its steps."
         )
     ]
 
 
+def best_first(tables: Tables) -> list[str]:
+    """Return all arms, the best mean accuracy first."""
+    arms = tables.statistics["arms"]
+    return sorted(arms, key=lambda arm: -arms[arm]["test_accuracy"]["mean"])
+
+
 def accuracy(tables: Tables, four: list[str]) -> list[str]:
     """Return learning curves and the accuracy of all arms."""
-    arms = sorted(tables.statistics["arms"], key=lambda arm: -tables.statistics["arms"][arm]["test_accuracy"]["mean"])
+    panels = [("test_accuracy", "test accuracy"), ("test_loss", "test loss (nats)")]
+    return [
+        page.heading("Learning curves and final accuracy"),
+        page.figure(plots.curves(tables, four, panels), "Test accuracy and test loss during training, mean of the "
+                    "seeds; the band is one standard deviation either way."),
+        page.figure(plots.by_arm(tables, best_first(tables), [("test_accuracy", "test accuracy at the last step")]),
+                    "Every arm, best mean first. A dot is a seed; the mark is the mean, the bar its 95 % interval."),
+    ]  # fmt: skip
+
+
+def accuracy_table(tables: Tables) -> list[str]:
+    """Return the accuracy of all arms as a table."""
     rows = []
-    for arm in arms:
+    for arm in best_first(tables):
         of_arm = tables.statistics["arms"][arm]
         s = of_arm["test_accuracy"]
         rows.append(
@@ -87,13 +107,8 @@ def accuracy(tables: Tables, four: list[str]) -> list[str]:
              f"{s['min']:.2%} … {s['max']:.2%}", f"{of_arm['test_loss']['mean']:.4f}",
              f"{of_arm['test_brier']['mean']:.4f}", f"{of_arm['test_ece']['mean']:.4f}")
         )  # fmt: skip
-    panels = [("test_accuracy", "test accuracy"), ("test_loss", "test loss (nats)")]
     return [
-        page.heading("How they learn and where they end"),
-        page.figure(plots.curves(tables, four, panels), "Test accuracy and test loss on the way, mean of the seeds; "
-                    "the band is one standard deviation either way."),
-        page.figure(plots.by_arm(tables, arms, [("test_accuracy", "test accuracy at the last step")]),
-                    "Every arm, best mean first. A dot is a seed; the mark is the mean, the bar its 95 % interval."),
+        page.heading("Final figures of every arm"),
         page.table(("arm", "seeds", "mean accuracy", "SD (points)", "range", "loss", "Brier score",
                     "calibration error"), rows),
     ]  # fmt: skip
@@ -105,8 +120,8 @@ def over_fitting(tables: Tables, four: list[str]) -> list[str]:
     gaps = [("accuracy_gap", "accuracy: training − test"), ("loss_gap", "loss: test − training")]
     return [
         page.heading("Over-fitting: training against test images"),
-        page.paragraph("A model over-fits as far as it does worse on images that it has not seen. Accuracy hides "
-                       "some of it: the loss also counts how sure a model is when it is wrong."),
+        page.paragraph("A model over-fits when it does worse on unseen images. Accuracy hides some of it; the loss "
+                       "also counts confidence in wrong answers."),
         page.figure(plots.curves(tables, four, panels), "Loss with dropout off, on 10,000 of the training images and "
                     "on the test images. Where the left keeps falling and the right rises, a model over-fits."),
         page.figure(plots.by_arm(tables, list(tables.statistics["arms"]), gaps), "The gap at the last step, on all "
@@ -125,7 +140,23 @@ def differences(tables: Tables) -> list[str]:
 
 
 def cost(tables: Tables) -> list[str]:
-    """Return what a step costs and how many steps it takes to get somewhere."""
+    """Return the time of a step, where it was measured."""
+    timings = tables.timings
+    if not timings:
+        return []
+    titles = {name: of_arm["title"] for name, of_arm in tables.statistics["arms"].items()}
+    caption = (
+        f"Milliseconds a training step takes, {timings['cores']} members at a time, one a core. Rounds of "
+        f"{timings['steps_a_round']} steps, the arms in turn; a dot is a round, the bar the median."
+    )
+    return [
+        page.heading("Time of a training step"),
+        page.figure(plots.cost(timings["ms_per_step_and_member"], titles), caption),
+    ]
+
+
+def cost_table(tables: Tables) -> list[str]:
+    """Return the number of steps to some accuracies as a table."""
     arms = tables.statistics["arms"]
     rows = [
         (of_arm["title"], *(
@@ -134,18 +165,10 @@ def cost(tables: Tables) -> list[str]:
         ))
         for of_arm in arms.values()
     ]  # fmt: skip
-    parts = [page.heading("What it costs")]
-    if timings := tables.timings:
-        titles = {name: of_arm["title"] for name, of_arm in arms.items()}
-        caption = (
-            f"Milliseconds a training step takes, {timings['cores']} members at a time, one a core. Rounds of "
-            f"{timings['steps_a_round']} steps, the arms in turn; a dot is a round, the bar the median."
-        )
-        parts.append(page.figure(plots.cost(timings["ms_per_step_and_member"], titles), caption))
     return [
-        *parts,
-        page.paragraph("Steps until test accuracy is first seen at a level: the mean of the seeds that get there, and "
-                       "how many do. Accuracy is looked at every 100 steps up to 1,000, then every 500."),
+        page.heading("Steps to an accuracy"),
+        page.paragraph("Steps until test accuracy first reaches a level: the mean of the seeds that get there, and "
+                       "their number. Accuracy is measured every 100 steps up to 1,000, then every 500."),
         page.table(("arm", *(f"steps to {percent} %" for percent in PERCENTS)), rows),
     ]  # fmt: skip
 
@@ -163,9 +186,9 @@ def confidence(tables: Tables, four: list[str]) -> list[str]:
         for s in (arms[arm]["selective"],)
     }
     return [
-        page.heading("How far their confidence can be trusted"),
+        page.heading("Reliability of confidence"),
         page.figure(plots.reliability(diagrams), "Predictions of all seeds, in 15 bins of confidence. On the dotted "
-                    "line a model is as often right as it is sure; below it, it is too sure."),
-        page.figure(plots.selective(curves), "Errors among the answers when a model answers only the images that it "
-                    "is surest of. Lower is better; at the right it answers all."),
+                    "line accuracy equals confidence; below it, a model is over-confident."),
+        page.figure(plots.selective(curves), "Errors when a model answers only the images of its highest "
+                    "confidence. Lower is better; at the right it answers all."),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Figures as inline SVG that takes its ink from the page, so that it suits light and dark alike."""
+"""Write figures as inline SVG whose ink is the page's, so that they suit light and dark alike."""
 
 import io
 import re

@@ -1,1 +1,1 @@
-"""Suites: the arms of each study and how their members are trained."""
+"""Define the arms of each study and the training of their members."""

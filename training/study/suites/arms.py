@@ -1,4 +1,4 @@
-"""The arms of the regularisers' suite: the variants that are compared, and how many seeds each is trained from."""
+"""Define the arms of the regularisers' suite: the compared variants and the number of seeds of each."""
 
 import math
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def _masks() -> Iterator[Variant]:
 
 
 def _schedules() -> Iterator[Variant]:
-    """Yield schedules of dropout and constant rates of the same mean variance, without and with a falling step size."""
+    """Yield schedules of dropout and constant rates of equal mean variance, without and with a falling step size."""
     falling, rising = (replace(DROPOUT, schedule=schedule) for schedule in ("falling", "rising"))
     as_falling, as_rising = matched(falling), matched(rising)
     for variant in (

@@ -1,4 +1,4 @@
-"""The convolutional suite's network and cells: where dropout goes, with batch normalisation or without, on how much."""
+"""Define the convolutional suite's network and cells: dropout's place, batch normalisation, training set size."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The convolutional suite: its arms as jobs, and what is compared."""
+"""Turn the convolutional suite's arms into jobs and comparisons."""
 
 import dataclasses
 import threading
@@ -55,7 +55,7 @@ def amount(cell: Cell, epochs: int | None) -> training.Amount:
 
 
 def comparisons() -> tuple[Comparison, ...]:
-    """Return what bears on the claim: dropout before and after convolutions against none, and against between them."""
+    """Return the claim's comparisons: dropout before and after convolutions against none and against between them."""
     rows = []
     for group in dict.fromkeys(cell.name.removesuffix(cell.site) for cell in cells()):
         rows += [Comparison(6, group + site, f"{group}none", 1) for site in ("input", "before_pool", "after_pool")]

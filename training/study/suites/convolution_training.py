@@ -1,4 +1,4 @@
-"""One model of the convolutional suite, trained and measured: Keras' layers and optimiser in a compiled loop."""
+"""Train and measure one model of the convolutional suite: Keras' layers and optimiser in a compiled loop."""
 
 import math
 import threading
@@ -25,7 +25,7 @@ WATCHED = 10_000  # training images, at most, of which the training figures are
 
 
 class Amount(NamedTuple):
-    """How long a model is trained: images a step, and times through its training images."""
+    """Length of a training: images a step, and passes through the training images."""
 
     batch: int
     epochs: int
@@ -77,10 +77,10 @@ def training_images(cell: Cell, seed: int, images: int) -> np.ndarray:
 def compile_training(
     model: keras.Sequential, images: np.ndarray, labels: np.ndarray, seed: int, batch: int, scope: str
 ) -> tuple[Callable[[tf.Tensor, tf.Tensor], tf.Tensor], Callable[[np.ndarray], np.ndarray]]:
-    """Return what trains the model from one step to another, giving the last loss, and what gives probabilities.
+    """Return a function that trains the model by some steps, giving the last loss, and one that gives probabilities.
 
-    `scope` must be the model's own in this process: grappler makes temporary variables named after the nodes of a
-    graph, over which two models that are trained at a time would fail if their nodes had the same names.
+    `scope` must be the model's own in this process. Grappler names temporary variables after the nodes of a graph; two
+    models trained at a time would share them if their nodes had the same names.
     """
     x, y = tf.constant(images), tf.constant(labels, tf.int32)
     optimizer = keras.optimizers.Adam(LEARNING_RATE)

@@ -1,4 +1,4 @@
-"""The regularisers' suite: arms of the dense network, trained by the compiled population."""
+"""Train the regularisers' suite: arms of the dense network, by the compiled population."""
 
 import dataclasses
 import threading
@@ -18,8 +18,8 @@ from training.study.suites.arms import Arm
 from training.variants import Recipe
 
 NAME = "regularisers"
-WATCHED = 10_000  # training images, the first ones, of which the curves' training figures are
-EARLY = range(0, 1000, 100)  # steps after which there is a report besides the recipe's, to see who is quick
+WATCHED = 10_000  # first training images, which the curves' training figures use
+EARLY = range(0, 1000, 100)  # further steps with a report, to see which arms are quick
 AT_ONCE = 10_000  # training images, in a last forward pass
 
 
@@ -34,6 +34,7 @@ def suite(data: ImageSet, recipe: Recipe, arms: Sequence[Arm]) -> Suite:
     digests = {}
     for name, variant in variants.items():
         decides = dataclasses.asdict(dataclasses.replace(variant, title="", published_accuracy=None))
+        del decides["recipe"]  # the suite's own, below, trains every arm
         digests[name] = result.fingerprint(
             variant=decides, recipe=about["recipe"], data=about["sha256"], steps=steps, watched=WATCHED
         )
@@ -54,13 +55,13 @@ def suite(data: ImageSet, recipe: Recipe, arms: Sequence[Arm]) -> Suite:
 
 
 def curve_steps(recipe: Recipe, images: int) -> list[int]:
-    """Return the steps after which a member is looked at: the recipe's, and some early ones."""
+    """Return the steps after which a member is measured: the recipe's, and some early ones."""
     steps = report_steps(recipe, images)
     return sorted({*steps, *(step for step in EARLY if step < steps[-1])})
 
 
 def train(trainer: Trainer, member: Member, data: ImageSet, steps: Sequence[int], stop: threading.Event) -> Result:
-    """Train a member and measure it on the way and at its end."""
+    """Train a member and measure it during training and at its end."""
     watched, rows = trainer.images[:WATCHED], []
     for stage in trainer.stages(member, steps, stop):
         of_train = trainer.predict(stage.weights, watched)

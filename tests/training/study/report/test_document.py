@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.study.results import LABELS, made_up
+from training import files
 from training.study import tables
 from training.study.analysis import summary
 from training.study.analysis.comparisons import REGULARISERS
@@ -43,7 +44,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         titles = {arm: f"<{arm}>" for arm in of_suite}
         suite = Suite(name, titles, jobs, compared[name], LABELS, ABOUT[name], no_trainer)
         tables.write(folder, results, LABELS)
-        tables.write_text(folder / "statistics.json", summary.text(summary.document(suite, results)))
+        files.write(folder / "statistics.json", summary.text(summary.document(suite, results)))
     (top / "regularisers" / "timings.json").write_text(TIMINGS)
     (top / "models").mkdir()
     np.savez(top / "models" / "champion.npz", probabilities=np.eye(10)[LABELS], labels=LABELS)
@@ -63,6 +64,13 @@ def test_the_report_has_a_figure_for_everything(study: Path) -> None:
     identifiers = re.findall(r' id="([^"]*)"', page)
     assert len(set(identifiers)) == len(identifiers)
     assert "champion" in page
+
+
+def test_the_report_begins_with_its_figures(study: Path) -> None:
+    page = (study / "report.html").read_text()
+    assert page.rindex("<figure>") < page.index("<table>")
+    between = page[page.index("</h1>") : page.index("<figure>")]
+    assert "<p>" not in between and "<li>" not in between
 
 
 def test_the_report_says_what_claims_come_to(study: Path) -> None:

@@ -1,4 +1,4 @@
-// What variants there are, how they were trained and tested, and whether they answer.
+// Show the variants: how they were trained and tested, whether they answer, and how far a training run is.
 import { html, nothing, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import { chart } from "../chart.js";
 import { number, percent, t } from "../i18n.js";
@@ -19,7 +19,8 @@ export function open(place, { steps }) {
   function draw() {
     render(
       html`<h1 tabindex="-1">${t("variants.heading")}</h1>
-        ${shown(variants, (answer) => [table(answer, selected), curves(answer.variants), study(answer.study)])}`,
+        ${shown(variants, (answer) => [
+          table(answer, selected), training(answer.training), curves(answer.variants), study(answer.study)])}`,
       place,
     );
   }
@@ -75,6 +76,29 @@ function state({ state, detail }) {
   return html`
     <span class="state ${good ? "good" : "bad"}">${good ? "●" : "▲"} ${state}</span>
     <div class="note">${detail}</div>
+  `;
+}
+
+/** Show the variants that a training run has yet to publish, and how far each is. */
+function training(run) {
+  if (!run) return "";
+  const missing = run.variants.filter(({ state }) => state !== "published");
+  return html`
+    <section class="training" aria-labelledby="training">
+      <h2 id="training">${t("variants.training")}</h2>
+      <p>${t(`variants.training.${run.state}`)} <span lang="en">${run.detail}</span></p>
+      <ul>${missing.map((variant) => progress(variant))}</ul>
+    </section>
+  `;
+}
+
+function progress({ name, title, done, steps }) {
+  return html`
+    <li>
+      <code>${name}</code> <span class="note">${title}</span>
+      <progress max=${steps} value=${done} aria-label=${t("variants.training.progress", { name })}></progress>
+      ${t("variants.training.steps", { share: percent(done / steps, 0), done: number(done), steps: number(steps) })}
+    </li>
   `;
 }
 

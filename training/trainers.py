@@ -1,0 +1,49 @@
+"""Say which loop trains a recipe and how its members predict: one row a kind of recipe."""
+
+import threading
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+import tensorflow as tf
+
+from training import network, population
+from training.champion import train as champion
+from training.data import ImageSet
+from training.population import Member, OnProgress, OnReport, Trained
+from training.variants import ChampionRecipe, Recipe
+
+
+class Train(Protocol):
+    """Trains members of one recipe on every core; raises population.Diverged or Stopped."""
+
+    def __call__(
+        self,
+        members: Sequence[Member],
+        data: ImageSet,
+        recipe: Any,
+        on_report: OnReport,
+        stop: threading.Event,
+        on_progress: OnProgress,
+    ) -> list[Trained]:
+        """Return the trained members in their order."""
+
+
+class Trainer(NamedTuple):
+    """A recipe's training loop, and the function from weights, images and a temperature to probabilities."""
+
+    train: Train
+    prediction: Callable[[Any], Callable[..., tf.Tensor]]
+
+
+TRAINERS = MappingProxyType(
+    {
+        Recipe: Trainer(population.train, lambda _: network.probabilities),
+        ChampionRecipe: Trainer(champion.train, champion.prediction),
+    }
+)
+
+
+def trainer_of(recipe: Recipe | ChampionRecipe) -> Trainer:
+    """Return a recipe's trainer."""
+    return TRAINERS[type(recipe)]
