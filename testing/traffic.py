@@ -1,5 +1,6 @@
 """Send traffic for tests of experiments, through the WSGI application."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,13 @@ def label(client: FlaskClient, prediction_id: str, label: str, source: str = "gr
     """Send a label; return the status."""
     body = {"prediction_id": prediction_id, "label": label, "source": source}
     return client.post("/feedback", json=body).status_code
+
+
+def label_all(client: FlaskClient, predictions: Iterable[Any], label: str) -> None:
+    """Send the same label for all predictions, in one request."""
+    items = [{"prediction_id": each["id"], "label": label, "source": "ground_truth"} for each in predictions]
+    answer = client.post("/feedback", json={"items": items})
+    assert {each["status"] for each in json_of(answer)["items"]} == {201}, answer.text
 
 
 def report(client: FlaskClient, name: str = "test") -> Any:

@@ -6,18 +6,17 @@ from flask.testing import FlaskClient
 from serving.gateway.experiments.judge import judge
 from testing.api import json_of
 from testing.fake_model_server import FakeModelServer, shifted
-from testing.traffic import PAIRED, label, predict, report, start
+from testing.traffic import PAIRED, label_all, predict, report, start
 from testing.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 
 
 def gather(client: FlaskClient, fake_server: FakeModelServer, wrong: str, **changes: Any) -> None:
-    """Run a paired experiment in which one arm is always wrong, until the evidence is overwhelming."""
+    """Run a paired experiment with one arm always wrong, until the evidence is overwhelming."""
     fake_server.answer = shifted(fake_server.answer, {wrong})
     start(client, {**PAIRED, **changes})
-    for each in predict(client, *[3] * 20)["predictions"]:
-        label(client, each["id"], "3")
+    label_all(client, predict(client, *[3] * 20)["predictions"], "3")
     eventually(lambda: report(client)["comparisons"][0]["significant"])
 
 
@@ -48,8 +47,7 @@ def test_without_being_asked_nothing_is_done_but_the_verdict_stands(
 ) -> None:
     gather(client, fake_server, "plain")
     eventually(lambda: report(client)["verdict"])
-    for each in predict(client, *[4] * 100)["predictions"]:
-        label(client, each["id"], "5")  # now the other arm alone is right
+    label_all(client, predict(client, *[4] * 100)["predictions"], "5")  # now the other arm alone is right
     found = eventually(lambda: (r := report(client))["comparisons"][0]["only_control_right"] == 100 and r)
     assert found["comparisons"][0]["verdict"] == "worse"
     assert (found["status"], found["decision"]["recommendation"]) == ("running", "ship")
