@@ -70,7 +70,7 @@ study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional ne
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
-	@for group in dev training model-server gateway fast peers; do \
+	@for group in dev training model-server gateway peers; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	    $(if $(UPGRADE),--upgrade) $$([ $$group = dev ] || echo --constraint requirements/dev.txt) \
 	    --group pyproject.toml:$$group --output-file requirements/$$group.txt; done

@@ -39,7 +39,7 @@ from serving.gateway.views import (
 from serving.gateway.web import problems, request_log
 from serving.gateway.web.context import Gateway
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 INFO = Info(
     title="dropserve",
     version=VERSION,
