@@ -36,7 +36,7 @@ METHODS = [
     "/grpc.health.v1.Health/Check",
     "/x/y",
 ]
-each = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+each = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 
 
 def refused(server: Running, method: str, body: bytes) -> StatusCode:

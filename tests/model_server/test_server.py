@@ -201,18 +201,20 @@ def test_models_are_replaced_by_a_call(saved_models: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_calls_under_way_finish(saved_models: Path, sign: signal.Signals) -> None:
-    with running(*model_flags("slow", saved_models / "slow")) as server:
+    patience = 240  # seconds; the run takes part of one, and a hundred times as long on a busy machine
+    flags = model_flags("slow", saved_models / "slow")
+    with running(*flags, f"--shutdown_grace_seconds={patience}") as server:
         assert server.process
         request = predict_pb2.PredictRequest()
         request.model_spec.name = "slow"
         text_format.Parse("dtype: DT_INT64 tensor_shape { dim { size: 1 } } int64_val: 200000", request.inputs["n"])
-        call = server.prediction.Predict.future(request, timeout=SECONDS)
+        call = server.prediction.Predict.future(request, timeout=patience)
         # The answer to a later call on the same connection says that the first one is under way.
         assert states(server, "slow") == {1: State.AVAILABLE}
         assert not call.done()
         server.process.send_signal(sign)
         assert call.result().outputs["counted"].int64_val == [200000]
-        assert server.process.wait(SECONDS) == 0
+        assert server.process.wait(patience) == 0
 
 
 def test_a_signal_that_comes_with_sigcont_is_not_lost(saved_models: Path) -> None:

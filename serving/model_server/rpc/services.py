@@ -1,6 +1,5 @@
 """The gRPC API: PredictionService and ModelService."""
 
-import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,7 @@ Behaviour = Callable[[bytes, grpc.ServicerContext], bytes]
 
 MAX_DETAIL = 2000  # characters of a status message, which must fit into the headers that a client accepts
 MAX_RELOADS = 8  # that wait for their models at a time
+MAX_SECONDS = 1e9  # a longer time is none: for a call without a deadline, grpcio counts to the end of its clock
 
 
 def serving_methods(service: Service, configure: Configure) -> dict[str, Methods]:
@@ -110,7 +110,7 @@ def _parse(kind: type[Message], body: bytes) -> Any:
 def _seconds_left(context: grpc.ServicerContext) -> float | None:
     """Return the seconds until the client's deadline, None without one; raise `ServingError` past it."""
     left = context.time_remaining()
-    if left is None or math.isinf(left):
+    if left is None or left > MAX_SECONDS:
         return None
     if left <= 0:
         raise ServingError(StatusCode.DEADLINE_EXCEEDED, "The deadline passed before the call's turn came.")
