@@ -96,7 +96,7 @@ test: $(VENV)/.dev ## Run the whole test suite
 	$(PYTEST)
 
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds and need no TensorFlow
-	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker" $(IN_PARALLEL)
+	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker" -n 2 --no-loadscope-reorder
 
 test-gateway: $(VENV)/.dev ## Run the gateway's tests
 	@$(MNIST)

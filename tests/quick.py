@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 SLOW_FOLDERS = ("browser", "docker")
-SLOW_PACKAGES = ("tensorflow", "statsmodels")
+SLOW_PACKAGES = ("tensorflow", "statsmodels", "scipy.stats")
 SLOW_FILE = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.M)
 
 
