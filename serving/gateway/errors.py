@@ -68,6 +68,10 @@ class Unavailable(GatewayError):
     """The model server, the store or a variant is unavailable. Send the request again after `Retry-After` seconds."""
 
 
+class NotLoaded(Unavailable):
+    """The model server has not loaded the variant yet. Send the request again after `Retry-After` seconds."""
+
+
 class DeadlineExceeded(GatewayError):
     """The model server missed the deadline. Send the request again, or raise GATEWAY_DEADLINE_MS."""
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from serving.gateway.errors import BadGateway, DeadlineExceeded, Unavailable
+from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, NotLoaded, Unavailable
 from serving.gateway.inference.tf_serving.client import Answer, Metadata, ModelServer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.telemetry.metrics import Metrics
@@ -32,6 +32,7 @@ class Circuit:
         self._failures = 0
         self._open_until: float | None = None  # on the monotonic clock; None while closed
         self._reason = ""
+        self._kind: type[Unavailable] = Unavailable
 
     def refusal(self) -> str:
         """Return why a call would be refused at this moment, an empty text if it would not."""
@@ -44,7 +45,7 @@ class Circuit:
             return
         now = time.monotonic()
         if now < self._open_until:
-            raise Unavailable(self._reason)
+            raise self._kind(self._reason)
         self._open_until = now + self._trial_seconds
         self._changed(self._variant, "half_open")
 
@@ -55,13 +56,15 @@ class Circuit:
             logger.warning("variant %r answers again", self._variant)
             self._changed(self._variant, "closed")
 
-    def failed(self, detail: str) -> None:
-        """Note that a call was not answered, and why."""
+    def failed(self, error: GatewayError) -> None:
+        """Note that a call ended in `error`."""
+        detail = error.detail
         self._failures += 1
         if self._failures < FAILURES:
             return
         if self._open_until is None:
             logger.warning("variant %r failed %d times in a row: %s", self._variant, FAILURES, detail)
+        self._kind = NotLoaded if isinstance(error, NotLoaded) else Unavailable
         self._reason = f"Variant {self._variant!r} has just failed and is not asked for a moment: {detail}"
         self._open_until = time.monotonic() + MOMENT_SECONDS
         self._changed(self._variant, "open")
@@ -90,11 +93,11 @@ class GuardedModelServer(ModelServer):
         try:
             answer = await super().predict(model, signature, images, samples, timeout, metadata)
         except Unavailable as error:
-            circuit.failed(error.detail)
+            circuit.failed(error)
             raise
         except DeadlineExceeded as error:
             if timeout > self._trial_seconds / 2:  # with less, the time was lost before the call
-                circuit.failed(error.detail)
+                circuit.failed(error)
             raise
         except BadGateway:  # the server does answer
             circuit.worked()

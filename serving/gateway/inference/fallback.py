@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from serving.gateway.errors import GatewayError, Unavailable
+from serving.gateway.errors import GatewayError, NotLoaded
 from serving.gateway.inference.tf_serving.client import Answer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest
@@ -36,7 +36,7 @@ class Prediction:
     samples: int | None
     until: float  # on the monotonic clock
     span: Any  # the request's, as `Tracing` has it
-    last_resort: str | None = None  # is asked where the others are not there: a new default is loaded only soon
+    last_resort: str | None = None  # its turn comes where the last of them is not loaded yet
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
@@ -45,7 +45,7 @@ class Prediction:
         done = len(self.attempts)
         if done < len(self.candidates):
             return self.candidates[done]
-        if done == len(self.candidates) and isinstance(self.attempts[-1].outcome, Unavailable):
+        if done == len(self.candidates) and isinstance(self.attempts[-1].outcome, NotLoaded):
             return self.last_resort
         return None
 

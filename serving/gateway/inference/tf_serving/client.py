@@ -10,7 +10,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, Unavailable
+from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, NotLoaded, Unavailable
 from serving.gateway.inference.tf_serving import wire_pb2 as wire
 from serving.gateway.inference.tf_serving.messages import Images, predict_request, read_floats, status_request
 
@@ -156,7 +156,7 @@ class ModelServer:
             case grpc.StatusCode.RESOURCE_EXHAUSTED:
                 return Unavailable("The model server has more to do than it accepts; try again shortly.")
             case grpc.StatusCode.NOT_FOUND:
-                return Unavailable(f"The model server has not loaded variant {model!r}; try again shortly.")
+                return NotLoaded(f"The model server has not loaded variant {model!r}; try again shortly.")
         return BadGateway(
             f"The model server refused the request for variant {model!r}: {error.code().name}: {error.details()}"
         )
