@@ -1,6 +1,6 @@
 """Install lock files into an environment, by several pips at a time: finding a package takes longer than fetching it.
 
-    python requirements/install.py ENVIRONMENT LOCK…
+python requirements/install.py ENVIRONMENT LOCK…
 """
 
 import os
@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # No dependency needs to be resolved: a lock names every package. Python compiles the few modules that are imported.
-PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps", "--require-hashes")
+PIP = (
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--no-compile",
+    "--no-deps",
+    "--require-hashes",
+)
 SHARES = max(2, os.cpu_count() or 1)
 
 
