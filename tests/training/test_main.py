@@ -5,27 +5,27 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from testing import warm
 from testing.waiting import eventually
+from testing.warm import WarmProcess
 from training import progress, publish
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 
 
 def command(data: Path, models: Path, *arguments: str) -> list[str]:
     return [
-        sys.executable, "-m", "training", "train", f"--data={data}", f"--models={models}",
+        "training", "train", f"--data={data}", f"--models={models}",
         f"--runs={models}-runs", *arguments,
     ]  # fmt: skip
 
 
 def run(data: Path, models: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(data, models, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return warm.run(*command(data, models, *arguments))
 
 
 def contents(models: Path) -> dict[Path, int]:
@@ -102,9 +102,9 @@ def test_losses_that_are_no_numbers_publish_nothing(digits_dir: Path, models: Pa
 
 
 def test_a_recipe_that_fails_leaves_those_before_it(digits_dir: Path, models: Path) -> None:
-    started = subprocess.Popen(
-        command(digits_dir, models, "--epochs=1", "--draws=100000", "--background"),
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    started = WarmProcess(
+        *command(digits_dir, models, "--epochs=1", "--draws=100000", "--background"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with started as process:
         assert process.stdout
@@ -133,13 +133,10 @@ def test_a_run_may_end_once_something_is_published(digits_dir: Path, models: Pat
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_models_as_they_were(digits_dir: Path, published: Path, number: signal.Signals) -> None:
     before = contents(published)
-    with subprocess.Popen(
-        command(digits_dir, published, "--variants=plain,l2", "--epochs=100000"),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with WarmProcess(
+        *command(digits_dir, published, "--variants=plain,l2", "--epochs=100000"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
         assert process.stdout and process.stderr
         for line in process.stdout:
             if " 500 loss: " in line:

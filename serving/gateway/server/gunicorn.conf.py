@@ -45,6 +45,7 @@ bind = f"{settings.host}:{settings.port}"
 workers = settings.workers
 worker_class = "serving.gateway.server.worker.Worker"
 worker_tmp_dir = MEMORY
+reuse_port = True  # each worker has a socket of its own, too
 keepalive = settings.keepalive_seconds
 graceful_timeout = 30  # seconds for requests under way at SIGTERM
 control_socket_disable = True  # it wants a home directory to write to

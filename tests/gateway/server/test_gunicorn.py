@@ -24,6 +24,7 @@ from testing.running_gateway import COMMAND, Gateway
 from testing.waiting import eventually
 
 pytestmark = pytest.mark.slow
+CONNECTIONS = 200
 MOST_RESIDENT = 100e6  # bytes, of a worker
 RAW = {"Content-Type": "application/octet-stream"}
 WEBP = {"Content-Type": "image/webp"}
@@ -81,6 +82,21 @@ def test_who_sends_one_request_after_the_other_does_not_keep_others_waiting(
         assert not taken.is_set()
         sending.join()
         taking.join()
+
+
+def test_connections_are_spread_over_the_workers(gateway: Gateway) -> None:
+    connections = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(CONNECTIONS)]
+
+    def held() -> list[int]:
+        return [
+            sum(each.laddr.port == gateway.port and each.status == "ESTABLISHED" for each in worker.net_connections())
+            for worker in gateway.workers()
+        ]
+
+    eventually(lambda: sum(held()) >= CONNECTIONS, "all connections to be taken")
+    assert min(held()) > CONNECTIONS / 6
+    for connection in connections:
+        connection.close()
 
 
 @pytest.mark.parametrize("size", [9 * 2**20, 40 * 2**20])

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from testing.machine import ROOT
+from testing import warm
 from testing.waiting import eventually
+from testing.warm import WarmProcess
 from training.__main__ import main
 from training.arguments import parser
 from training.data import load
@@ -23,7 +24,7 @@ MEMBERS = 6
 
 
 def command(data: Path, folder: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "training", "study", f"--data={data}", f"--folder={folder}", *arguments]
+    return ["training", "study", f"--data={data}", f"--folder={folder}", *arguments]
 
 
 def tiny(data: Path, folder: Path, epochs: int = 5) -> list[str]:
@@ -34,23 +35,23 @@ def tiny(data: Path, folder: Path, epochs: int = 5) -> list[str]:
 
 
 def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return warm.run(*arguments)
 
 
 def finished(folder: Path) -> int:
     return len(list((folder / "regularisers" / "members").glob("*.npz")))
 
 
-def start_until(arguments: list[str], folder: Path, members: int) -> subprocess.Popen[str]:
+def start_until(arguments: list[str], folder: Path, members: int) -> WarmProcess:
     """Start a study and return it as soon as so many members are finished."""
-    process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = WarmProcess(*arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
     def enough() -> bool:
         done = finished(folder) >= members
         assert done or process.poll() is None, f"the study ended with {process.returncode}"
         return done
 
-    eventually(enough, f"{members} finished members", seconds=240)
+    eventually(enough, f"{members} finished members")
     return process
 
 
@@ -102,7 +103,7 @@ def test_what_is_finished_is_not_trained_again_and_a_new_recipe_is(
 def test_an_unknown_arm_ends_the_command(
     digits_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", command(digits_dir, tmp_path, "--arms=plain,foo")[2:])
+    monkeypatch.setattr(sys, "argv", command(digits_dir, tmp_path, "--arms=plain,foo"))
     assert main() == 2
     errors = capsys.readouterr().err
     assert "training: no arm foo; there are plain, dropout, l2, dropout_l2, " in errors
