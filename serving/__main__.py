@@ -76,7 +76,7 @@ def settings(models: Path, socket_path: Path) -> dict[str, str]:
         "MODEL_SERVER_PORT": "8500",
         "MODEL_SERVER_REST_API_PORT": "8501",
         "MODEL_SERVER_GRPC_SOCKET_PATH": str(socket_path),
-        "MODEL_SERVER_GRPC_MAX_THREADS": "256",  # it refuses more calls at once; the workers' in flight stay below
+        "MODEL_SERVER_GRPC_MAX_THREADS": "256",  # more calls at once wait; the workers have fewer under way
         **os.environ,
         "GATEWAY_MODELS_DIR": str(models),
         "MODEL_SERVER_MODEL_CONFIG_FILE": str(models / "models.config"),

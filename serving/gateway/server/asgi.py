@@ -65,6 +65,8 @@ class Application:
         if refused.refusal is not Refusal.BODY_TOO_LARGE:
             services.metrics.refused("malformed")
         reply = problems.reply(*refused.refusal.value, refused.detail)
+        if refused.refusal is Refusal.TOO_MANY_CONNECTIONS:
+            reply.headers.append(("Retry-After", "1"))
         return _finished(services, request, record, reply, UNKNOWN_PATH)
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -48,7 +48,7 @@ def test_several_processes_migrate_at_once(
     database_kind: str, request: pytest.FixtureRequest, new_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = database_kind == "new"
-    url = f"sqlite:///{new_file}" if new else request.getfixturevalue("database_url")
+    url = f"sqlite:///{new_file}" if new else request.getfixturevalue("bare_database_url")
     monkeypatch.setenv("GATEWAY_DATABASE_URL", url)
     together = FORK.Barrier(4)
 
