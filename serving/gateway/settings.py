@@ -107,7 +107,12 @@ class Settings(BaseSettings):
     port: Whole = setting(8080, "Port to listen on", ge=0, le=65_535)
     workers: Whole = setting(2, "Worker processes", ge=1, le=256)
     threads: Whole = setting(16, "Threads in a worker, for all but predictions", ge=1, le=1024)
-    connections: Whole = setting(1000, "Connections that a worker holds at once; with one more, the one that is idle longest is closed", ge=1, le=1_000_000)
+    connections: Whole = setting(
+        1000,
+        "Connections that a worker holds at once; with one more, the one that is idle longest is closed",
+        ge=1,
+        le=1_000_000,
+    )
     keepalive_seconds: Whole = setting(
         65, "Seconds a connection may be idle, or take over the head of a request", ge=1, le=3600
     )
