@@ -1,7 +1,7 @@
 """Micro-batching: images that wait for the same answer of the same model travel in one Predict call.
 
-Nobody waits for company: a request that finds a free call is sent at once, and requests that come while all calls are
-under way go together with the next. Each request has its own deadline and its own error.
+Send a request at once if a call is free; otherwise batch it with the next. Each request has its own deadline and its
+own error.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ BACKGROUND_CALLS = 1
 
 
 class Target(NamedTuple):
-    """A question that one call can ask about many images; background asks never delay others."""
+    """The model, signature and samples of a call; background calls never delay others."""
 
     model: str
     signature: str
@@ -117,7 +117,7 @@ class Batcher:
         """Make calls for a lane until nothing waits in it."""
         try:
             while batch := self._take(lane):
-                await self._ask(lane.target, batch)
+                await self._call(lane.target, batch)
         finally:
             lane.calls -= 1
 
@@ -136,7 +136,7 @@ class Batcher:
             self.queued -= ask.images.count
         return batch
 
-    async def _ask(self, target: Target, batch: Sequence[Ask]) -> None:
+    async def _call(self, target: Target, batch: Sequence[Ask]) -> None:
         """Ask about a batch, and about each member alone where the model server finds fault with the whole."""
         timeout = max(0.0, max(ask.until for ask in batch) - time.monotonic())
         try:
@@ -148,7 +148,7 @@ class Batcher:
         except BadGateway as error:
             if len(batch) > 1:
                 for ask in batch:
-                    await self._ask(target, [ask])
+                    await self._call(target, [ask])
             else:
                 self._end(batch[0], error)
         except GatewayError as error:

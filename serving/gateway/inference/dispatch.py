@@ -14,25 +14,25 @@ from typing import Generic, NamedTuple, TypeVar
 
 from serving.gateway.errors import GatewayError, Unavailable
 from serving.gateway.inference.batching import Ask, Batcher, Target
-from serving.gateway.inference.fallback import Attempt, Prediction
+from serving.gateway.inference.fallback import Attempt, PendingPrediction
 from serving.gateway.inference.prediction import check
 from serving.gateway.inference.tf_serving.client import Answer
 
 logger = logging.getLogger(__name__)
 
 DECODERS = 2  # threads
-SETTLE_SECONDS = 0.005  # after which requests are prepared though more of them come all the time
+GATHER_SECONDS = 0.005  # at most, while more requests come in each turn of the loop
 
 
 class Later(Enum):
-    """Marks a request whose preparation takes long: it belongs into a thread."""
+    """Marks a request whose preparation takes long: a thread prepares it."""
 
     HEAVY = "heavy"
 
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
-P = TypeVar("P", bound=Prediction)
+P = TypeVar("P", bound=PendingPrediction)
 
 
 class Arrival(NamedTuple, Generic[Request, Reply]):
@@ -70,17 +70,17 @@ class Dispatch(Generic[Request, P, Reply]):
         reply: asyncio.Future[Reply] = loop.create_future()
         self._arrived.append(Arrival(request, reply))
         if len(self._arrived) == 1:
-            loop.call_soon(self._settle_arrivals, 1, time.monotonic() + SETTLE_SECONDS)
+            loop.call_soon(self._wait_for_arrivals, 1, time.monotonic() + GATHER_SECONDS)
         return await reply
 
     def close(self) -> None:
         """End the threads."""
         self._decoders.shutdown()
 
-    def _settle_arrivals(self, seen: int, until: float) -> None:
-        """Prepare the requests that have come once a turn of the loop brings no more: their batch is then larger."""
+    def _wait_for_arrivals(self, seen: int, until: float) -> None:
+        """Wait until a turn of the loop brings no more requests, then prepare the batch."""
         if len(self._arrived) > seen and time.monotonic() < until:
-            asyncio.get_running_loop().call_soon(self._settle_arrivals, len(self._arrived), until)
+            asyncio.get_running_loop().call_soon(self._wait_for_arrivals, len(self._arrived), until)
         else:
             self._prepare_arrived()
 
@@ -98,14 +98,14 @@ class Dispatch(Generic[Request, P, Reply]):
         work.add_done_callback(lambda done: self._begin(arrival, done.result()[0]))
 
     def _begin(self, arrival: Arrival[Request, Reply], prepared: P | Exception | Later) -> None:
-        if isinstance(prepared, Prediction):
+        if isinstance(prepared, PendingPrediction):
             self._replies[prepared] = arrival.reply
-            self._ask(prepared)
+            self._ask_next(prepared)
         else:
             assert isinstance(prepared, Exception)
             _settle(arrival.reply, prepared)
 
-    def _ask(self, prediction: P) -> None:
+    def _ask_next(self, prediction: P) -> None:
         """Ask the variant whose turn it is."""
         variant = prediction.turn
         assert variant is not None
@@ -133,7 +133,7 @@ class Dispatch(Generic[Request, P, Reply]):
             return
         prediction.attempts.append(Attempt(variant, milliseconds, outcome))
         if isinstance(outcome, GatewayError) and prediction.turn is not None:
-            self._ask(prediction)
+            self._ask_next(prediction)
             return
         self._answered.append(prediction)
         if len(self._answered) == 1:

@@ -26,7 +26,7 @@ class Attempt(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Prediction:
+class PendingPrediction:
     """The images of one request, the variants that may answer in their order, and how their turns went."""
 
     manifest: Manifest
@@ -36,7 +36,7 @@ class Prediction:
     samples: int | None
     until: float  # on the monotonic clock
     span: Any  # the request's, as `Tracing` has it
-    last_resort: str | None = None  # its turn comes where the last of them is not loaded yet
+    last_resort: str | None = None  # asked only where the last candidate is not loaded yet
     attempts: list[Attempt] = field(default_factory=list)
 
     @property

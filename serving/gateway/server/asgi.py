@@ -45,9 +45,9 @@ class Application:
         self._others = WSGIMiddleware(flask.wsgi_app, workers=self.services.settings.threads)  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or live through the worker's life."""
+        """Answer one request, or start and stop the services with the worker."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
         elif scope["path"] == PREDICT and scope["method"] == "POST":
             await self._predict(scope, receive, send)
         else:
@@ -74,7 +74,7 @@ class Application:
         record = request_log.begin(services, request)
         try:
             services.admission.admit(request, ENDPOINT)
-            request.body = await read_body(receive)
+            request.body = await receive_body(receive)
             reply = await predict.answer(services, predict.Call(request, record))
         except ClientGone:
             return
@@ -88,7 +88,7 @@ class Application:
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await read_body(receive)
+            body = await receive_body(receive)
         except ClientGone:
             return
         # Flask could not tell X_Forwarded_For from X-Forwarded-For; a body that came in chunks has a length now.
@@ -100,7 +100,7 @@ class Application:
 
         await self._others({**scope, "headers": headers}, whole, send)  # type: ignore[arg-type]
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         """Start the services, wait for the worker's end, finish them."""
         await receive()
         services, loop = self.services, asyncio.get_running_loop()
@@ -124,7 +124,7 @@ def create_asgi() -> Application:
     return Application(create_app())
 
 
-async def read_body(receive: Receive) -> bytes:
+async def receive_body(receive: Receive) -> bytes:
     """Return the whole body, which the protocol bounds; raise ClientGone where the client closes the connection."""
     message = await receive()
     parts: list[bytes] = [message.get("body", b"")]

@@ -21,7 +21,7 @@ from serving.gateway.experiments.shadow import Job
 from serving.gateway.imaging.uploads import Heavy
 from serving.gateway.inference import prediction
 from serving.gateway.inference.dispatch import Later
-from serving.gateway.inference.fallback import Prediction
+from serving.gateway.inference.fallback import PendingPrediction
 from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.web.answers import PredictAnswer
@@ -49,7 +49,7 @@ class Call(NamedTuple):
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class PredictCall(Prediction):
+class PredictCall(PendingPrediction):
     """A call on its way; `key` names it, and `arm` is None where no experiment chose the variant."""
 
     call: Call
@@ -85,7 +85,7 @@ async def answer(services: Gateway, call: Call) -> Reply:
 def prepare(services: Gateway, calls: Sequence[Call], light: bool = False) -> Sequence[PredictCall | Exception | Later]:
     """Return each call with its pixels and the variants that may answer, or its error.
 
-    Of `light` calls those that take milliseconds are put off: HEAVY.
+    Return HEAVY for slow images when `light` is true.
     """
     try:
         manifest, snapshot = services.manifest.current(), services.experiments.cache.current()
@@ -145,7 +145,7 @@ def _key() -> str:
 
 
 def _sampled(manifest: Manifest, snapshot: Snapshot, query: PredictQuery) -> Variant:
-    """Return the variant that answers with sampled dropout: no experiment's, whose arms are compared without."""
+    """Choose the variant for sampled dropout; refuse experiments, which compare without sampling."""
     if query.experiment is not None:
         raise Unprocessable("An experiment compares answers without sampling: leave out experiment or uncertainty.")
     chosen = routing.named(manifest, query.variant) if query.variant else routing.default(manifest, snapshot)
