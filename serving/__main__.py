@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 GUNICORN_CONFIG = "serving/gateway/server/gunicorn.conf.py"
 POLL_SECONDS = 0.2
 NICENESS = 10  # of a training job beside serving, whose requests go first
-DRAIN_SECONDS = 40  # longer than either service gives the calls it has under way
+DRAIN_SECONDS = 50  # longer than either service gives the calls it has under way
 
 
 class Stop:

@@ -45,13 +45,13 @@ def test_what_is_wrong_is_told_beside_its_field(visit: Visit, shared: Gateway) -
     expect(alpha).to_be_visible()  # what is wrong is unfolded
     expect(alpha).to_have_accessible_description(re.compile("▲ Input should be a valid number"))
     slow = page.get_by_label("What is slow, in milliseconds")
-    expect(slow).to_have_accessible_description(re.compile("threshold_ms belongs to the metric 'slow'"))
+    expect(slow).to_have_accessible_description(re.compile("the metric 'slow' needs threshold_ms"))
     name.fill("with_weights")
     alpha.fill("0.05")
     slow.fill("250")
     page.get_by_label("Weight of champion").fill("0.9")
     page.get_by_role("button", name="Create").click()
-    expect(page.get_by_role("group", name="Variants")).to_contain_text("▲ the weights add up to 0.9, not to 1")
+    expect(page.get_by_role("group", name="Variants")).to_contain_text("▲ the weights add up to 0.9 instead of 1")
 
 
 def test_an_experiment_is_made_started_and_decided(visit: Visit, shared: Gateway) -> None:
@@ -115,7 +115,7 @@ def test_weights_are_changed_and_begin_a_phase(visit: Visit, shared: Gateway) ->
     dialog.get_by_label("Weight of dropout").fill("0.2")
     dialog.get_by_label("Reason").fill("it is slower")
     dialog.get_by_role("button", name="Change weights").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("the weights add up to 0.7, not to 1")
+    expect(dialog.get_by_role("alert")).to_contain_text("the weights add up to 0.7 instead of 1")
     dialog.get_by_label("Weight of champion").fill("0.8")
     dialog.get_by_label("Share of the traffic").fill("0.1")
     dialog.get_by_role("button", name="Change weights").click()

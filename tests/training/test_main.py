@@ -49,8 +49,11 @@ def trained(digits_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def published(trained: Path, models: Path) -> Path:
-    """A copy of it for one test."""
-    return shutil.copytree(trained, models)
+    """A copy of it for one test, whose models.config names the copy."""
+    shutil.copytree(trained, models)
+    config = models / publish.CONFIG
+    config.write_text(config.read_text().replace(str(trained), str(models)))
+    return models
 
 
 def test_a_run_publishes_what_it_says(digits_dir: Path, models: Path) -> None:

@@ -57,15 +57,19 @@ class Shadow:
         task.add_done_callback(self._tasks.discard)
 
     async def finish(self) -> None:
-        """Finish the jobs that wait, for LAST_SECONDS at most."""
+        """Finish the jobs that wait, for LAST_SECONDS at most; record the others as dropped."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
+            _, late = await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _work(self, job: Job) -> None:
         try:
             self._record(_finished(job, await self._ask(job)))
-        except Exception:
-            logger.exception("asking other arms failed")
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, Exception):
+                logger.exception("asking other arms failed")
             self._record(replace(job.exposure, asked=()))
         finally:
             self._images -= job.images.count

@@ -6,6 +6,7 @@ own error.
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ class Batcher:
         self._open: set[Ask] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._watch: asyncio.TimerHandle | None = None
+        self._watched_until = math.inf  # on the monotonic clock
         self.queued = 0  # images in all lanes
 
     async def predict(self, target: Target, images: Images, timeout: float | None = None, span: Any = None) -> Answer:
@@ -91,8 +93,8 @@ class Batcher:
         self._open.add(ask)
         self.queued += ask.images.count
         loop = asyncio.get_running_loop()
-        if self._watch is None:
-            self._watch = loop.call_later(max(0.0, ask.until - time.monotonic()), self._end_overdue)
+        if ask.until < self._watched_until:
+            self._watch_until(ask.until)
         if lane.calls < (BACKGROUND_CALLS if target.background else CALLS):
             lane.calls += 1
             call = loop.create_task(self._work(lane))
@@ -104,10 +106,17 @@ class Batcher:
         now = time.monotonic()
         for ask in [ask for ask in self._open if ask.until <= now]:
             self._end(ask, DeadlineExceeded(f"The model server did not answer within {self._deadline:g} s."))
-        self._watch = None
+        self._watched_until = math.inf
         if self._open:
-            soonest = min(ask.until for ask in self._open)
-            self._watch = asyncio.get_running_loop().call_later(max(0.0, soonest - now), self._end_overdue)
+            self._watch_until(min(ask.until for ask in self._open))
+
+    def _watch_until(self, moment: float) -> None:
+        """Look for overdue requests at `moment`, on the monotonic clock."""
+        if self._watch:
+            self._watch.cancel()
+        self._watched_until = moment
+        seconds = max(0.0, moment - time.monotonic())
+        self._watch = asyncio.get_running_loop().call_later(seconds, self._end_overdue)
 
     def _end(self, ask: Ask, outcome: Answer | Exception) -> None:
         self._open.discard(ask)

@@ -86,15 +86,22 @@ class Dispatch(Generic[Request, P, Reply]):
 
     def _prepare_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
-        for arrival, prepared in zip(arrived, self._prepare([each.request for each in arrived], True), strict=True):
+        for arrival, prepared in zip(arrived, self._prepared([each.request for each in arrived], True), strict=True):
             if prepared is Later.HEAVY:
                 self._prepare_in_a_thread(arrival)
             else:
                 self._begin(arrival, prepared)
 
+    def _prepared(self, requests: Sequence[Request], light: bool) -> Sequence[P | Exception | Later]:
+        try:
+            return self._prepare(requests, light)
+        except Exception as error:  # no request stays without an answer
+            logger.exception("requests could not be prepared")
+            return [error] * len(requests)
+
     def _prepare_in_a_thread(self, arrival: Arrival[Request, Reply]) -> None:
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._decoders, self._prepare, [arrival.request], False)
+        work = loop.run_in_executor(self._decoders, self._prepared, [arrival.request], False)
         work.add_done_callback(lambda done: self._begin(arrival, done.result()[0]))
 
     def _begin(self, arrival: Arrival[Request, Reply], prepared: P | Exception | Later) -> None:
@@ -141,8 +148,15 @@ class Dispatch(Generic[Request, P, Reply]):
 
     def _compose_answered(self) -> None:
         answered, self._answered = self._answered, []
-        for prediction, reply in zip(answered, self._compose(answered), strict=True):
+        for prediction, reply in zip(answered, self._composed(answered), strict=True):
             _settle(self._replies.pop(prediction), reply)
+
+    def _composed(self, answered: Sequence[P]) -> Sequence[Reply | Exception]:
+        try:
+            return self._compose(answered)
+        except Exception as error:
+            logger.exception("replies could not be composed")
+            return [error] * len(answered)
 
 
 def _settle(future: asyncio.Future[Reply], outcome: Reply | Exception) -> None:

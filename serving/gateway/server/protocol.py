@@ -3,16 +3,21 @@
 import asyncio
 import sys
 import time
+from collections import deque
+from collections.abc import Sized
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serving.gateway.settings import Settings
 from serving.gateway.web.replies import Reply
 
 LINGER_SECONDS = 1.0  # that a refused client has to read its answer
+OVERHEAD = 8  # bytes on the way for each byte of a body: a chunk of one byte has six
 MALFORMED = "This is no request that the gateway reads: "
 
 
@@ -62,6 +67,19 @@ class Refused(Exception):
         self.detail = detail
 
 
+class QueueingFlow(FlowControl):
+    """Reads no more from a client while requests of its own wait for their turn."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        """Read on, unless requests wait."""
+        if not self._waiting:
+            super().resume_reading()
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """One connection; its application is `asgi.Application`, whose `refused` makes the answer to a refused request.
 
@@ -73,8 +91,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request; where there are too many connections, the one that is idle longest goes."""
         super().connection_made(transport)
-        self._open = 0  # requests that are not answered
-        self._in_head = False
+        self.flow = QueueingFlow(transport, self.pipeline)
+        self._unanswered: deque[RequestResponseCycle] = deque()
+        self._in_head = self._in_body = False
         self._refused: Refused | None = None
         self._slow_reader: asyncio.TimerHandle | None = None
         self._idle_since = time.monotonic()
@@ -83,35 +102,47 @@ class LimitedProtocol(HttpToolsProtocol):
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timers."""
+        """Stop the timers, and tell the application of each request that is not answered."""
         self._calm()
         if self._slow_reader:
             self._slow_reader.cancel()
         self._unset_keepalive()
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read a part of a request, and begin to watch over the time until it is whole."""
         if self._refused:
             return  # the rest is not read
-        super().data_received(data)
+        self._unset_keepalive()
+        in_head, in_body = self._in_head, self._in_body
+        self._feed(data)
         if self._refused or self.transport.is_closing():
             return
-        if self._in_head:
+        if in_head and self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head:
                 self._refuse(_too_large(f"its head is longer than {self.limits.head} bytes."))
                 return
+        if in_body and self._in_body:
+            self._raw_bytes += len(data)
+            if self._raw_bytes > OVERHEAD * self.limits.body + self.limits.head:
+                self._refuse(self._body_too_large())
+                return
         if self._patience is None:
-            if self._open == 0:
+            if not self._unanswered:
                 self._patience = self._close_later()
             elif self.cycle.more_body:
                 self._patience = self.loop.call_later(self.limits.client_seconds, self._body_is_late)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # True keeps the way to the client open
         """Refuse a request that was cut short; answer a whole one before the connection is closed."""
-        if self._open == 0 or self._refused:
+        if not self._unanswered:
             return False
+        if self._refused:
+            return True
         if self.cycle.more_body:
             self._refuse(_malformed("its body is shorter than announced."))
         else:
@@ -127,11 +158,12 @@ class LimitedProtocol(HttpToolsProtocol):
         """Go on sending."""
         if self._slow_reader:
             self._slow_reader.cancel()
+            self._slow_reader = None
         super().resume_writing()
 
     def on_message_begin(self) -> None:
         """Begin a head."""
-        self._in_head, self._head_bytes, self._fields, self._body_bytes = True, 0, 0, 0
+        self._in_head, self._head_bytes, self._fields, self._body_bytes, self._raw_bytes = True, 0, 0, 0, 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -148,6 +180,8 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _too_large(f"it has more than {self.limits.fields} header fields.")
         if len(name) + len(value) > self.limits.field:
             raise _too_large(f"a header field is longer than {self.limits.field} bytes.")
+        if not self._in_head:
+            return  # a trailer, which nobody reads
         if name.lower() == b"content-length" and int(value) > self.limits.body:
             self._body_bytes = int(value)  # refused once the head is whole
         super().on_header(name, value)
@@ -156,10 +190,13 @@ class LimitedProtocol(HttpToolsProtocol):
         """Begin a body, unless it is announced to be too large."""
         self._in_head = False
         self._calm()
+        if self.parser.should_upgrade():
+            return  # `_feed` reads it again without
+        self._in_body = True
+        super().on_headers_complete()
+        self._unanswered.append(self.cycle)
         if self._body_bytes > self.limits.body:
             raise self._body_too_large()
-        super().on_headers_complete()
-        self._open += 1
 
     def on_body(self, body: bytes) -> None:
         """Read a part of a body."""
@@ -171,14 +208,18 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a body."""
         self._calm()
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            self._in_body = False
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or with a refusal that had to wait for its turn."""
-        self._open -= 1
+        self._unanswered.popleft()
         self._idle_since = time.monotonic()
         super().on_response_complete()
-        if self._refused and self._open == 0 and not self.transport.is_closing():
+        if self.transport.is_closing():
+            self._abort_later()
+        elif self._refused and not self._unanswered:
             self._answer(self._refused)
 
     def send_400_response(self, msg: str) -> None:
@@ -187,8 +228,43 @@ class LimitedProtocol(HttpToolsProtocol):
         cause = error.__context__ if error else None
         self._refuse(cause if isinstance(cause, Refused) else _malformed(f"{error or msg}."))
 
+    def timeout_keep_alive_handler(self) -> None:
+        """End a connection that is idle, or whose client does not take its last answer."""
+        self.transport.abort()
+
+    def shutdown(self) -> None:
+        """End the connection when its requests are answered."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self._abort_later()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on_without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _go_on_without_upgrade(self, rest: bytes) -> None:
+        """Read a request that asks for another protocol as if it did not: clients offer HTTP/2 with a body behind."""
+        head = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = [token.strip() for token in value.lower().split(b",")]
+                value = b", ".join(token for token in tokens if token not in (b"upgrade", b"http2-settings"))
+            if name != b"upgrade" and (value or name != b"connection"):
+                head.append(name + b": " + value)
+        self.parser = httptools.HttpRequestParser(self)
+        self._feed(b"\r\n".join([*head, b"", rest]))
+
     def _close_later(self) -> asyncio.TimerHandle:
-        return self.loop.call_later(self.limits.idle_seconds, self.transport.close)
+        return self.loop.call_later(self.limits.idle_seconds, self.transport.abort)
+
+    def _abort_later(self) -> None:
+        """End a connection that is being closed even if its client does not take the last answer."""
+        if self._slow_reader is None:
+            self._slow_reader = self.loop.call_later(self.limits.client_seconds, self.transport.abort)
 
     def _calm(self) -> None:
         if self._patience:
@@ -210,9 +286,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         others = [each for each in self.connections if isinstance(each, LimitedProtocol) and each is not self]
-        idle = [each for each in others if each._open == 0]
+        idle = [each for each in others if not each._unanswered and not each._refused]
         if idle:
-            min(idle, key=lambda each: each._idle_since).transport.close()
+            min(idle, key=lambda each: each._idle_since).transport.abort()
         else:
             detail = f"{self.limits.connections:,} connections are open; try again shortly."
             self._refuse(Refused(Refusal.TOO_MANY_CONNECTIONS, detail))
@@ -223,13 +299,16 @@ class LimitedProtocol(HttpToolsProtocol):
         self._calm()
         self._unset_keepalive()
         cycle = self.cycle
-        if not self._in_head and self._open and cycle.more_body:  # the application waits for the rest of its body
-            self._open -= 1
+        if self._in_body and cycle.response_complete:  # it has its answer, which did not need the body
+            self.transport.abort()
+            return
+        if self._in_body:  # the application waits for the rest
+            self._unanswered.pop()
             if self.pipeline and self.pipeline[0][0] is cycle:
                 self.pipeline.popleft()
-            cycle.disconnected = True
+            cycle.disconnected, cycle.waiting_for_100_continue = True, False
             cycle.message_event.set()
-        if self._open == 0:
+        if not self._unanswered:
             self._answer(refused)
 
     def _answer(self, refused: Refused) -> None:

@@ -6,6 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -60,8 +61,9 @@ class Journal:
     def flush(self) -> None:
         """Write and count the requests that wait."""
         entries: list[Answered] = []
-        while self._entries:
-            entries.append(self._entries.popleft())
+        with suppress(IndexError):  # another thread may flush, too
+            while True:
+                entries.append(self._entries.popleft())
         self._metrics.answered(
             [(each.route, each.variant, each.version, each.status, each.seconds, each.images) for each in entries]
         )

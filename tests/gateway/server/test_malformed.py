@@ -3,7 +3,9 @@
 import json
 import re
 import socket
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,64 @@ def test_requests_that_come_together_are_answered_in_their_order(gateway: Gatewa
     statuses = re.findall(rb"HTTP/1\.1 (\d+)", answers)
     assert statuses == [b"200", b"200", b"200", b"400"]
     assert answers.index(b'"alive"') > answers.index(b'"predictions"')
+
+
+def test_whole_requests_are_answered_though_nonsense_and_the_end_follow(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        answers = connection.makefile("rb").read()
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"400"]
+
+
+def test_a_request_that_offers_another_protocol_is_read_as_it_is(gateway: Gateway) -> None:
+    """Java's client and curl offer HTTP/2 so, with the body behind."""
+    offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    post = (HEAD + offer + "Content-Length: 784\r\n\r\n").encode() + bytes(784)
+    with connect(gateway) as connection:
+        connection.sendall(post[:200])
+        connection.sendall(post[200:] + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answers = connection.makefile("rb").read()
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"200"]
+    assert b'"predictions"' in answers
+
+
+def test_a_trailer_is_no_header(gateway: Gateway) -> None:
+    body = "2\r\n{}\r\n0\r\nX-Request-Id: forged\r\n\r\n"
+    head = CHUNKED.replace("/predict", "/feedback").replace("octet-stream", "json") + "Connection: close\r\n\r\n"
+    with connect(gateway) as connection:
+        connection.sendall((head + body).encode())
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 422 ") and b"forged" not in answer
+
+
+def test_a_request_that_is_refused_early_is_answered_once(manifest_folder: Path, fake_server: FakeModelServer) -> None:
+    with Gateway(manifest_folder, fake_server.address, workers=1, api_keys="0" * 64) as locked:
+        with connect(locked) as connection:
+            connection.sendall((CHUNKED + "\r\n").encode())
+            answer = connection.makefile("rb")
+            assert answer.readline() == b"HTTP/1.1 401 Unauthorized\r\n"
+            connection.sendall(b"no chunk\r\n")
+            with suppress(ConnectionError):
+                assert b"HTTP/1.1" not in answer.read()
+        assert requests.get(f"{locked.url}/healthz", timeout=20).ok
+
+
+def test_clients_that_leave_while_requests_wait_stop_no_thread(
+    manifest_folder: Path, fake_server: FakeModelServer
+) -> None:
+    large = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+    with Gateway(manifest_folder, fake_server.address, workers=1, threads=2) as small:
+        bundle = requests.get(f"{small.url}/docs", timeout=20).text
+        path = re.search(r"/docs/static/[^\"]*bundle[^\"]*\.js", bundle)
+        large = large.replace(b"/docs/static/swagger-ui-bundle.js", path[0].encode()) if path else large
+        for _ in range(4):
+            with connect(small) as connection:
+                connection.sendall(large + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.recv(1000)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for _ in range(4):
+            assert requests.get(f"{small.url}/healthz", timeout=20).ok
 
 
 def test_a_client_that_waits_to_be_told_to_go_on_is_told(gateway: Gateway) -> None:

@@ -40,8 +40,13 @@ def run(state: str, updated: str, **done: int) -> str:
     )
 
 
-NOW = datetime.datetime.now(datetime.UTC).isoformat()
+NOW = "the moment of the test"
 LONG_AGO = "2026-01-01T00:00:00Z"
+
+
+def write(models: Path, content: str) -> None:
+    """Write training.json as of this moment."""
+    (models / "training.json").write_text(content.replace(NOW, datetime.datetime.now(datetime.UTC).isoformat()))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +63,7 @@ LONG_AGO = "2026-01-01T00:00:00Z"
 )
 def test_a_training_run_is_shown_until_all_is_published(client: FlaskClient, content: str, state: str | None) -> None:
     models = Path(client.application.extensions["gateway"].settings.models_dir)
-    (models / "training.json").write_text(content)
+    write(models, content)
     training = VariantsAnswer.model_validate_json(client.get("/variants").data).training
     assert (training and training.state) == state
     assert client.get("/readyz").status_code == 200
@@ -66,7 +71,7 @@ def test_a_training_run_is_shown_until_all_is_published(client: FlaskClient, con
 
 def test_the_progress_of_each_variant_is_told(client: FlaskClient) -> None:
     models = Path(client.application.extensions["gateway"].settings.models_dir)
-    (models / "training.json").write_text(run("training", NOW, plain=10, champion=3))
+    write(models, run("training", NOW, plain=10, champion=3))
     plain, champion = json_of(client.get("/variants"))["training"]["variants"]
     assert plain["state"] == "published"
     assert champion == {"name": "champion", "title": "Champion", "state": "training", "done": 3, "steps": 10}

@@ -89,9 +89,10 @@ class ModelServer:
         GatewayError where there is no usable answer.
         """
         request = predict_request(model, signature, images, samples)
-        started, status = time.perf_counter(), "OK"
+        started, status = time.perf_counter(), "CANCELLED"
         try:
             message = await self._predict(request, timeout, metadata)
+            status = "OK"
         except grpc.aio.AioRpcError as error:
             status = error.code().name
             raise self._translated(model, error) from error
