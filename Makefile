@@ -119,7 +119,7 @@ screenshots: $(VENV)/.dev data ## Take README's pictures of the page anew, into 
 test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Docker, break it, see it recover, take it down
 	$(BIN)/python -m pytest -m docker tests/docker
 
-# --- figures that README quotes --------------------------------------------------------------------------------------
+# --- figures that the docs quote --------------------------------------------------------------------------------------
 
 verify-recipe: $(VENV)/.dev data ## Ten seeds a variant beside Keras' own pieces: final accuracies (about 15 minutes)
 	$(BIN)/python -m benchmarks.recipe

@@ -1,1 +1,1 @@
-"""Every figure that README quotes, as a command."""
+"""Every figure that the docs quote, as a command."""
