@@ -248,7 +248,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _go_on_without_upgrade(self, rest: bytes) -> None:
         """Read a request that asks for another protocol as if it did not: clients offer HTTP/2 with a body behind."""
-        head = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self._refuse(_malformed("it asks for a tunnel."))
+            return
+        head = [b"%s %s HTTP/%s" % (method, self.url, version)]
         for name, value in self.headers:
             if name == b"connection":
                 tokens = [token.strip() for token in value.lower().split(b",")]
@@ -300,7 +304,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unset_keepalive()
         cycle = self.cycle
         if self._in_body and cycle.response_complete:  # it has its answer, which did not need the body
-            self.transport.abort()
+            self.transport.close()
+            self._abort_later()
             return
         if self._in_body:  # the application waits for the rest
             self._unanswered.pop()

@@ -53,6 +53,7 @@ def exchange(gateway: Gateway, request: bytes) -> tuple[int, dict[str, object]]:
     [
         ("nonsense\r\n\r\n", 400, "Bad Request"),
         ("GET / HTTP/9.9\r\n\r\n", 400, "Bad Request"),
+        ("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n", 400, "Bad Request"),
         ("GET /" + "x" * 5000 + " HTTP/1.1\r\n\r\n", 414, "URI Too Long"),
         ("GET / HTTP/1.1\r\nX: " + "x" * 9000 + "\r\n\r\n", 431, "Request Header Fields Too Large"),
         ("GET / HTTP/1.1\r\n" + "X: y\r\n" * 200 + "\r\n", 431, "Request Header Fields Too Large"),
