@@ -18,16 +18,15 @@ async def predict(
     manifest: Manifest,
     variant: str,
     images: Images,
-    timeout: float | None = None,
     *,
     span: Any = None,
     background: bool = False,
 ) -> Answer:
-    """Return `probabilities`, float32 [n, classes], with dropout off, within `timeout` seconds.
+    """Return `probabilities`, float32 [n, classes], with dropout off, within the deadline.
 
     `span` is the request's, as `Tracing` has it; a `background` call delays no other. Raise a GatewayError.
     """
-    answer = await batcher.predict(Target(variant, PLAIN, background=background), images, timeout, span)
+    answer = await batcher.predict(Target(variant, PLAIN, background=background), images, span=span)
     check(answer, manifest, variant, images.count)
     return answer
 

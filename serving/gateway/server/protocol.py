@@ -14,6 +14,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serving.gateway.settings import Settings
+from serving.gateway.web.bodies import too_large
 from serving.gateway.web.replies import Reply
 
 LINGER_SECONDS = 1.0  # that a refused client has to read its answer
@@ -285,8 +286,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(Refused(Refusal.LATE, detail))
 
     def _body_too_large(self) -> Refused:
-        detail = f"The body is larger than {self.limits.body:,} bytes (GATEWAY_MAX_BODY_BYTES)."
-        return Refused(Refusal.BODY_TOO_LARGE, detail)
+        return Refused(Refusal.BODY_TOO_LARGE, too_large(self.limits.body).detail)
 
     def _make_room(self) -> None:
         others = [each for each in self.connections if isinstance(each, LimitedProtocol) and each is not self]

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -81,11 +80,6 @@ class Journal:
         finally:
             self._flushes_later = False
             self.flush()
-
-
-def now() -> float:
-    """Return the log's clock, seconds since 1970."""
-    return time.time()
 
 
 def _line(entry: Answered) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class Metrics:
 
 
 class _OfAllWorkers(Collector):
-    """What the workers' files have, without those that got no room and are empty."""
+    """Merge the workers' files, but for empty ones, which got no room."""
 
     def collect(self) -> Iterable[Metric]:
         files = [str(file) for file in Path(os.environ[MULTIPROCESS_DIR]).glob("*.db") if _size(file)]

@@ -82,7 +82,7 @@ async def answer(services: Gateway, call: Call) -> Reply:
         return await services.predictions.answer(call)
 
 
-def prepare(services: Gateway, calls: Sequence[Call], light: bool = False) -> Sequence[PredictCall | Exception | Later]:
+def prepare(services: Gateway, calls: Sequence[Call], light: bool) -> Sequence[PredictCall | Exception | Later]:
     """Return each call with its pixels and the variants that may answer, or its error.
 
     Return HEAVY for slow images when `light` is true.

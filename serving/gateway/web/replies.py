@@ -1,4 +1,4 @@
-"""What is answered, whether Flask or the worker itself sends it."""
+"""Replies, for Flask and for the worker's event loop."""
 
 from typing import Any, NamedTuple
 

@@ -8,7 +8,7 @@ from flask import Flask, Response, g, request
 
 from serving.gateway.access.cors import cors_headers
 from serving.gateway.access.security_headers import security_headers
-from serving.gateway.telemetry.journal import Answered, now
+from serving.gateway.telemetry.journal import Answered
 from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
 from serving.gateway.web.replies import Headers
 from serving.gateway.web.request import Request, from_wsgi
@@ -67,7 +67,7 @@ def end(
             id=done.id, client=incoming.client, method=incoming.method, path=incoming.path, route=route, status=status,
             seconds=time.perf_counter() - done.started, bytes_in=take("content-length", ""), bytes_out=length,
             agent=take("user-agent", ""), traceparent=take("traceparent", ""), trace_id=done.trace_id,
-            variant=done.variant, version=done.version, images=done.images, problem=done.problem, at=now(),
+            variant=done.variant, version=done.version, images=done.images, problem=done.problem, at=time.time(),
         )
     )  # fmt: skip
     if done.span is not None:

@@ -1,4 +1,4 @@
-"""Who answers where a variant fails that the caller has not chosen."""
+"""Another variant answers for a failing one that the caller has not chosen."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is no proper HTTP gets an answer, or its connection closed, and stops nothing: real sockets, real gunicorn."""
+"""Malformed HTTP gets an answer, or its connection closed, and stops nothing: real sockets, real gunicorn."""
 
 import json
 import re

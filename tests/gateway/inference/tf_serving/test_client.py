@@ -96,7 +96,7 @@ def test_the_servers_errors_become_the_gateways(
 
 
 class Garbage:
-    """What is no message."""
+    """Serialize to bytes that are no message."""
 
     def SerializeToString(self) -> bytes:  # noqa: N802
         return b"\xff"
