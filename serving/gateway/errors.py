@@ -36,6 +36,10 @@ class Unauthorized(GatewayError):
     """The request bears no valid token or key. Send `Authorization: Bearer TOKEN`."""
 
 
+class Forbidden(GatewayError):
+    """The key is known, and may not do this. `detail` names the token or key that may."""
+
+
 class NotFound(GatewayError):
     """The request names something that does not exist. `detail` lists the existing names."""
 

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
-from serving.gateway.access.api_keys import digests
+from serving.gateway.access.api_keys import Scope, UnknownScope, read_keys
 from serving.gateway.access.cors import origins
 from serving.gateway.access.proxies import Network, networks
 from serving.gateway.store.engine import DATABASES, database_url
@@ -59,10 +59,10 @@ File = Annotated[Path, matching(".+"), Must("some text")]
 GrpcTarget = Annotated[str, BeforeValidator(grpc_target), Must("host:port, [address]:port or unix:/path")]
 HttpUrl = Annotated[str, matching(f"({URL_OF_HTTP})?"), Must("an http or https URL")]
 DatabaseUrl = Annotated[URL, BeforeValidator(database_url), Must(DATABASES)]
-Digests = Annotated[
-    frozenset[str],
-    BeforeValidator(digests),
-    Must("SHA-256 digests of 64 hexadecimal digits, separated by commas"),
+ApiKeys = Annotated[
+    dict[str, Scope],
+    BeforeValidator(read_keys),
+    Must("SHA-256 digests of 64 hexadecimal digits, alone or after a scope as in label:DIGEST, separated by commas"),
 ]
 Networks = Annotated[
     tuple[Network, ...],
@@ -127,8 +127,10 @@ class Settings(BaseSettings):
         "Database of the experiments: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`",
     )
     admin_token: SecretStr = setting("", "Bearer token of administrators; none: one is made and printed at start")
-    api_keys: Digests = setting(
-        "", "SHA-256 digests of the keys that open `/predict` and `/compare` (`make api-key`); none: no key is asked"
+    api_keys: ApiKeys = setting(
+        "",
+        "SHA-256 digests of keys (`make api-key`). `DIGEST` opens `/predict` and `/compare`, which ask no key where "
+        "there is none. `label:DIGEST` also sends labels of sources `audit` and `ground_truth`",
     )
     rate_limit: Whole = setting(0, "Requests a minute from one client to each worker; 0: no limit", ge=0, le=1_000_000)
     rate_burst: Whole = setting(60, "Requests from one client at once, where there is a rate", ge=1, le=1_000_000)
@@ -189,4 +191,6 @@ def _unusable(table: Mapping[str, FieldInfo], error: ValidationError) -> str:
     row = table[name]
     given = "" if row.annotation in SECRETS else f"={first['input']!r}"
     default = row.default if row.default != "" else "none"
-    return f"{variable(name)}{given} cannot be used: it must be {usable(row)} (default {default})"
+    cause = first.get("ctx", {}).get("error")
+    why = f"; {cause}" if isinstance(cause, UnknownScope) else ""
+    return f"{variable(name)}{given} cannot be used: it must be {usable(row)} (default {default}){why}"

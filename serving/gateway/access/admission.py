@@ -3,7 +3,7 @@
 import ipaddress
 import math
 
-from serving.gateway.access.api_keys import accepted
+from serving.gateway.access.api_keys import Scope, accepted
 from serving.gateway.access.rate_limit import RateLimit
 from serving.gateway.errors import TooManyRequests, Unauthorized
 from serving.gateway.settings import Settings
@@ -23,6 +23,7 @@ class Admission:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Ask for a key and hold to a rate as `settings` say, which may be neither."""
         self._known = settings.api_keys
+        self._closed = Scope.PREDICT in self._known.values()  # keys of labellers alone close nothing
         self._rate = settings.rate_limit
         self._limit = RateLimit(self._rate / 60, settings.rate_burst) if self._rate else None
         self._metrics = metrics
@@ -34,7 +35,7 @@ class Admission:
         key = accepted(bearer(request), self._known) if self._known else None
         if self._limit and endpoint not in UNLIMITED and endpoint.rpartition(".")[2] != STATIC:
             self._take(self._limit, key or _network(request.client))
-        if self._known and key is None and endpoint in KEYED:
+        if self._closed and key is None and endpoint in KEYED:
             self._metrics.refused("key")
             raise Unauthorized("Send the header 'Authorization: Bearer KEY' with a key that this gateway knows.")
 

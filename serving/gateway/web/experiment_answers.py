@@ -26,6 +26,8 @@ class Phase(BaseModel):
     weights: list[float]
     traffic: float
     started_at: str
+    epoch: int = Field(description="The first phase with these versions: evidence on other versions does not count")
+    versions: list[int | None] = Field(description="The version of each arm; null until known")
 
 
 class ExperimentAnswer(ExperimentSpec):
@@ -60,8 +62,15 @@ def summary(row: Row) -> dict[str, Any]:
 
 def show(connection: Connection, row: Row) -> dict[str, Any]:
     """Return an experiment with its phases and log."""
-    phases = [
-        {"number": p.number, "weights": p.weights, "traffic": p.traffic, "started_at": moment(p.started_at)}
+    phases: list[dict[str, Any]] = [
+        {
+            "number": p.number,
+            "weights": p.weights,
+            "traffic": p.traffic,
+            "started_at": moment(p.started_at),
+            "epoch": p.epoch,
+            "versions": p.versions,
+        }
         for p in rows.phases_of(connection, row.id)
     ]
     return {**summary(row), "phases": phases, "log": _entries(rows.logged(connection, row.name))}

@@ -65,6 +65,14 @@ class NamedPath(Parameters):
     name: str = Field(max_length=64, pattern=NO_NUL)
 
 
+class PredictionPath(Parameters):
+    """The path of what concerns one prediction."""
+
+    model_config = ConfigDict(title="path")
+
+    prediction_id: str = Field(max_length=4000, pattern=NO_NUL)
+
+
 class QueueQuery(Parameters):
     """The query of GET /experiments/{name}/disagreements."""
 

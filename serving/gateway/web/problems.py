@@ -33,6 +33,7 @@ KINDS: dict[type[GatewayError], Kind] = {
     GatewayError: Kind(500, "Internal Server Error"),
     errors.BadRequest: Kind(400, "Bad Request"),
     errors.Unauthorized: Kind(401, "Unauthorized"),
+    errors.Forbidden: Kind(403, "Forbidden"),
     errors.NotFound: Kind(404, "Not Found"),
     errors.Conflict: Kind(409, "Conflict"),
     errors.TooLarge: Kind(413, "Content Too Large"),
