@@ -1,7 +1,7 @@
 """Keep counters in the transaction of the counted rows, so that a report reads a few dozen rows."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -38,6 +38,14 @@ def read(connection: Connection, experiment: int) -> dict[int, Tally]:
     for phase, name, arm, value, n in connection.execute(query.where(counts.c.experiment_id == experiment)):
         phases.setdefault(phase, Tally())[Count(name, arm, value)] = n
     return phases
+
+
+def of_names(connection: Connection, experiment: int, phase: int, names: Collection[str]) -> Tally:
+    """Return the counters of these names in one phase."""
+    query = select(counts.c.name, counts.c.arm, counts.c.value, counts.c.n).where(
+        counts.c.experiment_id == experiment, counts.c.phase == phase, counts.c.name.in_(names)
+    )
+    return Tally({Count(name, arm, value): n for name, arm, value, n in connection.execute(query)})
 
 
 @cache

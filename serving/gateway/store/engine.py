@@ -5,6 +5,7 @@ import logging
 from types import ModuleType
 from typing import Any
 
+import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -12,6 +13,10 @@ logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5  # SQLite's wait for the transaction of another connection
 CONNECT_SECONDS = 3
+JSON: dict[str, Any] = {
+    "json_serializer": lambda value: orjson.dumps(value).decode(),
+    "json_deserializer": orjson.loads,
+}
 POOL = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 5}
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 # Execution options: the transaction writes; it may be lost in a power cut, so it need not wait for the disk.
@@ -67,6 +72,7 @@ def journal_mode(version: tuple[int, ...]) -> str:
 def _postgresql(url: URL) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
+        **JSON,
         # psycopg returns text of a SQL_ASCII database as bytes unless told its encoding.
         connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
         pool_pre_ping=True,  # the database may have restarted
@@ -85,7 +91,7 @@ def _sqlite(url: URL, busy_seconds: float) -> Engine:
     module = sqlite_module()
     mode = journal_mode(module.sqlite_version_info)
     logger.info("SQLite %s, journal mode %s", module.sqlite_version, mode)
-    engine = create_engine(url, module=module, connect_args={"timeout": busy_seconds}, **POOL)
+    engine = create_engine(url, module=module, connect_args={"timeout": busy_seconds}, **JSON, **POOL)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:

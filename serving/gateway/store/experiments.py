@@ -27,6 +27,11 @@ def find(connection: Connection, name: str, *, hold: bool = False) -> Row | None
     return connection.execute(query.with_for_update(key_share=True) if hold else query).one_or_none()
 
 
+def by_id(connection: Connection, experiment: int) -> Row:
+    """Return the experiment with this id."""
+    return connection.execute(select(experiments).where(experiments.c.id == experiment)).one()
+
+
 def every(connection: Connection) -> Sequence[Row]:
     """Return all experiments, the oldest first."""
     return connection.execute(select(experiments).order_by(experiments.c.id)).all()
@@ -38,16 +43,33 @@ def change(connection: Connection, experiment: int, **values: Any) -> None:
     bump(connection)
 
 
-def open_phase(connection: Connection, experiment: int, weights: Sequence[float], traffic: float) -> None:
-    """Open the next phase, with new salts, which draw its units anew."""
-    (number,) = connection.execute(select(experiments.c.phase + 1).where(experiments.c.id == experiment)).one()
+def open_phase(
+    connection: Connection, experiment: int, weights: Sequence[float], traffic: float, versions: Sequence[int | None]
+) -> int:
+    """Open the next phase of a locked experiment; return its number.
+
+    A new salt draws the arms of its units anew; which units take part is drawn once an experiment. `versions` are those
+    of the arms, None where unknown.
+    """
+    before = phases_of(connection, experiment)
+    number = before[-1].number + 1 if before else 1
+    epoch = next((phase.epoch for phase in before if phase.versions == list(versions)), number)
+    salt = before[-1].traffic_salt if before else secrets.token_hex(SALT_BYTES)
     connection.execute(
         insert(phases).values(
             experiment_id=experiment, number=number, weights=list(weights), traffic=traffic, started_at=time.time(),
-            traffic_salt=secrets.token_hex(SALT_BYTES), arm_salt=secrets.token_hex(SALT_BYTES),
+            traffic_salt=salt, arm_salt=secrets.token_hex(SALT_BYTES), epoch=epoch, versions=list(versions),
         )
     )  # fmt: skip
     change(connection, experiment, phase=number)
+    return number
+
+
+def set_versions(connection: Connection, experiment: int, epoch: int, versions: Sequence[int | None]) -> None:
+    """Fill in the versions of the arms in the phases of an epoch, where they were unknown."""
+    where = (phases.c.experiment_id == experiment) & (phases.c.epoch == epoch)
+    connection.execute(update(phases).where(where).values(versions=list(versions)))
+    bump(connection)
 
 
 def phases_of(connection: Connection, experiment: int) -> Sequence[Row]:
@@ -57,8 +79,8 @@ def phases_of(connection: Connection, experiment: int) -> Sequence[Row]:
 
 
 def phases_with_specs(connection: Connection, ids: Collection[int]) -> Sequence[Row]:
-    """Return `experiment_id`, `number`, `weights` and `spec` of every phase of these experiments."""
-    query = select(phases.c.experiment_id, phases.c.number, phases.c.weights, experiments.c.spec)
+    """Return the phases of these experiments, with the experiment's `name` and `spec`."""
+    query = select(phases, experiments.c.name, experiments.c.spec)
     return connection.execute(query.join(experiments).where(phases.c.experiment_id.in_(ids))).all()
 
 

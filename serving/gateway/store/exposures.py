@@ -1,7 +1,7 @@
 """Write exposures, their units and the counters of both, idempotently."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, log2
 from operator import attrgetter
@@ -9,34 +9,46 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
-from serving.gateway.store import shadows
+from serving.gateway.store import units
 from serving.gateway.store.counts import Count, Tally, add
-from serving.gateway.store.shadows import ShadowAnswers
+from serving.gateway.store.evidence import Book, Scorings, Seen
+from serving.gateway.store.images import ImageAnswers
 from serving.gateway.store.store import insert
-from serving.gateway.store.tables import experiments, exposures, units
+from serving.gateway.store.tables import experiments, exposures
 
 BUCKETS_AN_OCTAVE = 4
 
 
+CASES = ("failed", "slow", "failed_shadow", "slow_shadow")  # of guardrails; the bits that an arm has in a unit
+
+
 class Asked(NamedTuple):
-    """The outcome of one request to one arm."""
+    """The outcome of one request to one arm.
+
+    `shadow` requests were made in the background, for units of another arm. `first` is false where another request of
+    the same call to the model server is a case already.
+    """
 
     arm: int
     milliseconds: float
     failed: bool
     slow: bool
+    shadow: bool
+    first: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """A request of an experiment; `served` is the arm that answered, None without one.
 
-    `asked` are the requests to arms that count. `answered` holds the answers of all arms, where all have answered.
+    `asked` are the requests to arms that count. `answered` holds the answers of all arms about each image, where two
+    arms or more have answered.
     """
 
     id: str
     experiment_id: int
     phase: int
+    epoch: int
     unit: int
     assigned: int
     served: int | None
@@ -46,7 +58,7 @@ class Exposure:
     failed: bool
     at: float
     asked: tuple[Asked, ...] = ()
-    answered: tuple[ShadowAnswers, ...] = ()
+    answered: tuple[ImageAnswers, ...] = ()
 
 
 COLUMNS = attrgetter(*(column.name for column in exposures.columns))
@@ -63,32 +75,30 @@ def lock(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
     return {row.id: row.status for row in connection.execute(query)}
 
 
-def write(connection: Connection, given: Sequence[Exposure]) -> None:
-    """Write exposures of locked experiments; skip those already there, and do not count them again."""
+def write(connection: Connection, given: Sequence[Exposure], scorings: Mapping[int, Scorings], secret: bytes) -> None:
+    """Write exposures of locked experiments; skip those already there, and do not count them again.
+
+    `scorings` are by experiment and phase; `secret` draws the order of the label queue.
+    """
     statement = insert(connection.dialect.name, exposures).on_conflict_do_nothing().returning(exposures.c.id)
     rows = [dict(zip(exposures.columns.keys(), COLUMNS(exposure), strict=True)) for exposure in given]
-    new = set(connection.execute(statement, rows).scalars())
+    done = set(connection.execute(statement, rows).scalars())
+    new = [exposure for exposure in given if exposure.id in done]
     by_phase: dict[tuple[int, int], list[Exposure]] = defaultdict(list)
-    for exposure in given:
-        if exposure.id in new:
-            by_phase[exposure.experiment_id, exposure.phase].append(exposure)
+    by_epoch: dict[tuple[int, int], list[Exposure]] = defaultdict(list)
+    for exposure in new:
+        by_phase[exposure.experiment_id, exposure.phase].append(exposure)
+        by_epoch[exposure.experiment_id, exposure.epoch].append(exposure)
     for (experiment, phase), batch in by_phase.items():
-        tally = _requests(asked for exposure in batch for asked in exposure.asked)
-        tally += write_units(connection, experiment, phase, {exposure.unit: exposure.assigned for exposure in batch})
-        tally += shadows.write(
-            connection, experiment, phase, [answered for exposure in batch for answered in exposure.answered]
-        )
+        tally = _requests(batch)
+        tally += units.write(connection, experiment, phase, {exposure.unit: exposure.assigned for exposure in batch})
+        tally += _cases(connection, experiment, phase, batch)
         add(connection, experiment, phase, tally)
-
-
-def write_units(connection: Connection, experiment: int, phase: int, arms: dict[int, int]) -> Tally:
-    """Write the new ones among units, given with their arms; return the counts of these."""
-    rows = [
-        {"experiment_id": experiment, "phase": phase, "unit": unit, "arm": arm, "labelled": False}
-        for unit, arm in sorted(arms.items())
-    ]
-    statement = insert(connection.dialect.name, units).on_conflict_do_nothing().returning(units.c.arm)
-    return Tally(Count("units", arm) for arm in connection.execute(statement, rows).scalars())
+    for (experiment, epoch), batch in by_epoch.items():
+        if seen := [
+            Seen(each.phase, each.unit, each.assigned, each.at, image) for each in batch for image in each.answered
+        ]:
+            Book(connection, experiment, epoch, scorings[experiment], secret).answered(seen)
 
 
 def delete_before(connection: Connection, moment: float) -> int:
@@ -106,14 +116,34 @@ def upper_bound(bucket: int) -> float:
     return 2 ** (bucket / BUCKETS_AN_OCTAVE)
 
 
-def _requests(asked: Iterable[Asked]) -> Tally:
+def _requests(batch: Sequence[Exposure]) -> Tally:
     tally = Tally()
-    for outcome in asked:
-        tally[Count("requests", outcome.arm)] += 1
-        if outcome.failed:
-            tally[Count("failures", outcome.arm)] += 1
-        else:
-            tally[Count("latency", outcome.arm, bucket(outcome.milliseconds))] += 1
-        if outcome.slow:
-            tally[Count("slow", outcome.arm)] += 1
+    for exposure in batch:
+        tally[Count("exposures", exposure.assigned)] += 1
+        if exposure.served not in (exposure.assigned, None):
+            tally[Count("stand_ins", exposure.assigned)] += 1
+        for asked in exposure.asked:
+            tally[Count("requests", asked.arm)] += 1
+            if asked.failed:
+                tally[Count("failures", asked.arm)] += 1
+            else:
+                tally[Count("latency", asked.arm, bucket(asked.milliseconds))] += 1
     return tally
+
+
+def _cases(connection: Connection, experiment: int, phase: int, batch: Sequence[Exposure]) -> Tally:
+    """Count the units that have a failed or slow request for the first time, by arm and kind of request."""
+    bits: dict[int, int] = defaultdict(int)
+    for exposure in batch:
+        for asked in exposure.asked:
+            if asked.first:
+                kinds = (asked.failed << 0 | asked.slow << 1) << 2 * asked.shadow
+                bits[exposure.unit] |= kinds << len(CASES) * asked.arm
+    new = units.add_cases(connection, experiment, phase, {unit: kinds for unit, kinds in bits.items() if kinds})
+    return Tally(
+        Count(f"case_{kind}", arm)
+        for kinds in new.values()
+        for arm in range(kinds.bit_length() // len(CASES) + 1)
+        for at, kind in enumerate(CASES)
+        if kinds >> (len(CASES) * arm + at) & 1
+    )

@@ -1,27 +1,25 @@
-"""Store labels once, and count them in the same transaction."""
+"""Store labels, one a prediction and source; the one of the highest source is in force."""
 
-import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Row, select
 
-from serving.gateway.store import shadows
-from serving.gateway.store.counts import Count, Tally, add
-from serving.gateway.store.exposures import write_units
+from serving.gateway.store import counts
+from serving.gateway.store.counts import Count, Tally
+from serving.gateway.store.sources import RANK, outranks
 from serving.gateway.store.store import insert
-from serving.gateway.store.tables import feedback, units
-
-Phase = tuple[int, int]
+from serving.gateway.store.tables import feedback
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
     """The true class of a prediction's image, from `source`; the fields from `experiment_id` on are of an exposure.
 
-    `decisive` labels are evidence in the experiment.
+    `arm` is the assigned one. `at` is in seconds since 1970.
     """
 
     prediction: str
@@ -30,84 +28,92 @@ class Label:
     predicted: str
     variant: str
     version: int
+    at: float
     experiment_id: int | None = None
     phase: int | None = None
     arm: int | None = None
+    served: int | None = None
     unit: int | None = None
-    decisive: bool = False
+    image: int | None = None
 
 
-def write(connection: Connection, labels: Sequence[Label]) -> dict[str, str]:
-    """Store labels of predictions without one; return the stored labels of the others.
+class Fate(Enum):
+    """The outcomes of storing a label."""
 
-    The labels are of different predictions, and their experiments are locked.
-    """
-    if not labels:
-        return {}
-    keys = [label.prediction for label in labels]
-    known = _stored(connection, keys)
-    first = _first_of_units(connection, [label for label in labels if label.prediction not in known])
-    now = time.time()
-    rows = [
-        {**_columns(label), "counted": label.prediction in first, "at": now}
-        for label in sorted(labels, key=lambda label: label.prediction)
-        if label.prediction not in known
-    ]
+    STORED = "stored"
+    REPLACED = "replaced a label of lower rank"
+    STORED_BEFORE = "stored before"
+    KEPT = "a label of higher rank stays"
+    OTHER = "another label of the same rank stays"
+
+
+class Written(NamedTuple):
+    """The outcome of storing a label, and the label that was in force before it, None without one."""
+
+    fate: Fate
+    before: tuple[str, str] | None  # source, label
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the label is now in force and was not before."""
+        return self.fate in (Fate.STORED, Fate.REPLACED)
+
+
+InForce = dict[str, dict[str, str]]  # label by source, by prediction
+
+
+def write(connection: Connection, labels: Sequence[Label]) -> list[Written]:
+    """Store labels in their order; return the outcome of each. Their experiments are locked."""
+    known = _stored(connection, {label.prediction for label in labels})
+    written = [_take(known[label.prediction], label) for label in labels]
+    rows = [_row(label) for label, each in zip(labels, written, strict=True) if each.in_force]
     if rows:
         statement = insert(connection.dialect.name, feedback).on_conflict_do_nothing().returning(feedback.c.prediction)
-        new = set(connection.execute(statement, rows).scalars())
-        _count(connection, [label for label in labels if label.prediction in new], first)
-        if len(new) < len(rows):  # another worker stored a label outside of experiments first
-            known = {key: said for key, said in _stored(connection, keys).items() if key not in new}
-    return known
+        done = connection.execute(statement, sorted(rows, key=lambda row: (row["prediction"], row["source"])))
+        if len(done.all()) < len(rows):  # another worker stored a label outside of experiments first
+            return write(connection, labels)
+    _count(connection, labels, written)
+    return written
 
 
-def _columns(label: Label) -> dict[str, Any]:
+def of_prediction(connection: Connection, prediction: str) -> Sequence[Row]:
+    """Return `source`, `label` and `at` of a prediction's labels, the one in force first."""
+    query = select(feedback.c.source, feedback.c.label, feedback.c.at).where(feedback.c.prediction == prediction)
+    return sorted(connection.execute(query).all(), key=lambda row: -RANK[row.source])
+
+
+def _take(known: dict[str, str], label: Label) -> Written:
+    """Add a label to the prediction's `known` ones if it comes into force; return the outcome."""
+    highest = max(known, key=RANK.__getitem__, default=None)
+    before = None if highest is None else (highest, known[highest])
+    if highest is None or outranks(label.source, highest):
+        known[label.source] = label.label
+        return Written(Fate.STORED if before is None else Fate.REPLACED, before)
+    if label.source != highest:
+        return Written(Fate.KEPT, before)
+    return Written(Fate.STORED_BEFORE if known[highest] == label.label else Fate.OTHER, before)
+
+
+def _row(label: Label) -> dict[str, Any]:
     return {name: getattr(label, name) for name in Label.__slots__}
 
 
-def _stored(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
-    query = select(feedback.c.prediction, feedback.c.label).where(feedback.c.prediction.in_(keys))
-    return {row.prediction: row.label for row in connection.execute(query)}
+def _stored(connection: Connection, predictions: Collection[str]) -> InForce:
+    query = select(feedback.c.prediction, feedback.c.source, feedback.c.label)
+    known: InForce = defaultdict(dict)
+    for row in connection.execute(query.where(feedback.c.prediction.in_(predictions))):
+        known[row.prediction][row.source] = row.label
+    return known
 
 
-def _by_phase(labels: Sequence[Label]) -> dict[Phase, list[Label]]:
-    grouped: dict[Phase, list[Label]] = defaultdict(list)
-    for label in labels:
-        if label.experiment_id is not None and label.phase is not None:
-            grouped[label.experiment_id, label.phase].append(label)
-    return grouped
-
-
-def _first_of_units(connection: Connection, labels: Sequence[Label]) -> set[str]:
-    """Return the decisive predictions whose units had no label yet, and mark these units."""
-    first = set()
-    for (experiment, phase), batch in _by_phase([label for label in labels if label.decisive]).items():
-        by_unit = {label.unit or 0: label for label in reversed(batch)}
-        new = write_units(connection, experiment, phase, {unit: label.arm or 0 for unit, label in by_unit.items()})
-        add(connection, experiment, phase, new)
-        key = {"experiment": experiment, "number": phase}
-        of_phase = (units.c.experiment_id == bindparam("experiment")) & (units.c.phase == bindparam("number"))
-        query = select(units.c.unit).where(of_phase, units.c.unit.in_(by_unit), ~units.c.labelled)
-        unlabelled = connection.execute(query, key).scalars().all()
-        if unlabelled:
-            mark = update(units).where(of_phase, units.c.unit == bindparam("of_unit")).values(labelled=True)
-            connection.execute(mark, [{**key, "of_unit": unit} for unit in unlabelled])
-        first |= {by_unit[unit].prediction for unit in unlabelled}
-    return first
-
-
-def _count(connection: Connection, labels: Sequence[Label], first: set[str]) -> None:
-    for (experiment, phase), batch in _by_phase(labels).items():
-        answers = shadows.answers_of(connection, [label.prediction for label in batch])
-        shadows.unqueue(connection, list(answers))
-        tally = Tally()
-        for label in batch:
-            arm = label.arm or 0
-            tally[Count(f"labels_{label.source}", arm)] += 1
-            if label.decisive and label.prediction in answers:
-                tally += shadows.masked(answers[label.prediction], label.label)
-            if label.prediction in first:
-                tally[Count("labelled", arm)] += 1
-                tally[Count("errors", arm)] += label.label != label.predicted
-        add(connection, experiment, phase, +tally)
+def _count(connection: Connection, labels: Sequence[Label], written: Sequence[Written]) -> None:
+    """Count the labels in force by source and arm."""
+    tallies: Mapping[tuple[int, int], Tally] = defaultdict(Tally)
+    for label, each in zip(labels, written, strict=True):
+        if each.in_force and label.experiment_id is not None and label.phase is not None:
+            tally = tallies[label.experiment_id, label.phase]
+            tally[Count(f"labels_{label.source}", label.arm or 0)] += 1
+            if each.before is not None:
+                tally[Count(f"labels_{each.before[0]}", label.arm or 0)] -= 1
+    for (experiment, phase), tally in tallies.items():
+        counts.add(connection, experiment, phase, {count: n for count, n in tally.items() if n})

@@ -63,6 +63,9 @@ phases = Table(
     Column("traffic_salt", String(32), nullable=False),
     Column("arm_salt", String(32), nullable=False),
     Column("started_at", Float, nullable=False),
+    # The first phase in which the arms had these versions: evidence on other versions does not count.
+    Column("epoch", Integer, nullable=False),
+    Column("versions", JSON, nullable=False),  # by arm; null until known
 )
 
 # One row a request; `served` is NULL without an answer, and differs from `assigned` after a fallback.
@@ -90,48 +93,64 @@ units = Table(
     Column("phase", Integer, primary_key=True),
     Column("unit", BigInteger, primary_key=True),
     Column("arm", Integer, nullable=False),
-    Column("labelled", Boolean, nullable=False),
+    Column("image", BigInteger),  # whose label is the unit's outcome
+    Column("cases", BigInteger, nullable=False),  # bits of the guardrails' cases that the unit has had
     sqlite_with_rowid=False,
 )
 
-# The answers of all arms to one image. Pixels stay while the arms disagree and there is no label.
-shadows = Table(
-    "shadows",
+# Paired experiments: a unit's results by arm beside control, as a UnitResult. `phase` is the unit's first one.
+unit_results = Table(
+    "unit_results",
     metadata,
-    Column("prediction", PREDICTION, primary_key=True),
-    _experiment(),
+    _experiment(primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("unit", BigInteger, primary_key=True),
     Column("phase", Integer, nullable=False),
-    Column("answers", JSON, nullable=False),  # [label, confidence] an arm
+    Column("pairs", JSON, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# An image counts once an experiment and epoch, by the keyed hash of its pixels. Pixels stay while it waits for a label.
+images = Table(
+    "images",
+    metadata,
+    _experiment(primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("image", BigInteger, primary_key=True),
+    Column("phase", Integer, nullable=False),
+    Column("unit", BigInteger, nullable=False),
+    Column("assigned", Integer, nullable=False),
+    Column("answers", JSON(none_as_null=True)),  # [label, confidence] by arm; null for an arm without an answer
+    Column("label", Text),  # the first one of the highest source, which `served` was shown
+    Column("source", String(16)),
+    Column("served", Integer),
+    Column("predicted", Text),
+    Column("draw", BigInteger, nullable=False),  # the random order of the queue
     Column("prediction_id", Text),  # for feedback, as long as there are pixels
-    Column("usefulness", Float, nullable=False),
     Column("pixels", LargeBinary),
     Column("at", Float, nullable=False, index=True),
 )
-QUEUED = shadows.c.pixels.is_not(None)
-Index(
-    "ix_shadows_queue",
-    shadows.c.experiment_id,
-    shadows.c.usefulness,
-    sqlite_where=QUEUED,
-    postgresql_where=QUEUED,
-)
+QUEUED = images.c.pixels.is_not(None)
+LABELLED = images.c.label.is_not(None)
+Index("ix_images_queue", images.c.experiment_id, images.c.draw, sqlite_where=QUEUED, postgresql_where=QUEUED)
+Index("ix_images_labelled", images.c.experiment_id, images.c.unit, sqlite_where=LABELLED, postgresql_where=LABELLED)
 
-# The labels. `decisive` ones are evidence; `counted` ones are also the first of their unit.
+# One label a prediction and source; the highest source is in force. Fields from `experiment_id` on are of exposures.
 feedback = Table(
     "feedback",
     metadata,
     Column("prediction", PREDICTION, primary_key=True),
+    Column("source", String(16), primary_key=True),
     Column("label", Text, nullable=False),
-    Column("source", String(16), nullable=False),
     Column("predicted", Text, nullable=False),
     Column("variant", NAME, nullable=False),
     Column("version", BigInteger, nullable=False),
     _experiment(nullable=True),
     Column("phase", Integer),
     Column("arm", Integer),
+    Column("served", Integer),
     Column("unit", BigInteger),
-    Column("decisive", Boolean, nullable=False),
-    Column("counted", Boolean, nullable=False),
+    Column("image", BigInteger),
     Column("at", Float, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -1,0 +1,271 @@
+"""Change the images of an experiment, and its counters with them, in one transaction.
+
+A counter is a sum over images or units, so a change takes away their old part and adds the new one. The experiment is
+locked meanwhile.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from serving.gateway.store import counts, fair_sample, images, units
+from serving.gateway.store.counts import Count, Tally
+from serving.gateway.store.fair_sample import Event
+from serving.gateway.store.images import ImageAnswers
+from serving.gateway.store.scoring import (
+    NO_WEIGHT,
+    Answers,
+    Image,
+    ImageFacts,
+    PairScore,
+    Scoring,
+    UnitResult,
+    image_facts,
+    image_tally,
+    outcome_tally,
+    pair_score,
+    pair_scores,
+    unit_tally,
+)
+from serving.gateway.store.sources import outranks, trusted
+
+Scorings = Mapping[int, Scoring]  # by phase
+
+
+class Seen(NamedTuple):
+    """An image that the arms answered, and the exposure that brought it."""
+
+    phase: int
+    unit: int
+    assigned: int
+    at: float
+    given: ImageAnswers
+
+
+class ImageLabel(NamedTuple):
+    """A label of an image, and the exposure that it is about."""
+
+    image: int
+    phase: int
+    unit: int
+    assigned: int
+    served: int
+    predicted: str
+    label: str
+    source: str
+    at: float
+
+
+class Change(NamedTuple):
+    """An image before and after, and its scores by arm."""
+
+    old: Image | None
+    new: Image
+    scoring: Scoring
+    was: list[PairScore]
+    now: list[PairScore]
+
+    @property
+    def corrects(self) -> bool:
+        """Whether a label that was evidence has been replaced by another one."""
+        if self.old is None or self.old.label is None or self.old.label == self.new.label:
+            return False
+        return self.old.scores or any(score.labelled for score in self.was)
+
+
+class Book:
+    """The images of one experiment and epoch that a transaction changes, with their units and counters."""
+
+    def __init__(self, connection: Connection, experiment: int, epoch: int, scorings: Scorings, secret: bytes) -> None:
+        """Prepare for an experiment that is locked; `secret` draws the queue's order."""
+        self._connection = connection
+        self._experiment, self._epoch = experiment, epoch
+        self._scorings = scorings
+        self._secret = secret
+        self._tallies: dict[int, Tally] = defaultdict(Tally)  # changes of the counters, by phase
+
+    def answered(self, seen: Sequence[Seen]) -> None:
+        """Keep the answers of all arms about images; pixels that the experiment has already are counted as a repeat."""
+        before = self._load({each.given.image for each in seen})
+        after = dict(before)
+        for each in seen:
+            answers = each.given.answers
+            image = after.get(each.given.image)
+            if image is None:
+                image = self._new(each.given.image, each.phase, each.unit, each.assigned, each.at, answers)
+            elif image.answers is not None:
+                self._tallies[each.phase][Count("repeats")] += 1
+                continue
+            else:
+                image = replace(image, answers=answers)
+            after[image.image] = _queued(image, each.given)
+        self._settle(before, after)
+
+    def label(self, labels: Sequence[ImageLabel]) -> bool:
+        """Label images; the first label of the highest source stays. Say whether a label that counted was replaced."""
+        before = self._load({each.image for each in labels})
+        after = dict(before)
+        for each in labels:
+            image = after.get(each.image)
+            if image is None:
+                image = self._new(each.image, each.phase, each.unit, each.assigned, each.at)
+            elif not self._scorings[image.phase].paired and image.unit != each.unit:
+                self._tallies[each.phase][Count("repeats")] += 1
+            # A volunteer's label is evidence by the weights of its own phase.
+            if outranks(each.source, image.source) and (trusted(each.source) or each.phase == image.phase):
+                after[each.image] = _labelled(image, each)
+        return self._settle(before, after)
+
+    def _load(self, hashes: Collection[int]) -> dict[int, Image]:
+        return images.load(self._connection, self._experiment, self._epoch, hashes)
+
+    def _new(
+        self, image: int, phase: int, unit: int, assigned: int, at: float, answers: Answers | None = None
+    ) -> Image:  # fmt: skip
+        return Image(image, phase, unit, assigned, draw(self._secret, self._experiment, image), at, answers)
+
+    def _settle(self, before: Mapping[int, Image], after: Mapping[int, Image]) -> bool:
+        """Write the changed images, and bring units and counters up to date; say whether evidence was corrected."""
+        # The first of several is chosen at random, not by the client: labels are taken in the queue's order.
+        changed = {
+            image.image: image
+            for image in sorted(after.values(), key=lambda image: image.draw)
+            if image is not before.get(image.image)
+        }
+        images.save(self._connection, self._experiment, self._epoch, changed)
+        changes = [self._change(before.get(key), image) for key, image in changed.items()]
+        self._settle_facts(changes)
+        self._settle_outcomes(before, changed)
+        paired = [change for change in changes if change.scoring.paired]
+        self._settle_results(paired)
+        self._sample(paired)
+        while self._tallies:
+            phase, tally = self._tallies.popitem()
+            counts.add(self._connection, self._experiment, phase, {count: n for count, n in tally.items() if n})
+        return any(change.corrects for change in changes)
+
+    def _change(self, old: Image | None, new: Image) -> Change:
+        scoring = self._scorings[new.phase]
+        return Change(old, new, scoring, pair_scores(old, scoring), pair_scores(new, scoring))
+
+    def _settle_facts(self, changes: Sequence[Change]) -> None:
+        """Count the images that gained and lost facts; few facts are many images'."""
+        gained = Counter[tuple[int, ImageFacts]]()
+        for old, new, scoring, was, now in changes:
+            gained[new.phase, image_facts(new, now, scoring)] += 1
+            if old is not None:
+                gained[new.phase, image_facts(old, was, scoring)] -= 1
+        for (phase, facts), n in gained.items():
+            self._tallies[phase].update(image_tally(facts, n))
+
+    def _add(self, phase: int, new: Tally, old: Tally) -> None:
+        self._tallies[phase].update(new)
+        self._tallies[phase].subtract(old)
+
+    def _settle_outcomes(self, before: Mapping[int, Image], changed: Mapping[int, Image]) -> None:
+        """Choose the image whose label is a unit's outcome: the first one of the unit's highest source."""
+        scored: dict[int, list[Image]] = defaultdict(list)
+        for key, image in changed.items():
+            if image.scores or ((old := before.get(key)) is not None and old.scores):
+                scored[image.phase].append(image)
+        for phase, of_phase in scored.items():
+            arms = {image.unit: image.assigned for image in of_phase}
+            self._tallies[phase].update(units.write(self._connection, self._experiment, phase, arms))
+            was = units.outcomes(self._connection, self._experiment, phase, arms)
+            held = {image for image in was.values() if image is not None}
+            earlier = {**before, **self._load(held - before.keys())}
+            known = {**earlier, **changed}
+            now = dict(was)
+            for image in of_phase:
+                holder = _of(known, now[image.unit])
+                if image.weight > (holder.weight if holder else NO_WEIGHT):
+                    now[image.unit] = image.image
+            units.set_outcomes(
+                self._connection, self._experiment, phase,
+                {unit: image for unit, image in now.items() if image is not None and image != was[unit]},
+            )  # fmt: skip
+            for unit, outcome in now.items():
+                old, new = _of(earlier, was[unit]), _of(known, outcome)
+                self._add(phase, *(outcome_tally(each, self._scorings[phase]) for each in (new, old)))
+
+    def _settle_results(self, changes: Sequence[Change]) -> None:
+        """Bring the results of the images' units up to date."""
+        if not changes:
+            return
+        of_units = {change.new.unit for change in changes}
+        before = units.results(self._connection, self._experiment, self._epoch, of_units)
+        after = dict(before)
+        for _, new, scoring, was, now in changes:
+            phase, results = after.get(new.unit) or (new.phase, [UnitResult()] * scoring.arms)
+            after[new.unit] = (
+                phase,
+                [result.changed(new, *scores) for result, *scores in zip(results, was, now, strict=True)],
+            )
+        self._replace_cases(after)
+        changed = {unit: result for unit, result in after.items() if result != before.get(unit)}
+        units.write_results(self._connection, self._experiment, self._epoch, changed)
+        gained = Counter[tuple[int, tuple[UnitResult, ...]]]()
+        for unit, (phase, results) in changed.items():
+            gained[phase, _unnamed(results)] += 1
+            if unit in before:
+                gained[phase, _unnamed(before[unit][1])] -= 1
+        for (phase, unnamed), n in gained.items():
+            self._tallies[phase].update(unit_tally(unnamed, n))
+
+    def _replace_cases(self, results: dict[int, tuple[int, list[UnitResult]]]) -> None:
+        """Give units another case where the image of their first one is none any more."""
+        for unit, (_, of_arms) in results.items():
+            lacking = [arm for arm, result in enumerate(of_arms) if not result.case and result.won + result.lost]
+            if lacking:
+                labelled = images.labelled(self._connection, self._experiment, self._epoch, unit)
+                for arm in lacking:
+                    result = of_arms[arm]
+                    for image in labelled:
+                        score = pair_score(image, self._scorings[image.phase], arm)
+                        result = result.changed(image, score, score)
+                    of_arms[arm] = result
+
+    def _sample(self, changes: Sequence[Change]) -> None:
+        """Test whether the disagreements that get a trusted label are drawn fairly from those without one."""
+        events: dict[int, list[Event]] = defaultdict(list)
+        for old, new, scoring, was, now in changes:
+            if any(score.disagree for score in now):
+                events[new.phase] += fair_sample.events(old, new, was, now, scoring)
+        for phase, of_phase in events.items():
+            if of_phase:
+                known = counts.of_names(self._connection, self._experiment, phase, fair_sample.NAMES)
+                self._tallies[phase].update(fair_sample.tally(known, of_phase))
+
+
+def _unnamed(results: Sequence[UnitResult]) -> tuple[UnitResult, ...]:
+    """Return the results without the images of their cases."""
+    return tuple(result if result.image is None else result._replace(image=None) for result in results)
+
+
+def draw(secret: bytes, experiment: int, image: int) -> int:
+    """Return an image's place in the queue: random to whoever does not know `secret`, the same for everybody."""
+    text = f"{experiment}:{image}".encode()
+    return int.from_bytes(hashlib.blake2b(text, key=secret, digest_size=8, person=b"queue").digest(), signed=True)
+
+
+def _of(known: Mapping[int, Image], image: int | None) -> Image | None:
+    return None if image is None else known.get(image)
+
+
+def _queued(image: Image, given: ImageAnswers) -> Image:
+    """Return the image with its pixels, where it waits for a trusted label."""
+    if not image.disagree or trusted(image.source):
+        return image
+    return replace(image, pixels=given.pixels, prediction_id=given.prediction_id)
+
+
+def _labelled(image: Image, label: ImageLabel) -> Image:
+    """Return the image with a label; a trusted one takes it out of the queue."""
+    labelled = replace(
+        image, label=label.label, source=label.source, served=label.served, predicted=label.predicted
+    )  # fmt: skip
+    return replace(labelled, pixels=None, prediction_id=None) if trusted(label.source) else labelled

@@ -1,0 +1,111 @@
+"""Keep the images of experiments by the hash of their pixels, and the queue of those to label."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+
+from serving.gateway.store.scoring import Answers, Image
+from serving.gateway.store.store import insert
+from serving.gateway.store.tables import LABELLED, QUEUED, images
+
+MOST_QUEUED = 1000  # images an experiment
+DAY_SECONDS = 24 * 3600
+QUEUED_DAYS = 7
+FIELDS = tuple(Image.__slots__)
+VALUES = attrgetter(*FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAnswers:
+    """The answers of all arms about one image; `key` is the prediction's, `image` the hash of the pixels."""
+
+    key: str
+    prediction_id: str
+    image: int
+    answers: Answers
+    pixels: bytes
+
+
+def load(connection: Connection, experiment: int, epoch: int, hashes: Collection[int]) -> dict[int, Image]:
+    """Return the images with these hashes, as far as the experiment has them."""
+    query = select(*(images.c[name] for name in FIELDS)).where(
+        images.c.experiment_id == experiment, images.c.epoch == epoch, images.c.image.in_(hashes)
+    )
+    return {row.image: Image(**row._mapping) for row in connection.execute(query)}
+
+
+def labelled(connection: Connection, experiment: int, epoch: int, unit: int) -> list[Image]:
+    """Return a unit's images with a label, the oldest first."""
+    query = select(*(images.c[name] for name in FIELDS)).where(
+        images.c.experiment_id == experiment, images.c.epoch == epoch, images.c.unit == unit, LABELLED
+    )
+    rows = connection.execute(query.order_by(images.c.at, images.c.image))
+    return [Image(**row._mapping) for row in rows]
+
+
+def save(connection: Connection, experiment: int, epoch: int, changed: Mapping[int, Image]) -> None:
+    """Write new and changed images; forget pixels at random where too many wait."""
+    rows = [
+        {"experiment_id": experiment, "epoch": epoch, **dict(zip(FIELDS, VALUES(image), strict=True))}
+        for _, image in sorted(changed.items())
+    ]
+    if rows:
+        connection.execute(_upsert(connection.dialect.name), rows)
+    if any(image.pixels for image in changed.values()):
+        _bound(connection, experiment)
+
+
+def queued(connection: Connection, experiment: int, most: int) -> Sequence[Row]:
+    """Return images on which the arms disagree, without a trusted label, in the queue's random order."""
+    query = select(images).where(*_waiting(experiment)).order_by(images.c.draw, images.c.image).limit(most)
+    return connection.execute(query).all()
+
+
+def count_queued(connection: Connection, experiment: int) -> int:
+    """Return the number of images in the queue."""
+    return connection.execute(select(func.count()).select_from(images).where(*_waiting(experiment))).scalar_one()
+
+
+def forget_old_pixels(connection: Connection) -> None:
+    """Delete the pixels of images that have waited QUEUED_DAYS for a label."""
+    _forget(connection, images.c.at < _oldest())
+
+
+def delete_before(connection: Connection, moment: float) -> int:
+    """Delete images without a label from before `moment`; return their number. Counts stay."""
+    return connection.execute(delete(images).where(images.c.at < moment, images.c.label.is_(None))).rowcount
+
+
+def _waiting(experiment: int) -> tuple[ColumnElement[bool], ...]:
+    return images.c.experiment_id == experiment, QUEUED, images.c.at >= _oldest()
+
+
+def _oldest() -> float:
+    """Return the start of the first day whose images wait; whole days leave, whatever their images show."""
+    return (time.time() // DAY_SECONDS - QUEUED_DAYS) * DAY_SECONDS
+
+
+def _bound(connection: Connection, experiment: int) -> None:
+    """Delete the pixels of the images that are last in the random order, beyond MOST_QUEUED, and of those too old."""
+    forget_old_pixels(connection)
+    of_experiment = (images.c.experiment_id == experiment) & QUEUED
+    last = select(images.c.draw).where(of_experiment).order_by(images.c.draw, images.c.image).offset(MOST_QUEUED)
+    if (beyond := connection.execute(last.limit(1)).scalar()) is not None:
+        _forget(connection, (images.c.experiment_id == experiment) & (images.c.draw >= beyond))
+
+
+def _forget(connection: Connection, where: Any) -> None:
+    connection.execute(update(images).where(where & QUEUED).values(pixels=None, prediction_id=None))
+
+
+@cache
+def _upsert(dialect: str) -> Any:
+    """Return the INSERT that replaces an image; building it takes longer than running it."""
+    statement = insert(dialect, images)
+    changed = {name: statement.excluded[name] for name in FIELDS if name != "image"}
+    return statement.on_conflict_do_update(index_elements=list(images.primary_key), set_=changed)

@@ -1,0 +1,84 @@
+"""Keep the units of experiments: their arms, their outcomes, their results in pairs, and their guardrail cases."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from serving.gateway.store.counts import Count, Tally
+from serving.gateway.store.scoring import UnitResult
+from serving.gateway.store.store import insert
+from serving.gateway.store.tables import unit_results, units
+
+Results = list[UnitResult]
+
+
+def write(connection: Connection, experiment: int, phase: int, arms: Mapping[int, int]) -> Tally:
+    """Write the new ones among units, given with their arms; return the counts of these."""
+    rows = [
+        {"experiment_id": experiment, "phase": phase, "unit": unit, "arm": arm, "image": None, "cases": 0}
+        for unit, arm in sorted(arms.items())
+    ]
+    statement = insert(connection.dialect.name, units).on_conflict_do_nothing().returning(units.c.arm)
+    return Tally(Count("units", arm) for arm in connection.execute(statement, rows).scalars())
+
+
+def outcomes(connection: Connection, experiment: int, phase: int, of: Collection[int]) -> dict[int, int | None]:
+    """Return the image whose label is the outcome of each of these units, as far as the units are known."""
+    return dict(_values(connection, units.c.image, experiment, phase, of))
+
+
+def set_outcomes(connection: Connection, experiment: int, phase: int, images: Mapping[int, int]) -> None:
+    """Set the image whose label is the outcome, by unit."""
+    _set(connection, "image", experiment, phase, images)
+
+
+def add_cases(connection: Connection, experiment: int, phase: int, bits: Mapping[int, int]) -> dict[int, int]:
+    """Add guardrail cases to known units, as bits; return the bits that are new, by unit."""
+    before = dict(_values(connection, units.c.cases, experiment, phase, bits)) if bits else {}
+    new = {unit: bits[unit] & ~had for unit, had in before.items() if bits[unit] & ~had}
+    _set(connection, "cases", experiment, phase, {unit: before[unit] | more for unit, more in new.items()})
+    return new
+
+
+def results(connection: Connection, experiment: int, epoch: int, of: Collection[int]) -> dict[int, tuple[int, Results]]:
+    """Return the phase and the results by arm of each of these units, as far as there are any."""
+    query = select(unit_results.c.unit, unit_results.c.phase, unit_results.c.pairs).where(
+        unit_results.c.experiment_id == experiment, unit_results.c.epoch == epoch, unit_results.c.unit.in_(of)
+    )
+    return {row.unit: (row.phase, [UnitResult(*pair) for pair in row.pairs]) for row in connection.execute(query)}
+
+
+def write_results(
+    connection: Connection, experiment: int, epoch: int, given: Mapping[int, tuple[int, Results]]
+) -> None:
+    """Write the phase and the results by arm, by unit."""
+    rows = [
+        {"experiment_id": experiment, "epoch": epoch, "unit": unit, "phase": phase, "pairs": _short(pairs)}
+        for unit, (phase, pairs) in sorted(given.items())
+    ]
+    if rows:
+        statement = insert(connection.dialect.name, unit_results)
+        changed = {"pairs": statement.excluded.pairs}
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=list(unit_results.primary_key), set_=changed), rows
+        )
+
+
+def _short(results: Results) -> list[Sequence[int | None]]:
+    """Return results without the fields that are as in a UnitResult of images without a case."""
+    return [tuple(result) if result.won or result.lost else result[:1] for result in results]
+
+
+def _values(connection: Connection, column: Any, experiment: int, phase: int, of: Collection[int]) -> Any:
+    query = select(units.c.unit, column).where(
+        units.c.experiment_id == experiment, units.c.phase == phase, units.c.unit.in_(of)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def _set(connection: Connection, column: str, experiment: int, phase: int, values: Mapping[int, int]) -> None:
+    if values:
+        of_unit = (units.c.experiment_id == experiment) & (units.c.phase == phase) & (units.c.unit == bindparam("of"))
+        statement = update(units).where(of_unit).values({column: bindparam("value")})
+        connection.execute(statement, [{"of": unit, "value": value} for unit, value in sorted(values.items())])
