@@ -56,13 +56,13 @@ export function shown(resource, ready) {
   `;
 }
 
-/** Show what went wrong, field by field where the gateway says so; offer `again` if given, with a token after a 401. */
+/** Show what went wrong, field by field where the gateway says so; offer `again` if given, with a token where that lacks. */
 export function problem(error, again) {
   return html`
     <div class="problem" role="alert">
       <p><strong>${error.status ? error.title : t("state.unreachable")}</strong> ${error.detail ?? ""}</p>
       ${error.errors?.length > 1 ? html`<ul>${error.errors.map(fault)}</ul>` : ""}
-      ${again && error.status === 401 ? tokenForm(error.as, again) : ""}
+      ${again && [401, 403].includes(error.status) ? tokenForm(error.as, again) : ""}
       ${again && mayPass(error) ? html`<button type="button" @click=${again}>${t("state.again")}</button>` : ""}
     </div>
   `;
@@ -71,7 +71,8 @@ export function problem(error, again) {
 const mayPass = ({ status }) => status === 0 || status === 429 || status >= 500;
 const fault = ({ pointer, detail }) => html`<li><code>${pointer}</code> ${detail}</li>`;
 
-function tokenForm(as, again) {
+/** Show a form that keeps the token of a role, then calls `again`. */
+export function tokenForm(as, again) {
   const submitted = (event) => {
     event.preventDefault();
     keepToken(as, event.target.elements.token.value.trim());

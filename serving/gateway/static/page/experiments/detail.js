@@ -85,7 +85,7 @@ class Detail {
     `;
   }
 
-  /** Lead to the images whose labels would tell most. */
+  /** Lead to the images that want a label. */
   queue({ paired, status }, { counts }) {
     if (!paired || ["draft", "archived"].includes(status)) return "";
     const waiting = counts.disagreements - counts.labelled_disagreements;

@@ -154,10 +154,7 @@ export function health({ checks, guardrails }) {
   const line = (ok, text) => html`<li class=${ok ? "good" : "bad"}>${ok ? "●" : "▲"}\u00a0${text}</li>`;
   return html`
     <ul class="plain">
-      ${Object.entries(checks).map(([name, { ok, e }]) => {
-        const values = { what: t(`experiments.check.${name}`), e: number(e, 2) };
-        return line(ok, t(ok ? "experiments.check.ok" : "experiments.check.bad", values));
-      })}
+      ${Object.entries(checks).map(([name, check]) => line(check.ok, checked(name, check)))}
       ${guardrails.map(({ metric, variant, threshold_ms: ms, state, variant_count: more, control_count: fewer }) => {
         const counts = { ms: number(ms ?? 0), more: number(more), fewer: number(fewer) };
         const what = t(`experiments.guarded.${metric}`, { variant, ...counts });
@@ -166,4 +163,10 @@ export function health({ checks, guardrails }) {
     </ul>
     ${guardrails.length ? "" : html`<p class="note">${t("experiments.noGuardrails")}</p>`}
   `;
+}
+
+function checked(name, { ok, e, share }) {
+  if (name === "stand_ins") return t(ok ? "experiments.standIns.ok" : "experiments.standIns.bad", { share: percent(share) });
+  const values = { what: t(`experiments.check.${name}`), e: number(e, 2) };
+  return t(ok ? "experiments.check.ok" : "experiments.check.bad", values);
 }

@@ -1,12 +1,14 @@
-// Labels on their way to the gateway, those of one experiment. The gateway keeps the first label that it gets of an image,
-// so the newest one is held back for a moment in which it can be taken back. What cannot be sent is kept, and sent again
-// when the connection recovers; `outboxOf(name)` is the same until the page is left, whatever view is shown.
-import { post } from "../api.js";
+// Labels on their way to the gateway, those of one experiment. Of each source the gateway keeps the first label of an
+// image, so the newest one is held back for a moment in which it can be taken back. What cannot be sent is kept, and sent
+// again when the connection recovers, or a token is given; `outboxOf(name)` is the same until the page is left.
+import { Problem, post } from "../api.js";
 import * as connection from "../connection.js";
 
 const HOLD_MS = 5000;
 const MOST = 1000; // labels in one call
 const SOURCE = "audit"; // somebody looked at the image who was not served its prediction
+const AS = "labeller"; // the role that may send these
+const BARRED = { 401: "Unauthorized", 403: "Forbidden" };
 
 const outboxes = new Map();
 
@@ -20,7 +22,7 @@ class Outbox {
   given = new Set(); // the prediction ids of all that is here
   held = null; // { image, label }: the newest, not on its way yet
   unsent = []; // the oldest first
-  stored = []; // the newest first
+  stored = []; // the newest first; with a `detail` where a label of higher rank stays
   refused = []; // these have a `detail` too: why they will not be stored
   error = null; // the Problem of the last call
   changed = () => {}; // called after a call
@@ -65,9 +67,11 @@ class Outbox {
     const labels = this.unsent.slice(0, MOST);
     const items = labels.map(({ image, label }) => ({ prediction_id: image.prediction_id, label, source: SOURCE }));
     try {
-      const answer = await post("/feedback", { items });
-      answer.items.forEach(({ status, detail }, i) => {
-        if (status < 300) this.stored.unshift(labels[i]);
+      const answer = await post("/feedback", { items }, { as: AS });
+      const barred = answer.items.find(({ status }) => status in BARRED); // one of them, and so all
+      if (barred) throw new Problem({ ...barred, title: BARRED[barred.status] }, AS);
+      answer.items.forEach(({ status, detail, kept }, i) => {
+        if (status < 300) this.stored.unshift({ ...labels[i], detail: kept ? detail : "" });
         else this.refused.push({ ...labels[i], detail });
       });
       this.unsent.splice(0, labels.length);

@@ -1,10 +1,11 @@
-// The label queue of an experiment: one image at a time on which its variants disagree. What they said of it is shown when
-// its label is stored; whoever knew it before would be swayed.
+// The label queue of an experiment: one image at a time on which its variants disagree, in the gateway's order, which is
+// random: any choice of images would sway the verdict. So skipping only moves on in this view. What the variants said is
+// shown when the label is stored; whoever knew it before would be swayed.
 import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
-import { path } from "../api.js";
+import { path, tokenOf } from "../api.js";
 import { number, t } from "../i18n.js";
-import { Resource, problem, shown } from "../resource.js";
-import { refused, stored } from "./labels.js";
+import { Resource, problem, shown, tokenForm } from "../resource.js";
+import { UNREADABLE, refused, stored } from "./labels.js";
 import { outboxOf } from "./outbox.js";
 
 const STYLE = new URL("../css/queue.css", import.meta.url).href;
@@ -46,7 +47,7 @@ class Queue {
     this.outbox.release();
   }
 
-  /** Return where the images are listed: the skipped ones, which lead the list, and as many others as there can be. */
+  /** Return where the images are listed: the skipped ones, which come first, and as many others as there can be. */
   listed() {
     return `${path("experiments", this.name, "disagreements")}?limit=${Math.min(MOST, WANTED + this.skipped.size)}`;
   }
@@ -58,7 +59,7 @@ class Queue {
     this.render();
   }
 
-  /** Return the most useful image of which nothing has been said. */
+  /** Return the first image of which nothing has been said. */
   next() {
     return this.queue.value?.disagreements.find((image) => !this.decided(image)) ?? null;
   }
@@ -72,7 +73,7 @@ class Queue {
     if (!this.image) return;
     this.outbox.hold(this.image, label);
     this.decide(label);
-    this.say("queue.said", { label });
+    this.say(label === UNREADABLE ? "queue.saidUnreadable" : "queue.said", { label });
   }
 
   skip() {
@@ -128,7 +129,8 @@ class Queue {
     const key = event.key.toLowerCase();
     if (this.variants.value.classes.includes(event.key)) this.label(event.key);
     else if (key === "s" || key === "arrowright") this.skip();
-    else if (key === "u" || key === "z") this.undo();
+    else if (key === "u") this.label(UNREADABLE);
+    else if (key === "z") this.undo();
     else return;
     event.preventDefault();
   }
@@ -163,13 +165,16 @@ class Queue {
           @keydown=${(event) => this.pressed(event)}>
           ${this.image ? this.asked(classes) : this.empty()}
           <div class="tools">
-            ${this.image ? html`<button type="button" @click=${() => this.skip()}>${t("queue.skip")}</button>` : ""}
+            ${this.image ? html`
+              <button type="button" @click=${() => this.label(UNREADABLE)}>${t("queue.unreadable")}</button>
+              <button type="button" @click=${() => this.skip()}>${t("queue.skip")}</button>` : ""}
             <button type="button" @click=${() => this.undo()}>${t("queue.undo")}</button>
           </div>
         </div>
         <div>
           <p role="status" class="sentence">${this.said ? t(...this.said) : ""}</p>
           <p id="keys" class="note">${t("queue.keys")}</p>
+          ${this.image && !outbox.error && !tokenOf("labeller") ? this.locked() : ""}
           ${outbox.error ? html`<p>${t("queue.unsent", { count: number(outbox.unsent.length) })}</p>` : ""}
           ${outbox.error ? problem(outbox.error, () => outbox.send()) : ""}
           ${outbox.refused.length > 0 ? refused(outbox.refused) : ""}
@@ -177,6 +182,15 @@ class Queue {
         </div>
       </div>
     `;
+  }
+
+  /** Say that labels need a token, and ask for it. */
+  locked() {
+    const given = () => {
+      this.render();
+      this.keepFocus();
+    };
+    return html`<div class="locked"><p>${t("queue.locked")}</p>${tokenForm("labeller", given)}</div>`;
   }
 
   asked(classes) {
