@@ -85,15 +85,16 @@ def _services(settings: Settings, store: Store) -> Gateway:
         metrics.in_flight(in_flight.count)
         metrics.queued(batcher.queued)
 
+    manifest = ManifestFile(settings.models_dir / "manifest.json")
     services = Gateway(
         settings=settings,
-        manifest=ManifestFile(settings.models_dir / "manifest.json"),
+        manifest=manifest,
         event_loop=EventLoop(),
         model_server=model_server,
         batcher=batcher,
         predictions=Dispatch(
             batcher,
-            lambda calls, light: predict.prepare(services, calls, light),
+            lambda calls, later: predict.prepare(services, calls, later),
             lambda predictions: predict.compose(services, predictions),
         ),
         metrics=metrics,
@@ -101,6 +102,6 @@ def _services(settings: Settings, store: Store) -> Gateway:
         tracing=follow,
         in_flight=in_flight,
         admission=Admission(settings, metrics),
-        experiments=Experiments(store, batcher, metrics),
+        experiments=Experiments(store, batcher, metrics, manifest.newest),
     )
     return services

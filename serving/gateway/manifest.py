@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -54,6 +55,15 @@ class Manifest(BaseModel):
         """Return the variant called `name`, or None."""
         return next((variant for variant in self.variants if variant.name == name), None)
 
+    def default_variant(self, promoted: str | None) -> Variant:
+        """Return the promoted variant while it is published, else the default."""
+        found = self.variant(promoted) if promoted is not None else None
+        return found or next(variant for variant in self.variants if variant.name == self.default)
+
+    def versions(self, known: Mapping[str, int | None]) -> dict[str, int | None]:
+        """Return the versions of variants: the published ones, and the `known` ones of those not published."""
+        return {name: found.version if (found := self.variant(name)) else known[name] for name in known}
+
 
 class ManifestFile:
     """The manifest on disk, read again after each change; a broken one is logged, and the old one stays in use."""
@@ -67,14 +77,19 @@ class ManifestFile:
 
     def current(self) -> Manifest:
         """Return the newest valid manifest; raise Unavailable, with the reason, before the first."""
+        newest = self.newest()
+        if newest is None:
+            raise Unavailable(self._problem)
+        return newest
+
+    def newest(self) -> Manifest | None:
+        """Return the newest valid manifest, None before the first."""
         seen = self._stamp()
         if seen != self._seen:
             with self._lock:
                 if seen != self._seen:
                     self._read()
                     self._seen = seen
-        if self._current is None:
-            raise Unavailable(self._problem)
         return self._current
 
     def _stamp(self) -> tuple[int, ...]:

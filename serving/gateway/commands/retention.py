@@ -1,4 +1,4 @@
-"""Delete old exposures and shadow answers; labels and counts stay.
+"""Delete old exposures and images without a label; labels and counts stay.
 
     python -m serving.gateway.commands.retention [--days N]
 
@@ -13,7 +13,7 @@ from contextlib import closing
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.settings import Settings, SettingsError
-from serving.gateway.store import exposures, shadows
+from serving.gateway.store import exposures, images
 from serving.gateway.store.engine import UnusableDatabase
 from serving.gateway.store.store import Store
 
@@ -27,7 +27,7 @@ def main() -> int:
     )
     parser.add_argument(
         "--days", type=float, default=DAYS, metavar="N",
-        help="keep exposures and shadow answers this long (default: %(default)s)",
+        help="keep exposures and images this long (default: %(default)s)",
     )  # fmt: skip
     days = parser.parse_args().days
     if not days >= 0:
@@ -42,12 +42,12 @@ def main() -> int:
 
 
 def delete_older_than(store: Store, days: float) -> str:
-    """Delete older exposures and shadow answers; return their numbers in words."""
+    """Delete older exposures, and older images without a label; return their numbers in words."""
     moment = time.time() - days * 24 * 3600
     with store.write() as connection:
-        exposed, answered = exposures.delete_before(connection, moment), shadows.delete_before(connection, moment)
-        shadows.forget_old_pixels(connection)
-    return f"Deleted {exposed:,} exposures and the answers of all arms to {answered:,} images."
+        exposed, seen = exposures.delete_before(connection, moment), images.delete_before(connection, moment)
+        images.forget_old_pixels(connection)
+    return f"Deleted {exposed:,} exposures, and {seen:,} images without a label."
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Assignment(NamedTuple):
-    """The arm of a unit, that arm's probability, and the unit's 64-bit name in this phase."""
+    """The arm of a unit, that arm's probability, and the unit's 64-bit name in the experiment."""
 
     arm: int
     propensity: float
@@ -19,7 +19,7 @@ class Split:
     """The division of units in one phase of an experiment.
 
     Two salts draw a unit's part in the experiment and its arm. One salt for both would make the arm depend on the draw
-    for the traffic.
+    for the traffic. All phases of an experiment share the salt for the traffic, so a unit keeps its part and its name.
     """
 
     traffic: float
@@ -29,17 +29,17 @@ class Split:
 
     def assign(self, unit: str) -> Assignment | None:
         """Return the assignment of `unit`, None if it is not in the experiment."""
-        if _draw(_digest(self.traffic_salt, unit)) >= self.traffic:
+        named = _digest(self.traffic_salt, unit)
+        if _draw(named) >= self.traffic:
             return None
-        digest = _digest(self.arm_salt, unit)
-        share, reached, arm = _draw(digest), 0.0, 0
+        share, reached, arm = _draw(_digest(self.arm_salt, unit)), 0.0, 0
         for number, weight in enumerate(self.weights):
             if weight:
                 arm = number  # the last one takes the rest of rounding
                 reached += weight
                 if share < reached:
                     break
-        return Assignment(arm, self.weights[arm], int.from_bytes(digest[8:16], signed=True))
+        return Assignment(arm, self.weights[arm], int.from_bytes(named[8:16], signed=True))
 
 
 def _digest(salt: str, unit: str) -> bytes:

@@ -2,12 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Row
 
-from serving.gateway.errors import GatewayError
+from serving.gateway.errors import GatewayError, Unavailable
 from serving.gateway.experiments.assignment import Split
 from serving.gateway.experiments.background import Background
 from serving.gateway.experiments.spec import ExperimentSpec
@@ -19,11 +21,15 @@ logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 0.25
 FIRST_REFRESH_SECONDS = 1.0  # the longest wait of the first request; later ones never wait
+WATCHED = ("running", "paused", "stopped")  # the states in which labels are taken
 
 
 @dataclass(frozen=True)
 class Running:
-    """A running experiment in its present phase."""
+    """A running experiment in its present phase.
+
+    `epoch` is the first phase in which the arms had these `versions`, which are None where unknown.
+    """
 
     id: int
     name: str
@@ -32,7 +38,18 @@ class Running:
     paired: bool
     slow_ms: float
     phase: int
+    epoch: int
+    versions: tuple[int | None, ...]
     split: Split
+
+
+class Watched(NamedTuple):
+    """An experiment that still takes labels; `versions` by variant are those of its phase, none once it is stopped."""
+
+    id: int
+    name: str
+    phase: int
+    versions: Mapping[str, int | None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,7 @@ class Snapshot:
     default: str | None = None
     running: dict[str, Running] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    watched: tuple[Watched, ...] = ()
 
     @property
     def active(self) -> Running | None:
@@ -63,6 +81,7 @@ class ExperimentCache:
         self._refreshed = threading.Event()
         self._stop = threading.Event()
         self._refreshing = threading.Lock()
+        self._reachable = True
 
     def current(self) -> Snapshot:
         """Return the newest snapshot; the first call waits for it, FIRST_REFRESH_SECONDS at most."""
@@ -73,10 +92,22 @@ class ExperimentCache:
 
     def refresh(self) -> Snapshot:
         """Read the store now; raise Unavailable if that fails."""
-        # One refresh at a time: an older one must not end last.
-        with self._refreshing, self._store.read() as connection:
-            if rows.revision(connection) != self._snapshot.revision:
-                self._snapshot = _read(connection)
+        with self._refreshing:  # one at a time: an older one must not end last
+            try:
+                with self._store.read() as connection:
+                    if rows.revision(connection) != self._snapshot.revision:
+                        self._snapshot = _read(connection)
+            except Unavailable:
+                self._reachable = False
+                raise
+            self._reachable = True
+        return self._snapshot
+
+    def look_up(self) -> Snapshot:
+        """Read the store now; keep the old snapshot where that fails, or has just failed."""
+        if self._reachable:
+            with suppress(Unavailable):
+                return self.refresh()
         return self._snapshot
 
     def close(self) -> None:
@@ -107,6 +138,7 @@ def _read(connection: Connection) -> Snapshot:
         default=promoted.variant if promoted else None,
         running={row.name: _running(connection, row) for row in started},
         names=tuple(row.name for row in every),
+        watched=tuple(_watched(connection, row) for row in every if row.status in WATCHED),
     )
 
 
@@ -115,5 +147,14 @@ def _running(connection: Connection, row: Row) -> Running:
     phase = rows.phases_of(connection, row.id)[-1]
     return Running(
         row.id, row.name, tuple(spec.variants), spec.variants.index(spec.control), spec.paired, spec.slow_ms,
-        phase.number, Split(phase.traffic, tuple(phase.weights), phase.traffic_salt, phase.arm_salt),
+        phase.number, phase.epoch, tuple(phase.versions),
+        Split(phase.traffic, tuple(phase.weights), phase.traffic_salt, phase.arm_salt),
     )  # fmt: skip
+
+
+def _watched(connection: Connection, row: Row) -> Watched:
+    if row.status == "stopped":
+        return Watched(row.id, row.name, row.phase, {})
+    variants = ExperimentSpec.model_validate(row.spec).variants
+    phase = rows.phases_of(connection, row.id)[-1]
+    return Watched(row.id, row.name, row.phase, dict(zip(variants, phase.versions, strict=True)))

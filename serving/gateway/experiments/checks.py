@@ -1,89 +1,126 @@
-"""Check that an experiment is healthy, and watch its guardrails."""
+"""Check the health of an experiment: its split, its labels and its answers."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from serving.gateway.experiments.outcomes import Design, Guardrail, PhaseCounts
-from serving.gateway.experiments.sequential import log_e_above, log_e_shares
+from serving.gateway.experiments.outcomes import Design, PhaseCounts
+from serving.gateway.experiments.sequential import log_e_shares, p_anytime
 
 CONCENTRATION = 100.0
 UNHEALTHY_FROM = 1000.0  # E: far rarer than α, since a false alarm ends an experiment
+MOST_STAND_INS = 0.02  # share of an arm's requests
 
 
 @dataclass(frozen=True)
 class Check:
-    """The cases of each arm, their expected numbers, and log E against the expectation."""
+    """Log E against the expectation, the largest of `tests`; with the cases of each arm and their expected numbers.
 
-    seen: tuple[int, ...]
-    expected: tuple[float, ...]
-    log_e: float
+    `subject` names the cases.
+    """
+
+    subject: str
+    log_e: float = 0.0
+    tests: int = 1
+    seen: tuple[int, ...] = ()
+    expected: tuple[float, ...] = ()
+
+    @property
+    def threshold(self) -> float:
+        """Return the E from which on the experiment is unhealthy."""
+        return UNHEALTHY_FROM * self.tests
 
     @property
     def ok(self) -> bool:
-        """Whether the cases are compatible with the weights."""
-        return self.log_e < math.log(UNHEALTHY_FROM)
+        """Whether the cases are compatible with the expectation."""
+        return self.log_e < math.log(self.threshold)
+
+    @property
+    def p(self) -> float:
+        """Return the p-value at every moment."""
+        return p_anytime(self.log_e, self.tests)
 
 
 @dataclass(frozen=True)
-class GuardrailState:
-    """A guardrail of one variant: its cases, those of control, and log E against "within the margin"."""
+class StandIns:
+    """The share of each arm's requests that another variant answered, in the fit phases and the current one."""
 
-    guardrail: Guardrail
-    arm: int
-    for_variant: int
-    for_control: int
-    log_e: float
-    threshold: float
+    shares: tuple[float, ...]
 
     @property
-    def broken(self) -> bool:
-        """Whether the variant exceeds the margin; a false alarm has probability α at most."""
-        return self.log_e >= math.log(self.threshold)
+    def most(self) -> float:
+        """Return the largest share."""
+        return max(self.shares)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the answers are the arms' own, so that their accuracy can be judged."""
+        return self.own(*range(len(self.shares)))
+
+    def own(self, *arms: int) -> bool:
+        """Say whether the answers of these arms are their own."""
+        return all(self.shares[arm] <= MOST_STAND_INS for arm in arms)
 
 
-def check_split(phases: Sequence[PhaseCounts]) -> Check:
+@dataclass(frozen=True)
+class Health:
+    """The checks of an experiment.
+
+    `split` and `label_rate` are those of the current phase. `fit` are the phases that passed both; all evidence comes
+    from them. `left_out` are the numbers of the others.
+    """
+
+    split: Check
+    label_rate: Check
+    label_sample: Check
+    stand_ins: StandIns
+    fit: tuple[PhaseCounts, ...]
+    left_out: tuple[int, ...]
+
+    @property
+    def failed(self) -> list[Check]:
+        """Return the checks that make the experiment unhealthy."""
+        return [check for check in (self.split, self.label_rate, self.label_sample) if not check.ok]
+
+
+def check_health(design: Design, phases: Sequence[PhaseCounts], first: int = 1) -> Health:
+    """Check each phase by itself, then the labels and answers of the fit ones; `first` is the number of the first."""
+    checked = [(check_split(phase), check_labels(phase)) for phase in phases]
+    fits = [split.ok and label_rate.ok for split, label_rate in checked]
+    fit = tuple(phase for phase, ok in zip(phases, fits, strict=True) if ok)
+    split, label_rate = checked[-1] if checked else (Check("units"), Check("labelled units"))
+    left_out = tuple(number for number, ok in enumerate(fits, first) if not ok)
+    # Stand-ins may be why the current phase is not fit: unpaired, labels of their answers count for no arm.
+    answering = fit if not fits or fits[-1] else (*fit, phases[-1])
+    return Health(split, label_rate, check_sample(design, fit), check_stand_ins(design, answering), fit, left_out)
+
+
+def check_split(phase: PhaseCounts) -> Check:
     """Check that assigned units follow the weights (sample ratio mismatch)."""
-    return _check([phase.weights for phase in phases], [phase.units for phase in phases])
+    return _check("units", phase.weights, phase.units)
 
 
-def check_labels(phases: Sequence[PhaseCounts]) -> Check:
+def check_labels(phase: PhaseCounts) -> Check:
     """Check that labelled units follow the weights."""
-    return _check([phase.weights for phase in phases], [phase.labelled_units for phase in phases])
+    return _check("labelled units", phase.weights, phase.labelled)
 
 
-def _check(weights: Sequence[tuple[float, ...]], counts: Sequence[tuple[int, ...]]) -> Check:
-    totals = [sum(phase) for phase in counts]
-    return Check(
-        seen=tuple(map(sum, zip(*counts, strict=True))),
-        expected=tuple(
-            sum(n * share for n, share in zip(totals, arm, strict=True)) for arm in zip(*weights, strict=True)
-        ),
-        log_e=sum(log_e_shares(n, share, CONCENTRATION) for n, share in zip(counts, weights, strict=True)),
-    )
+def _check(subject: str, weights: tuple[float, ...], seen: tuple[int, ...]) -> Check:
+    expected = tuple(sum(seen) * weight for weight in weights)
+    return Check(subject, log_e_shares(seen, weights, CONCENTRATION), 1, seen, expected)
 
 
-def watch_guardrails(design: Design, phases: Sequence[PhaseCounts]) -> list[GuardrailState]:
-    """Test every guardrail for every variant but control, each at level α."""
-    return [
-        _watch(design, phases, guardrail, arm)
-        for guardrail in design.guardrails
-        for arm in range(len(design.arms))
-        if arm != design.control
-    ]
+def check_sample(design: Design, phases: Sequence[PhaseCounts]) -> Check:
+    """Check that labelled disagreements are a fair sample of all; multiply the E of each pair over the phases."""
+    pairs = [arm for arm in range(len(design.arms)) if arm != design.control]
+    check = Check("labelled disagreements", tests=len(pairs))
+    if not design.paired:
+        return check
+    return replace(check, log_e=max(sum(phase.pairs[arm].sample_log_e for phase in phases) for arm in pairs))
 
 
-def _watch(design: Design, phases: Sequence[PhaseCounts], guardrail: Guardrail, arm: int) -> GuardrailState:
-    """Multiply the guardrail's E of all phases in which both the variant and control were asked."""
-    for_variant = for_control = 0
-    log_e = 0.0
-    for phase in phases:
-        counts = phase.slow if guardrail.metric == "slow" else phase.failures
-        # Paired, every arm answers every image, so both are exposed alike whichever is served.
-        asked = (1.0, 1.0) if design.paired else (phase.weights[arm], phase.weights[design.control])
-        if all(asked):
-            for_variant += counts[arm]
-            for_control += counts[design.control]
-            odds = (1 + guardrail.margin) * asked[0] / asked[1]
-            log_e += log_e_above(counts[arm], counts[design.control], odds)
-    return GuardrailState(guardrail, arm, for_variant, for_control, log_e, 1 / design.alpha)
+def check_stand_ins(design: Design, phases: Sequence[PhaseCounts]) -> StandIns:
+    """Return the share of each arm's exposures that another variant answered."""
+    arms = range(len(design.arms))
+    counts = [(sum(phase.stand_ins[arm] for phase in phases), sum(p.exposures[arm] for p in phases)) for arm in arms]
+    return StandIns(tuple(count / max(exposed, 1) for count, exposed in counts))

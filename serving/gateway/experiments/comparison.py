@@ -5,42 +5,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serving.gateway.experiments.outcomes import Design, PhaseCounts
-from serving.gateway.experiments.sequential import half_width, log_e_shares
+from serving.gateway.experiments.paired import PairedEvidence, paired_evidence
+from serving.gateway.experiments.sequential import half_width, p_anytime
+from serving.gateway.experiments.unpaired import UnpairedEvidence, unpaired_evidence
 
-UNPAIRED_CONCENTRATION = 50.0
-PAIRED_CONCENTRATION = 10.0
-SEQUENCE_FROM = 30  # cases: the sequence is asymptotic
 FARTHEST = 10_000_000  # cases: no forecast goes farther
 
-
-@dataclass(frozen=True)
-class PhaseEvidence:
-    """The evidence of one phase: cases for either arm, and the difference of their accuracies.
-
-    A case for an arm is, paired, an image that it alone of the two has right; unpaired, a labelled error of the other.
-    `odds` are those of a case for the variant if the two are equal. `variance` is that of `difference`, which comes
-    from `n` outcomes; `n` is 0 without any.
-    """
-
-    for_variant: int
-    for_control: int
-    odds: float
-    n: float = 0.0
-    difference: float = 0.0
-    variance: float = 0.0
+Evidence = PairedEvidence | UnpairedEvidence
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The evidence of all phases on `arm` against control; `difference` is its accuracy less that of control.
+    """The evidence of all phases on `arm` against control, one of `tests` comparisons.
 
-    `sequence` covers the difference at all times at once, with probability 1 - α shared between the comparisons.
-    `possible` is false where no outcome could ever tell: unpaired, with one of the two never served.
+    A case for an arm is, paired, an image that it alone of the two has right; unpaired, a labelled error of the other.
+    `units` are those that favour either arm, or none; None if unpaired. `n` is the number of units that `difference`
+    comes from: the accuracy of `arm` less that of control. `sequence` covers it at all times at once, with probability
+    1 - α shared between the comparisons. `possible` is false where no outcome could ever tell: unpaired, with one of
+    the two never served.
     """
 
     arm: int
+    tests: int
     for_variant: int
     for_control: int
+    units: dict[str, int] | None
     n: float
     difference: float | None
     sequence: tuple[float, float] | None
@@ -55,98 +44,57 @@ class Comparison:
         """Whether E has reached the threshold."""
         return self.log_e >= math.log(self.threshold)
 
+    @property
+    def p_anytime(self) -> float:
+        """Return the p-value at every moment, corrected for the number of comparisons."""
+        return p_anytime(self.log_e, self.tests)
+
     def verdict(self, margin: float) -> str:
-        """Return `better`, `worse`, `equivalent` (the sequence lies inside ±`margin`) or `undecided`."""
-        if self.significant and self.difference is not None:
-            if self.lean > 0 and self.difference > 0:
-                return "better"
-            if self.lean < 0 and self.difference < 0:
-                return "worse"
+        """Return `better`, `worse`, `equivalent` (the sequence lies inside ±`margin`) or `undecided`.
+
+        A significant result whose test and difference point in opposite directions is undecided.
+        """
+        if self.significant:
+            if self.difference and self.lean * self.difference > 0:
+                return "better" if self.difference > 0 else "worse"
+            return "undecided"
         inside = self.sequence is not None and -margin < self.sequence[0] and self.sequence[1] < margin
         return "equivalent" if inside else "undecided"
 
 
 def compare(design: Design, phases: Sequence[PhaseCounts], arm: int) -> Comparison:
-    """Compare `arm` with control over all phases: multiply their E, average their differences by outcomes."""
-    tally, concentration = (_paired, PAIRED_CONCENTRATION) if design.paired else (_unpaired, UNPAIRED_CONCENTRATION)
-    evidence = [t for phase in phases if (t := tally(phase, arm, design.control))]
-    comparisons = len(design.arms) - 1
-    threshold = comparisons / design.alpha
-    cases = sum(t.for_variant for t in evidence), sum(t.for_control for t in evidence)
-    n = sum(t.n for t in evidence)
-    difference, sequence = None, None
-    if n:
-        difference = sum(t.n * t.difference for t in evidence) / n
-        variance = sum(t.n * t.n * t.variance for t in evidence) / n  # of one outcome: n times that of the mean
-        if sum(cases) >= SEQUENCE_FROM:
-            reach = half_width(variance, n, design.alpha / comparisons)
-            sequence = max(-1.0, difference - reach), min(1.0, difference + reach)
-    log_e = sum(log_e_shares((t.for_variant, t.for_control), (t.odds, 1), concentration) for t in evidence)
+    """Compare `arm` with control over all `phases` that are fit for evidence."""
+    evidence: Evidence = (paired_evidence if design.paired else unpaired_evidence)(phases, arm, design.control)
+    tests = len(design.arms) - 1
+    log_e, threshold = evidence.log_e(), tests / design.alpha
     return Comparison(
-        arm, *cases, n, difference, sequence, log_e, threshold,
-        lean=sum(t.for_variant - (t.for_variant + t.for_control) * t.odds / (1 + t.odds) for t in evidence),
-        possible=bool(evidence) or not phases,
-        cases_to_go=_cases_to_go(evidence, concentration, log_e, math.log(threshold)) if evidence else None,
+        arm, tests, evidence.for_variant, evidence.for_control, evidence.units, evidence.n, evidence.difference,
+        _sequence(evidence, design.alpha / tests), log_e, threshold, evidence.lean, evidence.possible,
+        _cases_to_go(evidence, log_e, math.log(threshold)),
     )  # fmt: skip
 
 
-def _paired(phase: PhaseCounts, arm: int, control: int) -> PhaseEvidence:
-    """Count the images that only one of the two has right; equal arms are equally likely to be that one."""
-    better = sum(n for mask, n in phase.masks.items() if mask >> arm & 1 and not mask >> control & 1)
-    worse = sum(n for mask, n in phase.masks.items() if mask >> control & 1 and not mask >> arm & 1)
-    n = images_stood_for(phase)
-    if not n:
-        return PhaseEvidence(better, worse, 1.0)
-    difference = (better - worse) / n
-    return PhaseEvidence(better, worse, 1.0, n, difference, max(0.0, (better + worse) / n - difference**2) / n)
-
-
-def images_stood_for(phase: PhaseCounts) -> float:
-    """Return how many images the labelled ones of a paired phase stand for.
-
-    Arms that agree on an image cannot differ in accuracy there, labelled or not. So n labelled disagreements stand for
-    all images up to the nth disagreement. Labels on disagreements alone then do not exaggerate the difference.
-    """
-    if phase.labelled_disagreements and phase.disagreements:
-        return phase.labelled_disagreements * phase.compared / phase.disagreements
-    return sum(phase.masks.values())
-
-
-def _unpaired(phase: PhaseCounts, arm: int, control: int) -> PhaseEvidence | None:
-    """Count the errors of both; return None where one is never served, which makes them incomparable."""
-    if not phase.weights[arm] or not phase.weights[control]:
+def _sequence(evidence: Evidence, alpha: float) -> tuple[float, float] | None:
+    """Return the confidence sequence of the difference, None while it would not hold."""
+    if evidence.difference is None or not evidence.variance or not evidence.enough:
         return None
-    wrong, n = (phase.errors[arm], phase.errors[control]), (phase.labelled[arm], phase.labelled[control])
-    odds = phase.weights[control] / phase.weights[arm]  # an error of control is a case for the variant
-    if not all(n):
-        return PhaseEvidence(wrong[1], wrong[0], odds)
-    rates = wrong[0] / n[0], wrong[1] / n[1]
-    variance = sum(rate * (1 - rate) / count for rate, count in zip(rates, n, strict=True))
-    return PhaseEvidence(wrong[1], wrong[0], odds, sum(n), rates[1] - rates[0], variance)
+    reach = half_width(evidence.n * evidence.variance, evidence.n, alpha)
+    return max(-1.0, evidence.difference - reach), min(1.0, evidence.difference + reach)
 
 
-def _cases_to_go(evidence: Sequence[PhaseEvidence], concentration: float, log_e: float, goal: float) -> int | None:
-    """Return how many more cases in the last phase bring log E to `goal` at the present split, None for too many."""
+def _cases_to_go(evidence: Evidence, log_e: float, goal: float) -> int | None:
+    """Return how many more cases bring log E to `goal` at the present split, None for too many."""
     if log_e >= goal:
         return 0
-    cases = sum(t.for_variant for t in evidence), sum(t.for_control for t in evidence)
-    if not any(cases):
+    if not evidence.for_variant + evidence.for_control:
         return None
-    last = evidence[-1]
-    share = cases[0] / sum(cases)
-    before = log_e - log_e_shares((last.for_variant, last.for_control), (last.odds, 1), concentration)
-
-    def reached(more: int) -> bool:
-        counts = last.for_variant + round(more * share), last.for_control + more - round(more * share)
-        return before + log_e_shares(counts, (last.odds, 1), concentration) >= goal
-
     more = 1
-    while not reached(more):
+    while evidence.log_e(more) < goal:
         more *= 2
         if more > FARTHEST:
             return None
     low = more // 2
     while more - low > 1:
         middle = (low + more) // 2
-        low, more = (low, middle) if reached(middle) else (middle, more)
+        low, more = (low, middle) if evidence.log_e(middle) >= goal else (middle, more)
     return more

@@ -6,48 +6,86 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from serving.gateway.experiments.outcomes import Latency, PhaseCounts
+from serving.gateway.experiments.outcomes import Cases, Latency, PairCounts, PhaseCounts
 from serving.gateway.experiments.report import build_report
 from serving.gateway.experiments.spec import ExperimentSpec
-from serving.gateway.store import counts, exposures
+from serving.gateway.store import counts, exposures, fair_sample
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.experiments import phases_of
+from serving.gateway.store.sources import SOURCES
 
-SOURCES = ("ground_truth", "audit", "user")
+SHOWN = tuple(reversed(SOURCES))
 ALARMS = ("unhealthy", "guardrail_broken")  # these override an earlier verdict
 
 
 def report(connection: Connection, experiment: Row) -> dict[str, Any]:
-    """Return the report of an experiment; its `verdict` is the first one reached, and stands."""
+    """Return the report of an experiment; its `verdict` is the first one reached, and stands.
+
+    Evidence comes from the phases in which the arms had their present versions.
+    """
     spec = ExperimentSpec.model_validate(experiment.spec)
     tallies = counts.read(connection, experiment.id)
-    phases = [
-        _phase(tuple(phase.weights), tallies.get(phase.number, Tally()))
-        for phase in phases_of(connection, experiment.id)
-    ]
-    total = sum(tallies.values(), Tally())
+    rows = phases_of(connection, experiment.id)
+    judged = [row for row in rows if row.epoch == rows[-1].epoch]
+    phases = [_phase(tuple(row.weights), spec, tallies.get(row.number, Tally())) for row in judged]
+    total = sum((tallies.get(row.number, Tally()) for row in judged), Tally())
     arms = range(len(spec.arms))
     latencies = [_latency(total, arm) for arm in arms]
-    built = build_report(spec.design, phases, latencies, experiment.status, datetime.now(UTC))
-    built["labels"] = {source: sum(total[Count(f"labels_{source}", arm)] for arm in arms) for source in SOURCES}
+    first = judged[0].number if judged else 1
+    built = build_report(spec.design, phases, latencies, experiment.status, datetime.now(UTC), first)
+    built["versions"] = dict(zip(spec.variants, rows[-1].versions, strict=True)) if rows else {}
+    if len(judged) < len(rows):
+        built["notes"].append(
+            f"Phases 1 to {first - 1} are left out: their evidence is on other versions of the arms, "
+            "or was collected before an upgrade."
+        )
+    built["labels"] = {source: sum(total[Count(f"labels_{source}", arm)] for arm in arms) for source in SHOWN}
     built["verdict"] = experiment.verdict
     if experiment.verdict and built["decision"]["recommendation"] not in ALARMS:
         built["decision"] = {key: experiment.verdict[key] for key in ("recommendation", "variant", "reasons")}
     return built
 
 
-def _phase(weights: tuple[float, ...], tally: Tally) -> PhaseCounts:
+def _phase(weights: tuple[float, ...], spec: ExperimentSpec, tally: Tally) -> PhaseCounts:
     def by_arm(name: str) -> tuple[int, ...]:
         return tuple(tally[Count(name, arm)] for arm in range(len(weights)))
 
-    labelled = by_arm("labelled")
+    def alone(name: str) -> int:
+        return tally[Count(name)]
+
+    pairs = _pairs(len(weights), tally) if spec.paired else ()
     return PhaseCounts(
-        weights=weights, units=by_arm("units"), labelled_units=labelled, errors=by_arm("errors"), labelled=labelled,
-        masks={count.value: n for count, n in tally.items() if count.name == "mask"},
-        requests=by_arm("requests"), failures=by_arm("failures"), slow=by_arm("slow"),
-        compared=tally[Count("compared")], disagreements=tally[Count("disagreements")],
-        labelled_disagreements=tally[Count("labelled_disagreements")],
+        weights=weights, units=by_arm("units"), labelled=by_arm("labelled"), errors=by_arm("errors"),
+        firsts={(count.arm, count.value): n for count, n in tally.items() if count.name == "first" and n},
+        pairs=pairs, exposures=by_arm("exposures"), requests=by_arm("requests"), failures=by_arm("failures"),
+        stand_ins=by_arm("stand_ins"),
+        failed=Cases(by_arm("case_failed"), by_arm("case_failed_shadow")),
+        slow=Cases(by_arm("case_slow"), by_arm("case_slow_shadow")),
+        labels=alone("labels"), compared=alone("compared"), disagreements=alone("disagreements"),
+        labelled_disagreements=alone("labelled_disagreements"), unreadable=alone("unreadable"),
+        repeats=alone("repeats"), without_answers=alone("without_answers"),
     )  # fmt: skip
+
+
+def _pairs(arms: int, tally: Tally) -> tuple[PairCounts, ...]:
+    net: dict[int, dict[int, int]] = {arm: {} for arm in range(arms)}
+    for count, n in tally.items():
+        if count.name == "net" and n:
+            net[count.arm][count.value] = n
+
+    def of(arm: int) -> PairCounts:
+        def value(name: str) -> int:
+            return tally[Count(name, arm)]
+
+        return PairCounts(
+            units=value("pair_units"), images=value("pair_images"), disagreements=value("pair_disagreements"),
+            labelled_disagreements=value("pair_labelled"), won=value("won"), lost=value("lost"),
+            first_won=value("first_won"), first_lost=value("first_lost"), net=net[arm], squares=value("squares"),
+            products=value("products"), sizes=value("sizes"),
+            sample_log_e=value(fair_sample.LOG_E) / fair_sample.MILLIONTHS,
+        )  # fmt: skip
+
+    return tuple(of(arm) for arm in range(arms))
 
 
 def _latency(tally: Tally, arm: int) -> Latency | None:

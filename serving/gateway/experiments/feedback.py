@@ -1,17 +1,22 @@
 """Record feedback: the true class of a prediction's image."""
 
+import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from serving.gateway.experiments import lifecycle, scorings
 from serving.gateway.experiments.prediction_id import PredictionRef, read
-from serving.gateway.experiments.spec import user_labels_decide
-from serving.gateway.store import experiments, exposures, labels
-from serving.gateway.store.labels import Label
+from serving.gateway.experiments.scorings import PhaseScoring
+from serving.gateway.store import exposures, labels
+from serving.gateway.store.evidence import Book, ImageLabel
+from serving.gateway.store.labels import Fate, Label, Written
+from serving.gateway.store.sources import UNREADABLE, trusted
 
-USER = "user"
+CORRECTED = "labels that it rested on were replaced by labels of higher rank"
 
 
 class Feedback(NamedTuple):
@@ -26,7 +31,9 @@ class FeedbackOutcome(Enum):
     """The outcomes of one piece of feedback."""
 
     STORED = "stored"
+    REPLACED = "replaced a label of lower rank"
     STORED_BEFORE = "stored before"
+    KEPT = "a label of higher rank stays"
     UNKNOWN_PREDICTION = "unknown prediction"
     UNKNOWN_CLASS = "unknown class"
     OTHER_LABEL = "other label"
@@ -34,80 +41,128 @@ class FeedbackOutcome(Enum):
 
 
 class FeedbackResult(NamedTuple):
-    """The outcome of one piece of feedback, and why."""
+    """The outcome of one piece of feedback, and why; `kept` is the source of a label of higher rank that stays."""
 
     outcome: FeedbackOutcome
     detail: str
+    kept: str | None = None
+
+
+class Refusal(Exception):
+    """A piece of feedback that cannot be stored."""
+
+    def __init__(self, outcome: FeedbackOutcome, detail: str) -> None:
+        """Keep the outcome, and say why."""
+        super().__init__(detail)
+        self.result = FeedbackResult(outcome, detail)
+
+
+Phases = Mapping[int, Mapping[int, PhaseScoring]]  # by experiment and number
 
 
 def record(
     connection: Connection, secret: bytes, classes: Sequence[str], given: Sequence[Feedback]
 ) -> list[FeedbackResult]:
-    """Store and count the first label of each prediction; return a result for each piece of feedback."""
+    """Store and count labels; return a result for each piece of feedback."""
     references = [read(secret, item.prediction_id) for item in given]
     ids = {reference.exposed.experiment for reference in references if reference and reference.exposed}
     status = exposures.lock(connection, ids) if ids else {}
-    decide = _user_labels_decide(connection, ids) if ids else {}
-    refused = [_refusal(item, reference, classes, status) for item, reference in zip(given, references, strict=True)]
-    first: dict[str, Label] = {}
-    for item, reference, refusal in zip(given, references, refused, strict=True):
-        if reference and not refusal:
-            first.setdefault(reference.key, _label(item, reference, decide))
-    stored = labels.write(connection, list(first.values()))
-    results = []
-    for item, reference, refusal in zip(given, references, refused, strict=True):
-        if refusal or reference is None:
-            results.append(refusal or _unknown(item))
-        elif reference.key in stored:
-            results.append(_again(item, stored[reference.key]))
-        else:
-            stored[reference.key] = item.label
-            results.append(FeedbackResult(FeedbackOutcome.STORED, f"The label {item.label!r} is stored."))
-    return results
+    results: list[FeedbackResult | None] = []
+    accepted: list[Label] = []
+    for item, reference in zip(given, references, strict=True):
+        try:
+            accepted.append(_label(item, reference, classes, status))
+            results.append(None)
+        except Refusal as refusal:
+            results.append(refusal.result)
+    written = labels.write(connection, accepted)
+    in_force = [label for label, each in zip(accepted, written, strict=True) if each.in_force]
+    _weigh(connection, secret, in_force, scorings.read(connection, ids) if ids else {})
+    stored = iter([_stored(label, each) for label, each in zip(accepted, written, strict=True)])
+    return [result or next(stored) for result in results]
 
 
-def _refusal(
-    item: Feedback, reference: PredictionRef | None, classes: Sequence[str], status: Mapping[int, str]
-) -> FeedbackResult | None:
-    if reference is None or (reference.exposed and reference.exposed.experiment not in status):
-        return _unknown(item)
-    if item.label not in classes:
-        detail = f"There is no class {item.label[:200]!r}; there are {', '.join(classes)}."
-        return FeedbackResult(FeedbackOutcome.UNKNOWN_CLASS, detail)
-    if reference.exposed and status[reference.exposed.experiment] == "archived":
+def history(connection: Connection, secret: bytes, prediction_id: str) -> list[tuple[str, str, float]] | None:
+    """Return source, label and time of a prediction's labels, the one in force first; None for an unknown id."""
+    reference = read(secret, prediction_id)
+    if reference is None:
+        return None
+    return [(row.source, row.label, row.at) for row in labels.of_prediction(connection, reference.key)]
+
+
+def _label(item: Feedback, reference: PredictionRef | None, classes: Sequence[str], status: Mapping[int, str]) -> Label:
+    """Return the label to store; raise Refusal."""
+    exposed = reference and reference.exposed
+    if reference is None or (exposed and exposed.experiment not in status):
+        detail = f"There is no prediction {item.prediction_id[:200]!r}; /predict answers with ids."
+        raise Refusal(FeedbackOutcome.UNKNOWN_PREDICTION, detail)
+    if item.label not in (*classes, UNREADABLE):
+        detail = f"There is no class {item.label[:200]!r}; there are {', '.join(classes)}, and {UNREADABLE!r}."
+        raise Refusal(FeedbackOutcome.UNKNOWN_CLASS, detail)
+    if exposed and status[exposed.experiment] == "archived":
         detail = "The experiment of this prediction is archived and takes no more labels."
-        return FeedbackResult(FeedbackOutcome.ARCHIVED, detail)
-    return None
-
-
-def _unknown(item: Feedback) -> FeedbackResult:
-    detail = f"There is no prediction {item.prediction_id[:200]!r}; /predict answers with ids."
-    return FeedbackResult(FeedbackOutcome.UNKNOWN_PREDICTION, detail)
-
-
-def _again(item: Feedback, stored: str) -> FeedbackResult:
-    if item.label == stored:
-        return FeedbackResult(FeedbackOutcome.STORED_BEFORE, f"The label {stored!r} was stored before.")
-    return FeedbackResult(
-        FeedbackOutcome.OTHER_LABEL, f"This prediction has the label {stored!r}; the first one stays."
-    )
-
-
-def _label(item: Feedback, reference: PredictionRef, decide: Mapping[tuple[int, int], bool]) -> Label:
-    exposed = reference.exposed
-    known = reference.key, item.label, item.source, reference.label
+        raise Refusal(FeedbackOutcome.ARCHIVED, detail)
+    known = (
+        reference.key, item.label, item.source, reference.label, reference.variant, reference.version, time.time()
+    )  # fmt: skip
     if exposed is None:
-        return Label(*known, reference.variant, reference.version)
-    decisive = item.source != USER or decide[exposed.experiment, exposed.phase]
+        return Label(*known)
     return Label(
-        *known, reference.variant, reference.version, exposed.experiment, exposed.phase, exposed.assigned,
-        exposed.unit, decisive,
+        *known, exposed.experiment, exposed.phase, exposed.assigned, exposed.served, exposed.unit, reference.image
     )  # fmt: skip
 
 
-def _user_labels_decide(connection: Connection, ids: set[int]) -> dict[tuple[int, int], bool]:
-    """Return by experiment and phase whether labels of users are evidence."""
-    return {
-        (row.experiment_id, row.number): user_labels_decide(row.weights, row.spec["paired"])
-        for row in experiments.phases_with_specs(connection, ids)
-    }
+def _stored(label: Label, written: Written) -> FeedbackResult:
+    source, before = written.before or ("", "")
+    match written.fate:
+        case Fate.STORED:
+            return FeedbackResult(FeedbackOutcome.STORED, f"The label {label.label!r} is stored.")
+        case Fate.REPLACED:
+            detail = f"The label {label.label!r} is stored; it replaces the label {before!r} of source {source!r}."
+            return FeedbackResult(FeedbackOutcome.REPLACED, detail)
+        case Fate.STORED_BEFORE:
+            return FeedbackResult(FeedbackOutcome.STORED_BEFORE, f"The label {before!r} was stored before.")
+        case Fate.KEPT:
+            detail = f"This prediction has the label {before!r} of the higher source {source!r}, which stays."
+            return FeedbackResult(FeedbackOutcome.KEPT, detail, source)
+        case Fate.OTHER:
+            detail = f"This prediction has the label {before!r} of the same source {source!r}; the first one stays."
+            return FeedbackResult(FeedbackOutcome.OTHER_LABEL, detail)
+
+
+def _weigh(connection: Connection, secret: bytes, in_force: Sequence[Label], phases: Phases) -> None:
+    """Count labels as evidence; withdraw the verdicts of experiments whose evidence they correct."""
+    grouped: dict[tuple[int, int], list[ImageLabel]] = defaultdict(list)
+    for label in in_force:
+        if label.experiment_id is not None and label.phase is not None:
+            phase = phases[label.experiment_id][label.phase]
+            if _is_evidence(label, phase):
+                grouped[label.experiment_id, phase.epoch].append(_of_image(label))
+    corrected = set()
+    for (experiment, epoch), batch in sorted(grouped.items()):
+        book = Book(connection, experiment, epoch, scorings.by_phase(phases[experiment]), secret)
+        if book.label(batch):
+            corrected.add(experiment)
+    for experiment in sorted(corrected):
+        lifecycle.withdraw_verdict(connection, experiment, CORRECTED)
+
+
+def _is_evidence(label: Label, phase: PhaseScoring) -> bool:
+    """Say whether a label can count: unpaired, a trusted one of an answer of the assigned arm in its own version.
+
+    Paired, a volunteer's must be of the assigned arm's answer, since stand-ins serve some arms more than others.
+    """
+    own = label.served == label.arm
+    if phase.scoring.paired:
+        return own or trusted(label.source)
+    version = phase.versions[label.arm or 0]
+    return own and trusted(label.source) and version in (None, label.version)
+
+
+def _of_image(label: Label) -> ImageLabel:
+    assert label.phase is not None and label.unit is not None and label.image is not None
+    assert label.arm is not None and label.served is not None
+    return ImageLabel(
+        label.image, label.phase, label.unit, label.arm, label.served, label.predicted, label.label, label.source,
+        label.at,
+    )  # fmt: skip

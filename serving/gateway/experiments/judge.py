@@ -1,21 +1,25 @@
-"""Judge running experiments: keep interim results and the first verdict, and act on it if asked to."""
+"""Judge experiments while they take labels: keep interim results and the first verdict, and act on it if asked to."""
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from serving.gateway.experiments import lifecycle
-from serving.gateway.experiments.cache import Running, Snapshot
+from serving.gateway.experiments.cache import WATCHED, Watched
 from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.lifecycle import GATEWAY, Act
+from serving.gateway.manifest import Manifest
 from serving.gateway.store import counts, experiments, interim_results, promotions
+from serving.gateway.store.counts import Tally
 from serving.gateway.store.store import Store, hold
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
+Seen = tuple[int, dict[int, Tally]]  # the present phase, and the counts by phase
 VERDICTS = ("guardrail_broken", "ship", "roll_back", "equivalent", "inconclusive")
 
 
@@ -26,30 +30,27 @@ class Judge:
         """Prepare to judge the experiments of `store`."""
         self._store = store
         self._next = 0.0
-        self._seen: dict[tuple[int, int], int] = {}
+        self._seen: dict[int, Seen] = {}  # by experiment, as last judged
 
-    def judge_all(self, snapshot: Snapshot) -> None:
-        """Judge each running experiment with new counts, at most once in INTERVAL_SECONDS."""
+    def judge_all(self, watched: Sequence[Watched], manifest: Manifest | None) -> None:
+        """Judge each experiment with new counts, at most once in INTERVAL_SECONDS; not before there is a manifest."""
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next or manifest is None:
             return
         self._next = now + INTERVAL_SECONDS
-        for running in snapshot.running.values():
-            if self._has_more(running):
-                judge(self._store, running.name)
-
-    def _has_more(self, running: Running) -> bool:
+        if not watched:
+            return
         with self._store.read() as connection:
-            tallies = counts.read(connection, running.id)
-        total = sum(tally.total() for tally in tallies.values())
-        key = running.id, running.phase
-        changed = self._seen.get(key) != total
-        self._seen[key] = total
-        return changed
+            found = {each.id: (each.phase, counts.read(connection, each.id)) for each in watched}
+        self._seen = {number: seen for number, seen in self._seen.items() if number in found}
+        for each in watched:
+            if self._seen.get(each.id) != found[each.id]:
+                judge(self._store, each.name, manifest)
+                self._seen[each.id] = found[each.id]
 
 
-def judge(store: Store, name: str) -> None:
-    """Keep an interim result of a running experiment if one is due; keep its first verdict and act on it."""
+def judge(store: Store, name: str, manifest: Manifest) -> None:
+    """Keep an interim result of an experiment if one is due; keep its first verdict and act on it."""
     with store.read() as connection:
         found = experiments.find(connection, name)
         if found is None or not _news(connection, found):
@@ -61,11 +62,13 @@ def judge(store: Store, name: str) -> None:
         interim_results.keep(connection, held.id, time.time(), news)
         if verdict := _verdict(held, news):
             _keep(connection, held, verdict)
+            if held.spec["on_decision"] == "promote":
+                _act(connection, held, verdict, manifest)
 
 
 def _news(connection: Connection, experiment: Row) -> dict[str, Any] | None:
-    """Return the report of a running experiment if it holds the first verdict, or an interim result is due."""
-    if experiment.status != "running":
+    """Return the report of an experiment if it holds the first verdict, or an interim result is due."""
+    if experiment.status not in WATCHED:
         return None
     found = report(connection, experiment)
     due = interim_results.due(connection, experiment.id, found["counts"]["labelled"])
@@ -84,11 +87,19 @@ def _keep(connection: Connection, experiment: Row, verdict: dict[str, Any]) -> N
     logger.info("experiment %s: %s", experiment.name, verdict["recommendation"], extra={"verdict": verdict})
     experiments.change(connection, experiment.id, verdict=verdict)
     experiments.log(connection, GATEWAY, "verdict", experiment.name, f"{verdict['recommendation']}: {reason}")
-    if experiment.spec["on_decision"] != "promote":
+
+
+def _act(connection: Connection, experiment: Row, verdict: dict[str, Any], manifest: Manifest) -> None:
+    """Stop an experiment with a verdict, and promote its winner; warn where that is not possible."""
+    hold(connection)  # the default variant
+    obstacle = lifecycle.no_promotion(connection, experiment, manifest)
+    if experiment.status != "running":
+        obstacle = f"The experiment is {experiment.status}: its verdict is kept, but promotes nothing."
+    if obstacle:
+        lifecycle.warn(connection, experiment.name, obstacle)
         return
-    act = Act(GATEWAY, reason)
-    lifecycle.step(connection, experiment.name, "stop", act, decision=verdict)
+    reason = " ".join(verdict["reasons"])
+    lifecycle.step(connection, experiment.name, "stop", Act(GATEWAY, reason), decision=verdict)
     if verdict["recommendation"] == "ship":
-        hold(connection)
         promotions.promote(connection, verdict["variant"], GATEWAY, f"{experiment.name}: {reason}")
         experiments.log(connection, GATEWAY, "promote", verdict["variant"], f"{experiment.name}: {reason}")

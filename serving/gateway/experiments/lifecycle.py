@@ -1,5 +1,6 @@
 """Create, start, pause, resume, stop and archive experiments, and change their weights."""
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +10,12 @@ from sqlalchemy import Connection, Row
 
 from serving.gateway.errors import Conflict, NotFound, Unprocessable
 from serving.gateway.experiments.spec import ExperimentSpec, check_weights
+from serving.gateway.manifest import Manifest
 from serving.gateway.store import experiments as rows
+from serving.gateway.store import promotions
 from serving.gateway.store.store import hold
+
+logger = logging.getLogger(__name__)
 
 # By step: the states it starts from, and the state it leads to.
 STEPS: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -53,8 +58,14 @@ def missing(name: str, names: list[str]) -> NotFound:
     return NotFound(f"There is no experiment {name!r}; there are {', '.join(names[-20:]) or 'none'}.")
 
 
-def step(connection: Connection, name: str, action: str, act: Act, decision: dict[str, Any] | None = None) -> None:
-    """Take one of STEPS; raise Conflict if it does not start from the experiment's state."""
+def step(
+    connection: Connection, name: str, action: str, act: Act, decision: dict[str, Any] | None = None,
+    manifest: Manifest | None = None,
+) -> None:  # fmt: skip
+    """Take one of STEPS; raise Conflict if it does not start from the experiment's state.
+
+    A start notes the versions that `manifest` publishes.
+    """
     found = find(connection, name, hold=True)
     sources, target = STEPS[action]
     if found.status not in sources:
@@ -63,13 +74,60 @@ def step(connection: Connection, name: str, action: str, act: Act, decision: dic
         raise Conflict(f"Experiment {name!r} is {found.status}, so {action} is not possible; {remedy}.")
     values: dict[str, Any] = {"status": target}
     if action == "start":
-        spec = ExperimentSpec.model_validate(found.spec)
-        rows.open_phase(connection, found.id, spec.weights, spec.traffic)
+        _open_first_phase(connection, found, manifest)
         values["started_at"] = time.time()
     elif action == "stop":
         values |= {"stopped_at": time.time(), "reason": act.reason, "decision": decision}
     rows.change(connection, found.id, **values)
     rows.log(connection, act.who, action, name, act.reason)
+    if action == "start" and manifest and (obstacle := no_promotion(connection, found, manifest)):
+        warn(connection, name, obstacle)
+
+
+def _open_first_phase(connection: Connection, experiment: Row, manifest: Manifest | None) -> None:
+    spec = ExperimentSpec.model_validate(experiment.spec)
+    unknown: dict[str, int | None] = dict.fromkeys(spec.variants)
+    versions = manifest.versions(unknown) if manifest else unknown
+    rows.open_phase(connection, experiment.id, spec.weights, spec.traffic, list(versions.values()))
+
+
+def no_promotion(connection: Connection, experiment: Row, manifest: Manifest) -> str | None:
+    """Return why an experiment that is to promote its winner must not, None otherwise.
+
+    A winner is better than control; how it compares with a default variant that is not control, nobody knows.
+    """
+    spec = ExperimentSpec.model_validate(experiment.spec)
+    promoted = promotions.current(connection)
+    default = manifest.default_variant(promoted.variant if promoted else None).name
+    if spec.on_decision != "promote" or spec.control == default:
+        return None
+    return (
+        f"Control {spec.control!r} is not the default variant, which is {default!r}: a verdict is kept, but promotes "
+        "and stops nothing."
+    )
+
+
+def warn(connection: Connection, name: str, text: str) -> None:
+    """Write a warning about an experiment to its log and to the gateway's."""
+    logger.warning("experiment %s: %s", name, text)
+    rows.log(connection, GATEWAY, "warning", name, text)
+
+
+def withdraw_verdict(connection: Connection, experiment: int, reason: str) -> None:
+    """Clear the verdict of a locked experiment, so that it is judged anew; one that was acted on stays."""
+    found = rows.by_id(connection, experiment)
+    if found.verdict is None:
+        return
+    recommendation = found.verdict["recommendation"]
+    if found.verdict == found.decision:  # it has stopped the experiment
+        text = f"verdict {recommendation!r} stays, since it was acted on, though {reason}"
+        if all(entry.reason != text for entry in rows.logged(connection, found.name)):
+            warn(connection, found.name, text)
+        return
+    rows.change(connection, experiment, verdict=None)
+    text = f"verdict withdrawn: {recommendation!r}, since {reason}"
+    logger.info("experiment %s: %s", found.name, text)
+    rows.log(connection, GATEWAY, "withdraw", found.name, text)
 
 
 def reweight(connection: Connection, name: str, weights: Mapping[str, float], traffic: float | None, act: Act) -> None:
@@ -85,6 +143,7 @@ def reweight(connection: Connection, name: str, weights: Mapping[str, float], tr
         check_weights(in_order, spec.paired)
     except ValueError as error:
         raise Unprocessable(f"These weights cannot be used: {error}.") from error
-    share = rows.phases_of(connection, found.id)[-1].traffic if traffic is None else traffic
-    rows.open_phase(connection, found.id, in_order, share)
+    phase = rows.phases_of(connection, found.id)[-1]
+    share = phase.traffic if traffic is None else traffic
+    rows.open_phase(connection, found.id, in_order, share, phase.versions)
     rows.log(connection, act.who, "reweight", name, act.reason)

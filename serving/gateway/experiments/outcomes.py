@@ -1,7 +1,7 @@
 """The design of an experiment and its counts; an arm is its index in `arms`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -32,33 +32,90 @@ class Design:
 
 
 @dataclass(frozen=True)
+class PairCounts:
+    """The counts of a variant beside control in one phase of a paired experiment.
+
+    An image counts once in an experiment, and only where both arms have answered. Of a unit with n images, the variant
+    alone has `won` right, control alone has `lost` right; d is won less lost.
+
+    units, images           units and their images, labelled or not
+    disagreements           images that the two label differently
+    labelled_disagreements  of them, those with a label that counts for this pair
+    won, lost               images with such a label that the variant alone, or control alone, has right
+    first_won, first_lost   units whose first won or lost image to get its label is a won one, or a lost one
+    net                     units with won or lost images, by the sign of d
+    squares, products, sizes  sums over the units of d², d·n and n²
+    sample_log_e            log E against "the labelled disagreements are a fair sample of all"
+    """
+
+    units: int = 0
+    images: int = 0
+    disagreements: int = 0
+    labelled_disagreements: int = 0
+    won: int = 0
+    lost: int = 0
+    first_won: int = 0
+    first_lost: int = 0
+    net: Mapping[int, int] = field(default_factory=dict)
+    squares: int = 0
+    products: int = 0
+    sizes: int = 0
+    sample_log_e: float = 0.0
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The units with at least one failed or slow request to an arm, by arm; one case a unit and call at most.
+
+    `served` counts requests of the units assigned to the arm, `shadow` the background requests of the other units.
+    """
+
+    served: tuple[int, ...]
+    shadow: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class PhaseCounts:
     """The counts of one phase, a stretch of the experiment with one set of weights; tuples are by arm.
 
     weights             share of the units assigned to the arm; they sum to 1
     units               units assigned to the arm
-    labelled_units      of them, units with a label
-    labelled, errors    labelled outcomes of the arm's units (the first of each unit), and its errors among them
-    masks               paired: labelled images that every arm answered, by the mask of the right arms (bit i: arm i)
-    requests            requests to the arm; paired, its shadow requests too
-    failures, slow      of them, the failed ones, and those slower than the guardrail's threshold
-    compared            paired: images that every arm answered, labelled or not
+    labelled, errors    of them, units with an outcome, and those whose outcome is an error; the outcome of a unit is
+                        its first image with a trusted label (ground truth or audit)
+    firsts              paired: these outcomes by (mask of the arms that answered, mask of the right ones); bit i: arm i
+    pairs               paired: by arm, its counts beside control; empty for control
+    exposures           requests of units assigned to the arm
+    requests, failures  requests to the arm, and the failed ones; paired, its shadow requests too
+    stand_ins           exposures that another variant answered
+    failed, slow        cases of the guardrails
+    labels              images with a label that counts
+    compared            paired: images that two arms or more answered, labelled or not
     disagreements       of them, those with different classes from different arms
-    labelled_disagreements  of them, those with a label
+    labelled_disagreements  of them, those with a label that counts
+    unreadable          images whose label says that nobody can read them
+    repeats             images left out, since the experiment has their pixels already
+    without_answers     paired: labels of images whose answers of all arms are missing or deleted
     """
 
     weights: tuple[float, ...]
     units: tuple[int, ...]
-    labelled_units: tuple[int, ...]
-    errors: tuple[int, ...]
     labelled: tuple[int, ...]
-    masks: Mapping[int, int]
+    errors: tuple[int, ...]
+    firsts: Mapping[tuple[int, int], int]
+    pairs: tuple[PairCounts, ...]
+    exposures: tuple[int, ...]
     requests: tuple[int, ...]
     failures: tuple[int, ...]
-    slow: tuple[int, ...]
+    stand_ins: tuple[int, ...]
+    failed: Cases
+    slow: Cases
+    labels: int = 0
     compared: int = 0
     disagreements: int = 0
     labelled_disagreements: int = 0
+    unreadable: int = 0
+    repeats: int = 0
+    without_answers: int = 0
 
 
 @dataclass(frozen=True)

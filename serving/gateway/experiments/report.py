@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from serving.gateway.experiments.checks import Check, GuardrailState, check_labels, check_split, watch_guardrails
+from serving.gateway.experiments.checks import MOST_STAND_INS, Check, StandIns, check_health
 from serving.gateway.experiments.comparison import Comparison, compare
-from serving.gateway.experiments.decision import decide
+from serving.gateway.experiments.decision import decide, own_answers
+from serving.gateway.experiments.guardrails import GuardrailState, watch_guardrails
+from serving.gateway.experiments.notes import notes, skewed
 from serving.gateway.experiments.outcomes import Design, Latency, PhaseCounts
-from serving.gateway.experiments.sequential import e_value, p_anytime, wilson
-
-SKEWED_FROM = 2.0  # share of disagreements among labelled images, relative to all images
+from serving.gateway.experiments.sequential import e_value, share_sequence
 
 
 def build_report(
@@ -19,85 +19,112 @@ def build_report(
     latencies: Sequence[Latency | None],
     status: str,
     as_of: datetime,
+    first_phase: int = 1,
 ) -> dict[str, Any]:
-    """Return the report as JSON values; `phases` in their order, `latencies` by arm, `as_of` with a time zone."""
-    split, label_rate = check_split(phases), check_labels(phases)
-    guardrails = watch_guardrails(design, phases)
-    comparisons = [compare(design, phases, arm) for arm in range(len(design.arms)) if arm != design.control]
-    labels = sum(_labels(design, phase) for phase in phases)
-    decision = decide(design, [("units", split), ("labelled units", label_rate)], guardrails, comparisons, labels)
+    """Return the report as JSON values; `latencies` are by arm, `as_of` has a time zone.
+
+    `phases` are in their order, the first of them with the number `first_phase`.
+    """
+    health = check_health(design, phases, first_phase)
+    guardrails = watch_guardrails(design, health.fit)
+    comparisons = [compare(design, health.fit, arm) for arm in range(len(design.arms)) if arm != design.control]
+    decision = decide(design, health, guardrails, comparisons, sum(phase.labels for phase in phases))
     return {
         "experiment": design.name,
-        "phase": len(phases),
+        "phase": first_phase + len(phases) - 1,
         "status": status,
         "as_of": as_of.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "design": "paired" if design.paired else "unpaired",
-        "checks": {"srm": _check(split), "label_rate": _check(label_rate)},
-        "counts": {
-            "units": sum(sum(phase.units) for phase in phases),
-            "labelled": labels,
-            "compared": sum(phase.compared for phase in phases),
-            "disagreements": sum(phase.disagreements for phase in phases),
-            "labelled_disagreements": sum(phase.labelled_disagreements for phase in phases),
+        "checks": {
+            "srm": _check(health.split),
+            "label_rate": _check(health.label_rate),
+            "label_sample": _check(health.label_sample),
+            "stand_ins": _stand_ins(health.stand_ins),
         },
-        "arms": [_arm(design, phases, latencies[arm], arm) for arm in range(len(design.arms))],
-        "comparisons": [_comparison(design, c) for c in comparisons],
+        "counts": _counts(phases),
+        "arms": [_arm(design, phases, latencies[arm], arm) | _accuracy(design, health.fit, arm)
+                 for arm in range(len(design.arms))],
+        "comparisons": [_comparison(design, c, judged=own_answers(design, health, c)) for c in comparisons],
         "guardrails": [_guardrail(design, state) for state in guardrails],
-        "notes": _notes(design, phases, labels),
+        "notes": notes(design, phases, health, guardrails),
         "decision": {
             "recommendation": decision.recommendation,
             "variant": decision.variant,
             "reasons": list(decision.reasons),
         },
-    }
-
-
-def _labels(design: Design, phase: PhaseCounts) -> int:
-    return sum(phase.masks.values()) if design.paired else sum(phase.labelled)
+    }  # fmt: skip
 
 
 def _check(check: Check) -> dict[str, Any]:
-    return {"e": e_value(check.log_e), "p": p_anytime(check.log_e), "ok": check.ok}
+    return {"e": e_value(check.log_e), "p": check.p, "ok": check.ok}
+
+
+def _stand_ins(found: StandIns) -> dict[str, Any]:
+    return {"share": found.most, "most": MOST_STAND_INS, "ok": found.ok}
+
+
+def _counts(phases: Sequence[PhaseCounts]) -> dict[str, int]:
+    return {
+        "units": sum(sum(phase.units) for phase in phases),
+        "labelled": sum(phase.labels for phase in phases),
+        "compared": sum(phase.compared for phase in phases),
+        "disagreements": sum(phase.disagreements for phase in phases),
+        "labelled_disagreements": sum(phase.labelled_disagreements for phase in phases),
+        "unreadable": sum(phase.unreadable for phase in phases),
+        "repeats": sum(phase.repeats for phase in phases),
+        "without_answers": sum(phase.without_answers for phase in phases),
+    }
 
 
 def _arm(design: Design, phases: Sequence[PhaseCounts], latency: Latency | None, arm: int) -> dict[str, Any]:
-    if design.paired:
-        n = sum(_labels(design, phase) for phase in phases)
-        right = sum(count for phase in phases for mask, count in phase.masks.items() if mask >> arm & 1)
-    else:
-        n = sum(phase.labelled[arm] for phase in phases)
-        right = n - sum(phase.errors[arm] for phase in phases)
+    """Report the traffic of an arm in all phases."""
     requests = sum(phase.requests[arm] for phase in phases)
     return {
         "variant": design.arms[arm],
         "control": arm == design.control,
         "weight": phases[-1].weights[arm] if phases else None,
         "units": sum(phase.units[arm] for phase in phases),
-        "n": n,
-        "accuracy": right / n if n else None,
-        "ci": wilson(right, n, design.alpha) if n else None,
         "p50_ms": latency.p50_ms if latency else None,
         "p99_ms": latency.p99_ms if latency else None,
         "error_rate": sum(phase.failures[arm] for phase in phases) / requests if requests else None,
+        "stand_ins": sum(phase.stand_ins[arm] for phase in phases),
     }
 
 
-def _comparison(design: Design, c: Comparison) -> dict[str, Any]:
-    """Report one comparison; unpaired, its cases are errors."""
+def _accuracy(design: Design, phases: Sequence[PhaseCounts], arm: int) -> dict[str, Any]:
+    """Report an arm's accuracy over units with a trusted label, null where the labels are a biased subset."""
+    if design.paired:
+        firsts = [item for phase in phases for item in phase.firsts.items()]
+        n = sum(count for (answered, _), count in firsts if answered >> arm & 1)
+        right = sum(count for (answered, correct), count in firsts if answered & correct & 1 << arm)
+    else:
+        n = sum(phase.labelled[arm] for phase in phases)
+        right = n - sum(phase.errors[arm] for phase in phases)
+    shown = n and not skewed(design, phases)
+    return {
+        "n": n,
+        "accuracy": right / n if shown else None,
+        "ci": share_sequence(right, n, design.alpha) if shown else None,
+    }
+
+
+def _comparison(design: Design, c: Comparison, *, judged: bool) -> dict[str, Any]:
+    """Report one comparison; unpaired, its cases are errors. Without `judged` it has no verdict."""
     names = ("only_variant_right", "only_control_right") if design.paired else ("control_errors", "variant_errors")
     return {
         "variant": design.arms[c.arm],
         "vs": design.arms[design.control],
         names[0]: c.for_variant,
         names[1]: c.for_control,
+        "units": c.units,
         "n": round(c.n),
         "diff": c.difference,
         "cs": c.sequence,
         "e_value": e_value(c.log_e),
-        "p_anytime": p_anytime(c.log_e),
+        "p_anytime": c.p_anytime,
         "e_threshold": c.threshold,
         "significant": c.significant,
-        "verdict": c.verdict(design.margin),
+        "verdict": c.verdict(design.margin) if judged else "undecided",
         "cases_to_go": c.cases_to_go,
     }
 
@@ -112,17 +139,6 @@ def _guardrail(design: Design, state: GuardrailState) -> dict[str, Any]:
         "control_count": state.for_control,
         "e_value": e_value(state.log_e),
         "e_threshold": state.threshold,
+        "comparable": state.comparable,
         "state": "broken" if state.broken else "ok",
     }
-
-
-def _notes(design: Design, phases: Sequence[PhaseCounts], labels: int) -> list[str]:
-    """Warn the reader where labels come mostly from disagreements."""
-    disagreements, compared = sum(p.disagreements for p in phases), sum(p.compared for p in phases)
-    labelled = sum(p.labelled_disagreements for p in phases)
-    if design.paired and labelled * compared > SKEWED_FROM * labels * disagreements:
-        return [
-            "Most labels are of images on which the arms disagree, the hard ones. Accuracy and its interval describe "
-            "the labelled images, not the traffic. The differences between arms are scaled to the traffic."
-        ]
-    return []

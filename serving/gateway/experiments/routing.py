@@ -35,10 +35,14 @@ def choose(
     return ArmChoice(running, assignment)
 
 
+def unsettled(snapshot: Snapshot, variant: str | None, experiment: str | None) -> bool:
+    """Say whether the store may know better who answers: another worker may just have started the named experiment."""
+    return variant is None and experiment is not None and experiment not in snapshot.running
+
+
 def default(manifest: Manifest, snapshot: Snapshot) -> Variant:
     """Return the promoted variant while it is published, else the manifest's default."""
-    promoted = manifest.variant(snapshot.default) if snapshot.default is not None else None
-    return promoted or named(manifest, manifest.default)
+    return manifest.default_variant(snapshot.default)
 
 
 def named(manifest: Manifest, name: str) -> Variant:

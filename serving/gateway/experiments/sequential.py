@@ -6,12 +6,12 @@ phase before. All functions work on log E.
 """
 
 import math
-from collections.abc import Sequence
-from statistics import NormalDist
+from collections.abc import Callable, Sequence
 
 ODDS_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # alternatives of the one-sided test, mixed in equal parts
 TUNED_FOR = 10_000  # observations at which the sequence is narrowest
 LARGEST_LOG = 690.0  # its exponential still fits into JSON
+BISECTIONS = 50  # to 1e-15
 
 
 def log_e_shares(counts: Sequence[int], shares: Sequence[float], concentration: float) -> float:
@@ -46,6 +46,11 @@ def log_e_above(cases: int, others: int, odds: float) -> float:
     logs = [
         cases * math.log(ratio) - (cases + others) * math.log((1 + ratio * odds) / (1 + odds)) for ratio in ODDS_RATIOS
     ]
+    return log_mean(logs)
+
+
+def log_mean(logs: Sequence[float]) -> float:
+    """Return the log of the mean of the exponentials of `logs`; the mean of e-values is one, whatever they share."""
     largest = max(logs)
     return largest + math.log(sum(math.exp(log - largest) for log in logs) / len(logs))
 
@@ -55,9 +60,9 @@ def e_value(log_e: float) -> float:
     return math.exp(min(log_e, LARGEST_LOG))
 
 
-def p_anytime(log_e: float) -> float:
-    """Return min(1, 1/E), a p-value at every moment."""
-    return math.exp(-max(log_e, 0.0))
+def p_anytime(log_e: float, tests: int = 1) -> float:
+    """Return min(1, tests/E), a p-value at every moment, by Bonferroni for the largest E of `tests`."""
+    return math.exp(-max(log_e - math.log(tests), 0.0))
 
 
 def half_width(variance: float, n: float, alpha: float) -> float:
@@ -71,12 +76,28 @@ def half_width(variance: float, n: float, alpha: float) -> float:
     return math.sqrt(variance * 2 * spread / (n * n * rho2) * math.log(math.sqrt(spread) / alpha))
 
 
-def wilson(right: int, n: int, alpha: float) -> tuple[float, float]:
-    """Return Wilson's interval for a share, `right` of `n`, at level 1 - `alpha`; valid at one moment only."""
-    if not n:
-        return 0.0, 1.0
-    z2 = NormalDist().inv_cdf(1 - alpha / 2) ** 2
-    share, scale = right / n, 1 + z2 / n
-    centre = (share + z2 / (2 * n)) / scale
-    reach = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / scale
-    return max(0.0, centre - reach), min(1.0, centre + reach)
+def share_sequence(right: int, n: int, alpha: float) -> tuple[float, float]:
+    """Return the confidence sequence at level 1 - `alpha` for a share, `right` of `n`; it holds at all times at once.
+
+    The shares p with E_p < 1/α, where E_p is the mean likelihood of shares ~ Beta(½, ½) over the likelihood of p
+    (Robbins, Annals of Mathematical Statistics 1970).
+    """
+    wrong = n - right
+    mean = (
+        math.lgamma(right + 0.5) + math.lgamma(wrong + 0.5) - math.lgamma(n + 1) - math.log(math.pi) + math.log(alpha)
+    )
+
+    def rejected(share: float) -> bool:
+        return mean >= right * math.log(share) + wrong * math.log1p(-share)
+
+    low = _boundary(rejected, 0.0, right / n) if right else 0.0
+    high = _boundary(rejected, 1.0, right / n) if wrong else 1.0
+    return low, high
+
+
+def _boundary(rejected: Callable[[float], bool], outside: float, inside: float) -> float:
+    """Return the share between the two from which on none is rejected, by bisection."""
+    for _ in range(BISECTIONS):
+        middle = (outside + inside) / 2
+        outside, inside = (middle, inside) if rejected(middle) else (outside, middle)
+    return outside

@@ -1,10 +1,14 @@
 """The services of one worker for experiments."""
 
-from serving.gateway.experiments.cache import ExperimentCache
+from collections.abc import Callable
+
+from serving.gateway.experiments import versions
+from serving.gateway.experiments.cache import ExperimentCache, Snapshot
 from serving.gateway.experiments.judge import Judge
 from serving.gateway.experiments.recorder import Recorder
 from serving.gateway.experiments.shadow import Shadow
 from serving.gateway.inference.batching import Batcher
+from serving.gateway.manifest import Manifest
 from serving.gateway.store.store import Store
 from serving.gateway.telemetry.metrics import Metrics
 
@@ -12,10 +16,14 @@ from serving.gateway.telemetry.metrics import Metrics
 class Experiments:
     """The store, its newest snapshot, the thread that writes exposures, and the shadow calls."""
 
-    def __init__(self, store: Store, batcher: Batcher, metrics: Metrics) -> None:
-        """Prepare; nothing is connected and no thread runs before the first request."""
+    def __init__(
+        self, store: Store, batcher: Batcher, metrics: Metrics, manifest: Callable[[], Manifest | None]
+    ) -> None:
+        """Prepare; nothing is connected and no thread runs before the first request. `manifest` is the newest one."""
         self.store = store
-        self.cache = ExperimentCache(store, Judge(store).judge_all)
+        self.cache = ExperimentCache(store, self._watch)
+        self._judge = Judge(store)
+        self._manifest = manifest
         self.recorder = Recorder(store, metrics.exposures_dropped.inc)
         self.shadow = Shadow(batcher, self.recorder.record, metrics.shadows_dropped.inc)
 
@@ -24,3 +32,8 @@ class Experiments:
         self.cache.close()
         self.recorder.close()
         self.store.close()
+
+    def _watch(self, snapshot: Snapshot) -> None:
+        """Follow new versions of the variants, and judge; in the background, after each refresh."""
+        versions.follow(self.store, snapshot.watched, self._manifest)
+        self._judge.judge_all(snapshot.watched, self._manifest())

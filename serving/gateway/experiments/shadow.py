@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.background import LAST_SECONDS
 from serving.gateway.experiments.cache import Running
-from serving.gateway.experiments.traffic import Outcome, Outcomes, asked, said
-from serving.gateway.inference.batching import Batcher
-from serving.gateway.inference.prediction import predict
+from serving.gateway.experiments.traffic import Outcomes, asked, outcome
+from serving.gateway.inference.batching import Batcher, Target, outcome_of
+from serving.gateway.inference.fallback import Attempt
+from serving.gateway.inference.prediction import PLAIN, check
+from serving.gateway.inference.tf_serving.client import Answer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest
 from serving.gateway.store.exposures import Exposure
-from serving.gateway.store.shadows import ShadowAnswers
+from serving.gateway.store.images import ImageAnswers
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,10 @@ MOST_WAITING = 4096  # images
 
 @dataclass(frozen=True)
 class Job:
-    """A request whose images all arms are to see; `outcomes` are those of the arms that have seen them."""
+    """A request whose images all arms are to see; `outcomes` are those of the arms that have seen them.
+
+    `image_hashes` are those of the images of `prediction_ids`; there are none where no arm answered the client.
+    """
 
     running: Running
     manifest: Manifest
@@ -32,6 +37,7 @@ class Job:
     outcomes: Outcomes
     exposure: Exposure
     prediction_ids: Sequence[str]
+    image_hashes: Sequence[int]
 
 
 class Shadow:
@@ -46,10 +52,10 @@ class Shadow:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, job: Job) -> None:
-        """Take a job, or drop it where too many wait: its exposure is then recorded, and no arm's request counted."""
+        """Take a job, or drop it where too many wait: its exposure is then recorded as it is."""
         if self._images + job.images.count > MOST_WAITING:
             self._dropped(job.images.count)
-            self._record(replace(job.exposure, asked=()))
+            self._record(job.exposure)
             return
         self._images += job.images.count
         task = asyncio.get_running_loop().create_task(self._work(job))
@@ -70,38 +76,54 @@ class Shadow:
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, Exception):
                 logger.exception("asking other arms failed")
-            self._record(replace(job.exposure, asked=()))
+            self._record(job.exposure)
         finally:
             self._images -= job.images.count
 
     async def _ask(self, job: Job) -> Outcomes:
-        """Return the outcomes of all arms."""
-        lacking = [arm for arm in range(len(job.running.arms)) if arm not in job.outcomes]
-        found = await asyncio.gather(*(self._outcome(job, job.running.arms[arm]) for arm in lacking))
-        return {**job.outcomes, **dict(zip(lacking, found, strict=True))}
+        """Ask all arms but the assigned one, also control where it stood in for that: it had less time then."""
+        others = [
+            arm
+            for arm, variant in enumerate(job.running.arms)
+            if arm != job.exposure.assigned and job.manifest.variant(variant)
+        ]
+        attempts = await asyncio.gather(*(self._attempt(job, job.running.arms[arm]) for arm in others))
+        return {
+            arm: outcome(job.running, arm, attempt, job.manifest) for arm, attempt in zip(others, attempts, strict=True)
+        }
 
-    async def _outcome(self, job: Job, variant: str) -> Outcome:
+    async def _attempt(self, job: Job, variant: str) -> Attempt:
         started = time.perf_counter()
-        answers = None
-        if job.manifest.variant(variant):
-            try:
-                answer = await predict(self._batcher, job.manifest, variant, job.images, background=True)
-                answers = said(answer, job.manifest)
-            except GatewayError:
-                answers = None
-        return Outcome(1000 * (time.perf_counter() - started), answers)
+        ask = await self._batcher.ask(Target(variant, PLAIN, background=True), job.images)
+        milliseconds = 1000 * (time.perf_counter() - started)
+        found: Answer | GatewayError
+        try:
+            found = outcome_of(ask)
+            check(found, job.manifest, variant, job.images.count)
+        except GatewayError as error:
+            found = error
+        return Attempt(variant, milliseconds, found, ask.call)
 
 
-def _finished(job: Job, outcomes: Outcomes) -> Exposure:
-    """Return the job's exposure with the answers of all arms, where all answered."""
-    arms = range(len(job.running.arms))
-    requests = tuple(asked(job.running, arm, outcomes[arm]) for arm in arms)
-    by_arm = [said for arm in arms if (said := outcomes[arm].said) is not None]
-    if len(by_arm) < len(arms) or not job.prediction_ids:
-        return replace(job.exposure, asked=requests)
+def _finished(job: Job, background: Outcomes) -> Exposure:
+    """Return the job's exposure with the requests in the background, and the answers."""
+    requests = (asked(job.running, arm, found, shadow=True) for arm, found in background.items())
+    return replace(job.exposure, asked=(*job.exposure.asked, *requests), answered=_answered(job, background))
+
+
+def _answered(job: Job, background: Outcomes) -> tuple[ImageAnswers, ...]:
+    """Return the answers of all arms about each image, None for an arm without one; none below two answers."""
+    by_arm = []
+    for arm in range(len(job.running.arms)):
+        found = (outcomes[arm].said for outcomes in (job.outcomes, background) if arm in outcomes)
+        by_arm.append(next(filter(None, found), None))
+    if sum(said is not None for said in by_arm) < 2 or not (job.prediction_ids and job.image_hashes):
+        return ()
     size = job.images.height * job.images.width
-    answered = tuple(
-        ShadowAnswers(f"{job.exposure.id}.{at}", of_image, answers, job.images.pixels[at * size : (at + 1) * size])
-        for at, (of_image, answers) in enumerate(zip(job.prediction_ids, zip(*by_arm, strict=True), strict=True))
-    )
-    return replace(job.exposure, asked=requests, answered=answered)
+    return tuple(
+        ImageAnswers(
+            f"{job.exposure.id}.{at}", of_image, digest, tuple(None if said is None else said[at] for said in by_arm),
+            job.images.pixels[at * size : (at + 1) * size],
+        )
+        for at, (of_image, digest) in enumerate(zip(job.prediction_ids, job.image_hashes, strict=True))
+    )  # fmt: skip

@@ -105,10 +105,13 @@ def check_weights(weights: list[float], paired: bool) -> None:
         raise ValueError("a weight of 0 needs paired: true; otherwise that arm never answers")
 
 
-def user_labels_decide(weights: list[float], paired: bool) -> bool:
-    """Say whether labels volunteered by users are evidence.
+def volunteers(weights: list[float], spec: ExperimentSpec) -> frozenset[int]:
+    """Return the arms for whose pair with control labels volunteered by users are evidence.
 
-    They tend to come when the served answer is wrong. Unpaired, that holds for every arm alike. Paired, it favours the
-    arms that are served less, unless all are served alike.
+    Users tend to label wrong answers. Paired, that treats two arms alike only where both are served alike. Unpaired, it
+    biases every rate. They never decide an experiment that promotes by itself, since anybody may send them.
     """
-    return len(set(weights)) == 1 if paired else all(weights)
+    if not spec.paired or spec.on_decision == "promote":
+        return frozenset()
+    control = weights[spec.variants.index(spec.control)]
+    return frozenset(arm for arm, weight in enumerate(weights) if weight == control > 0)

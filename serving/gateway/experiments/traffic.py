@@ -4,8 +4,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.assignment import Assignment
 from serving.gateway.experiments.cache import Running
+from serving.gateway.inference.batching import ModelCall
 from serving.gateway.inference.fallback import Attempt
 from serving.gateway.inference.prediction import labels
 from serving.gateway.inference.tf_serving.client import Answer
@@ -16,10 +18,16 @@ Said = tuple[str, float]  # a label, and the confidence in it
 
 
 class Outcome(NamedTuple):
-    """How asking one arm went: its label and confidence for each image, None if it failed."""
+    """How asking one arm went.
+
+    `said` is its label and confidence for each image, None if it failed or answered in a version that is not the
+    phase's. `call` is the call to the model server in which the request travelled, None without one.
+    """
 
     milliseconds: float
+    failed: bool
     said: Sequence[Said] | None
+    call: ModelCall | None = None
 
 
 Outcomes = dict[int, Outcome]  # by arm
@@ -39,9 +47,18 @@ def candidates(running: Running, assigned: int, manifest: Manifest) -> list[str]
 def outcomes(running: Running, assigned: int, attempts: Sequence[Attempt], manifest: Manifest) -> Outcomes:
     """Return how it went with the arms that were asked."""
     return {
-        arm: Outcome(attempt.milliseconds, said(attempt.outcome, manifest))
+        arm: outcome(running, arm, attempt, manifest)
         for arm, attempt in zip(turns(running, assigned), attempts, strict=False)
     }
+
+
+def outcome(running: Running, arm: int, attempt: Attempt, manifest: Manifest) -> Outcome:
+    """Return how one attempt to ask an arm went."""
+    answer = attempt.outcome
+    said = None
+    if isinstance(answer, Answer) and running.versions[arm] in (None, answer.version):
+        said = list(zip(labels(answer, manifest), answer.confidences.tolist(), strict=True))
+    return Outcome(attempt.milliseconds, isinstance(answer, GatewayError), said, attempt.call)
 
 
 def served(running: Running, assigned: int, attempts: Sequence[Attempt]) -> int | None:
@@ -51,27 +68,27 @@ def served(running: Running, assigned: int, attempts: Sequence[Attempt]) -> int 
     return arms[len(attempts) - 1] if answered else None
 
 
-def said(answer: object, manifest: Manifest) -> list[Said] | None:
-    """Return the label and the confidence of each image, None for an error."""
-    if not isinstance(answer, Answer):
-        return None
-    confidences = answer.confidences.tolist()
-    return list(zip(labels(answer, manifest), confidences, strict=True))
-
-
 def exposure(
     key: str, running: Running, assignment: Assignment, served: int | None, outcomes: Outcomes, images: int
 ) -> Exposure:
-    """Return the exposure of one request, which counts the request to the assigned arm."""
+    """Return the exposure of one request, which counts the request to the assigned arm.
+
+    A request to control in its place does not count: it had less time than others.
+    """
     first = outcomes[assignment.arm]
     return Exposure(
-        id=key, experiment_id=running.id, phase=running.phase, unit=assignment.unit, assigned=assignment.arm,
-        served=served, propensity=assignment.propensity, images=images, milliseconds=first.milliseconds,
-        failed=first.said is None, at=time.time(), asked=(asked(running, assignment.arm, first),),
+        id=key, experiment_id=running.id, phase=running.phase, epoch=running.epoch, unit=assignment.unit,
+        assigned=assignment.arm, served=served, propensity=assignment.propensity, images=images,
+        milliseconds=first.milliseconds, failed=first.failed, at=time.time(),
+        asked=(asked(running, assignment.arm, first, shadow=False),),
     )  # fmt: skip
 
 
-def asked(running: Running, arm: int, outcome: Outcome) -> Asked:
-    """Return the counts of one request to one arm."""
-    milliseconds, said = outcome
-    return Asked(arm, milliseconds, said is None, milliseconds > running.slow_ms)
+def asked(running: Running, arm: int, outcome: Outcome, *, shadow: bool) -> Asked:
+    """Return the counts of one request to one arm; `shadow` requests are those in the background.
+
+    Of the faulty requests of one call to the model server, only the first is a case.
+    """
+    slow = outcome.milliseconds > running.slow_ms
+    first = outcome.call is None or not (outcome.failed or slow) or outcome.call.first(running.id)
+    return Asked(arm, outcome.milliseconds, outcome.failed, slow, shadow, first)

@@ -35,14 +35,32 @@ class Target(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
+class ModelCall:
+    """One call to the model server: the requests that travel in it have one fate, and so are one case of a fault."""
+
+    _charged: set[int] = field(default_factory=set)  # experiments
+
+    def first(self, experiment: int) -> bool:
+        """Say whether this is the first faulty request of an experiment in this call; asking counts it."""
+        if experiment in self._charged:
+            return False
+        self._charged.add(experiment)
+        return True
+
+
+@dataclass(slots=True, eq=False)
 class Ask:
-    """One request's images, the moment until which they may wait, and the outcome once `done` is called."""
+    """One request's images, the moment until which they may wait, and the outcome once `done` is called.
+
+    `call` is the last call to the model server in which they travelled, None while they wait.
+    """
 
     images: Images
     until: float  # on the monotonic clock
     span: Any  # the request's, as `Tracing` has it
     done: Callable[["Ask"], None]
     outcome: Answer | Exception | None = None
+    call: ModelCall | None = None
 
     def end(self, outcome: Answer | Exception) -> None:
         """Tell the request its outcome; the first counts."""
@@ -77,12 +95,16 @@ class Batcher:
 
     async def predict(self, target: Target, images: Images, timeout: float | None = None, span: Any = None) -> Answer:
         """Ask `target` about `images` within `timeout` seconds, at most the deadline; raise a GatewayError."""
+        return outcome_of(await self.ask(target, images, timeout, span))
+
+    async def ask(self, target: Target, images: Images, timeout: float | None = None, span: Any = None) -> Ask:
+        """Ask `target` about `images` within `timeout` seconds, at most the deadline; return how it ended."""
         answered = asyncio.get_running_loop().create_future()
         seconds = self._deadline if timeout is None else min(timeout, self._deadline)
         ask = Ask(images, time.monotonic() + seconds, span, lambda _: _settle(answered))
         self.submit(target, ask)
         await answered
-        return outcome_of(ask)
+        return ask
 
     def submit(self, target: Target, ask: Ask) -> None:
         """Have `ask` answered soon: `ask.done` is called with its outcome, in the event loop."""
@@ -147,7 +169,9 @@ class Batcher:
 
     async def _call(self, target: Target, batch: Sequence[Ask]) -> None:
         """Ask about a batch, and about each member alone where the model server finds fault with the whole."""
-        timeout = max(0.0, max(ask.until for ask in batch) - time.monotonic())
+        timeout, call = max(0.0, max(ask.until for ask in batch) - time.monotonic()), ModelCall()
+        for ask in batch:
+            ask.call = call
         try:
             with self._tracing.call(target.model, [ask.span for ask in batch]) as metadata:
                 answer = await self._server.predict(

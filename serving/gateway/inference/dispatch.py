@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
 from serving.gateway.errors import GatewayError, Unavailable
-from serving.gateway.inference.batching import Ask, Batcher, Target
+from serving.gateway.inference.batching import Ask, Batcher, ModelCall, Target
 from serving.gateway.inference.fallback import Attempt, PendingPrediction
 from serving.gateway.inference.prediction import check
 from serving.gateway.inference.tf_serving.client import Answer
@@ -25,9 +25,10 @@ GATHER_SECONDS = 0.005  # at most, while more requests come in each turn of the 
 
 
 class Later(Enum):
-    """Marks a request whose preparation takes long: a thread prepares it."""
+    """Marks a request whose preparation takes long, and says why: a thread prepares it."""
 
-    HEAVY = "heavy"
+    HEAVY = "heavy"  # its images take time to decode
+    UNSETTLED = "unsettled"  # who answers it has to be looked up
 
 
 Request = TypeVar("Request")
@@ -48,18 +49,22 @@ class Dispatch(Generic[Request, P, Reply]):
     def __init__(
         self,
         batcher: Batcher,
-        prepare: Callable[[Sequence[Request], bool], Sequence[P | Exception | Later]],
+        prepare: Callable[[Sequence[Request], Later | None], Sequence[P | Exception | Later]],
         compose: Callable[[Sequence[P]], Sequence[Reply | Exception]],
     ) -> None:
         """Prepare to ask by `batcher`.
 
-        `prepare` turns requests into predictions or errors, and answers HEAVY for long ones where its second argument,
-        whether it runs in the event loop, is true; `compose` turns predictions that have their answers into replies.
+        `prepare` turns requests into predictions or errors. Its second argument is None in the event loop, where it
+        answers `Later` for long ones; in a thread it is the reason for that. `compose` turns predictions that have
+        their answers into replies.
         """
         self._batcher = batcher
         self._prepare = prepare
         self._compose = compose
         self._decoders = ThreadPoolExecutor(DECODERS, "decoder")
+        self._lookup = ThreadPoolExecutor(1, "lookup")
+        self._looking_up = False
+        self._unsettled: list[Arrival[Request, Reply]] = []
         self._arrived: list[Arrival[Request, Reply]] = []
         self._answered: list[P] = []
         self._replies: dict[P, asyncio.Future[Reply]] = {}
@@ -76,6 +81,7 @@ class Dispatch(Generic[Request, P, Reply]):
     def close(self) -> None:
         """End the threads."""
         self._decoders.shutdown()
+        self._lookup.shutdown()
 
     def _wait_for_arrivals(self, seen: int, until: float) -> None:
         """Wait until a turn of the loop brings no more requests, then prepare the batch."""
@@ -86,23 +92,47 @@ class Dispatch(Generic[Request, P, Reply]):
 
     def _prepare_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
-        for arrival, prepared in zip(arrived, self._prepared([each.request for each in arrived], True), strict=True):
+        for arrival, prepared in zip(arrived, self._prepared([each.request for each in arrived], None), strict=True):
             if prepared is Later.HEAVY:
-                self._prepare_in_a_thread(arrival)
+                self._prepare_in(self._decoders, [arrival], Later.HEAVY)
+            elif prepared is Later.UNSETTLED:
+                self._unsettled.append(arrival)
             else:
                 self._begin(arrival, prepared)
+        self._look_up()
 
-    def _prepared(self, requests: Sequence[Request], light: bool) -> Sequence[P | Exception | Later]:
+    def _prepared(self, requests: Sequence[Request], later: Later | None) -> Sequence[P | Exception | Later]:
         try:
-            return self._prepare(requests, light)
+            return self._prepare(requests, later)
         except Exception as error:  # no request stays without an answer
             logger.exception("requests could not be prepared")
             return [error] * len(requests)
 
-    def _prepare_in_a_thread(self, arrival: Arrival[Request, Reply]) -> None:
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._decoders, self._prepared, [arrival.request], False)
-        work.add_done_callback(lambda done: self._begin(arrival, done.result()[0]))
+    def _look_up(self) -> None:
+        """Prepare the unsettled requests together; those that come meanwhile wait for the next time."""
+        if not self._looking_up and self._unsettled:
+            self._looking_up = True
+            arrivals, self._unsettled = self._unsettled, []
+            self._prepare_in(self._lookup, arrivals, Later.UNSETTLED).add_done_callback(self._looked_up)
+
+    def _looked_up(self, done: object) -> None:
+        self._looking_up = False
+        self._look_up()
+
+    def _prepare_in(
+        self, threads: ThreadPoolExecutor, arrivals: Sequence[Arrival[Request, Reply]], later: Later
+    ) -> asyncio.Future[Sequence[P | Exception | Later]]:
+        """Prepare requests in one of `threads`; return the future of that."""
+        requests = [each.request for each in arrivals]
+        work = asyncio.get_running_loop().run_in_executor(threads, self._prepared, requests, later)
+        work.add_done_callback(lambda done: self._begin_all(arrivals, done.result()))
+        return work
+
+    def _begin_all(
+        self, arrivals: Sequence[Arrival[Request, Reply]], prepared: Sequence[P | Exception | Later]
+    ) -> None:
+        for arrival, each in zip(arrivals, prepared, strict=True):
+            self._begin(arrival, each)
 
     def _begin(self, arrival: Arrival[Request, Reply], prepared: P | Exception | Later) -> None:
         if isinstance(prepared, PendingPrediction):
@@ -117,17 +147,21 @@ class Dispatch(Generic[Request, P, Reply]):
         variant = prediction.turn
         assert variant is not None
         if prediction.manifest.variant(variant) is None:
-            self._attempted(prediction, variant, Unavailable(f"Variant {variant!r} is not published."), 0.0)
+            self._attempted(prediction, variant, 0.0, Unavailable(f"Variant {variant!r} is not published."), None)
             return
         started = time.perf_counter()
 
         def done(ask: Ask) -> None:
-            self._attempted(prediction, variant, ask.outcome, 1000 * (time.perf_counter() - started))
+            milliseconds = 1000 * (time.perf_counter() - started)
+            self._attempted(prediction, variant, milliseconds, ask.outcome, ask.call)
 
         target = Target(variant, prediction.signature, prediction.samples)
         self._batcher.submit(target, Ask(prediction.images, prediction.until, prediction.span, done))
 
-    def _attempted(self, prediction: P, variant: str, outcome: Answer | Exception | None, milliseconds: float) -> None:
+    def _attempted(
+        self, prediction: P, variant: str, milliseconds: float, outcome: Answer | Exception | None,
+        call: ModelCall | None,
+    ) -> None:  # fmt: skip
         """Note how a variant's turn went; give the turn to the next one where it failed."""
         if isinstance(outcome, Answer):
             try:
@@ -138,7 +172,7 @@ class Dispatch(Generic[Request, P, Reply]):
             assert isinstance(outcome, Exception)
             _settle(self._replies.pop(prediction), outcome)
             return
-        prediction.attempts.append(Attempt(variant, milliseconds, outcome))
+        prediction.attempts.append(Attempt(variant, milliseconds, outcome, call))
         if isinstance(outcome, GatewayError) and prediction.turn is not None:
             self._ask_next(prediction)
             return

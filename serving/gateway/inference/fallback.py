@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from serving.gateway.errors import GatewayError, NotLoaded
+from serving.gateway.inference.batching import ModelCall
 from serving.gateway.inference.tf_serving.client import Answer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest
@@ -18,11 +19,12 @@ class Fallback(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One variant's turn: how long it took, and its answer or error."""
+    """One variant's turn: how long it took, its answer or error, and the call to the model server, None without one."""
 
     variant: str
     milliseconds: float
     outcome: Answer | GatewayError
+    call: ModelCall | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -20,13 +20,12 @@ async def predict(
     images: Images,
     *,
     span: Any = None,
-    background: bool = False,
 ) -> Answer:
     """Return `probabilities`, float32 [n, classes], with dropout off, within the deadline.
 
-    `span` is the request's, as `Tracing` has it; a `background` call delays no other. Raise a GatewayError.
+    `span` is the request's, as `Tracing` has it. Raise a GatewayError.
     """
-    answer = await batcher.predict(Target(variant, PLAIN, background=background), images, span=span)
+    answer = await batcher.predict(Target(variant, PLAIN), images, span=span)
     check(answer, manifest, variant, images.count)
     return answer
 

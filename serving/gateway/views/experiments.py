@@ -117,7 +117,7 @@ def _step(action: str) -> Any:
         def take(connection: Connection) -> None:
             found = lifecycle.find(connection, path.name, hold=True)
             decision = report(connection, found)["decision"] if action == "stop" else None
-            lifecycle.step(connection, path.name, action, act, decision)
+            lifecycle.step(connection, path.name, action, act, decision, gateway().manifest.newest())
 
         return _changed(path.name, take)
 

@@ -16,7 +16,7 @@ from serving.gateway.access.administrators import OF_CLIENTS
 from serving.gateway.errors import GatewayError, Unprocessable
 from serving.gateway.experiments import routing, traffic
 from serving.gateway.experiments.cache import Snapshot
-from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, sign
+from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, image_hash, sign
 from serving.gateway.experiments.shadow import Job
 from serving.gateway.imaging.uploads import Heavy
 from serving.gateway.inference import prediction
@@ -82,16 +82,19 @@ async def answer(services: Gateway, call: Call) -> Reply:
         return await services.predictions.answer(call)
 
 
-def prepare(services: Gateway, calls: Sequence[Call], light: bool) -> Sequence[PredictCall | Exception | Later]:
+def prepare(services: Gateway, calls: Sequence[Call], later: Later | None) -> Sequence[PredictCall | Exception | Later]:
     """Return each call with its pixels and the variants that may answer, or its error.
 
-    Return HEAVY for slow images when `light` is true.
+    Return HEAVY for slow images, and UNSETTLED for a call whose experiment has to be looked up; where this is `later`,
+    in a thread, take the time.
     """
+    cache = services.experiments.cache
     try:
-        manifest, snapshot = services.manifest.current(), services.experiments.cache.current()
+        manifest = services.manifest.current()
+        snapshot = cache.look_up() if later is Later.UNSETTLED else cache.current()
     except GatewayError as error:
         return [type(error)(error.detail, error.faults) for _ in calls]
-    return [_prepared(services, call, manifest, snapshot, light) for call in calls]
+    return [_prepared(services, call, manifest, snapshot, later is None) for call in calls]
 
 
 def compose(services: Gateway, predictions: Sequence[PredictCall]) -> Sequence[Reply | Exception]:
@@ -103,16 +106,20 @@ def _prepared(
     services: Gateway, call: Call, manifest: Manifest, snapshot: Snapshot, light: bool
 ) -> PredictCall | Exception | Later:
     try:
-        return _prepare(services, call, manifest, snapshot, light)
+        query = read_query(PredictQuery, call.request.query)
+        if light and not query.uncertainty and routing.unsettled(snapshot, query.variant, query.experiment):
+            return Later.UNSETTLED
+        return _prepare(services, call, query, manifest, snapshot, light)
     except Heavy:
         return Later.HEAVY
     except Exception as error:
         return error
 
 
-def _prepare(services: Gateway, call: Call, manifest: Manifest, snapshot: Snapshot, light: bool) -> PredictCall:
+def _prepare(
+    services: Gateway, call: Call, query: PredictQuery, manifest: Manifest, snapshot: Snapshot, light: bool
+) -> PredictCall:
     settings = services.settings
-    query = read_query(PredictQuery, call.request.query)
     unit = read_unit(call.request.headers.get("x-unit-id")) or call.record.id
     arm: routing.ArmChoice | None = None
     signature, samples, last_resort = prediction.PLAIN, None, None
@@ -155,7 +162,7 @@ def _sampled(manifest: Manifest, snapshot: Snapshot, query: PredictQuery) -> Var
 
 def _composed(services: Gateway, each: PredictCall) -> Reply | Exception:
     try:
-        return _reply(each, None, None) if each.arm is None else _expose(services, each, each.arm)
+        return _reply(each) if each.arm is None else _expose(services, each, each.arm)
     except GatewayError as error:
         return type(error)(error.detail, error.faults)
     except Exception as error:
@@ -169,26 +176,45 @@ def _expose(services: Gateway, each: PredictCall, arm: routing.ArmChoice) -> Rep
     served = traffic.served(running, assignment.arm, each.attempts)
     outcomes = traffic.outcomes(running, assignment.arm, each.attempts, each.manifest)
     exposure = traffic.exposure(each.key, running, assignment, served, outcomes, each.images.count)
-    exposed = None
+    exposed, hashes = None, list[int]()
     if served is not None:
         exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, served)
+        hashes = _hashes(each)
     ids: list[str] = []
     try:
-        reply = _reply(each, running.name if served is not None else None, exposed, ids)
+        reply = _reply(each, running.name if exposed else None, exposed, hashes, ids)
     finally:
         if running.paired:
-            services.experiments.shadow.submit(Job(running, each.manifest, each.images, outcomes, exposure, ids))
+            job = Job(running, each.manifest, each.images, outcomes, exposure, ids, hashes)
+            services.experiments.shadow.submit(job)
         else:
             services.experiments.recorder.record(exposure)
     return reply
 
 
-def _reply(each: PredictCall, experiment: str | None, exposed: Exposed | None, ids: list[str] | None = None) -> Reply:
+def _hashes(each: PredictCall) -> list[int]:
+    """Return the hash of each image."""
+    size, pixels = each.images.height * each.images.width, each.images.pixels
+    secret = each.snapshot.signing_key or b""
+    return [image_hash(secret, pixels[at : at + size]) for at in range(0, size * each.images.count, size)]
+
+
+def _reply(
+    each: PredictCall,
+    experiment: str | None = None,
+    exposed: Exposed | None = None,
+    hashes: Sequence[int] = (),
+    ids: list[str] | None = None,
+) -> Reply:
     """Return the reply, and put the predictions' ids into `ids`."""
     log, answer = each.call.record, each.answer
     labels = prediction.labels(answer, each.manifest)
     variant, fallback = each.attempts[-1].variant, each.fallback
-    made = _ids(each.snapshot, each.key, labels, variant, answer.version, exposed)
+    secret = each.snapshot.signing_key
+    if secret is None:  # before the store has been reached once, ids take no feedback
+        made = [f"{each.key}.{at}" for at in range(len(labels))]
+    else:
+        made = sign(secret, each.key, labels, variant, answer.version, exposed, hashes)
     if ids is not None:
         ids.extend(made)
     log.variant, log.version = variant, str(answer.version)
@@ -205,15 +231,6 @@ def _reply(each: PredictCall, experiment: str | None, exposed: Exposed | None, i
     if fallback:
         reply.headers.append(("X-Fallback-For", fallback.instead_of))
     return reply
-
-
-def _ids(
-    snapshot: Snapshot, key: str, labels: Sequence[str], variant: str, version: int, exposed: Exposed | None
-) -> list[str]:
-    """Return an id for each image; before the store has been reached once, ids that take no feedback."""
-    if (secret := snapshot.signing_key) is None:
-        return [f"{key}.{at}" for at in range(len(labels))]
-    return sign(secret, key, labels, variant, version, exposed)
 
 
 def _predictions(answer: Answer, labels: Sequence[str], ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from serving.gateway.experiments import evidence, lifecycle
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.pictures import data_url
-from serving.gateway.store import interim_results, shadows
+from serving.gateway.store import images, interim_results
 from serving.gateway.web.answers import send
 from serving.gateway.web.context import gateway
 from serving.gateway.web.experiment_answers import moment
@@ -36,7 +36,10 @@ class ReportAnswer(BaseModel):
     status: str
     as_of: str
     design: str = Field(description="paired or unpaired")
-    checks: dict[str, dict[str, Any]] = Field(description="Health of the experiment: split and label rate")
+    versions: dict[str, int | None] = Field(description="The version of each arm that the evidence is on")
+    checks: dict[str, dict[str, Any]] = Field(
+        description="Health of the experiment: split, label rate, fair sample of labels, stand-ins"
+    )
     counts: dict[str, int]
     arms: list[dict[str, Any]]
     comparisons: list[dict[str, Any]] = Field(description="Each variant against control, valid at every moment")
@@ -65,7 +68,7 @@ class Disagreement(BaseModel):
 
 
 class DisagreementsAnswer(BaseModel):
-    """Unlabelled images on which the arms disagree, those with the surest arms first."""
+    """Images on which the arms disagree, without a trusted label, in random order, the same for everybody."""
 
     experiment: str
     waiting: int = Field(description="Number of such images in all")
@@ -95,22 +98,23 @@ def report(path: NamedPath) -> Response:
     responses={200: DisagreementsAnswer, **problems(NotFound, Unavailable)},
 )  # fmt: skip
 def disagreements(path: NamedPath, query: QueueQuery) -> Response:
-    """List the images whose labels tell most about the arms."""
-    image = gateway().manifest.current().image
+    """List images that want a label, in random order, the same for everybody; any choice would sway the verdict."""
+    framed = gateway().manifest.current().image
     with gateway().experiments.store.read() as connection:
         found = lifecycle.find(connection, path.name)
         if found.status == "archived":  # takes no labels
             return send({"experiment": path.name, "waiting": 0, "disagreements": []})
-        waiting = shadows.count_queued(connection, found.id)
-        queued = shadows.queued(connection, found.id, query.limit)
+        waiting = images.count_queued(connection, found.id)
+        queued = images.queued(connection, found.id, query.limit)
     variants = ExperimentSpec.model_validate(found.spec).variants
-    shown = [_disagreement(row, variants, image) for row in queued if len(row.pixels) == image.pixels]
+    shown = [_disagreement(row, variants, framed) for row in queued if len(row.pixels) == framed.pixels]
     return send({"experiment": path.name, "waiting": waiting, "disagreements": shown})
 
 
 def _disagreement(row: Any, variants: list[str], image: ImageFormat) -> dict[str, Any]:
     answers = [
-        {"variant": variant, "label": label, "confidence": confidence}
-        for variant, (label, confidence) in zip(variants, row.answers, strict=True)
+        {"variant": variant, "label": answer[0], "confidence": answer[1]}
+        for variant, answer in zip(variants, row.answers, strict=True)
+        if answer is not None
     ]
     return {"prediction_id": row.prediction_id, "seen": data_url(row.pixels, image), "answers": answers}
