@@ -2,7 +2,6 @@
 
 import random
 import threading
-from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from sqlalchemy import select
 
 from serving.gateway.experiments.prediction_id import read
 from serving.gateway.store.experiments import signing_key
+from serving.gateway.store.sources import SOURCES
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import feedback
 from testing.api import ADMIN
@@ -21,6 +21,14 @@ from testing.waiting import eventually
 
 THREADS = 4
 LABELS_A_ROUND = 40  # acknowledged before the next kill
+
+
+class Told(NamedTuple):
+    """A label to send."""
+
+    prediction_id: str
+    source: str
+    label: str
 
 
 class Found(NamedTuple):
@@ -38,7 +46,7 @@ class _Load:
         self._url = url
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(THREADS)]
-        self.acknowledged: dict[str, str] = {}
+        self.acknowledged: dict[tuple[str, str], str] = {}  # by prediction and source
         self.errors: list[str] = []
 
     def __enter__(self) -> "_Load":
@@ -52,7 +60,7 @@ class _Load:
             thread.join()
 
     def _run(self, number: int) -> None:
-        rng, pending = random.Random(number), list[tuple[str, str]]()
+        rng, pending = random.Random(number), list[Told]()
         while not self._stop.is_set():
             try:
                 pending = pending or self._ask(rng)
@@ -62,18 +70,23 @@ class _Load:
             except (requests.RequestException, _Down):
                 self._stop.wait(0.02)
 
-    def _ask(self, rng: random.Random) -> list[tuple[str, str]]:
+    def _ask(self, rng: random.Random) -> list["Told"]:
         labels = [rng.randrange(10) for _ in range(3)]
         answer = requests.post(f"{self._url}/predict", data=images(*labels), headers={"Content-Type": RAW}, timeout=10)
         if not answer.ok:
             raise _Down
-        return [(each["id"], str(rng.choice(labels))) for each in answer.json()["predictions"]]
+        return [
+            Told(each["id"], source, str(rng.choice(labels)))
+            for each in answer.json()["predictions"]
+            for source in rng.sample(SOURCES, rng.randint(1, len(SOURCES)))
+        ]
 
-    def _label(self, prediction: str, label: str) -> None:
-        body = {"prediction_id": prediction, "label": label, "source": "ground_truth"}
-        answer = requests.post(f"{self._url}/feedback", json=body, timeout=10)
+    def _label(self, prediction: str, source: str, label: str) -> None:
+        body = {"prediction_id": prediction, "label": label, "source": source}
+        answer = requests.post(f"{self._url}/feedback", json=body, headers=ADMIN, timeout=10)
         if answer.status_code in (200, 201):
-            self.acknowledged[prediction] = label
+            if "kept" not in answer.json():  # a label of higher rank came first, and stays alone
+                self.acknowledged[prediction, source] = label
         elif answer.status_code == 503:
             raise _Down
         elif answer.status_code != 404:  # a worker gives ids without feedback before its first contact with the store
@@ -114,16 +127,17 @@ def _found(database_url: str, load: _Load) -> Found:
     store = Store(database_url)
     with store.read() as connection:
         secret = signing_key(connection)
-        rows = connection.execute(select(feedback.c.prediction, feedback.c.label)).all()
-        stored = {row.prediction: row.label for row in rows}
-        keys = {key: label for each, label in load.acknowledged.items() if (key := _key(secret, each))}
-        lost = len(load.acknowledged) - len(keys) + sum(stored.get(key) != label for key, label in keys.items())
+        rows = connection.execute(select(feedback.c.prediction, feedback.c.source, feedback.c.label)).all()
+        stored = {(row.prediction, row.source): row.label for row in rows}
+        lost = sum(
+            stored.get((_key(secret, each), source)) != label for (each, source), label in load.acknowledged.items()
+        )
         wrong = problems(connection, 1) + load.errors
-        wrong += [f"{key} twice" for key, n in Counter(row.prediction for row in rows).items() if n > 1]
     store.close()
     return Found(len(load.acknowledged), lost, wrong)
 
 
-def _key(secret: bytes, prediction_id: str) -> str | None:
+def _key(secret: bytes, prediction_id: str) -> str:
     prediction = read(secret, prediction_id)
-    return prediction.key if prediction else None
+    assert prediction is not None
+    return prediction.key

@@ -1,15 +1,16 @@
 """Simulate experiments with known error rates, through the WSGI application."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from flask.testing import FlaskClient
 
 from serving.gateway.inference.tf_serving import wire_pb2 as wire
-from testing.api import json_of
-from testing.fake_model_server import CLASSES, FakeModelServer, put
-from testing.traffic import PAIRED, RAW, report, start
+from testing.api import ADMIN
+from testing.asgi import predict_all
+from testing.fake_model_server import CLASSES, Answer, FakeModelServer, put
+from testing.traffic import PAIRED, report, start
 from testing.waiting import eventually
 
 ARMS = ("plain", "dropout")  # control and challenger, whose labels are the first and the second pixel
@@ -23,14 +24,21 @@ class Rates(NamedTuple):
     both: float
 
 
-def answer(request: wire.PredictRequest) -> wire.PredictResponse:
-    """Answer with the label in the model's pixel."""
-    tensor = request.inputs["images"]
-    images = np.frombuffer(tensor.tensor_content, np.uint8).reshape(tensor.tensor_shape.dim[0].size, -1)
-    response = wire.PredictResponse(model_spec=request.model_spec)
-    response.model_spec.version.value = 1
-    put(response, "probabilities", np.eye(CLASSES)[images[:, ARMS.index(request.model_spec.name)]])
-    return response
+def answering(arms: Sequence[str], version: int = 7) -> Answer:
+    """Return an answer with the label in the model's pixel; the first pixels are those of `arms`."""
+
+    def answer(request: wire.PredictRequest) -> wire.PredictResponse:
+        tensor = request.inputs["images"]
+        images = np.frombuffer(tensor.tensor_content, np.uint8).reshape(tensor.tensor_shape.dim[0].size, -1)
+        response = wire.PredictResponse(model_spec=request.model_spec)
+        response.model_spec.version.value = version
+        put(response, "probabilities", np.eye(CLASSES)[images[:, arms.index(request.model_spec.name)]])
+        return response
+
+    return answer
+
+
+answer = answering(ARMS)  # in the version of the manifest
 
 
 def simulate(
@@ -50,19 +58,27 @@ def simulate(
 
 
 def _send(client: FlaskClient, name: str, rates: Rates, count: int, rng: np.random.Generator) -> None:
-    """Send images and their true labels."""
+    """Send images and their true labels; each one that tells the arms apart is a unit, the others are one.
+
+    Images on which the arms agree are no evidence for either, so it does not matter whose they are.
+    """
     truth = rng.integers(CLASSES, size=count)
     kind = rng.choice(4, size=count, p=[*rates, 1 - sum(rates)])
     wrong = np.isin(kind, (0, 2)), np.isin(kind, (1, 2))
     pixels = np.zeros((count, 784), np.uint8)
+    pixels[:, 4:12] = rng.integers(256, size=(count, 8))  # no two images are equal
     for arm in range(len(ARMS)):
         pixels[:, arm] = (truth + wrong[arm]) % CLASSES
-    asked = client.post(f"/predict?experiment={name}", data=pixels.tobytes(), content_type=RAW)
+    alone = np.flatnonzero(wrong[0] != wrong[1])
+    together = np.flatnonzero(wrong[0] == wrong[1])
+    units = [each for each in (*alone[:, np.newaxis], together) if len(each)]
+    answers = predict_all(client, f"experiment={name}", [pixels[unit].tobytes() for unit in units])
     items = [
         {"prediction_id": prediction["id"], "label": str(label), "source": "ground_truth"}
-        for prediction, label in zip(json_of(asked)["predictions"], truth.tolist(), strict=True)
+        for unit, answer in zip(units, answers, strict=True)
+        for prediction, label in zip(answer["predictions"], truth[unit].tolist(), strict=True)
     ]
-    assert client.post("/feedback", json={"items": items}).status_code == 200
+    assert client.post("/feedback", json={"items": items}, headers=ADMIN).status_code == 200
 
 
 def _counted(client: FlaskClient, name: str, labels: int) -> Any:

@@ -1,6 +1,7 @@
 """Send traffic for tests of experiments, through the WSGI application."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,16 @@ SPLIT = {
 PAIRED = {**SPLIT, "paired": True}
 
 
+NUMBERS = itertools.count(1)
+NUMBER_BYTES = 4
+
+
 def images(*labels: int) -> bytes:
-    """Return images that the fake model server labels with these digits."""
+    """Return images that the fake model server labels with these digits; no two that it returns are equal."""
     pixels = np.zeros((len(labels), 784), np.uint8)
-    pixels[:, 0] = labels
+    for row, label in zip(pixels, labels, strict=True):
+        row[1 : 1 + NUMBER_BYTES] = list(next(NUMBERS).to_bytes(NUMBER_BYTES))
+        row[0] = (label - int(row[1:].sum(dtype=int))) % 10
     return pixels.tobytes()
 
 
@@ -46,15 +53,24 @@ def predict(client: FlaskClient, *labels: int, unit: str | None = None, query: s
 
 
 def label(client: FlaskClient, prediction_id: str, label: str, source: str = "ground_truth") -> int:
-    """Send a label; return the status."""
+    """Send a label as an administrator; return the status."""
     body = {"prediction_id": prediction_id, "label": label, "source": source}
-    return client.post("/feedback", json=body).status_code
+    return client.post("/feedback", json=body, headers=ADMIN).status_code
 
 
 def label_all(client: FlaskClient, predictions: Iterable[Any], label: str) -> None:
-    """Send the same label for all predictions, in one request."""
-    items = [{"prediction_id": each["id"], "label": label, "source": "ground_truth"} for each in predictions]
-    answer = client.post("/feedback", json={"items": items})
+    """Send the same label for all predictions, in one request, as an administrator."""
+    ids = [each["id"] for each in predictions]
+    label_as(client, ids, [label] * len(ids))
+
+
+def label_as(client: FlaskClient, ids: Sequence[str], labels: Sequence[str]) -> None:
+    """Send the true labels of predictions, in one request, as an administrator."""
+    items = [
+        {"prediction_id": each, "label": label, "source": "ground_truth"}
+        for each, label in zip(ids, labels, strict=True)
+    ]
+    answer = client.post("/feedback", json={"items": items}, headers=ADMIN)
     assert {each["status"] for each in json_of(answer)["items"]} == {201}, answer.text
 
 

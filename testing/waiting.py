@@ -9,15 +9,16 @@ import grpc
 T = TypeVar("T")
 
 PATIENCE = 120.0  # seconds a test waits for an event; a busy machine may need many, and an idle one never waits
-PAUSE = 0.01  # seconds between two looks
+PAUSES = (0.01, 0.05)  # seconds between two looks: at first, and after long waiting, since looks cost work
 
 
 def eventually(look: Callable[[], T], what: str = "it to come true", *, seconds: float = PATIENCE) -> T:
     """Return the first true result of `look`; fail, naming `what` was waited for, after so many seconds."""
-    until = time.monotonic() + seconds
+    until, (pause, longest) = time.monotonic() + seconds, PAUSES
     while not (found := look()):
         assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        pause = min(1.1 * pause, longest)
     return found
 
 

@@ -1,6 +1,7 @@
 """Fixtures that start the real thing: a small image set, models trained on it, and servers that answer from them."""
 
 import fcntl
+import importlib
 import os
 import shutil
 import subprocess
@@ -16,7 +17,6 @@ import psutil
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from serving.gateway.store.engine import sqlite_module
 from testing import warm
 from testing.digits import write_set
 from testing.machine import ROOT, free_port
@@ -26,7 +26,8 @@ from testing.warm import WarmProcess
 SHARING = (".", "browser", "model_server")  # folders whose tests share costly servers, so one process runs them
 
 # TensorFlow brings a SQLite too. Loaded first, pysqlite3 would take that one for its own.
-sqlite_module()
+with suppress(ImportError):
+    importlib.import_module("pysqlite3.dbapi2")
 
 
 class Together(LoadScopeScheduling):
@@ -34,9 +35,19 @@ class Together(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         """Name the scope of a test; tests of one scope run in one process."""
-        file = Path(nodeid.partition("::")[0]).relative_to("tests")
-        folder = file.parts[0] if len(file.parts) > 1 else "."
-        return folder if folder in SHARING else str(file)
+        return scope(nodeid)
+
+
+def scope(nodeid: str) -> str:
+    """Return the folder in SHARING that a test is in, else its file."""
+    file = Path(nodeid.partition("::")[0]).relative_to("tests")
+    folder = file.parts[0] if len(file.parts) > 1 else "."
+    return folder if folder in SHARING else str(file)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders in SHARING. They take longest, and none is left to one process at the end."""
+    items.sort(key=lambda item: scope(item.nodeid) not in SHARING)
 
 
 @pytest.hookimpl(optionalhook=True)

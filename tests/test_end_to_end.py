@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,12 @@ import requests
 from testing.digits import digits
 from testing.machine import ROOT, free_port
 from testing.waiting import eventually
-from tests.conftest import Serving, ended_on_failure, model_server_ports, start_serving, train_again
+from tests.conftest import Serving, end, ended_on_failure, model_server_ports, start_serving, train_again
 
 pytestmark = pytest.mark.slow
 PATIENCE = 180  # seconds, for a training job on a busy machine
 IMAGES, LABELS = digits(500, seed=2)  # the image set's own test digits
+FIRST = ["plain", "dropout", "l2", "dropout_l2"]  # the variants of the recipe that is trained first
 
 
 def manifest(models: Path) -> dict:
@@ -83,58 +83,56 @@ def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits
     assert {version for _, version in answers} == {before, before + 1}
 
 
-@pytest.fixture
-def training_beside(digits_dir: Path, tmp_path: Path) -> Iterator[Serving]:
-    """Both services over an empty folder, with a training job beside them whose second recipe takes long."""
-    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=100000", "--nice=0")
-    service = start_serving(tmp_path / "models", *job)
-    with service.process:
-        yield service
-        service.process.terminate()
-        assert service.process.wait(timeout=60) == 0
-
-
 def training_run(service: Serving) -> Any:
     return requests.get(f"{service.url}/variants", timeout=10).json()["training"]
 
 
-def test_the_first_variants_answer_while_the_next_is_trained(training_beside: Serving) -> None:
-    service = training_beside
-    assert requests.get(f"{service.url}/readyz", timeout=10).status_code == 200
-    assert [v["name"] for v in manifest(service.models)["variants"]] == ["plain", "dropout", "l2", "dropout_l2"]
-    answer = requests.post(f"{service.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=10)
-    assert (answer.status_code, answer.json()["variant"]) == (200, "plain")
-    (champion,) = eventually(lambda: training_run(service), "progress in /variants", seconds=PATIENCE)["variants"]
-    assert (champion["name"], champion["steps"]) == ("champion", 100_000 * 2 * 11)
-
-
-def test_a_training_job_that_is_stopped_leaves_the_published_served(training_beside: Serving) -> None:
-    service = training_beside
-    eventually(lambda: training_run(service), "progress in /variants", seconds=PATIENCE)
-    (job,) = (p for p in psutil.Process(service.process.pid).children() if "training" in p.cmdline())
-    job.terminate()
-    eventually(lambda: training_run(service)["state"] == "stopped", "the job to stop", seconds=PATIENCE)
-    answer = requests.post(f"{service.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=10)
-    assert (answer.status_code, answer.json()["variant"]) == (200, "plain")
-    assert requests.get(f"{service.url}/readyz", timeout=10).status_code == 200
-
-
-def test_serving_moves_on_to_a_new_default_without_a_failed_request(digits_dir: Path, tmp_path: Path) -> None:
-    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=2", "--nice=0")
+def test_the_first_variants_answer_while_the_next_is_trained_and_when_its_job_is_stopped(
+    digits_dir: Path, tmp_path: Path
+) -> None:
+    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=100000", "--nice=0")
     service = start_serving(tmp_path / "models", *job)
-    body = {"instances": IMAGES[:1].tolist()}
+
+    def serves_the_first() -> None:
+        assert requests.get(f"{service.url}/readyz", timeout=10).status_code == 200
+        assert [v["name"] for v in manifest(service.models)["variants"]] == FIRST
+        answer = requests.post(f"{service.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=10)
+        assert (answer.status_code, answer.json()["variant"]) == (200, "plain")
+
+    with service.process, ended_on_failure(service.process):
+        serves_the_first()
+        (champion,) = eventually(lambda: training_run(service), "progress in /variants", seconds=PATIENCE)["variants"]
+        assert (champion["name"], champion["steps"]) == ("champion", 100_000 * 2 * 11)
+        (training,) = (p for p in psutil.Process(service.process.pid).children() if "training" in p.cmdline())
+        training.terminate()
+        eventually(lambda: training_run(service)["state"] == "stopped", "the job to stop", seconds=PATIENCE)
+        serves_the_first()
+        assert end(service.process) == 0
+
+
+def test_serving_moves_on_to_a_new_default_without_a_failed_request(
+    digits_dir: Path, models_dir: Path, tmp_path: Path
+) -> None:
+    models = shutil.copytree(models_dir, tmp_path / "models")
+    without = manifest(models) | {"default": "plain"}
+    without["variants"] = [v for v in without["variants"] if v["name"] in FIRST]
+    (models / "manifest.json").write_text(json.dumps(without))
+    shutil.rmtree(models / "champion")
+    job = ("--train", f"--data={digits_dir}", f"--runs={tmp_path}/runs", "--epochs=1", "--draws=2", "--nice=0")
+    service = start_serving(models, *job)
     answered: list[tuple[int, str]] = []
 
     def by_the_champion() -> bool:
-        answer = requests.post(f"{service.url}/predict", json=body, timeout=10)
+        answer = session.post(f"{service.url}/predict", json={"instances": IMAGES[:1].tolist()}, timeout=10)
         answered.append((answer.status_code, answer.headers.get("X-Variant", "")))
         return answered[-1] == (200, "champion")
 
-    with service.process:
+    with service.process, requests.Session() as session:
         try:
             eventually(by_the_champion, "the champion to answer", seconds=PATIENCE)
         finally:
             service.process.terminate()
+    assert answered[0] == (200, "plain")
     assert {status for status, _ in answered} == {200}
 
 
@@ -152,7 +150,7 @@ def test_a_training_job_that_publishes_nothing_ends_all(tmp_path: Path) -> None:
 def test_a_signal_stops_both_services_in_order(models_dir: Path, tmp_path: Path) -> None:
     models = shutil.copytree(models_dir, tmp_path / "models")
     service = start_serving(models)
-    with ended_on_failure(service.process), service.process as process:
+    with service.process as process, ended_on_failure(process):
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
     with pytest.raises(requests.ConnectionError):

@@ -1,7 +1,7 @@
 """Folders import only what they may: stages meet on disk, and only tests know of tests."""
 
 import ast
-from collections.abc import Iterator
+import functools
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,16 @@ FORBIDDEN = {
 }
 
 
-def imported(file: Path) -> Iterator[str]:
+@functools.cache  # two folders are inside another
+def imported(file: Path) -> list[str]:
     """Name all modules that a file imports, at its top or later."""
+    names = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
 
 
 @pytest.mark.parametrize("folder", FORBIDDEN)

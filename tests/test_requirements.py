@@ -1,7 +1,9 @@
 """Check the locks, and their installation by several pips at a time."""
 
 import importlib.util
+import os
 import re
+import subprocess
 
 import pytest
 from packaging.markers import Marker
@@ -39,3 +41,12 @@ def test_shares_are_the_whole(count: int) -> None:
 def test_a_lock_installs_one_tensorflow(lock: str, machine: dict[str, str], name: str) -> None:
     found = re.findall(r"^(tensorflow(?:-cpu)?)==\S+(?: ; (.*?))? \\$", (FOLDER / f"{lock}.txt").read_text(), re.M)
     assert [package for package, marker in found if not marker or Marker(marker).evaluate(machine)] == [name]
+
+
+def test_python_keeps_the_bytecode_that_no_package_brings() -> None:
+    done = subprocess.run(
+        ["make", "--silent", "--eval=environment: ; @env", "environment"],
+        cwd=ROOT, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "PATH=" in done.stdout
+    assert "PYTHONDONTWRITEBYTECODE" not in done.stdout

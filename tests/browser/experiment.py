@@ -18,9 +18,10 @@ RAW = {"Content-Type": "application/octet-stream"}
 class Experiment:
     """A paired experiment of the champion against dropout that has been asked about test images."""
 
-    def __init__(self, gateway: Gateway, name: str, *, made: bool = False, **spec: Any) -> None:
-        """Make it and start it, unless it was `made` by the page."""
+    def __init__(self, gateway: Gateway, name: str, *, made: bool = False, key: str = "", **spec: Any) -> None:
+        """Make it and start it, unless it was `made` by the page; predictions need a `key` where there are some."""
         self.gateway, self.name = gateway, name
+        self.headers = {**RAW, "Authorization": f"Bearer {key}"} if key else RAW
         self.truth: dict[str, str] = {}  # by prediction id
         if made:
             return
@@ -37,15 +38,16 @@ class Experiment:
         return answer.json()
 
     def ask(self, first: int, count: int) -> None:
-        """Ask about so many test images, and wait until all arms have been asked."""
+        """Ask about so many test images, each a unit of its own, and wait until all arms have been asked."""
         chosen = slice(first, first + count)
-        answer = requests.post(
-            f"{self.gateway.url}/predict?experiment={self.name}", images_of_mnist()[chosen].tobytes(), headers=RAW,
-            timeout=PATIENCE,
-        )  # fmt: skip
-        assert answer.ok, answer.text
-        truths = read_idx(LABELS, 1)[chosen]
-        self.truth |= {each["id"]: str(truth) for each, truth in zip(answer.json()["predictions"], truths, strict=True)}
+        with requests.Session() as session:
+            for image, truth in zip(images_of_mnist()[chosen], read_idx(LABELS, 1)[chosen], strict=True):
+                answer = session.post(
+                    f"{self.gateway.url}/predict?experiment={self.name}", image.tobytes(), headers=self.headers,
+                    timeout=PATIENCE,
+                )  # fmt: skip
+                assert answer.ok, answer.text
+                self.truth[answer.json()["predictions"][0]["id"]] = str(truth)
         eventually(lambda: self.counts["compared"] == len(self.truth))
 
     def label(self, source: str = "ground_truth") -> None:
@@ -64,10 +66,14 @@ class Experiment:
         """The images that want a label, in their order."""
         return self.call("GET", "/disagreements?limit=100")["disagreements"]
 
+    def said(self, image: dict[str, Any]) -> str | None:
+        """Return the label of an image that is in force."""
+        return self.call("GET", "", at=f"/feedback/{image['prediction_id']}")["label"]
+
     def say(self, image: dict[str, Any], label: str) -> int:
         """Label an image past the page, and return the status."""
         body = {"prediction_id": image["prediction_id"], "label": label, "source": "audit"}
-        return requests.post(f"{self.gateway.url}/feedback", json=body, timeout=PATIENCE).status_code
+        return requests.post(f"{self.gateway.url}/feedback", json=body, headers=ADMIN, timeout=PATIENCE).status_code
 
     def right(self, image: dict[str, Any]) -> str:
         """Return what an image shows."""

@@ -61,6 +61,7 @@ def test_a_winner_is_what_is_proposed(gateway: Gateway, visit: Visit) -> None:
 
 def test_what_the_gateway_does_by_itself_shows(gateway: Gateway, visit: Visit) -> None:
     experiment = Experiment(gateway, "automatic", control="dropout", on_decision="promote")
+    experiment.call("POST", "", {}, at="/variants/dropout/promote")  # only the default is displaced
     page = visit("#/experiments/automatic", at=gateway)
     expect(page.locator(".hypothesis .badge")).to_have_text("running")
     experiment.ask(0, 1000)

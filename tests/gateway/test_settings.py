@@ -7,7 +7,8 @@ from serving.gateway.settings import Settings, SettingsError, variable
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = [variable(name) for name in Settings.model_fields]
-DIGEST = "0a" * 32
+DIGEST, LABEL_DIGEST = "0a" * 32, "0b" * 32
+KEYS = "SHA-256 digests of 64 hexadecimal digits, alone or after a scope as in label:DIGEST, separated by commas"
 
 
 def test_what_is_not_given_has_its_default_and_foreign_variables_are_ignored() -> None:
@@ -23,14 +24,14 @@ def test_values_are_parsed_once() -> None:
     settings = Settings.from_environ(
         {
             "GATEWAY_MODELS_DIR": "/models",
-            "GATEWAY_API_KEYS": f"{DIGEST}, {DIGEST.upper()}",
+            "GATEWAY_API_KEYS": f"{DIGEST}, {DIGEST.upper()},label:{LABEL_DIGEST}",
             "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8,::1",
             "GATEWAY_CORS_ORIGINS": "https://example.com:8443",
             "GATEWAY_ACCESS_LOG": "false",
         }
     )
     assert settings.models_dir == Path("/models")
-    assert settings.api_keys == {DIGEST}
+    assert settings.api_keys == {DIGEST: "predict", LABEL_DIGEST: "label"}
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
     assert settings.cors_origins == {"https://example.com:8443"}
     assert settings.database_url.database == "experiments.db"
@@ -58,7 +59,13 @@ def test_addresses_of_the_model_server(text: str) -> None:
         ("GATEWAY_WORKERS", "²", "a whole number from 1 to 256 (default 2)"),
         ("GATEWAY_MAX_PIXELS", "9" * 5000, "a whole number from 1 to"),
         ("GATEWAY_LOG_LEVEL", "loud", "one of debug, info, warning, error (default info)"),
-        ("GATEWAY_API_KEYS", "secret", "SHA-256 digests of 64 hexadecimal digits, separated by commas (default none)"),
+        ("GATEWAY_API_KEYS", "secret", f"{KEYS} (default none)"),
+        ("GATEWAY_API_KEYS", "label:secret", f"{KEYS} (default none)"),
+        (
+            "GATEWAY_API_KEYS",
+            f"{DIGEST},admin:{LABEL_DIGEST}",
+            f"{KEYS} (default none); there is no scope 'admin'; there are predict, label",
+        ),
         ("GATEWAY_TRUSTED_PROXIES", "all", "addresses or networks such as 10.0.0.0/8, separated by commas"),
         ("GATEWAY_CORS_ORIGINS", "a.example", "origins such as https://example.com, separated by commas, or *"),
         ("GATEWAY_TRACES_ENDPOINT", "collector:4318", "an http or https URL (default none)"),

@@ -1,5 +1,6 @@
 """The server as a process: its start, its reloads and its end."""
 
+import os
 import shutil
 import signal
 import socket
@@ -233,9 +234,11 @@ def test_the_log_has_no_chatter(saved_models: Path) -> None:
     # Started the ordinary way, for the chatter would come from TensorFlow's import.
     port, rest_port = free_port(), free_port()
     ports = ["--host=127.0.0.1", f"--port={port}", f"--rest_api_port={rest_port}"]
+    # Tests of training that ran before in this process have set a log level, which the server would respect.
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     process = subprocess.Popen(
         [sys.executable, "-m", "serving.model_server", *ports, *model_flags("half_plus", saved_models / "half_plus")],
-        cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
     try:
         with connected(f"127.0.0.1:{port}", process):

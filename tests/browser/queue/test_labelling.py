@@ -21,14 +21,15 @@ def test_a_queue_is_labelled_by_keyboard_to_its_end_and_beyond(page: Page, exper
         expect(page.locator(".progress")).to_have_text(f"{done} labelled, 0 skipped, {len(waiting) - done} left")
         expect(page.locator(".sentence")).to_contain_text(f"You said {experiment.right(image)};")
     expect(task(page)).to_contain_text("No image wants a label now.")
-    eventually(lambda: experiment.counts["labelled_disagreements"] == len(waiting))
-    assert experiment.call("GET", "/report")["labels"]["audit"] == len(waiting)
+    eventually(lambda: experiment.call("GET", "/report")["labels"]["audit"] == len(waiting))
+    assert [experiment.said(image) for image in waiting] == [experiment.right(image) for image in waiting]
     experiment.ask(300, 300)
-    more = experiment.waiting
-    shows(page, more[0])
+    picture = task(page).get_by_role("img")
     expect(task(page)).to_be_focused()
-    page.keyboard.press(experiment.right(more[0]))
-    shows(page, more[1])
+    seen = picture.get_attribute("src")
+    [first] = [image for image in experiment.waiting if image["seen"] == seen]
+    page.keyboard.press(experiment.right(first))
+    expect(picture).not_to_have_attribute("src", seen)
 
 
 def test_the_queue_is_in_chinese_too(visit: Visit, experiment: Experiment) -> None:
@@ -45,16 +46,40 @@ def test_a_label_can_be_taken_back_until_the_next(page: Page, experiment: Experi
     first, second = experiment.waiting[:2]
     page.keyboard.press(experiment.wrong(first))
     shows(page, second)
-    page.keyboard.press("u")
+    page.keyboard.press("z")
     shows(page, first)
     page.keyboard.press(experiment.right(first))
     page.keyboard.press(experiment.right(second))
-    eventually(lambda: experiment.counts["labelled"] == 1)
-    assert experiment.say(first, experiment.right(first)) == 200
+    eventually(lambda: experiment.said(first) == experiment.right(first))
+    assert experiment.said(second) is None
     page.keyboard.press("z")
     shows(page, second)
     page.keyboard.press("z")
     expect(page.locator(".sentence")).to_contain_text("There is nothing to take back")
+
+
+def test_an_image_that_nobody_can_read_is_said_to_be(page: Page, experiment: Experiment) -> None:
+    first, second, third = experiment.waiting[:3]
+    page.keyboard.press("u")
+    shows(page, second)
+    expect(page.locator(".sentence")).to_contain_text("You said that nobody can read it;")
+    page.keyboard.press("z")
+    shows(page, first)
+    page.get_by_role("button", name="Unreadable").click()
+    page.keyboard.press(experiment.right(second))
+    shows(page, third)
+    eventually(lambda: experiment.said(first) == "unreadable")
+    for answer in first["answers"]:
+        expect(page.locator(".given .open")).to_contain_text([f"{answer['variant']} said {answer['label']}"])
+    assert first["prediction_id"] not in {image["prediction_id"] for image in experiment.waiting}
+
+
+def test_the_order_is_random_and_the_same_for_everybody(page: Page, visit: Visit, experiment: Experiment) -> None:
+    first, second = experiment.waiting[:2]
+    expect(page.get_by_text("in random order, the same for everybody")).to_be_visible()
+    page.keyboard.press("s")
+    shows(page, second)
+    shows(look(visit, experiment), first)  # skipping is of one tab alone
 
 
 def test_a_skipped_image_waits_and_can_be_looked_at_again(page: Page, experiment: Experiment) -> None:
@@ -62,7 +87,8 @@ def test_a_skipped_image_waits_and_can_be_looked_at_again(page: Page, experiment
     page.keyboard.press("s")
     page.keyboard.press("ArrowRight")
     shows(page, waiting[2])
-    page.keyboard.press("u")
+    expect(page.locator(".sentence")).to_contain_text("still in the queue")
+    page.keyboard.press("z")
     shows(page, waiting[1])
     page.get_by_role("button", name="Skip").click()
     for _ in waiting[2:]:

@@ -29,6 +29,20 @@ def test_without_they_are_closed(locked: FlaskClient, path: str, given: str | No
     assert b'gateway_refused_total{reason="key"} 1.0' in locked.get("/metrics").data
 
 
+@pytest.mark.parametrize("path", ["/predict", "/compare"])
+def test_a_labellers_key_opens_predictions(make_client: MakeClient, path: str) -> None:
+    client = make_client(api_keys=f"{digest('two')},label:{digest('one')}")
+    assert client.post(path, headers=KEY, **PREDICT).status_code == 200
+    assert client.post(path, **PREDICT).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare"])
+@pytest.mark.parametrize("headers", [{}, KEY, {"Authorization": "Bearer three"}])
+def test_labellers_keys_alone_close_nothing(make_client: MakeClient, path: str, headers: dict[str, str]) -> None:
+    client = make_client(api_keys=f"label:{digest('one')}")
+    assert client.post(path, headers=headers, **PREDICT).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/", "/healthz", "/variants", "/docs"])
 def test_the_rest_stays_open(locked: FlaskClient, path: str) -> None:
     with locked.get(path) as answer:
@@ -58,7 +72,7 @@ def test_watching_and_the_pages_parts_are_not_counted(make_client: MakeClient, p
 
 
 def test_keys_are_counted_apart_and_those_who_guess_by_their_address(make_client: MakeClient) -> None:
-    client = make_client(rate_limit=1, rate_burst=1, api_keys=f"{digest('one')},{digest('two')}")
+    client = make_client(rate_limit=1, rate_burst=1, api_keys=f"{digest('one')},label:{digest('two')}")
     statuses = [take(client, 2, Authorization=f"Bearer {key}") for key in ("one", "two", "guess", "again")]
     assert statuses == [[200, 429], [200, 429], [401, 429], [429, 429]]
 

@@ -6,10 +6,10 @@ from sqlalchemy import update
 
 from serving.gateway.commands import retention
 from serving.gateway.commands.retention import delete_older_than
-from serving.gateway.store import shadows
+from serving.gateway.store import images
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures
-from serving.gateway.store.tables import shadows as table
+from serving.gateway.store.tables import images as table
 from testing.api import json_of
 from testing.fake_model_server import FakeModelServer, shifted
 from testing.traffic import PAIRED, label, predict, report, start
@@ -38,11 +38,14 @@ def old(client: FlaskClient, fake_server: FakeModelServer, store: Store) -> str:
 @BOTH
 def test_the_old_goes_and_the_counts_stay(client: FlaskClient, store: Store, old: str) -> None:
     before = report(client)
-    assert delete_older_than(store, 9) == "Deleted 1 exposures and the answers of all arms to 10 images."
+    assert delete_older_than(store, 9) == "Deleted 1 exposures, and 9 images without a label."
     after = report(client)
     assert {**after, "as_of": None} == {**before, "as_of": None}
     assert label(client, old, "3") == 201
-    assert report(client)["labels"]["ground_truth"] == 2
+    later = report(client)
+    assert later["labels"]["ground_truth"] == 2
+    assert (later["counts"]["labelled"], later["counts"]["without_answers"]) == (1, 1)
+    assert any("labels do not count" in note for note in later["notes"])
 
 
 @BOTH
@@ -50,23 +53,22 @@ def test_images_wait_for_a_label_for_a_week(client: FlaskClient, store: Store, o
     assert len(json_of(client.get("/experiments/test/disagreements"))["disagreements"]) == 2
     delete_older_than(store, 30)
     with store.read() as connection:
-        assert len(shadows.queued(connection, 1, 100)) == 2
+        assert len(images.queued(connection, 1, 100)) == 2
 
 
 @BOTH
 def test_only_so_many_images_wait(
     client: FlaskClient, fake_server: FakeModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shadows, "MOST_QUEUED", 3)
-    fake_server.answer = shifted(fake_server.answer, {"dropout"}, {3: 0.6, 4: 0.9})
+    monkeypatch.setattr(images, "MOST_QUEUED", 3)
+    fake_server.answer = shifted(fake_server.answer, {"dropout"})
     start(client, PAIRED)
     predict(client, 3, 3, 3)
     eventually(lambda: report(client)["counts"]["compared"] == 3)
-    useful = predict(client, 4, 4)["predictions"]
+    predict(client, 4, 4)
     eventually(lambda: report(client)["counts"]["compared"] == 5)
-    waiting = json_of(client.get("/experiments/test/disagreements"))["disagreements"]
-    assert len(waiting) == 3
-    assert {each["id"] for each in useful} < {each["prediction_id"] for each in waiting}
+    found = json_of(client.get("/experiments/test/disagreements"))
+    assert (found["waiting"], len(found["disagreements"])) == (3, 3)
 
 
 @BOTH
@@ -74,7 +76,7 @@ def test_the_command_does_it(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, database_url, "1") == 0
-    assert capsys.readouterr().out == "Deleted 0 exposures and the answers of all arms to 0 images.\n"
+    assert capsys.readouterr().out == "Deleted 0 exposures, and 0 images without a label.\n"
 
 
 @pytest.mark.parametrize(

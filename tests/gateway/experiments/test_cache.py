@@ -1,7 +1,22 @@
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from serving.gateway.experiments.cache import ExperimentCache, Snapshot
+import pytest
+
+from serving.gateway.errors import Unavailable
+from serving.gateway.experiments import lifecycle
+from serving.gateway.experiments.cache import ExperimentCache, Snapshot, Watched
+from serving.gateway.experiments.lifecycle import Act
+from serving.gateway.experiments.spec import ExperimentSpec
+from serving.gateway.manifest import Manifest
 from serving.gateway.store.store import Store
+from testing.manifest import MANIFEST
+from testing.traffic import SPLIT
+
+BY = Act("test")
+PUBLISHED = Manifest.model_validate(MANIFEST)
 
 
 def test_a_look_under_way_is_finished_before_the_end(store: Store) -> None:
@@ -19,3 +34,57 @@ def test_a_look_under_way_is_finished_before_the_end(store: Store) -> None:
     threading.Timer(0.05, go_on.set).start()
     cache.close()
     assert len(seen) == 1
+
+
+def start(store: Store) -> None:
+    with store.write() as connection:
+        lifecycle.create(connection, ExperimentSpec.model_validate(SPLIT), BY)
+        lifecycle.step(connection, "test", "start", BY, manifest=PUBLISHED)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+def test_what_another_worker_started_is_looked_up(store: Store) -> None:
+    cache = ExperimentCache(store)
+    assert cache.look_up().running == {}
+    start(store)
+    running = cache.look_up().running["test"]
+    assert (running.phase, running.epoch, running.versions) == (1, 1, (7, 7))
+
+
+@pytest.mark.parametrize(
+    ("step", "watched"),
+    [(None, {"plain": 7, "dropout": 7}), ("pause", {"plain": 7, "dropout": 7}), ("stop", {}), ("archive", None)],
+)
+def test_an_experiment_is_watched_while_it_takes_labels(
+    store: Store, step: str | None, watched: dict[str, int] | None
+) -> None:
+    start(store)
+    with store.write() as connection:
+        for each in ("stop", "archive") if step == "archive" else filter(None, [step]):
+            lifecycle.step(connection, "test", each, BY)
+    found = ExperimentCache(store).refresh().watched
+    assert found == (() if watched is None else (Watched(1, "test", 1, watched),))
+
+
+class Gone(Store):
+    """A store that fails at each read, and counts them."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    @contextmanager
+    def read(self) -> Iterator[Any]:
+        self.reads += 1
+        raise Unavailable("gone")
+        yield
+
+
+def test_without_a_store_the_old_snapshot_decides_and_nobody_waits_again() -> None:
+    store = Gone()
+    cache = ExperimentCache(store)
+    before = cache.look_up()
+    assert cache.look_up() is before
+    assert store.reads == 1
+    with pytest.raises(Unavailable):
+        cache.refresh()  # in the background it goes on trying
+    assert store.reads == 2

@@ -5,38 +5,62 @@ from dataclasses import replace
 
 import pytest
 
-from serving.gateway.experiments.checks import check_labels, check_split, watch_guardrails
+from serving.gateway.experiments.checks import check_health
 from serving.gateway.experiments.comparison import compare
 from serving.gateway.experiments.decision import Decision, decide
-from serving.gateway.experiments.outcomes import Design, PhaseCounts
-from tests.gateway.experiments.counts import PAIRED, THREE, UNPAIRED, mcnemar, paired_phase, unpaired_phase
+from serving.gateway.experiments.guardrails import watch_guardrails
+from serving.gateway.experiments.outcomes import Design, PairCounts, PhaseCounts
+from testing.phase_counts import (
+    PAIRED,
+    THREE,
+    UNPAIRED,
+    cases,
+    mcnemar,
+    paired_phase,
+    single_images,
+    units_phase,
+    unpaired_phase,
+)
 
 BETTER, WORSE = mcnemar(8910, 30, 60), mcnemar(8910, 60, 30)
 SAME, EARLY = mcnemar(100_000, 300, 310), mcnemar(400, 3, 5)
+UNFAIR = (PairCounts(), replace(single_images(9000, 60, 30), sample_log_e=7.0))
+
+
+def stood_in_for(phase: PhaseCounts) -> PhaseCounts:
+    return replace(phase, exposures=(4500, 4500), stand_ins=(0, 450))
 
 
 def decided(phases: Sequence[PhaseCounts], design: Design = PAIRED) -> Decision:
-    checks = [("units", check_split(phases)), ("labelled units", check_labels(phases))]
-    comparisons = [compare(design, phases, arm) for arm in range(len(design.arms)) if arm != design.control]
-    labels = sum(sum(phase.masks.values()) for phase in phases)
-    return decide(design, checks, watch_guardrails(design, phases), comparisons, labels)
+    health = check_health(design, phases)
+    comparisons = [compare(design, health.fit, arm) for arm in range(len(design.arms)) if arm != design.control]
+    labels = sum(phase.labels for phase in phases)
+    return decide(design, health, watch_guardrails(design, health.fit), comparisons, labels)
 
 
 @pytest.mark.parametrize(
     ("phase", "recommendation", "variant", "reason"),
     [
         (
-            replace(BETTER, units=(5000, 4000), failures=(0, 90)), "unhealthy", None,
+            replace(BETTER, units=(5000, 4000), failed=cases((0, 90))), "unhealthy", None,
             "The arms got 5,000 : 4,000 units; the weights ask for 4,500 : 4,500 (E = ",
         ),
-        (replace(BETTER, labelled_units=(3000, 2000)), "unhealthy", None, "The arms got 3,000 : 2,000 labelled units"),
+        (replace(BETTER, labelled=(3000, 2000)), "unhealthy", None, "The arms got 3,000 : 2,000 labelled units"),
         (
-            replace(BETTER, failures=(10, 90)), "guardrail_broken", "dropout",
+            replace(BETTER, pairs=UNFAIR), "unhealthy", None,
+            "The labelled disagreements differ from the unlabelled ones (E = 1.1e+03, 1,000 is beyond chance). Trust",
+        ),
+        (
+            stood_in_for(replace(BETTER, failed=cases((10, 90)))), "guardrail_broken", "dropout",
             "90 requests failed with dropout, 10 with l2: more than the 50% that the guardrail allows (E = ",
         ),
         (
-            replace(BETTER, slow=(10, 90)), "guardrail_broken", "dropout",
+            replace(BETTER, slow=cases((10, 90))), "guardrail_broken", "dropout",
             "90 requests took more than 100 ms with dropout, 10 with l2: more than the 50%",
+        ),
+        (
+            stood_in_for(BETTER), "continue", None,
+            "Other variants answered 10.0% of dropout's requests, and 2% is the most. Accuracy is not judged. ",
         ),
         (
             BETTER, "ship", "dropout",
@@ -63,7 +87,7 @@ def test_the_first_rule_that_applies_decides(
 
 def test_of_several_broken_guardrails_the_clearest_is_named_and_all_are_told() -> None:
     design = replace(THREE, guardrails=PAIRED.guardrails)
-    decision = decided([paired_phase({}, arms=3, failures=(10, 60, 0), slow=(10, 0, 90))], design)
+    decision = decided([paired_phase({}, arms=3, failed=cases((10, 70, 0)), slow=cases((10, 0, 90)))], design)
     assert (decision.variant, len(decision.reasons)) == ("dropout", 2)
 
 
@@ -82,12 +106,58 @@ def test_before_any_label_it_goes_on() -> None:
         assert decision.reasons[0].endswith("No images on which one alone is right have been labelled yet.")
 
 
-def test_a_difference_that_turns_between_phases_is_no_reason_to_ship() -> None:
-    decision = decided([mcnemar(900, 10, 60), mcnemar(900, 60, 10)])
+def test_stand_ins_leave_the_budget_of_labels_undecided() -> None:
+    decision = decided([stood_in_for(SAME)], replace(PAIRED, max_labels=9))
+    assert (decision.recommendation, len(decision.reasons)) == ("continue", 1)
+
+
+@pytest.mark.parametrize(
+    ("masks", "dead", "recommendation", "reasons"),
+    [
+        ({0b111: 9000, 0b110: 60, 0b001: 20}, 1, "ship", 2),
+        ({0b111: 9000, 0b110: 20, 0b001: 60}, 1, "continue", 2),  # a roll back waits for l2
+        ({0b111: 90_000, 0b001: 200, 0b110: 200}, 1, "continue", 2),
+        ({0b111: 9000, 0b110: 60, 0b001: 20}, 0, "continue", 1),  # control: nothing can be compared
+    ],
+)
+def test_of_three_arms_a_dead_one_leaves_the_others_comparable(
+    masks: dict[int, int], dead: int, recommendation: str, reasons: int
+) -> None:
+    stand_ins = tuple(900 * (arm == dead) for arm in range(3))
+    decision = decided([paired_phase(masks, arms=3, exposures=(900,) * 3, stand_ins=stand_ins)], THREE)
+    assert (decision.recommendation, len(decision.reasons)) == (recommendation, reasons)
+    assert decision.variant == ("dropout" if recommendation == "ship" else None)
+    assert decision.reasons[-1].startswith(f"Other variants answered 100.0% of {THREE.arms[dead]}'s requests")
+
+
+def test_labels_that_are_uneven_since_an_arm_is_dead_are_explained() -> None:
+    """Unpaired, the labels of stand-ins' answers count for no arm."""
+    dead = unpaired_phase([9, 0], [150, 0], units=(150, 150), exposures=(150, 150), stand_ins=(0, 150))
+    decision = decided([dead], UNPAIRED)
+    assert decision.recommendation == "unhealthy"
+    assert decision.reasons[0].startswith("The arms got 150 : 0 labelled units")
+    assert decision.reasons[1].startswith("Other variants answered 100.0% of dropout's requests")
+
+
+def test_a_difference_without_a_direction_is_no_reason_to_ship() -> None:
+    turning = [mcnemar(900, 10, 60), mcnemar(900, 60, 10)]
+    assert decided(turning).recommendation == "continue"
+    opposed = units_phase([(1, 1, 0, True)] * 60 + [(1, 0, 1, False)] * 20 + [(500, 0, 90, False)] * 5)
+    decision = decided([opposed])
     assert decision.recommendation == "continue"
     assert decision.reasons[0].endswith(
-        "but in opposite directions in different phases: find the change between the phases."
+        "units and images favour different arms: find the units with most of the images."
     )
+    reported = decided([unpaired_phase([15, 45], [15, 45], units=(3000, 3000))], UNPAIRED)
+    assert reported.recommendation == "continue"
+    assert "favour different arms: find why labels are uneven." in reported.reasons[0]
+
+
+def test_a_new_phase_heals() -> None:
+    sick = replace(WORSE, units=(5000, 4000))
+    assert decided([sick]).recommendation == "unhealthy"
+    assert decided([sick, BETTER]).recommendation == "ship"
+    assert decided([BETTER, sick]).recommendation == "unhealthy"
 
 
 def test_unpaired_is_told_in_errors() -> None:

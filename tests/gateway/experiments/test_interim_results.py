@@ -4,8 +4,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.experiments.judge import judge
+from serving.gateway.manifest import Manifest
 from serving.gateway.store.store import Store
 from testing.fake_model_server import FakeModelServer, shifted
+from testing.manifest import MANIFEST
 from testing.traffic import PAIRED, act, label_all, predict, report, start
 from testing.waiting import eventually
 
@@ -16,8 +18,8 @@ pytestmark = [
 
 
 def gather(client: FlaskClient, images: int) -> Any:
-    """Predict and label images, have them judged, and return the report."""
-    return tell(client, predict(client, *[3] * images)["predictions"])
+    """Predict and label images, each a unit, have them judged, and return the report."""
+    return tell(client, [predict(client, 3)["predictions"][0] for _ in range(images)])
 
 
 def tell(client: FlaskClient, predictions: list[Any]) -> Any:
@@ -25,7 +27,7 @@ def tell(client: FlaskClient, predictions: list[Any]) -> Any:
     before = report(client)["counts"]["labelled"]
     label_all(client, predictions, "3")
     eventually(lambda: report(client)["counts"]["labelled"] == before + len(predictions))
-    judge(store(client), "test")
+    judge(store(client), "test", Manifest.model_validate(MANIFEST))
     return report(client)
 
 
@@ -50,6 +52,8 @@ def test_an_interim_result_is_kept_for_a_tenth_more_labels(client: FlaskClient) 
 def test_an_interim_result_is_that_of_the_report(client: FlaskClient, fake_server: FakeModelServer) -> None:
     fake_server.answer = shifted(fake_server.answer, {"plain"})
     start(client, PAIRED)
+    label_all(client, predict(client, 3)["predictions"], "4")  # which plain alone has right
+    eventually(lambda: report(client)["counts"]["labelled"] == 1)
     found = gather(client, 40)
     (comparison,) = found["comparisons"]
     result = found["history"][-1]
@@ -59,9 +63,10 @@ def test_an_interim_result_is_that_of_the_report(client: FlaskClient, fake_serve
     assert found["verdict"]["labelled"] in counted(found)
 
 
-def test_a_paused_experiment_gets_no_interim_result(client: FlaskClient) -> None:
+@pytest.mark.parametrize("step", ["pause", "stop"])
+def test_an_experiment_that_takes_labels_gets_interim_results(client: FlaskClient, step: str) -> None:
     start(client, PAIRED)
     predictions = predict(client, *[3] * 40)["predictions"]
     tell(client, predictions[:20])
-    act(client, "test", "pause")
-    assert counted(tell(client, predictions[20:]))[-1] == 20
+    act(client, "test", step)
+    assert counted(tell(client, predictions[20:]))[-1] == 40

@@ -10,6 +10,7 @@ from serving.gateway.experiments.prediction_id import (
     TAG_BYTES,
     Exposed,
     PredictionRef,
+    image_hash,
     read,
     sign,
 )
@@ -23,13 +24,15 @@ LABELS = ["7", "sieben ∞", "7", "1"] * 80
 
 
 def ids(exposed: Exposed | None = EXPOSED, labels: list[str] = LABELS) -> list[str]:
-    return sign(SECRET, "0123456789abcdef01234567", labels, "l2", 12, exposed)
+    images = range(-1, len(labels) - 1) if exposed else ()
+    return sign(SECRET, "0123456789abcdef01234567", labels, "l2", 12, exposed, images)
 
 
 @BOTH
 def test_ids_say_what_was_signed(exposed: Exposed | None) -> None:
     assert [read(SECRET, text) for text in ids(exposed)] == [
-        PredictionRef(f"0123456789abcdef01234567.{at}", label, "l2", 12, exposed) for at, label in enumerate(LABELS)
+        PredictionRef(f"0123456789abcdef01234567.{at}", label, "l2", 12, exposed, at - 1 if exposed else 0)
+        for at, label in enumerate(LABELS)
     ]
 
 
@@ -55,11 +58,19 @@ def test_no_tag_is_that_of_another_image_or_label() -> None:
         assert (read(SECRET, forged) is not None) == same_claim
 
 
-def test_a_tag_is_keyed_blake2b_of_the_claim_and_the_number() -> None:
+def test_a_tag_is_keyed_blake2b_of_the_claim_the_number_and_the_image() -> None:
     raw = base64.urlsafe_b64decode(ids()[1] + "==")
-    message = raw[HEAD_BYTES:] + (1).to_bytes(3)
+    place = (1).to_bytes(4) + (0).to_bytes(8)
+    message = raw[HEAD_BYTES:] + place
     tag = hashlib.blake2b(message, key=SECRET, digest_size=TAG_BYTES, person=b"prediction id").digest()
-    assert raw[:HEAD_BYTES] == tag + (1).to_bytes(3)
+    assert raw[:HEAD_BYTES] == tag + place
+
+
+def test_equal_pixels_have_one_hash_that_the_secret_decides() -> None:
+    image, other = bytes(784), bytes(783) + b"\1"
+    assert image_hash(SECRET, image) == image_hash(SECRET, bytes(784))
+    assert len({image_hash(SECRET, image), image_hash(SECRET, other), image_hash(b"another", image)}) == 3
+    assert -(2**63) <= image_hash(SECRET, image) < 2**63
 
 
 @given(st.text())

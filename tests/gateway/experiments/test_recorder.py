@@ -49,8 +49,8 @@ def flaky(database_url: str) -> Iterator[Flaky]:
 
 
 def exposure(number: int, images: int = 1) -> Exposure:
-    asked = (Asked(0, 2.0, False, False),)
-    return Exposure(f"id {number}", 1, 1, number, 0, 0, 0.5, images, 2.0, False, time.time(), asked)
+    asked = (Asked(0, 2.0, False, False, False, True),)
+    return Exposure(f"id {number}", 1, 1, 1, number, 0, 0, 0.5, images, 2.0, False, time.time(), asked)
 
 
 def written(store: Store) -> int:
@@ -99,9 +99,39 @@ def test_what_is_written_twice_counts_once(flaky: Flaky) -> None:
     for _ in range(2):
         with flaky.write() as connection:
             exposures.lock(connection, {1})
-            exposures.write(connection, batch)
+            exposures.write(connection, batch, {}, b"")
     with flaky.write() as connection:
-        exposures.write(connection, [*batch, replace(batch[0], id="another")])  # of a unit that is known
+        exposures.write(connection, [*batch, replace(batch[0], id="another")], {}, b"")  # of a unit that is known
     with flaky.read() as connection:
         tally = counts.read(connection, 1)[1]
     assert (tally[Count("units")], tally[Count("requests")], written(flaky)) == (5, 6, 6)
+
+
+def test_a_unit_is_one_case_of_a_guardrail_however_often_it_fails(flaky: Flaky) -> None:
+    def failing(number: int, unit: int, *, shadow: bool = False, first: bool = True) -> Exposure:
+        asked = (Asked(0, 2.0, False, False, False, True), Asked(1, 9.0, True, True, shadow, first))
+        return replace(exposure(number), unit=unit, asked=asked)
+
+    given = [
+        failing(1, 5), failing(2, 5), failing(3, 6), failing(4, 5, shadow=True),
+        failing(5, 7, first=False), failing(6, 8, shadow=True),
+    ]  # fmt: skip
+    for each in (given[:2], given[2:]):
+        with flaky.write() as connection:
+            exposures.lock(connection, {1})
+            exposures.write(connection, each, {}, b"")
+    with flaky.read() as connection:
+        tally = counts.read(connection, 1)[1]
+    for kind in ("failed", "slow"):
+        assert (tally[Count(f"case_{kind}", 1)], tally[Count(f"case_{kind}_shadow", 1)]) == (2, 2)
+        assert tally[Count(f"case_{kind}", 0)] == 0
+    assert tally[Count("failures", 1)] == 6
+
+
+def test_answers_of_another_arm_are_counted_apart(flaky: Flaky) -> None:
+    given = [replace(exposure(number), served=served) for number, served in enumerate((0, 1, 1, None))]
+    with flaky.write() as connection:
+        exposures.lock(connection, {1})
+        exposures.write(connection, given, {}, b"")
+    with flaky.read() as connection:
+        assert counts.read(connection, 1)[1][Count("stand_ins", 0)] == 2

@@ -3,7 +3,7 @@ import pytest
 from serving.gateway.errors import NotFound
 from serving.gateway.experiments.assignment import Split
 from serving.gateway.experiments.cache import Running, Snapshot
-from serving.gateway.experiments.routing import ArmChoice, choose
+from serving.gateway.experiments.routing import ArmChoice, choose, unsettled
 from serving.gateway.manifest import Manifest, Variant
 from testing.manifest import MANIFEST
 
@@ -13,7 +13,7 @@ NOTHING = Snapshot()
 
 def running(number: int, name: str, traffic: float = 1.0) -> Running:
     split = Split(traffic, (0.5, 0.5), "in", "arm")
-    return Running(number, name, ("plain", "dropout"), 0, False, float("inf"), 1, split)
+    return Running(number, name, ("plain", "dropout"), 0, False, float("inf"), 1, 1, (7, 7), split)
 
 
 FIRST, SECOND = running(1, "first"), running(2, "second")
@@ -44,6 +44,16 @@ def test_variant_goes_before_experiment_before_the_active_one(
     else:
         assert isinstance(chosen, ArmChoice)
         assert (chosen.running, chosen.assignment) == (expected, expected.split.assign("unit"))
+
+
+@pytest.mark.parametrize(
+    ("variant", "experiment", "expected"),
+    [(None, None, False), ("plain", "new", False), (None, "second", False), (None, "over", True), (None, "new", True)],
+)
+def test_only_an_experiment_that_is_named_and_does_not_run_here_is_looked_up(
+    variant: str | None, experiment: str | None, expected: bool
+) -> None:
+    assert unsettled(TWO, variant, experiment) is expected
 
 
 def test_the_promoted_variant_is_the_default() -> None:

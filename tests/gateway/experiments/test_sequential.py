@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from serving.gateway.experiments import sequential
-from serving.gateway.experiments.sequential import e_value, half_width, log_e_above, log_e_shares, p_anytime, wilson
+from serving.gateway.experiments.sequential import (
+    e_value,
+    half_width,
+    log_e_above,
+    log_e_shares,
+    log_mean,
+    p_anytime,
+    share_sequence,
+)
+from testing.replays import most
 
 unhurried = settings(deadline=None)  # the machine may be busy
 counts = st.integers(0, 5000)
@@ -139,11 +148,45 @@ def test_the_sequence_is_narrowest_where_it_is_tuned() -> None:
     assert best.fun <= half_width(1, sequential.TUNED_FOR, 0.05) <= best.fun * 1.001
 
 
-@pytest.mark.parametrize(("right", "n"), [(0, 10), (10, 10), (8910, 9000), (9_900_000, 10_000_000)])
-def test_wilson_is_as_scipys(right: int, n: int) -> None:
-    expected = stats.binomtest(right, n).proportion_ci(0.95, "wilson")
-    assert wilson(right, n, 0.05) == pytest.approx((expected.low, expected.high))
+@unhurried
+@given(st.lists(st.floats(-600, 600), min_size=1, max_size=5))
+def test_the_mean_of_e_values_is_taken_in_logs(logs: list[float]) -> None:
+    assert log_mean(logs) == pytest.approx(math.log(math.fsum(map(math.exp, logs)) / len(logs)), abs=1e-9)
 
 
-def test_wilson_of_nothing_is_everything() -> None:
-    assert wilson(0, 0, 0.05) == (0, 1)
+def test_the_p_value_of_several_tests_is_corrected_for_their_number() -> None:
+    assert p_anytime(math.log(40), 2) == pytest.approx(0.05)
+    assert p_anytime(math.log(1.5), 2) == 1
+
+
+@pytest.mark.parametrize(("right", "n"), [(1, 1), (7, 10), (10, 10), (0, 10), (8910, 9000), (90_000, 100_000)])
+def test_a_share_outside_its_sequence_is_rejected_by_the_beta_binomial_mixture(right: int, n: int) -> None:
+    low, high = share_sequence(right, n, 0.05)
+    assert 0 <= low <= right / n <= high <= 1
+    assert ((low > 0), (high < 1)) == (right > 0, right < n)
+    for bound in (low, high):
+        if 0 < bound < 1:
+            log_e = stats.betabinom(n, 0.5, 0.5).logpmf(right) - stats.binom(n, bound).logpmf(right)
+            assert log_e == pytest.approx(math.log(20), abs=1e-5)
+
+
+def test_the_sequence_of_a_share_narrows_as_labels_come() -> None:
+    """It is twice as wide as Wilson's interval, (0.98773, 0.99186), which holds at one moment only."""
+    assert share_sequence(8910, 9000, 0.05) == pytest.approx((0.98528, 0.99359), abs=1e-5)
+    low, high = share_sequence(9_900_000, 10_000_000, 0.05)
+    assert 0.9898 < low < 0.99 < high < 0.9902
+
+
+def test_the_sequence_of_nothing_is_everything() -> None:
+    assert share_sequence(0, 0, 0.05) == (0, 1)
+
+
+@pytest.mark.slow
+def test_the_sequence_of_a_share_covers_it_at_all_times() -> None:
+    """400 arms of accuracy 0.98, looked at after each of 50 batches of 40 labels."""
+    right = np.random.default_rng(10).binomial(40, 0.98, size=(400, 50)).cumsum(axis=1)
+    missed = 0
+    for run in right.tolist():
+        sequences = (share_sequence(r, 40 * look, 0.05) for look, r in enumerate(run, 1))
+        missed += any(not low <= 0.98 <= high for low, high in sequences)
+    assert missed / 400 <= most(400)

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from serving.gateway.experiments.outcomes import Design, Guardrail
-from serving.gateway.experiments.spec import ExperimentSpec, user_labels_decide
+from serving.gateway.experiments.spec import ExperimentSpec, volunteers
 
 GOOD: dict[str, Any] = {
     "name": "b_vs_a", "control": "a", "arms": [{"variant": "b", "weight": 0.25}, {"variant": "a", "weight": 0.75}],
@@ -57,10 +57,20 @@ def test_a_shadow_has_weight_0() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "paired", "decide"),
-    [([0.9, 0.1], False, True), ([0.9, 0.1], True, False), ([0.5, 0.5], True, True), ([1.0, 0.0], True, False)],
+    ("weights", "changes", "arms"),
+    [
+        ([0.5, 0.5], {}, {0, 1}),
+        ([0.9, 0.1], {}, {1}),
+        ([0.4, 0.2, 0.4], {}, {0, 2}),
+        ([0.0, 0.0, 1.0], {}, {2}),
+        ([0.5, 0.5, 0.0], {}, set()),
+        ([0.5, 0.5], {"paired": False}, set()),
+        ([0.5, 0.5], {"on_decision": "promote"}, set()),
+    ],
 )
-def test_volunteered_labels_decide_where_serving_was_randomised(
-    weights: list[float], paired: bool, decide: bool
+def test_volunteered_labels_are_evidence_on_arms_that_are_served_as_often_as_control(
+    weights: list[float], changes: dict[str, Any], arms: set[int]
 ) -> None:
-    assert user_labels_decide(weights, paired) is decide
+    control = "abcdefgh"[len(weights) - 1]
+    spec = {"name": "x", "control": control, "arms": weighted(*weights), "paired": True, **changes}
+    assert volunteers(weights, ExperimentSpec.model_validate(spec)) == arms

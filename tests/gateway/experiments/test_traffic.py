@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures
-from testing.api import json_of
+from testing.api import ADMIN, json_of
 from testing.fake_model_server import FakeModelServer, shifted
 from testing.recount import kept, problems
 from testing.traffic import (
@@ -135,25 +135,29 @@ def test_when_no_arm_answers_the_client_is_told_and_the_failure_counted(
     assert [arm["error_rate"] for arm in report(client)["arms"]] == [1.0, 1.0]
 
 
-def test_the_most_useful_disagreements_come_first_and_leave_with_a_label(
+def test_disagreements_come_in_an_order_of_their_own_and_leave_with_a_trusted_label(
     client: FlaskClient, fake_server: FakeModelServer
 ) -> None:
-    unsure = shifted(fake_server.answer, {"dropout"}, {3: 0.6, 4: 0.9, 5: 0.8})
+    unsure = shifted(fake_server.answer, {"dropout"}, {digit: 0.2 + digit / 20 for digit in range(10)})
     fake_server.answer = unsure
     start(client, PAIRED)
-    ids = [each["id"] for each in predict(client, 3, 4, 5)["predictions"]]
+    ids = {each["id"]: each["label"] for each in predict(client, *range(10))["predictions"]}
 
-    def queue() -> list[str]:
-        found = json_of(client.get("/experiments/test/disagreements"))["disagreements"]
-        return [each["prediction_id"] for each in found]
+    def queue(query: str = "") -> list[Any]:
+        return json_of(client.get(f"/experiments/test/disagreements{query}", headers=ADMIN))["disagreements"]
 
-    eventually(lambda: len(queue()) == 3)
-    assert queue() == [ids[1], ids[2], ids[0]]
-    assert label(client, ids[2], "5") == 201
-    assert queue() == [ids[1], ids[0]]
-    shown = json_of(client.get("/experiments/test/disagreements?limit=1"))["disagreements"]
-    assert [(a["variant"], a["label"]) for a in shown[0]["answers"]] == [("plain", "4"), ("dropout", "5")]
-    assert shown[0]["seen"].startswith("data:image/png;base64,")
+    eventually(lambda: len(queue()) == 10)
+    order = [each["prediction_id"] for each in queue()]
+    assert set(order) == set(ids)
+    sure = [min(answer["confidence"] for answer in each["answers"]) for each in queue()]
+    assert sure not in (sorted(sure), sorted(sure, reverse=True))
+    assert label(client, order[3], "5", "user") == 201
+    assert len(queue()) == 10
+    assert label(client, order[3], "5", "audit") == 201
+    assert [each["prediction_id"] for each in queue()] == order[:3] + order[4:]
+    (shown,) = queue("?limit=1")
+    assert [answer["variant"] for answer in shown["answers"]] == ["plain", "dropout"]
+    assert shown["seen"].startswith("data:image/png;base64,")
 
 
 @contextmanager
@@ -183,3 +187,11 @@ def test_predictions_go_on_when_the_store_is_gone(make_client: MakeClient) -> No
         assert client.get("/experiments/test/report").status_code == 503
     eventually(lambda: len(rows(client)) == 6)
     assert [label(client, answer["predictions"][0]["id"], "3") for answer in answers] == [201] * 5
+
+
+def test_without_the_store_a_request_that_names_an_experiment_is_answered_as_before(client: FlaskClient) -> None:
+    start(client)
+    act(client, "test", "pause")
+    with no_store():
+        assert predict(client, 1, query="?experiment=test")["experiment"] is None
+        assert client.post("/predict?experiment=summer", data=images(1), content_type=RAW).status_code == 404

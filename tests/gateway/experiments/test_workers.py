@@ -1,6 +1,9 @@
 """Experiments over several workers of a real gunicorn, and what is left when these are killed."""
 
+import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from testing.api import ADMIN
 from testing.databases import postgresql
 from testing.durability import Found, killer, torture
 from testing.fake_model_server import FakeModelServer
+from testing.manifest import MANIFEST, variant
 from testing.running_gateway import Gateway
 from testing.traffic import RAW, SPLIT
 from testing.waiting import PATIENCE, eventually
@@ -20,6 +24,7 @@ from testing.waiting import PATIENCE, eventually
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 pytestmark = pytest.mark.slow
 WORKER_KILLS, DATABASE_KILLS = 4, 2  # `make verify-durability` makes it 50
+ROUNDS = 5  # of starts
 
 Answer = tuple[str | None, str]  # the experiment and the variant
 
@@ -83,6 +88,45 @@ def test_four_workers_come_to_agree(gateway: Gateway) -> None:
     ]:
         post(gateway, path, **body)
         eventually(lambda expected=expected: set(answers(gateway)) == expected, path)  # type: ignore[misc]
+
+
+def named(gateway: Gateway, experiment: str) -> tuple[int, str | None]:
+    """Request a prediction by an experiment, on a new connection; return the status and the answer's experiment."""
+    answer = requests.post(
+        f"{gateway.url}/predict?experiment={experiment}",
+        data=bytes(784), headers={"Content-Type": RAW}, timeout=PATIENCE,
+    )  # fmt: skip
+    return answer.status_code, answer.json().get("experiment")
+
+
+@BOTH
+@pytest.mark.parametrize("workers", [4])
+def test_a_start_is_known_to_every_worker_at_once(gateway: Gateway) -> None:
+    """A request that names an experiment is answered by it from the moment in which its start is acknowledged."""
+    with ThreadPoolExecutor(8) as clients:
+        for number in range(ROUNDS):
+            name = f"round_{number}"
+            assert named(gateway, name) == (404, None)
+            post(gateway, "experiments", **{**SPLIT, "name": name})
+            assert named(gateway, name)[0] == 200  # by the default variant
+            post(gateway, f"experiments/{name}/start")
+            assert list(clients.map(named, [gateway] * 24, [name] * 24)) == [(200, name)] * 24
+
+
+@BOTH
+def test_a_new_version_begins_one_phase(gateway: Gateway, manifest_folder: Path) -> None:
+    start(gateway)
+    variants = [variant("plain"), {**variant("dropout"), "version": 8}]
+    new = manifest_folder / "new.json"
+    new.write_text(json.dumps({**MANIFEST, "variants": variants}))
+    new.rename(manifest_folder / "manifest.json")
+    shown = eventually(
+        lambda: (e := requests.get(f"{gateway.url}/experiments/test", timeout=PATIENCE).json())["phase"] > 1 and e
+    )
+    time.sleep(1)  # in which the other workers look
+    shown = requests.get(f"{gateway.url}/experiments/test", timeout=PATIENCE).json()
+    assert shown["phase"] == 2
+    assert [entry["action"] for entry in shown["log"]].count("version") == 1
 
 
 @BOTH

@@ -7,8 +7,8 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.gateway.errors import BadGateway, DeadlineExceeded, Unavailable
-from serving.gateway.inference.batching import CALLS, MOST_IMAGES, Batcher, Target
+from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, Unavailable
+from serving.gateway.inference.batching import CALLS, MOST_IMAGES, Ask, Batcher, ModelCall, Target, outcome_of
 from serving.gateway.inference.tf_serving import wire_pb2 as wire
 from serving.gateway.inference.tf_serving.client import Answer, ModelServer
 from serving.gateway.inference.tf_serving.messages import Images
@@ -34,9 +34,12 @@ class Asker:
         self._loop = EventLoop()
         self._server = ModelServer(address, SECONDS, lambda *call: None)
         self._batcher = Batcher(self._server, NoTracing(), SECONDS)
+        self.asks: list[Ask] = []  # those that have ended
 
     def ask(self, images: Images, timeout: float | None = None, target: Target = PLAIN) -> Answer:
-        return self._loop.run(self._batcher.predict(target, images, timeout))
+        ask = self._loop.run(self._batcher.ask(target, images, timeout))
+        self.asks.append(ask)
+        return outcome_of(ask)
 
     def queued(self) -> int:
         return self._batcher.queued
@@ -182,3 +185,39 @@ def test_a_surprise_reaches_every_request(line: Line, monkeypatch: pytest.Monkey
     monkeypatch.setattr(ModelServer, "predict", surprise)
     line.release()
     assert [type(each.exception()) for each in waiting] == [ZeroDivisionError, ZeroDivisionError]
+
+
+def calls_of(asker: Asker, digits: Sequence[int]) -> list[ModelCall | None]:
+    """Return the calls in which the images of these digits travelled."""
+    return [ask.call for digit in digits for ask in asker.asks if ask.images.pixels[0] == digit]
+
+
+def test_requests_that_travel_together_share_a_call_whether_it_works_or_not(asker: Asker, line: Line) -> None:
+    line.join(image(1), image(2))
+    line.release(lambda context: context.abort(grpc.StatusCode.UNAVAILABLE, "gone"))
+    one, other = calls_of(asker, [1, 2])
+    assert one is other and one is not None
+    assert len({id(call) for call in calls_of(asker, [0])} | {id(one)}) == CALLS + 1
+
+
+def test_a_request_that_is_asked_alone_again_has_a_call_of_its_own(
+    asker: Asker, line: Line, fake_server: FakeModelServer
+) -> None:
+    fake_server.answer = lambda request: wire.PredictResponse()
+    waiting = line.join(image(1), image(2))
+    line.release(lambda context: context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no"))
+    assert all(isinstance(each.exception(), GatewayError) for each in waiting)
+    one, other = calls_of(asker, [1, 2])
+    assert one is not other and one is not None and other is not None
+
+
+def test_a_request_that_never_got_into_a_call_has_none(asker: Asker, line: Line) -> None:
+    (late,) = line.join(image(1), timeout=0.05)
+    assert isinstance(late.exception(SECONDS), DeadlineExceeded)
+    line.release()
+    assert calls_of(asker, [1]) == [None]
+
+
+def test_a_call_charges_each_experiment_once() -> None:
+    call = ModelCall()
+    assert [call.first(experiment) for experiment in (1, 1, 2, 1, 2)] == [True, False, True, False, False]

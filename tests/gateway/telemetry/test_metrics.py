@@ -64,6 +64,7 @@ print(metrics.text().decode())
 """
 
 
+@pytest.mark.slow
 def test_no_request_fails_where_there_is_no_room_for_metrics(tmp_path: Path) -> None:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     command = [sys.executable, "-c", WITHOUT_ROOM]

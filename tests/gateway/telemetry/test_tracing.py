@@ -133,6 +133,7 @@ def test_requests_that_travel_together_are_linked(traced: FlaskClient, collector
     assert [link.span_id for link in spans["Predict"].links] == [spans["1"].span_id, spans["2"].span_id]
 
 
+@pytest.mark.slow
 def test_a_worker_that_follows_nothing_has_no_opentelemetry_in_its_memory() -> None:
     program = (
         "import sys; from serving.gateway import create_app; create_app({}); print('opentelemetry' in sys.modules)"

@@ -3,9 +3,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from serving.gateway.experiments import cache
 from serving.gateway.web.experiment_answers import ExperimentAnswer
 from testing.api import ADMIN, json_of
-from testing.traffic import SPLIT, act, predict, report, start
+from testing.traffic import RAW, SPLIT, act, predict, report, start
+from testing.waiting import PATIENCE
 from tests.gateway.conftest import MakeClient
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
@@ -136,6 +138,33 @@ def test_the_first_started_takes_the_traffic_and_others_are_named(client: FlaskC
     act(client, "test", "stop")
     assert predict(client, 1)["experiment"] == "second"
     assert predict(client, 1, query="?experiment=test")["experiment"] is None
+
+
+def test_a_start_elsewhere_is_looked_up_by_the_request_that_names_it(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "REFRESH_SECONDS", PATIENCE)  # nobody learns of it otherwise
+    here, elsewhere = make_client(), make_client()
+    assert predict(elsewhere, 1)["experiment"] is None
+    unknown = {"data": bytes(784), "content_type": RAW}
+    assert elsewhere.post("/predict?experiment=test", **unknown).status_code == 404
+    start(here)
+    assert predict(elsewhere, 1, query="?experiment=test&variant=plain")["experiment"] is None
+    assert predict(elsewhere, 1)["experiment"] is None
+    assert predict(elsewhere, 1, query="?experiment=test")["experiment"] == "test"
+    assert predict(elsewhere, 1)["experiment"] == "test"
+    answer = elsewhere.post("/predict?experiment=summer", **unknown)
+    assert (answer.status_code, json_of(answer)["detail"]) == (404, "There is no experiment 'summer'; there are test.")
+
+
+def test_a_start_notes_versions_and_warns_that_nothing_will_be_promoted(client: FlaskClient) -> None:
+    assert client.post("/variants/dropout/promote", headers=ADMIN).status_code == 200
+    client.post("/experiments", json={**SPLIT, "on_decision": "promote"}, headers=ADMIN)
+    started = act(client, "test", "start")
+    (phase,) = started["phases"]
+    assert (phase["epoch"], phase["versions"]) == (1, [7, 7])
+    assert (started["log"][-1]["who"], started["log"][-1]["action"]) == ("gateway", "warning")
+    assert "nothing" in started["log"][-1]["reason"]
 
 
 @pytest.mark.parametrize("path", ["", "/report", "/disagreements"])

@@ -1,49 +1,130 @@
+import itertools
+import re
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from serving.gateway.views.feedback import FeedbackAnswer, FeedbackAnswers
-from testing.api import json_of
+from serving.gateway.views.feedback import FeedbackAnswer, FeedbackAnswers, LabelsAnswer
+from testing.api import ADMIN, json_of
 from testing.traffic import PAIRED, SPLIT, act, label, predict, report, start
 from tests.gateway.conftest import MakeClient
+
+RANKS = ["user", "audit", "ground_truth"]
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 
 
 def send(client: FlaskClient, body: Any) -> tuple[int, Any]:
-    answer = client.post("/feedback", json=body)
+    answer = client.post("/feedback", json=body, headers=ADMIN)
     return answer.status_code, json_of(answer)
 
 
+def new_id(client: FlaskClient) -> str:
+    return predict(client, 3)["predictions"][0]["id"]
+
+
+def history(client: FlaskClient, prediction_id: str) -> Any:
+    answer = client.get(f"/feedback/{prediction_id}")
+    assert answer.status_code == 200, answer.text
+    LabelsAnswer.model_validate_json(answer.data)
+    return json_of(answer)
+
+
+@pytest.mark.parametrize("source", RANKS)
 @pytest.mark.parametrize("spec", [None, SPLIT, PAIRED])
-def test_the_first_label_is_stored_and_stays(client: FlaskClient, spec: dict[str, Any] | None) -> None:
+def test_the_first_label_of_a_rank_is_stored_and_stays(
+    client: FlaskClient, spec: dict[str, Any] | None, source: str
+) -> None:
     if spec:
         start(client, spec)
-    item = {"prediction_id": predict(client, 3)["predictions"][0]["id"], "label": "3"}
+    item = {"prediction_id": new_id(client), "label": "3", "source": source}
     status, answer = send(client, item)
     FeedbackAnswer.model_validate(answer)
-    assert (status, answer["detail"]) == (201, "The label '3' is stored.")
+    assert (status, answer) == (201, {**answer, "prediction_id": item["prediction_id"], "status": 201})
+    assert "kept" not in answer
     assert send(client, item)[0] == 200
-    status, answer = send(client, {**item, "label": "4", "source": "audit"})
-    assert (status, answer["detail"]) == (409, "This prediction has the label '3'; the first one stays.")
+    status, answer = send(client, {**item, "label": "4"})
+    assert status == 409
+    assert "'3'" in answer["detail"]
+
+
+@pytest.mark.parametrize(("lower", "higher"), [*itertools.combinations(RANKS, 2)])
+@pytest.mark.parametrize("label", ["3", "4"])
+def test_a_label_of_higher_rank_replaces_one_of_lower_rank(
+    client: FlaskClient, lower: str, higher: str, label: str
+) -> None:
+    start(client, PAIRED)
+    item = {"prediction_id": new_id(client), "label": "3", "source": lower}
+    assert send(client, item)[0] == 201
+    assert send(client, {**item, "label": label, "source": higher})[0] == 201
+    assert send(client, {**item, "label": label, "source": higher})[0] == 200
+    found = history(client, item["prediction_id"])
+    assert (found["label"], found["source"]) == (label, higher)
+    assert [(each["source"], each["label"]) for each in found["labels"]] == [(higher, label), (lower, "3")]
+
+
+@pytest.mark.parametrize(("lower", "higher"), [*itertools.combinations(RANKS, 2)])
+@pytest.mark.parametrize("label", ["3", "4"])
+def test_a_label_of_lower_rank_is_told_which_source_stays(
+    client: FlaskClient, lower: str, higher: str, label: str
+) -> None:
+    start(client, PAIRED)
+    item = {"prediction_id": new_id(client), "label": "3", "source": higher}
+    assert send(client, item)[0] == 201
+    status, answer = send(client, {**item, "label": label, "source": lower})
+    FeedbackAnswer.model_validate(answer)
+    assert (status, answer["status"], answer["kept"]) == (200, 200, higher)
+    [many] = send(client, {"items": [{**item, "label": label, "source": lower}]})[1]["items"]
+    assert (many["status"], many["kept"]) == (200, higher)
+    found = history(client, item["prediction_id"])
+    assert (found["label"], found["source"]) == ("3", higher)
+
+
+@pytest.mark.parametrize("source", RANKS)
+def test_that_nobody_can_read_an_image_is_a_label(client: FlaskClient, source: str) -> None:
+    start(client, PAIRED)
+    item = {"prediction_id": new_id(client), "label": "unreadable", "source": source}
+    assert [send(client, item)[0], send(client, item)[0], send(client, {**item, "label": "3"})[0]] == [201, 200, 409]
+    assert history(client, item["prediction_id"])["label"] == "unreadable"
+
+
+def test_a_prediction_has_no_labels_at_first(client: FlaskClient) -> None:
+    prediction = new_id(client)
+    assert history(client, prediction) == {"prediction_id": prediction, "label": None, "source": None, "labels": []}
+
+
+@pytest.mark.parametrize(
+    ("prediction_id", "status", "detail"),
+    [
+        ("made-up", 404, "There is no prediction 'made-up'; /predict answers with ids."),
+        ("%00", 422, "/path/prediction_id: String should match pattern"),
+        ("x" * 4001, 422, "/path/prediction_id: String should have at most 4000 characters."),
+    ],
+)
+def test_the_labels_of_no_prediction_are_a_problem(
+    client: FlaskClient, prediction_id: str, status: int, detail: str
+) -> None:
+    answer = client.get(f"/feedback/{prediction_id}")
+    assert answer.status_code == status
+    assert json_of(answer)["detail"].startswith(detail)
 
 
 @pytest.mark.parametrize(
     ("changes", "status", "detail"),
     [
-        ({"label": "10"}, 422, "There is no class '10'; there are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9."),
+        ({"label": "10"}, 422, re.compile(r"There is no class '10'; .*0, 1, 2, 3, 4, 5, 6, 7, 8, 9\b.*unreadable")),
         ({"prediction_id": "made up"}, 404, "There is no prediction 'made up'; /predict answers with ids."),
         ({"source": "rumour"}, 422, "/source: Input should be 'user', 'audit' or 'ground_truth'."),
         ({"label": 3}, 422, "/label: Input should be a valid string."),
     ],
 )
 def test_bad_feedback_is_told_what_is_wrong(
-    client: FlaskClient, changes: dict[str, Any], status: int, detail: str
+    client: FlaskClient, changes: dict[str, Any], status: int, detail: str | re.Pattern[str]
 ) -> None:
-    item = {"prediction_id": predict(client, 3)["predictions"][0]["id"], "label": "3"}
-    found, answer = send(client, {**item, **changes})
-    assert (found, answer["detail"]) == (status, detail)
+    found, answer = send(client, {"prediction_id": new_id(client), "label": "3", **changes})
+    assert found == status
+    assert answer["detail"] == detail if isinstance(detail, str) else detail.match(answer["detail"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from serving.gateway.imaging.decode import FORMATS
 from testing.encoded import drawn, encode
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning:PIL")]
 DOCUMENTED = {200, 400, 404, 413, 415, 422}
 FILES = [encode(drawn(2).resize((20, 22)), format) for format in FORMATS]
 PATHS = ["/predict", "/compare"]

@@ -49,7 +49,7 @@ def test_it_reports_when_it_said_it_would(trained: tuple[Trained, list[Report]],
 
 
 def test_it_learns(images: data.ImageSet) -> None:
-    trained, _ = run(images, ChampionRecipe(draws=12, warm_up=50, average=0.95))
+    trained, _ = run(images, ChampionRecipe(draws=4, warm_up=20, average=0.9))
     assert trained.history[-1].accuracy > 0.9
 
 

@@ -83,5 +83,5 @@ def test_probabilities_are_those_of_the_upright_images_at_a_temperature() -> Non
 def test_an_image_becomes_the_same_among_few_and_many() -> None:
     images, _ = digits(2000, seed=7)
     together = upright(tf.constant(images)).numpy()
-    apart = np.concatenate([upright(tf.constant(images[i : i + 3])).numpy() for i in range(0, len(images), 3)])
-    assert np.array_equal(together, apart)
+    for i in range(0, len(images), 20):
+        np.testing.assert_array_equal(upright(tf.constant(images[i : i + 3])), together[i : i + 3])
