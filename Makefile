@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Packages are installed without bytecode. A Python that may not write any compiles TensorFlow anew in each process: 19
+# seconds instead of five.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Processes that run the tests; each may start models and servers of its own. One more than two cores, since tests of the
 # page and of what happens by itself spend half their time waiting.
 JOBS ?= 3
@@ -49,8 +53,8 @@ $(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
 serve: $(VENV)/.serve ## Serve on http://127.0.0.1:8080, without Docker, and train what is missing
 	@$(WITH_SETTINGS) exec $(BIN)/python -m serving --train $(ARGS)
 
-api-key: $(VENV)/.serve ## Make a key for clients, and the digest of it that GATEWAY_API_KEYS takes
-	@$(BIN)/python -m serving.gateway.commands.new_api_key
+api-key: $(VENV)/.serve ## Make a key for clients, and its entry for GATEWAY_API_KEYS (ARGS="--scope label": for labellers)
+	@$(BIN)/python -m serving.gateway.commands.new_api_key $(ARGS)
 
 data: $(VENV)/.serve ## Fetch MNIST into data/ and verify it
 	@$(BIN)/python -m training data
@@ -143,8 +147,9 @@ verify-durability: $(VENV)/.dev ## Kill workers and databases 50 times under loa
 attack: $(VENV)/.dev ## 5,000 requests made up from the API's description, 100,000 damaged images and bombs: what is answered, what breaks
 	$(BIN)/python -m benchmarks.attack $(ARGS)
 
-verify-experiments: $(VENV)/.dev ## 400 A/A experiments through the API: false decisions; images to a decision at 1.0 % against 0.7 % error
-	$(BIN)/python -m benchmarks.simulation
+verify-experiments: $(VENV)/.dev data ## False decisions by queue, units and faults, and images to a decision, by simulation (ARGS=queue: one part)
+	@$(BIN)/python -m training train --if-missing
+	$(BIN)/python -m benchmarks.verify_experiments $(ARGS)
 
 bench-experiments: $(VENV)/.dev ## A report on 10 million labels, and what an experiment costs /predict
 	$(BIN)/python -m benchmarks.experiments

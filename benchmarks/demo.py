@@ -30,7 +30,7 @@ from testing.waiting import eventually
 from training.data import ImageSet, load
 
 CONTROL, CHALLENGER = "dropout_l2", "l2"
-IMAGES_A_REQUEST = 10
+LABELS_A_REQUEST = 10
 CONNECTIONS = 4
 DECIDED = ("ship", "roll_back", "equivalent", "inconclusive", "guardrail_broken")
 SECONDS = 60
@@ -82,14 +82,14 @@ def demonstrate(url: str, token: str, images: ImageSet) -> int:
             return 1
     time.sleep(1)  # by then every worker knows of it
     print("labelled  disagreements  only l2 right  only dropout_l2 right  E          recommendation")
-    starts = range(0, len(images.test_images), IMAGES_A_REQUEST)
-    batches = [slice(start, start + IMAGES_A_REQUEST) for start in starts]
+    count = len(images.test_images)
+    batches = [range(start, min(start + LABELS_A_REQUEST, count)) for start in range(0, count, LABELS_A_REQUEST)]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        for number, _ in enumerate(pool.map(lambda batch: send(url, name, images, batch), batches), 1):
+        for number, _ in enumerate(pool.map(lambda batch: send(url, name, admin, images, batch), batches), 1):
             if number % 50 == 0:
                 show(report(url, name))
     deadline = time.monotonic() + SECONDS
-    while (found := report(url, name))["counts"]["compared"] < len(images.test_images) and time.monotonic() < deadline:
+    while (found := report(url, name))["counts"]["compared"] < count and time.monotonic() < deadline:
         time.sleep(0.1)
     show(found)
     print("\n".join(found["decision"]["reasons"]))
@@ -100,21 +100,25 @@ def demonstrate(url: str, token: str, images: ImageSet) -> int:
     return 0 if found["decision"]["recommendation"] in DECIDED else 1
 
 
-def send(url: str, name: str, images: ImageSet, batch: slice) -> None:
-    """Request predictions for a batch of images, and send their labels."""
+def send(url: str, name: str, admin: dict[str, str], images: ImageSet, batch: range) -> None:
+    """Request predictions for a batch of images, and send their labels with the administrators' header.
+
+    Each image has a request of its own, and so is a unit: most of them come from different writers.
+    """
     if not hasattr(sessions, "session"):
         sessions.session = requests.Session()
         sessions.session.mount(url, HTTPAdapter(max_retries=AGAIN))
-    answer = sessions.session.post(
-        f"{url}/predict?experiment={name}", data=images.test_images[batch].tobytes(),
-        headers={"Content-Type": "application/octet-stream"}, timeout=30,
-    )  # fmt: skip
-    answer.raise_for_status()
-    items = [
-        {"prediction_id": prediction["id"], "label": str(truth), "source": "ground_truth"}
-        for prediction, truth in zip(answer.json()["predictions"], images.test_labels[batch], strict=True)
-    ]
-    sessions.session.post(f"{url}/feedback", json={"items": items}, timeout=30).raise_for_status()
+    items = []
+    for number in batch:
+        answer = sessions.session.post(
+            f"{url}/predict?experiment={name}", data=images.test_images[number].tobytes(),
+            headers={"Content-Type": "application/octet-stream"}, timeout=30,
+        )  # fmt: skip
+        answer.raise_for_status()
+        label = {"label": str(images.test_labels[number]), "source": "ground_truth"}
+        items.append({"prediction_id": answer.json()["predictions"][0]["id"], **label})
+    labels = sessions.session.post(f"{url}/feedback", json={"items": items}, headers=admin, timeout=30)
+    labels.raise_for_status()
 
 
 def report(url: str, name: str) -> Any:

@@ -1,19 +1,16 @@
 """Check the rates of wrong and of timely verdicts, by simulation through the API, in process.
 
-    python -m benchmarks.simulation [equal|different]
-
-Runs paired experiments of equal arms, then of different arms until half of them are decided; the constants below say
-how many, and how often each is judged. Seeded. Ends with exit code 1 if more equal ones than α and two standard errors
-decide for a side, or if the different ones take too many images.
+Two parts of `python -m benchmarks.verify_experiments`. `equal` runs paired experiments of equal arms, `different` those
+of different arms until half of them are decided; the constants below say how many, and how often each is judged.
+Seeded. A part fails if more equal ones than α and two standard errors decide for a side, or if the different ones take
+too many images.
 """
 
-import argparse
 import json
 import math
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +19,7 @@ from flask.testing import FlaskClient
 from serving.gateway import create_app
 from testing.api import ADMIN_TOKEN
 from testing.fake_model_server import FakeModelServer
-from testing.manifest import MANIFEST
+from testing.manifest import MANIFEST, variant
 from testing.simulation import Rates, simulate
 
 ALPHA = 0.05
@@ -31,19 +28,6 @@ EQUAL = Rates(control=0.006, challenger=0.006, both=0.004)
 BETTER = Rates(control=0.006, challenger=0.003, both=0.004)
 SAME, DIFFERENT = 400, 100  # experiments
 MOST_IMAGES = 9000
-
-
-def main() -> int:
-    """Run the chosen simulations; return the exit code."""
-    parser = argparse.ArgumentParser(description="Simulate experiments.")
-    parser.add_argument("arms", nargs="?", choices=["equal", "different"], help="only these (default: both)")
-    arms = parser.parse_args().arms
-    good = True
-    if arms != "different":
-        good &= equal()
-    if arms != "equal":
-        good &= different()
-    return 0 if good else 1
 
 
 def equal() -> bool:
@@ -85,20 +69,21 @@ def images_to_a_decision() -> int:
 
 
 @contextmanager
-def application() -> Iterator[tuple[FlaskClient, FakeModelServer]]:
-    """Give a client of an application with its own store, over a fake model server."""
-    server = FakeModelServer()
+def application(variants: Sequence[str] = ()) -> Iterator[tuple[FlaskClient, FakeModelServer]]:
+    """Give a client of an application with its own store, over a fake model server; `variants` replace its own."""
+    server, manifest = FakeModelServer(), dict(MANIFEST)
+    if variants:
+        server.models = set(variants)
+        manifest["default"] = variants[0]
+        manifest["variants"] = [{**variant(name), "version": 1} for name in variants]
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "manifest.json").write_text(json.dumps(MANIFEST))
+        (Path(folder) / "manifest.json").write_text(json.dumps(manifest))
         settings = {
             "MODELS_DIR": folder, "MODEL_SERVER": server.address, "ADMIN_TOKEN": ADMIN_TOKEN, "LOG_LEVEL": "error",
             "DATABASE_URL": f"sqlite:///{folder}/experiments.db", "DEADLINE_MS": "20000",
+            "MAX_IN_FLIGHT": "5000",
         }  # fmt: skip
         app = create_app({f"GATEWAY_{name}": value for name, value in settings.items()})
         yield app.test_client(), server
         app.extensions["gateway"].experiments.close()
     server.stop()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
