@@ -31,11 +31,16 @@ REPORTS = 50
 CONNECTIONS, SECONDS, ROUNDS = 16, 2.0, 10
 KNOWN_SECONDS = 0.5  # until every worker knows of a change: they refresh four times a second
 ARMS = [{"variant": variant, "weight": 0.5} for variant in (CONTROL, CHALLENGER)]
-INSERT = """
-    INSERT INTO feedback (prediction, label, source, predicted, variant, version, experiment_id, phase, arm, unit,
-                          decisive, counted, at)
-    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :last)
-    SELECT printf('%024x.0', i), '3', 'ground_truth', '3', 'l2', 1, 1, 1, i % 2, i, 1, 1, 0 FROM n
+NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :last)"
+LABELLED = f"""
+    INSERT INTO feedback (prediction, source, label, predicted, variant, version, experiment_id, phase, arm, served,
+                          unit, image, at)
+    {NUMBERS} SELECT printf('%024x.0', i), 'ground_truth', '3', '3', 'l2', 1, 1, 1, i % 2, i % 2, i, i, 0 FROM n
+"""
+ANSWERED = f"""
+    INSERT INTO images (experiment_id, epoch, image, phase, unit, assigned, answers, label, source, served, predicted,
+                        draw, at)
+    {NUMBERS} SELECT 1, 1, i, 1, i, i % 2, '[["3",0.9],["3",0.8]]', '3', 'ground_truth', i % 2, '3', i, 0 FROM n
 """
 
 
@@ -59,9 +64,15 @@ def report() -> None:
             spec = ExperimentSpec.model_validate({"name": "big", "control": CONTROL, "arms": ARMS, "paired": True})
             lifecycle.create(connection, spec, Act("benchmark"))
             lifecycle.step(connection, "big", "start", Act("benchmark"))
-            connection.execute(text(INSERT), {"last": LABELS - 1})
-            tally = {Count("mask", 0, mask): LABELS // 4 for mask in range(4)}
-            tally |= {Count(name, arm): LABELS // 2 for name in ("units", "labelled", "requests") for arm in (0, 1)}
+            for statement in (LABELLED, ANSWERED):
+                connection.execute(text(statement), {"last": LABELS - 1})
+            tally = {Count("first", 3, mask): LABELS // 4 for mask in range(4)}
+            tally |= {Count(name, arm): LABELS // 2 for name in ("units", "labelled", "exposures") for arm in (0, 1)}
+            tally |= {Count(name, 1): LABELS // 4 for name in ("won", "lost", "first_won", "first_lost")}
+            tally |= {Count("net", 1, sign): LABELS // 4 for sign in (-1, 1)}
+            tally |= {Count(name, 1): LABELS for name in ("pair_units", "pair_images", "sizes")}
+            tally |= {Count(name, 1): LABELS // 2 for name in ("pair_disagreements", "pair_labelled", "squares")}
+            tally |= {Count(name): LABELS for name in ("labels", "compared")}
             tally |= {Count("latency", arm, bucket): LABELS // 40 for arm in (0, 1) for bucket in range(20)}
             add(connection, 1, 1, tally)
         store.close()

@@ -153,7 +153,7 @@ export default {
   "experiments.check.label_rate": "the share of units with labels",
   "experiments.check.label_sample": "which of the disagreements have labels",
   "experiments.standIns.ok": "As it should be: the variants answer for themselves (others for at most {share})",
-  "experiments.standIns.bad": "Not as it should be: others answered {share} of a variant's requests, so accuracy is not judged",
+  "experiments.standIns.bad": "Not as it should be: others answered {share} of a variant's requests, so its accuracy is not judged",
   "experiments.check.ok": "As it should be: {what} (E = {e})",
   "experiments.check.bad": "Not as it should be: {what} (E = {e}; 1,000 is beyond chance)",
   "experiments.guarded.error_rate": "failures of {variant} ({more}, control {fewer})",

@@ -153,7 +153,7 @@ export default {
   "experiments.check.label_rate": "有标注单元的比例",
   "experiments.check.label_sample": "意见不一的图片中哪些有标注",
   "experiments.standIns.ok": "正常：各变体自己作答（由其他变体代答的至多占 {share}）",
-  "experiments.standIns.bad": "异常：某变体有 {share} 的请求由其他变体代答，因此不评判准确率",
+  "experiments.standIns.bad": "异常：某变体有 {share} 的请求由其他变体代答，因此不评判该变体的准确率",
   "experiments.check.ok": "正常：{what}（E = {e}）",
   "experiments.check.bad": "异常：{what}（E = {e}；1,000 以上不可能是偶然）",
   "experiments.guarded.error_rate": "{variant} 的失败次数（{more}，对照 {fewer}）",
