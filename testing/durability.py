@@ -85,8 +85,7 @@ class _Load:
         body = {"prediction_id": prediction, "label": label, "source": source}
         answer = requests.post(f"{self._url}/feedback", json=body, headers=ADMIN, timeout=10)
         if answer.status_code in (200, 201):
-            if "kept" not in answer.json():  # a label of higher rank came first, and stays alone
-                self.acknowledged[prediction, source] = label
+            self.acknowledged[prediction, source] = label
         elif answer.status_code == 503:
             raise _Down
         elif answer.status_code != 404:  # a worker gives ids without feedback before its first contact with the store

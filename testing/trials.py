@@ -130,7 +130,7 @@ class Trial:
             )  # fmt: skip
             if running.paired:
                 said = [None if label is None else (label, SURE) for label in labels]
-                one = replace(one, answered=(ImageAnswers(f"{key}.0", ids[-1], number, said, b"pixels"),))
+                one = replace(one, answered=(ImageAnswers(ids[-1], number, said, b"pixels"),))
             sent.append(one)
         self.write(sent)
         return ids

@@ -60,7 +60,7 @@ class Snapshot:
     signing_key: bytes | None = None
     default: str | None = None
     running: dict[str, Running] = field(default_factory=dict)
-    names: tuple[str, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)  # statuses, by experiment
     watched: tuple[Watched, ...] = ()
 
     @property
@@ -137,7 +137,7 @@ def _read(connection: Connection) -> Snapshot:
         signing_key=rows.signing_key(connection),
         default=promoted.variant if promoted else None,
         running={row.name: _running(connection, row) for row in started},
-        names=tuple(row.name for row in every),
+        names={row.name: row.status for row in every},
         watched=tuple(_watched(connection, row) for row in every if row.status in WATCHED),
     )
 

@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from serving.gateway.experiments.outcomes import Design, PhaseCounts
+from serving.gateway.experiments.outcomes import Design, PairCounts, PhaseCounts
 from serving.gateway.experiments.sequential import log_e_shares, p_anytime
 
 CONCENTRATION = 100.0
 UNHEALTHY_FROM = 1000.0  # E: far rarer than α, since a false alarm ends an experiment
+FEW_UNLABELLED = 0.05  # share of disagreements
 MOST_STAND_INS = 0.02  # share of an arm's requests
 
 
@@ -111,12 +112,23 @@ def _check(subject: str, weights: tuple[float, ...], seen: tuple[int, ...]) -> C
 
 
 def check_sample(design: Design, phases: Sequence[PhaseCounts]) -> Check:
-    """Check that labelled disagreements are a fair sample of all; multiply the E of each pair over the phases."""
+    """Check that labelled disagreements are a fair sample of all; multiply the E of each pair over the phases.
+
+    Where nearly all of a pair have labels, no choice is left to be unfair.
+    """
     pairs = [arm for arm in range(len(design.arms)) if arm != design.control]
     check = Check("labelled disagreements", tests=len(pairs))
     if not design.paired:
         return check
-    return replace(check, log_e=max(sum(phase.pairs[arm].sample_log_e for phase in phases) for arm in pairs))
+    chosen = [arm for arm in pairs if not _complete([phase.pairs[arm] for phase in phases])]
+    return replace(
+        check, log_e=max((sum(phase.pairs[arm].sample_log_e for phase in phases) for arm in chosen), default=0.0)
+    )
+
+
+def _complete(pairs: Sequence[PairCounts]) -> bool:
+    all_of_them = sum(pair.disagreements for pair in pairs)
+    return sum(pair.labelled_disagreements - pair.volunteered for pair in pairs) >= (1 - FEW_UNLABELLED) * all_of_them
 
 
 def check_stand_ins(design: Design, phases: Sequence[PhaseCounts]) -> StandIns:

@@ -38,6 +38,7 @@ class Comparison:
     lean: float
     possible: bool
     cases_to_go: int | None
+    volunteered: int
 
     @property
     def significant(self) -> bool:
@@ -52,8 +53,11 @@ class Comparison:
     def verdict(self, margin: float) -> str:
         """Return `better`, `worse`, `equivalent` (the sequence lies inside ±`margin`) or `undecided`.
 
-        A significant result whose test and difference point in opposite directions is undecided.
+        A significant result whose test and difference point in opposite directions is undecided. Labels that users
+        volunteered, which inform the difference, decide nothing.
         """
+        if self.volunteered:
+            return ("better" if self.lean > 0 else "worse") if self.significant else "undecided"
         if self.significant:
             if self.difference and self.lean * self.difference > 0:
                 return "better" if self.difference > 0 else "worse"
@@ -70,7 +74,7 @@ def compare(design: Design, phases: Sequence[PhaseCounts], arm: int) -> Comparis
     return Comparison(
         arm, tests, evidence.for_variant, evidence.for_control, evidence.units, evidence.n, evidence.difference,
         _sequence(evidence, design.alpha / tests), log_e, threshold, evidence.lean, evidence.possible,
-        _cases_to_go(evidence, log_e, math.log(threshold)),
+        _cases_to_go(evidence, log_e, math.log(threshold)), evidence.volunteered,
     )  # fmt: skip
 
 

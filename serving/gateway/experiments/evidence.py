@@ -79,7 +79,8 @@ def _pairs(arms: int, tally: Tally) -> tuple[PairCounts, ...]:
 
         return PairCounts(
             units=value("pair_units"), images=value("pair_images"), disagreements=value("pair_disagreements"),
-            labelled_disagreements=value("pair_labelled"), won=value("won"), lost=value("lost"),
+            labelled_disagreements=value("pair_labelled"), volunteered=value("pair_volunteered"), won=value("won"),
+            lost=value("lost"),
             first_won=value("first_won"), first_lost=value("first_lost"), net=net[arm], squares=value("squares"),
             products=value("products"), sizes=value("sizes"),
             sample_log_e=value(fair_sample.LOG_E) / fair_sample.MILLIONTHS,

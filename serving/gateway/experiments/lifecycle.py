@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from serving.gateway.errors import Conflict, NotFound, Unprocessable
+from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.spec import ExperimentSpec, check_weights
 from serving.gateway.manifest import Manifest
 from serving.gateway.store import experiments as rows
@@ -25,6 +26,7 @@ STEPS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "stop": (("running", "paused"), "stopped"),
     "archive": (("draft", "stopped"), "archived"),
 }
+ON_LABELS = ("ship", "roll_back", "equivalent")  # verdicts
 GATEWAY = "gateway"  # the author of automatic acts
 
 
@@ -114,9 +116,9 @@ def warn(connection: Connection, name: str, text: str) -> None:
 
 
 def withdraw_verdict(connection: Connection, experiment: int, reason: str) -> None:
-    """Clear the verdict of a locked experiment, so that it is judged anew; one that was acted on stays."""
+    """Clear a verdict that rests on labels, so that a locked experiment is judged anew; one that was acted on stays."""
     found = rows.by_id(connection, experiment)
-    if found.verdict is None:
+    if found.verdict is None or found.verdict["recommendation"] not in ON_LABELS:
         return
     recommendation = found.verdict["recommendation"]
     if found.verdict == found.decision:  # it has stopped the experiment
@@ -131,7 +133,10 @@ def withdraw_verdict(connection: Connection, experiment: int, reason: str) -> No
 
 
 def reweight(connection: Connection, name: str, weights: Mapping[str, float], traffic: float | None, act: Act) -> None:
-    """Open a new phase with other weights; raise Conflict unless the experiment is running or paused."""
+    """Open a new phase with other weights; raise Conflict unless the experiment is running or paused.
+
+    After an unhealthy phase all evidence starts anew.
+    """
     found = find(connection, name, hold=True)
     if found.status not in ("running", "paused"):
         raise Conflict(f"Experiment {name!r} is {found.status}; weights change while it is running or paused.")
@@ -145,5 +150,6 @@ def reweight(connection: Connection, name: str, weights: Mapping[str, float], tr
         raise Unprocessable(f"These weights cannot be used: {error}.") from error
     phase = rows.phases_of(connection, found.id)[-1]
     share = phase.traffic if traffic is None else traffic
-    rows.open_phase(connection, found.id, in_order, share, phase.versions)
+    unhealthy = report(connection, found)["decision"]["recommendation"] == "unhealthy"
+    rows.open_phase(connection, found.id, in_order, share, phase.versions, anew=unhealthy)
     rows.log(connection, act.who, "reweight", name, act.reason)

@@ -47,6 +47,11 @@ def _on_labels(design: Design, phases: Sequence[PhaseCounts], health: Health) ->
             "Most labels are of images on which the arms disagree, the hard ones. Accuracies would describe these, not "
             "the traffic, and are left out. The differences between arms are scaled to the traffic."
         )
+    if told := sum(pair.volunteered for phase in health.fit for pair in phase.pairs):
+        yield (
+            f"{told:,} labels of users inform the differences, and decide nothing. Label these images from the queue, "
+            "or send the truth."
+        )
     if repeats := sum(phase.repeats for phase in phases):
         yield f"{repeats:,} repeated images are left out: the same pixels count once in an experiment."
     if lost := sum(phase.without_answers for phase in phases):

@@ -41,8 +41,9 @@ class PairCounts:
     units, images           units and their images, labelled or not
     disagreements           images that the two label differently
     labelled_disagreements  of them, those with a label that counts for this pair
+    volunteered             of these, those whose label comes from a user; they inform, and decide nothing
     won, lost               images with such a label that the variant alone, or control alone, has right
-    first_won, first_lost   units whose first won or lost image to get its label is a won one, or a lost one
+    first_won, first_lost   units whose first won or lost image to get a trusted label is a won one, or a lost one
     net                     units with won or lost images, by the sign of d
     squares, products, sizes  sums over the units of d², d·n and n²
     sample_log_e            log E against "the labelled disagreements are a fair sample of all"
@@ -61,6 +62,7 @@ class PairCounts:
     products: int = 0
     sizes: int = 0
     sample_log_e: float = 0.0
+    volunteered: int = 0
 
 
 @dataclass(frozen=True)

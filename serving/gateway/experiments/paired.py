@@ -18,7 +18,7 @@ class PairedEvidence:
 
     A case is an image that one of the two alone has right; `first` counts the units by their first case, won and lost.
     `net` is as in `PairCounts`. `difference` is the accuracy of the variant less that of control, from `n` units.
-    `variance` is that of `difference`, 0 where unknown.
+    `variance` is that of `difference`, 0 where unknown. `volunteered` labels of users inform all but `first`.
     """
 
     for_variant: int
@@ -28,6 +28,7 @@ class PairedEvidence:
     n: float
     difference: float | None
     variance: float
+    volunteered: int = 0
 
     possible = True
 
@@ -73,7 +74,8 @@ def paired_evidence(phases: Sequence[PhaseCounts], arm: int, _control: int) -> P
         return PairedEvidence(won, lost, first, net, 0.0, None, 0.0)
     difference = (won - lost) / images
     units = sum(_labelled_share(pair) * pair.units for pair in pairs)
-    return PairedEvidence(won, lost, first, net, units, difference, _spread(pairs, difference) / images**2)
+    variance, volunteered = _spread(pairs, difference) / images**2, sum(pair.volunteered for pair in pairs)
+    return PairedEvidence(won, lost, first, net, units, difference, variance, volunteered)
 
 
 def _labelled_share(pair: PairCounts) -> float:

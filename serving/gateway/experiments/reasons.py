@@ -13,7 +13,7 @@ def unhealthy(check: Check) -> str:
     if not check.seen:
         return (
             f"The {check.subject} differ from the unlabelled ones {evidence}. Trust no other figure here. Label the "
-            "queue in its own order, and mark unreadable images rather than skip them."
+            "queue in its own order, mark unreadable images rather than skip them, and send the truth of all images."
         )
     seen = " : ".join(f"{n:,}" for n in check.seen)
     expected = " : ".join(f"{n:,.0f}" for n in check.expected)

@@ -37,7 +37,9 @@ def choose(
 
 def unsettled(snapshot: Snapshot, variant: str | None, experiment: str | None) -> bool:
     """Say whether the store may know better who answers: another worker may just have started the named experiment."""
-    return variant is None and experiment is not None and experiment not in snapshot.running
+    if variant is not None or experiment is None or experiment in snapshot.running:
+        return False
+    return snapshot.names.get(experiment) not in ("stopped", "archived")
 
 
 def default(manifest: Manifest, snapshot: Snapshot) -> Variant:

@@ -122,7 +122,7 @@ def _answered(job: Job, background: Outcomes) -> tuple[ImageAnswers, ...]:
     size = job.images.height * job.images.width
     return tuple(
         ImageAnswers(
-            f"{job.exposure.id}.{at}", of_image, digest, tuple(None if said is None else said[at] for said in by_arm),
+            of_image, digest, tuple(None if said is None else said[at] for said in by_arm),
             job.images.pixels[at * size : (at + 1) * size],
         )
         for at, (of_image, digest) in enumerate(zip(job.prediction_ids, job.image_hashes, strict=True))

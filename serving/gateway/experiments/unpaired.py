@@ -58,6 +58,8 @@ class UnpairedEvidence:
     """
 
     phases: tuple[Errors, ...]
+
+    volunteered = 0
     possible: bool
     n: int
     difference: float | None

@@ -1,6 +1,7 @@
 """Open a new phase of an experiment where a variant has a new version: evidence on the old one is not on the new."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, Row
@@ -13,6 +14,8 @@ from serving.gateway.store import experiments
 from serving.gateway.store.store import Store
 
 logger = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 10.0  # from one phase to the next: gateways that are upgraded in turn disagree for a while
 
 
 def follow(store: Store, watched: Sequence[Watched], manifest: Callable[[], Manifest | None]) -> None:
@@ -32,7 +35,7 @@ def _follow(connection: Connection, experiment: Row, manifest: Manifest) -> None
     variants = ExperimentSpec.model_validate(experiment.spec).variants
     before = dict(zip(variants, phase.versions, strict=True))
     now = manifest.versions(before)
-    if now == before:
+    if now == before or (phase.versions.count(None) == 0 and time.time() < phase.started_at + SETTLE_SECONDS):
         return
     versions = [now[variant] for variant in variants]
     if all(before[variant] in (None, now[variant]) for variant in variants):

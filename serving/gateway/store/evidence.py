@@ -31,7 +31,7 @@ from serving.gateway.store.scoring import (
     pair_scores,
     unit_tally,
 )
-from serving.gateway.store.sources import outranks, trusted
+from serving.gateway.store.sources import TRUSTED, outranks, trusted
 
 Scorings = Mapping[int, Scoring]  # by phase
 
@@ -71,10 +71,8 @@ class Change(NamedTuple):
 
     @property
     def corrects(self) -> bool:
-        """Whether a label that was evidence has been replaced by another one."""
-        if self.old is None or self.old.label is None or self.old.label == self.new.label:
-            return False
-        return self.old.scores or any(score.labelled for score in self.was)
+        """Whether a trusted label that told the arms apart has been replaced by another one."""
+        return self.old is not None and trusted(self.old.source) and self.was != self.now
 
 
 class Book:
@@ -87,6 +85,7 @@ class Book:
         self._scorings = scorings
         self._secret = secret
         self._tallies: dict[int, Tally] = defaultdict(Tally)  # changes of the counters, by phase
+        self._corrected = False  # whether trusted evidence of units has been replaced
 
     def answered(self, seen: Sequence[Seen]) -> None:
         """Keep the answers of all arms about images; pixels that the experiment has already are counted as a repeat."""
@@ -113,8 +112,9 @@ class Book:
             image = after.get(each.image)
             if image is None:
                 image = self._new(each.image, each.phase, each.unit, each.assigned, each.at)
-            elif not self._scorings[image.phase].paired and image.unit != each.unit:
-                self._tallies[each.phase][Count("repeats")] += 1
+            elif not self._scorings[image.phase].paired and (image.phase, image.unit) != (each.phase, each.unit):
+                self._tallies[each.phase][Count("repeats")] += 1  # another answer, of perhaps another arm
+                continue
             # A volunteer's label is evidence by the weights of its own phase.
             if outranks(each.source, image.source) and (trusted(each.source) or each.phase == image.phase):
                 after[each.image] = _labelled(image, each)
@@ -146,7 +146,7 @@ class Book:
         while self._tallies:
             phase, tally = self._tallies.popitem()
             counts.add(self._connection, self._experiment, phase, {count: n for count, n in tally.items() if n})
-        return any(change.corrects for change in changes)
+        return self._corrected or any(change.corrects for change in changes)
 
     def _change(self, old: Image | None, new: Image) -> Change:
         scoring = self._scorings[new.phase]
@@ -180,7 +180,7 @@ class Book:
             earlier = {**before, **self._load(held - before.keys())}
             known = {**earlier, **changed}
             now = dict(was)
-            for image in of_phase:
+            for image in [*of_phase, *self._next_outcomes(known, was, phase)]:
                 holder = _of(known, now[image.unit])
                 if image.weight > (holder.weight if holder else NO_WEIGHT):
                     now[image.unit] = image.image
@@ -190,7 +190,21 @@ class Book:
             )  # fmt: skip
             for unit, outcome in now.items():
                 old, new = _of(earlier, was[unit]), _of(known, outcome)
-                self._add(phase, *(outcome_tally(each, self._scorings[phase]) for each in (new, old)))
+                gone, gained = (outcome_tally(each, self._scorings[phase]) for each in (old, new))
+                self._add(phase, gained, gone)
+                self._corrected |= bool(gone) and gained != gone
+
+    def _next_outcomes(
+        self, known: dict[int, Image], was: Mapping[int, int | None], phase: int
+    ) -> list[Image]:  # fmt: skip
+        """Return the labelled images of units whose outcome has become unreadable, and add them to the known ones."""
+        found = []
+        for unit, outcome in was.items():
+            if (holder := _of(known, outcome)) is not None and holder.weight == NO_WEIGHT:
+                labelled = images.labelled(self._connection, self._experiment, self._epoch, unit)
+                found += [image for image in labelled if image.phase == phase and image.image not in known]
+        known.update({image.image: image for image in found})
+        return found
 
     def _settle_results(self, changes: Sequence[Change]) -> None:
         """Bring the results of the images' units up to date."""
@@ -213,6 +227,7 @@ class Book:
             gained[phase, _unnamed(results)] += 1
             if unit in before:
                 gained[phase, _unnamed(before[unit][1])] -= 1
+                self._corrected |= any(map(_replaced, before[unit][1], results))
         for (phase, unnamed), n in gained.items():
             self._tallies[phase].update(unit_tally(unnamed, n))
 
@@ -239,6 +254,11 @@ class Book:
             if of_phase:
                 known = counts.of_names(self._connection, self._experiment, phase, fair_sample.NAMES)
                 self._tallies[phase].update(fair_sample.tally(known, of_phase))
+
+
+def _replaced(old: UnitResult, new: UnitResult) -> bool:
+    """Say whether a unit has lost a case that counted in the test."""
+    return old.case != 0 and old.rank >= TRUSTED and new.case != old.case
 
 
 def _unnamed(results: Sequence[UnitResult]) -> tuple[UnitResult, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from serving.gateway.store.images import forget_pixels
 from serving.gateway.store.store import bump
 from serving.gateway.store.tables import audit, experiments, phases, state
 
@@ -44,16 +45,20 @@ def change(connection: Connection, experiment: int, **values: Any) -> None:
 
 
 def open_phase(
-    connection: Connection, experiment: int, weights: Sequence[float], traffic: float, versions: Sequence[int | None]
-) -> int:
+    connection: Connection, experiment: int, weights: Sequence[float], traffic: float, versions: Sequence[int | None],
+    *, anew: bool = False,
+) -> int:  # fmt: skip
     """Open the next phase of a locked experiment; return its number.
 
     A new salt draws the arms of its units anew; which units take part is drawn once an experiment. `versions` are those
-    of the arms, None where unknown.
+    of the arms, None where unknown. Other versions than before, or `anew`, begin a new epoch, and empty the queue.
     """
     before = phases_of(connection, experiment)
     number = before[-1].number + 1 if before else 1
-    epoch = next((phase.epoch for phase in before if phase.versions == list(versions)), number)
+    goes_on = bool(before) and not anew and before[-1].versions == list(versions)
+    epoch = before[-1].epoch if goes_on else number
+    if not goes_on:
+        forget_pixels(connection, experiment)
     salt = before[-1].traffic_salt if before else secrets.token_hex(SALT_BYTES)
     connection.execute(
         insert(phases).values(
@@ -63,6 +68,12 @@ def open_phase(
     )  # fmt: skip
     change(connection, experiment, phase=number)
     return number
+
+
+def epoch(connection: Connection, experiment: int) -> int:
+    """Return the epoch of an experiment's present phase, 0 before its start."""
+    query = select(phases.c.epoch).where(phases.c.experiment_id == experiment).order_by(phases.c.number.desc())
+    return connection.execute(query.limit(1)).scalar() or 0
 
 
 def set_versions(connection: Connection, experiment: int, epoch: int, versions: Sequence[int | None]) -> None:

@@ -22,9 +22,8 @@ VALUES = attrgetter(*FIELDS)
 
 @dataclass(frozen=True, slots=True)
 class ImageAnswers:
-    """The answers of all arms about one image; `key` is the prediction's, `image` the hash of the pixels."""
+    """The answers of all arms about one image; `image` is the hash of the pixels."""
 
-    key: str
     prediction_id: str
     image: int
     answers: Answers
@@ -40,11 +39,11 @@ def load(connection: Connection, experiment: int, epoch: int, hashes: Collection
 
 
 def labelled(connection: Connection, experiment: int, epoch: int, unit: int) -> list[Image]:
-    """Return a unit's images with a label, the oldest first."""
-    query = select(*(images.c[name] for name in FIELDS)).where(
+    """Return a unit's images with a label, in random order and without pixels."""
+    query = select(*(images.c[name] for name in FIELDS if name != "pixels")).where(
         images.c.experiment_id == experiment, images.c.epoch == epoch, images.c.unit == unit, LABELLED
     )
-    rows = connection.execute(query.order_by(images.c.at, images.c.image))
+    rows = connection.execute(query.order_by(images.c.draw, images.c.image))
     return [Image(**row._mapping) for row in rows]
 
 
@@ -76,6 +75,11 @@ def forget_old_pixels(connection: Connection) -> None:
     _forget(connection, images.c.at < _oldest())
 
 
+def forget_pixels(connection: Connection, experiment: int) -> None:
+    """Empty the queue of an experiment."""
+    _forget(connection, images.c.experiment_id == experiment)
+
+
 def delete_before(connection: Connection, moment: float) -> int:
     """Delete images without a label from before `moment`; return their number. Counts stay."""
     return connection.execute(delete(images).where(images.c.at < moment, images.c.label.is_(None))).rowcount
@@ -92,8 +96,8 @@ def _oldest() -> float:
 
 def _bound(connection: Connection, experiment: int) -> None:
     """Delete the pixels of the images that are last in the random order, beyond MOST_QUEUED, and of those too old."""
-    forget_old_pixels(connection)
     of_experiment = (images.c.experiment_id == experiment) & QUEUED
+    _forget(connection, of_experiment & (images.c.at < _oldest()))
     last = select(images.c.draw).where(of_experiment).order_by(images.c.draw, images.c.image).offset(MOST_QUEUED)
     if (beyond := connection.execute(last.limit(1)).scalar()) is not None:
         _forget(connection, (images.c.experiment_id == experiment) & (images.c.draw >= beyond))

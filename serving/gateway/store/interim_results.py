@@ -12,21 +12,23 @@ GROWTH = 1.1  # in labels from one to the next: some 120 interim results at 200,
 SHOWN = ("variant", "diff", "cs", "e_value")  # of a comparison
 
 
-def due(connection: Connection, experiment: int, labelled: int) -> bool:
-    """Say whether `labelled` labels are enough for another interim result."""
-    last = connection.execute(select(func.max(table.c.labelled)).where(table.c.experiment_id == experiment)).scalar()
+def due(connection: Connection, experiment: int, epoch: int, labelled: int) -> bool:
+    """Say whether `labelled` labels of an epoch are enough for another interim result."""
+    query = select(func.max(table.c.labelled)).where(table.c.experiment_id == experiment, table.c.epoch == epoch)
+    last = connection.execute(query).scalar()
     return labelled >= max(1, GROWTH * (last or 0))
 
 
-def keep(connection: Connection, experiment: int, at: float, report: Mapping[str, Any]) -> None:
-    """Keep the comparisons of a report, once for each number of labels; `at` is in seconds."""
+def keep(connection: Connection, experiment: int, epoch: int, at: float, report: Mapping[str, Any]) -> None:
+    """Keep the comparisons of a report, once for each number of labels in an epoch; `at` is in seconds."""
     row = {
-        "experiment_id": experiment, "labelled": report["counts"]["labelled"], "at": at,
+        "experiment_id": experiment, "epoch": epoch, "labelled": report["counts"]["labelled"], "at": at,
         "comparisons": [{key: comparison[key] for key in SHOWN} for comparison in report["comparisons"]],
     }  # fmt: skip
     connection.execute(insert(connection.dialect.name, table).values(row).on_conflict_do_nothing())
 
 
 def of_experiment(connection: Connection, experiment: int) -> Sequence[Row]:
-    """Return the interim results of an experiment, the fewest labels first."""
-    return connection.execute(select(table).where(table.c.experiment_id == experiment).order_by(table.c.labelled)).all()
+    """Return the interim results of an experiment, epoch by epoch, the fewest labels first."""
+    query = select(table).where(table.c.experiment_id == experiment)
+    return connection.execute(query.order_by(table.c.epoch, table.c.labelled)).all()

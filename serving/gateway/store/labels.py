@@ -48,10 +48,14 @@ class Fate(Enum):
 
 
 class Written(NamedTuple):
-    """The outcome of storing a label, and the label that was in force before it, None without one."""
+    """The outcome of storing a label, the label that was in force before it, and whether a row was added.
+
+    `before` is None without one. A label of lower rank than the one in force is added, too: it is part of the history.
+    """
 
     fate: Fate
     before: tuple[str, str] | None  # source, label
+    added: bool
 
     @property
     def in_force(self) -> bool:
@@ -66,12 +70,12 @@ def write(connection: Connection, labels: Sequence[Label]) -> list[Written]:
     """Store labels in their order; return the outcome of each. Their experiments are locked."""
     known = _stored(connection, {label.prediction for label in labels})
     written = [_take(known[label.prediction], label) for label in labels]
-    rows = [_row(label) for label, each in zip(labels, written, strict=True) if each.in_force]
+    rows = [_row(label) for label, each in zip(labels, written, strict=True) if each.added]
     if rows:
-        statement = insert(connection.dialect.name, feedback).on_conflict_do_nothing().returning(feedback.c.prediction)
+        columns = feedback.c.prediction, feedback.c.source
+        statement = insert(connection.dialect.name, feedback).on_conflict_do_nothing().returning(*columns)
         done = connection.execute(statement, sorted(rows, key=lambda row: (row["prediction"], row["source"])))
-        if len(done.all()) < len(rows):  # another worker stored a label outside of experiments first
-            return write(connection, labels)
+        written = _settled(connection, labels, written, {(row.prediction, row.source) for row in done})
     _count(connection, labels, written)
     return written
 
@@ -83,15 +87,34 @@ def of_prediction(connection: Connection, prediction: str) -> Sequence[Row]:
 
 
 def _take(known: dict[str, str], label: Label) -> Written:
-    """Add a label to the prediction's `known` ones if it comes into force; return the outcome."""
+    """Add a label to the prediction's `known` ones unless its source has one; return the outcome."""
     highest = max(known, key=RANK.__getitem__, default=None)
     before = None if highest is None else (highest, known[highest])
-    if highest is None or outranks(label.source, highest):
-        known[label.source] = label.label
-        return Written(Fate.STORED if before is None else Fate.REPLACED, before)
+    added = label.source not in known
+    first = known.setdefault(label.source, label.label)
+    if highest is None:
+        return Written(Fate.STORED, before, added)
+    if outranks(label.source, highest):
+        return Written(Fate.REPLACED, before, added)
     if label.source != highest:
-        return Written(Fate.KEPT, before)
-    return Written(Fate.STORED_BEFORE if known[highest] == label.label else Fate.OTHER, before)
+        return Written(Fate.KEPT, before, added)
+    return Written(Fate.STORED_BEFORE if first == label.label else Fate.OTHER, before, added)
+
+
+def _settled(
+    connection: Connection, labels: Sequence[Label], written: list[Written], done: Collection[tuple[str, str]]
+) -> list[Written]:
+    """Return the outcomes again, where another worker stored a label outside of experiments first."""
+    late = {
+        label.prediction
+        for label, each in zip(labels, written, strict=True)
+        if each.added and (label.prediction, label.source) not in done
+    }
+    known = _stored(connection, late) if late else {}
+    return [
+        _take(known[label.prediction], label) if label.prediction in late else each
+        for label, each in zip(labels, written, strict=True)
+    ]
 
 
 def _row(label: Label) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from serving.gateway.store.counts import Count, Tally
-from serving.gateway.store.sources import RANK, UNREADABLE, trusted
+from serving.gateway.store.sources import RANK, TRUSTED, UNREADABLE, trusted
 
 Answers = Sequence[Sequence[str | float] | None]  # by arm: label and confidence, None for an arm without an answer
 NO_WEIGHT = -1
@@ -15,9 +15,10 @@ LEVELS = (0.5, 0.7, 0.85, 0.95)
 
 @dataclass(frozen=True)
 class Scoring:
-    """The part of an experiment's phase that decides which labels count; `volunteers` are arms.
+    """The part of an experiment's phase that says which labels count; `volunteers` are arms.
 
-    Labels of users count for the pairs of `volunteers` with control, where one of the two was served.
+    Labels of users count for the pairs of `volunteers` with control, where one of the two was served. They inform the
+    difference of a pair, and never its test.
     """
 
     arms: int
@@ -69,6 +70,7 @@ class PairScore(NamedTuple):
     compared: int = 0
     disagree: int = 0
     labelled: int = 0  # with a label that counts for the pair
+    volunteered: int = 0  # with such a label that a user gave
     won: int = 0
     lost: int = 0
 
@@ -85,8 +87,9 @@ def pair_score(image: Image | None, scoring: Scoring, arm: int) -> PairScore:
         return NOTHING
     disagree = int(ours[0] != theirs[0])
     labelled = int(_counts(image, scoring, arm))
+    volunteered = int(labelled and not trusted(image.source))
     truth = image.label if labelled else None
-    return PairScore(1, disagree, labelled, disagree * (ours[0] == truth), disagree * (theirs[0] == truth))
+    return PairScore(1, disagree, labelled, volunteered, disagree * (ours[0] == truth), disagree * (theirs[0] == truth))
 
 
 def pair_scores(image: Image | None, scoring: Scoring) -> list[PairScore]:
@@ -126,6 +129,7 @@ def image_tally(facts: ImageFacts, images: int = 1) -> Tally:
         tally[Count("pair_images", arm)] = images * score.compared
         tally[Count("pair_disagreements", arm)] = images * score.disagree
         tally[Count("pair_labelled", arm)] = images * score.disagree * score.labelled
+        tally[Count("pair_volunteered", arm)] = images * score.disagree * score.volunteered
         tally[Count("won", arm)] = images * score.won
         tally[Count("lost", arm)] = images * score.lost
     return tally
@@ -182,8 +186,9 @@ def unit_tally(results: Sequence[UnitResult], units: int = 1) -> Tally:
         tally[Count("sizes", arm)] = units * result.images**2
         tally[Count("squares", arm)] = units * net * net
         tally[Count("products", arm)] = units * result.images * net
-        tally[Count("first_won", arm)] = units * (result.case > 0)
-        tally[Count("first_lost", arm)] = units * (result.case < 0)
+        decides = units * (result.rank >= TRUSTED)
+        tally[Count("first_won", arm)] = decides * (result.case > 0)
+        tally[Count("first_lost", arm)] = decides * (result.case < 0)
         tally[Count("net", arm, (net > 0) - (net < 0))] = units * (result.won + result.lost > 0)
     return tally
 
@@ -193,8 +198,8 @@ def disagreement_bin(image: Image, scoring: Scoring, arm: int) -> int:
     assert image.answers is not None
     ours, theirs = image.answers[arm], image.answers[scoring.control]
     assert ours is not None and theirs is not None
-    sure, less = float(ours[1]), float(theirs[1])
-    return 2 * sum(min(sure, less) >= level for level in LEVELS) + (sure > less)
+    confidences = float(ours[1]), float(theirs[1])
+    return 2 * sum(min(confidences) >= level for level in LEVELS) + (confidences[0] > confidences[1])
 
 
 def _counts(image: Image, scoring: Scoring, arm: int) -> bool:

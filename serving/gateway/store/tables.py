@@ -128,11 +128,12 @@ images = Table(
     Column("draw", BigInteger, nullable=False),  # the random order of the queue
     Column("prediction_id", Text),  # for feedback, as long as there are pixels
     Column("pixels", LargeBinary),
-    Column("at", Float, nullable=False, index=True),
+    Column("at", Float, nullable=False),
 )
 QUEUED = images.c.pixels.is_not(None)
 LABELLED = images.c.label.is_not(None)
 Index("ix_images_queue", images.c.experiment_id, images.c.draw, sqlite_where=QUEUED, postgresql_where=QUEUED)
+Index("ix_images_waiting", images.c.experiment_id, images.c.at, sqlite_where=QUEUED, postgresql_where=QUEUED)
 Index("ix_images_labelled", images.c.experiment_id, images.c.unit, sqlite_where=LABELLED, postgresql_where=LABELLED)
 
 # One label a prediction and source; the highest source is in force. Fields from `experiment_id` on are of exposures.
@@ -173,6 +174,7 @@ interim_results = Table(
     "looks",
     metadata,
     _experiment(primary_key=True),
+    Column("epoch", Integer, primary_key=True),
     Column("labelled", BigInteger, primary_key=True),
     Column("at", Float, nullable=False),
     Column("comparisons", JSON, nullable=False),

@@ -61,7 +61,7 @@ def test_without_a_phase_nothing_is_wrong() -> None:
 
 def sampled(*log_e: float) -> PhaseCounts:
     """Return a phase of three arms whose labels are a sample with this evidence against it."""
-    pairs = tuple(replace(single_images(9, 1, 1), sample_log_e=each) for each in log_e)
+    pairs = tuple(replace(single_images(9, 1, 1, 2), sample_log_e=each) for each in log_e)
     return paired_phase({7: 9}, arms=3, pairs=(PairCounts(), *pairs))
 
 
@@ -80,6 +80,12 @@ def test_labels_must_be_a_fair_sample_of_the_disagreements(phases: list[PhaseCou
     assert math.exp(health.label_sample.log_e) == pytest.approx(e)
     assert (health.label_sample.ok, health.failed == []) == (ok, ok)
     assert health.label_sample.p == pytest.approx(min(1, 2 / e))
+
+
+@pytest.mark.parametrize(("unlabelled", "ok"), [(4, True), (5, True), (6, False)])
+def test_where_nearly_all_disagreements_have_labels_no_choice_is_left(unlabelled: int, ok: bool) -> None:
+    pair = replace(single_images(9000, 60, 35, unlabelled), sample_log_e=20.0)
+    assert check_health(PAIRED, [mcnemar(9000, 0, 0, pairs=(PairCounts(), pair))]).label_sample.ok is ok
 
 
 @pytest.mark.parametrize(("others", "ok"), [((0, 20), True), ((0, 21), False), ((21, 0), False)])

@@ -10,7 +10,7 @@ from testing.phase_counts import PAIRED, THREE, UNPAIRED, mcnemar, paired_phase,
 
 SEEN = Comparison(
     arm=1, tests=1, for_variant=60, for_control=30, units=None, n=9000, difference=0.0003, sequence=(-0.001, 0.0015),
-    log_e=math.log(20), threshold=20, lean=15, possible=True, cases_to_go=0,
+    log_e=math.log(20), threshold=20, lean=15, possible=True, cases_to_go=0, volunteered=0,
 )  # fmt: skip
 WEAK = replace(SEEN, log_e=math.log(19.9))
 
@@ -25,6 +25,8 @@ WEAK = replace(SEEN, log_e=math.log(19.9))
         (replace(SEEN, difference=None, sequence=None), "undecided"),
         (WEAK, "equivalent"),
         (replace(WEAK, sequence=None), "undecided"),
+        (replace(WEAK, volunteered=1), "undecided"),
+        (replace(SEEN, difference=-0.0003, volunteered=1), "better"),
         (replace(WEAK, sequence=(-0.0021, 0.001)), "undecided"),
         (replace(WEAK, sequence=(-0.001, 0.0021)), "undecided"),
     ],

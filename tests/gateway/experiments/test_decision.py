@@ -24,7 +24,7 @@ from testing.phase_counts import (
 
 BETTER, WORSE = mcnemar(8910, 30, 60), mcnemar(8910, 60, 30)
 SAME, EARLY = mcnemar(100_000, 300, 310), mcnemar(400, 3, 5)
-UNFAIR = (PairCounts(), replace(single_images(9000, 60, 30), sample_log_e=7.0))
+UNFAIR = (PairCounts(), replace(single_images(9000, 60, 30, 9), sample_log_e=7.0))
 
 
 def stood_in_for(phase: PhaseCounts) -> PhaseCounts:

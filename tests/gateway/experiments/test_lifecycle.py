@@ -8,7 +8,8 @@ from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.manifest import Manifest
-from serving.gateway.store import experiments, promotions
+from serving.gateway.store import counts, experiments, promotions
+from serving.gateway.store.counts import Count
 from serving.gateway.store.store import Store
 from testing.manifest import MANIFEST
 from testing.traffic import SPLIT
@@ -99,3 +100,14 @@ def test_a_verdict_that_has_stopped_its_experiment_stays(store: Store, decision:
         assert experiments.by_id(connection, 1).verdict == verdict
     stays = ("warning", "verdict 'ship' stays, since it was acted on, though its labels were replaced")
     assert len(log(store)) == 1 and (stays in log(store)) is (verdict is not None)
+
+
+@pytest.mark.parametrize(("units", "epochs"), [((500, 500), [1, 1]), ((900, 100), [1, 2])])
+def test_other_weights_after_an_unhealthy_phase_begin_evidence_anew(
+    store: Store, units: tuple[int, int], epochs: list[int]
+) -> None:
+    start(store)
+    with store.write() as connection:
+        counts.add(connection, 1, 1, {Count("units", arm): n for arm, n in enumerate(units)})
+        lifecycle.reweight(connection, "test", {"plain": 0.5, "dropout": 0.5}, None, BY)
+        assert [phase.epoch for phase in experiments.phases_of(connection, 1)] == epochs

@@ -17,7 +17,8 @@ def running(number: int, name: str, traffic: float = 1.0) -> Running:
 
 
 FIRST, SECOND = running(1, "first"), running(2, "second")
-TWO = Snapshot(running={"first": FIRST, "second": SECOND}, names=("first", "second", "over"))
+NAMES = {"first": "running", "second": "running", "held": "paused", "over": "stopped"}
+TWO = Snapshot(running={"first": FIRST, "second": SECOND}, names=NAMES)
 
 
 @pytest.mark.parametrize(("named", "expected"), [(None, "plain"), ("plain", "plain"), ("dropout", "dropout")])
@@ -48,7 +49,14 @@ def test_variant_goes_before_experiment_before_the_active_one(
 
 @pytest.mark.parametrize(
     ("variant", "experiment", "expected"),
-    [(None, None, False), ("plain", "new", False), (None, "second", False), (None, "over", True), (None, "new", True)],
+    [
+        (None, None, False),
+        ("plain", "new", False),
+        (None, "second", False),
+        (None, "over", False),
+        (None, "held", True),
+        (None, "new", True),
+    ],
 )
 def test_only_an_experiment_that_is_named_and_does_not_run_here_is_looked_up(
     variant: str | None, experiment: str | None, expected: bool
@@ -74,7 +82,7 @@ def test_an_unknown_variant_is_an_error_that_names_the_known() -> None:
     assert caught.value.detail == "There is no variant 'l2'; there are plain, dropout."
 
 
-@pytest.mark.parametrize(("snapshot", "known"), [(NOTHING, "none"), (TWO, "first, second, over")])
+@pytest.mark.parametrize(("snapshot", "known"), [(NOTHING, "none"), (TWO, "first, second, held, over")])
 def test_an_unknown_experiment_is_an_error_that_names_the_known(snapshot: Snapshot, known: str) -> None:
     with pytest.raises(NotFound) as caught:
         choose(KNOWN, snapshot, None, "summer", "unit")

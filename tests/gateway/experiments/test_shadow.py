@@ -82,9 +82,9 @@ def test_all_other_arms_are_asked_in_the_background_and_all_answers_kept() -> No
     assert {(target.model, target.background) for target in batcher.asked} == {("plain", True), ("l2", True)}
     assert [(each.arm, each.shadow) for each in found.asked] == [(DROPOUT, False), (PLAIN, True), (L2, True)]
     first, second = found.answered
-    assert (first.key, first.prediction_id, first.image, first.pixels) == ("key.0", "one", 11, bytes([1]) * 784)
+    assert (first.prediction_id, first.image, first.pixels) == ("one", 11, bytes([1]) * 784)
     assert first.answers == (("3", 1.0), ("3", 1.0), ("3", 1.0))
-    assert (second.key, second.prediction_id, second.image, second.pixels) == ("key.1", "two", 22, bytes([2]) * 784)
+    assert (second.prediction_id, second.image, second.pixels) == ("two", 22, bytes([2]) * 784)
     assert second.answers == (("4", 1.0), ("4", 1.0), ("5", 1.0))
 
 

@@ -106,22 +106,26 @@ def test_the_verdict_is_that_of_the_truth_alone(
         assert (comparison["only_variant_right"], comparison["only_control_right"]) == errors[:2]
 
 
-def test_a_verdict_on_labels_of_users_is_withdrawn_when_the_truth_replaces_them(
+def test_users_steer_no_verdict_and_an_auditors_is_withdrawn_when_the_truth_replaces_it(
     client: FlaskClient, fake_server: FakeModelServer
 ) -> None:
-    """Users say that the challenger is right wherever the two differ; the truth says that control is."""
+    """Users, then an auditor, say that the challenger is right wherever the two differ; it is control."""
     fake_server.answer = answer
     start(client, {**PAIRED, "arms": weighted(0.5), "margin": 1e-9})
     predictions = asked(client, "test", (0, 40, 0, 60))
     eventually(lambda: report(client)["counts"]["compared"] == len(predictions))
-    of_challenger = {
-        answer["prediction_id"]: answer["answers"][1]["label"]
-        for answer in json_of(client.get("/experiments/test/disagreements?limit=100", headers=ADMIN))["disagreements"]
-    }
-    tell(client, of_challenger, "user")
+    queue = json_of(client.get("/experiments/test/disagreements?limit=100", headers=ADMIN))["disagreements"]
+    lies = {each["prediction_id"]: each["answers"][1]["label"] for each in queue}
     store = client.application.extensions["gateway"].experiments.store
+    tell(client, lies, "user")
     look(store)
-    assert (report(client)["verdict"] or {}).get("recommendation") == "ship"
+    found = report(client)
+    assert (found["verdict"], found["comparisons"][0]["volunteered"]) == (None, 40)
+    assert (found["comparisons"][0]["only_variant_right"], found["comparisons"][0]["e_value"]) == (40, 1)
+    assert any("decide nothing" in note for note in found["notes"])
+    tell(client, lies, "audit")
+    look(store)
+    assert report(client)["verdict"]["recommendation"] == "ship"
     tell(client, {each.id: each.truth for each in predictions}, "ground_truth")
     assert report(client)["verdict"] is None
     look(store)

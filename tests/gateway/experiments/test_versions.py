@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from serving.gateway.experiments import lifecycle
+from serving.gateway.experiments import lifecycle, versions
 from serving.gateway.experiments.cache import ExperimentCache, Watched
 from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.spec import ExperimentSpec
@@ -29,10 +29,16 @@ CLEARED = (
 )
 
 
-def published(**versions: int) -> Callable[[], Manifest]:
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let phases follow one another at once."""
+    monkeypatch.setattr(versions, "SETTLE_SECONDS", 0)
+
+
+def published(**newest: int) -> Callable[[], Manifest]:
     """Return a manifest that has these versions of variants."""
     found = Manifest.model_validate(
-        {**MANIFEST, "variants": [{**variant(name), "version": version} for name, version in versions.items()]}
+        {**MANIFEST, "variants": [{**variant(name), "version": version} for name, version in newest.items()]}
     )
     return lambda: found
 
@@ -51,9 +57,9 @@ def watched(store: Store) -> tuple[Watched, ...]:
     return ExperimentCache(store).refresh().watched
 
 
-def look(store: Store, **versions: int) -> list[tuple[int, int, list[int | None]]]:
+def look(store: Store, **newest: int) -> list[tuple[int, int, list[int | None]]]:
     """Have one worker look; return number, epoch and versions of the phases."""
-    follow(store, watched(store), published(**versions))
+    follow(store, watched(store), published(**newest))
     with store.read() as connection:
         return [(p.number, p.epoch, p.versions) for p in experiments.phases_of(connection, 1)]
 
@@ -89,10 +95,18 @@ def test_the_same_versions_change_nothing(started: Store) -> None:
     assert shown(started) == (VERDICT, [])
 
 
-def test_a_version_that_comes_back_continues_its_first_phases(started: Store) -> None:
+def test_a_version_that_comes_back_begins_anew(started: Store) -> None:
     look(started, plain=7, dropout=8)
-    assert look(started, plain=7, dropout=7)[-1] == (3, 1, [7, 7])
-    assert look(started, plain=9, dropout=7)[-1] == (4, 4, [9, 7])
+    assert look(started, plain=7, dropout=7)[-1] == (3, 3, [7, 7])
+
+
+def test_gateways_that_disagree_for_a_while_do_not_open_phases_in_turn(
+    started: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "SETTLE_SECONDS", 60)
+    assert look(started, plain=7, dropout=8) == [(1, 1, [7, 7])]
+    monkeypatch.setattr(versions, "SETTLE_SECONDS", 0)
+    assert look(started, plain=7, dropout=8)[-1] == (2, 2, [7, 8])
 
 
 def test_other_weights_keep_the_versions_and_what_they_have_shown(started: Store) -> None:

@@ -52,7 +52,7 @@ def book(scoring: Scoring) -> Iterator[tuple[Book, Connection]]:
 
 
 def seen(image: int, unit: int, answers: Answers, at: float = 0) -> Seen:
-    return Seen(1, unit, unit % 2, at, ImageAnswers(f"{image}.0", f"id {image}", image, answers, b"pixels"))
+    return Seen(1, unit, unit % 2, at, ImageAnswers(f"id {image}", image, answers, b"pixels"))
 
 
 def labelled(image: int, unit: int, label: str, source: str, predicted: str = "1") -> ImageLabel:
@@ -141,12 +141,17 @@ def test_a_units_images_add_up_to_one_outcome() -> None:
 def test_a_case_that_is_none_any_more_gives_way_to_the_units_next() -> None:
     with book(PAIRED) as (kept, connection):
         kept.answered([seen(image, 5, sure("1", "2")) for image in (1, 2, 3)])
-        kept.label([labelled(1, 5, "2", "user"), labelled(2, 5, "1", "user")])
-        assert (tally(connection)[Count("first_won", 1)], tally(connection)[Count("first_lost", 1)]) == (1, 0)
-        kept.label([labelled(1, 5, "3", "audit")])
-        assert (tally(connection)[Count("first_won", 1)], tally(connection)[Count("first_lost", 1)]) == (0, 1)
-        kept.label([labelled(3, 5, "2", "audit")])
-        assert (tally(connection)[Count("first_won", 1)], tally(connection)[Count("first_lost", 1)]) == (1, 0)
+
+        def cases() -> tuple[int, int]:
+            return tally(connection)[Count("first_won", 1)], tally(connection)[Count("first_lost", 1)]
+
+        assert not kept.label([labelled(1, 5, "2", "audit")])
+        assert not kept.label([labelled(2, 5, "1", "audit")])
+        assert cases() == (1, 0)
+        assert kept.label([labelled(1, 5, "3", "ground_truth")])
+        assert cases() == (0, 1)
+        assert kept.label([labelled(3, 5, "2", "ground_truth")])  # outranks, though it is another image's label
+        assert cases() == (1, 0)
 
 
 def test_an_arm_that_did_not_answer_leaves_the_other_pairs() -> None:
@@ -169,7 +174,8 @@ def test_labels_of_users_count_for_pairs_that_are_served_alike(scoring: Scoring,
             kept.answered([seen(1, 1, sure("1", "2"))])
         kept.label([labelled(1, 1, "2", "user")])
         found = tally(connection)
-    assert (found[Count("won", 1)], found[Count("labelled", 1)]) == (counted, 0)
+    assert (found[Count("won", 1)], found[Count("pair_volunteered", 1)]) == (counted, counted)
+    assert (found[Count("first_won", 1)], found[Count("labelled", 1)]) == (0, 0)
 
 
 def test_a_third_arm_that_was_served_says_nothing_about_the_pair() -> None:
@@ -225,3 +231,23 @@ def test_whole_days_leave_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(time, "time", lambda: 10.5 * day)
         kept.answered([seen(n, n, sure("1", "2"), at=at * day) for n, at in enumerate((2.99, 3.0, 3.4, 9))])
         assert {row.image for row in images.queued(connection, 1, 100)} == {1, 2, 3}
+
+
+def test_a_copy_from_another_arm_brings_no_error_of_its_own_to_the_first() -> None:
+    """Unpaired, unit 1 was answered rightly by its arm; the same pixels of unit 2 wrongly by the other one."""
+    with book(UNPAIRED) as (kept, connection):
+        kept.label([labelled(7, 1, "3", "audit", predicted="3")])
+        kept.label([labelled(7, 2, "3", "ground_truth", predicted="2")])
+        found = tally(connection)
+    assert (found[Count("labelled", 1)], found[Count("errors", 1)], found[Count("labelled", 0)]) == (1, 0, 0)
+    assert found[Count("repeats")] == 1
+
+
+def test_an_outcome_that_nobody_can_read_gives_way_to_the_units_next() -> None:
+    with book(UNPAIRED) as (kept, connection):
+        kept.label([labelled(1, 5, "3", "audit", predicted="3")])
+        kept.label([labelled(2, 5, "3", "audit", predicted="2")])
+        assert tally(connection)[Count("errors", 1)] == 0
+        assert kept.label([labelled(1, 5, UNREADABLE, "ground_truth", predicted="3")])
+        found = tally(connection)
+    assert (found[Count("labelled", 1)], found[Count("errors", 1)]) == (1, 1)

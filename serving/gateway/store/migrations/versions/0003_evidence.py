@@ -30,6 +30,7 @@ def upgrade() -> None:
     _units()
     _images()
     _feedback()
+    _interim_results()
     connection = op.get_bind()
     metadata = sa.MetaData()
     metadata.reflect(connection, only=("experiments", "phases", "counts", "audit", "state"))
@@ -101,11 +102,14 @@ def _images() -> None:
         sa.Column("draw", sa.BigInteger(), nullable=False),
         sa.Column("prediction_id", sa.Text()),
         sa.Column("pixels", sa.LargeBinary()),
-        sa.Column("at", sa.Float(), nullable=False, index=True),
+        sa.Column("at", sa.Float(), nullable=False),
     )
     queued = sa.text("pixels IS NOT NULL")
     op.create_index(
         "ix_images_queue", "images", ["experiment_id", "draw"], sqlite_where=queued, postgresql_where=queued
+    )  # fmt: skip
+    op.create_index(
+        "ix_images_waiting", "images", ["experiment_id", "at"], sqlite_where=queued, postgresql_where=queued
     )  # fmt: skip
     labelled = sa.text("label IS NOT NULL")
     op.create_index(
@@ -135,6 +139,21 @@ def _feedback() -> None:
     columns = "prediction, source, label, predicted, variant, version, experiment_id, phase, arm, unit, at"
     op.execute(f"INSERT INTO feedback ({columns}) SELECT {columns} FROM feedback_before")
     op.drop_table("feedback_before")
+
+
+def _interim_results() -> None:
+    op.rename_table("looks", "looks_before")
+    op.create_table(
+        "looks",
+        _experiment(primary_key=True),
+        sa.Column("epoch", sa.Integer(), primary_key=True),
+        sa.Column("labelled", sa.BigInteger(), primary_key=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("comparisons", sa.JSON(), nullable=False),
+    )
+    columns = "experiment_id, labelled, at, comparisons"
+    op.execute(f"INSERT INTO looks ({columns}, epoch) SELECT {columns}, 1 FROM looks_before")
+    op.drop_table("looks_before")
 
 
 def _convert(connection: sa.Connection, counts: sa.Table, experiment: int, spec: Any) -> None:
