@@ -87,8 +87,10 @@ def exposure(
 def asked(running: Running, arm: int, outcome: Outcome, *, shadow: bool) -> Asked:
     """Return the counts of one request to one arm; `shadow` requests are those in the background.
 
-    Of the faulty requests of one call to the model server, only the first is a case.
+    Of the faulty requests of one call to the model server, only the first is a case. A request without a call is none:
+    it waited behind a call that hung, or the circuit was open, and the calls that brought this about are cases.
     """
-    slow = outcome.milliseconds > running.slow_ms
-    first = outcome.call is None or not (outcome.failed or slow) or outcome.call.first(running.id)
-    return Asked(arm, outcome.milliseconds, outcome.failed, slow, shadow, first)
+    slow, call = outcome.milliseconds > running.slow_ms, outcome.call
+    new_call = call is not None and call.carry(running.id)
+    case = call is not None and (outcome.failed or slow) and call.charge(running.id)
+    return Asked(arm, outcome.milliseconds, outcome.failed, slow, shadow, case, new_call)
