@@ -1,5 +1,7 @@
 """The evidence and the cases of guardrails in one request, whose answers are made up."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,11 @@ def test_a_request_without_a_fault_is_no_case_and_takes_none_from_another() -> N
     fine = asked(dropout(answer(3), 2.0, call), running())
     late = asked(dropout(answer(3), 2 * SLOW_MS, call), running())
     assert [(each.case, each.new_call) for each in (fine, late)] == [(False, True), (True, False)]
+
+
+@pytest.mark.parametrize("confidence", [math.nan, math.inf])
+def test_an_answer_whose_confidence_is_no_number_is_no_evidence_and_no_failure(confidence: float) -> None:
+    given = answer(3, 4)
+    given.outputs[PROBABILITIES][1, 4] = confidence
+    found = outcomes(running(), 1, [dropout(Answer.of(7, given.outputs))], PUBLISHED)
+    assert found == {1: Outcome(2.0, False, None)}
