@@ -80,7 +80,7 @@ def unpaired_phase(errors: Sequence[int], labelled: Sequence[int], **others: Any
 
 
 def cases(served: Sequence[int], shadow: Sequence[int] | None = None) -> Cases:
-    """Return the cases of a guardrail, without any in the shadow unless given."""
+    """Return the cases of a guardrail, or calls, without any in the shadow unless given."""
     return Cases(tuple(served), tuple(shadow or [0] * len(served)))
 
 
@@ -88,5 +88,6 @@ def _phase(arms: int, units: int, others: Mapping[str, Any]) -> PhaseCounts:
     none, split = (0,) * arms, (units // arms,) * arms
     fields: dict[str, Any] = {"weights": (1 / arms,) * arms, "units": split, "labelled": split}
     fields |= {"firsts": {}, "pairs": (PairCounts(),) * arms, "failed": cases(none), "slow": cases(none)}
+    fields["calls"] = cases(none)
     fields |= dict.fromkeys(("errors", "exposures", "requests", "failures", "stand_ins"), none)
     return PhaseCounts(**{**fields, **others})

@@ -25,7 +25,10 @@ from serving.gateway.store.sources import RANK
 from serving.gateway.store.tables import exposures, feedback, images, unit_results, units
 
 # Counters without rows to count: of requests, of repeats, and of the order in which labels came.
-WITHOUT_ROWS = {"exposures", "requests", "failures", "latency", "stand_ins", "repeats", "pool", "drawn", "sample_log_e"}
+WITHOUT_ROWS = {
+    "exposures", "requests", "calls", "calls_shadow", "failures", "latency", "stand_ins", "repeats", "pool", "drawn",
+    "sample_log_e",
+}  # fmt: skip
 
 
 def recounted(connection: Connection, experiment: int) -> dict[int, Tally]:

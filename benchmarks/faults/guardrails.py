@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from serving.gateway.experiments.outcomes import Design
 from serving.gateway.experiments.traffic import Outcome, asked, exposure
 from serving.gateway.inference.batching import ModelCall
 from serving.gateway.store.exposures import Exposure
-from serving.gateway.store.store import Store
 from testing.phase_counts import PAIRED, RAILS, cases, mcnemar, paired_phase
 from testing.trials import Trial, spec, temporary_store
 
@@ -25,32 +25,35 @@ AT_BOUND = 1.5  # times control's rate: just within the margin
 FINE, FAILED, LATE = Outcome(5.0, False, []), Outcome(5.0, True, None), Outcome(500.0, False, [])
 
 Batch = Callable[[np.random.Generator, Running], list[Exposure]]
+Faults = Callable[[np.random.Generator, int, float], np.ndarray]  # which requests of a call fail, at some rate
 KEYS = (f"{number:024x}" for number in itertools.count(1 << 64))
 
 
 def cases_together(effort: Effort) -> Iterator[Row]:
     """A variant just within the margin must not break a guardrail."""
-    for seed, (what, rail, paired, batch) in enumerate(
-        [
-            ("background calls of 20 to 50 requests fail together", FAILING, True, _failed_calls),
-            ("heavy units are slow 10 to 100 times each", SLOW, False, _heavy_units),
-        ]
-    ):
+    even, uneven = (0.5, 0.5), (0.9, 0.1)
+    together: list[tuple[str, dict, bool, tuple[float, float], Batch]] = [
+        ("background calls of 20 to 50 requests fail together", FAILING, True, even, _failed_calls),
+        ("heavy units are slow 10 to 100 times each", SLOW, False, even, _heavy_units),
+        ("weights 0.9 and 0.1, calls fail", FAILING, False, uneven, partial(_busy, _fault_of_call)),
+        ("weights 0.9 and 0.1, requests fail", FAILING, False, uneven, partial(_busy, _faults_of_requests)),
+    ]
+    for seed, (what, rail, paired, weights, batch) in enumerate(together):
         rng = np.random.default_rng(seed)
         with temporary_store() as store:
-            broken = sum(_breaks(store, rng, rail, paired, batch) for _ in range(effort.store))
+            trials = (Trial(store, spec(*weights, paired=paired, guardrails=[rail])) for _ in range(effort.store))
+            broken = sum(_breaks(trial, rng, batch) for trial in trials)
         yield seldom("e", f"{what}: a guardrail breaks", broken, effort.store)
     yield _charged_to_control(effort.application)
     yield _background(effort.counts)
     yield _ten(effort.counts)
 
 
-def _breaks(store: Store, rng: np.random.Generator, rail: dict, paired: bool, batch: Batch) -> bool:
+def _breaks(trial: Trial, rng: np.random.Generator, batch: Batch) -> bool:
     """Run one experiment; say whether its guardrail breaks at some look."""
-    trial = Trial(store, spec(0.5, 0.5, paired=paired, guardrails=[rail]))
     running = trial.running()
     for _ in range(LOOKS):
-        trial.write(_balanced(rng, running, batch(rng, running)))
+        trial.write(batch(rng, running))
         (found,) = trial.report()["guardrails"]
         if found["state"] == "broken":
             return True
@@ -76,21 +79,45 @@ def _failed_calls(rng: np.random.Generator, running: Running) -> list[Exposure]:
                 one = _exposure(running, int(rng.integers(1 << 60)), 1 - arm, FINE)
                 background = asked(running, arm, failed, shadow=True)
                 found.append(replace(one, asked=(*one.asked, background)))
-    return found
+    return _balanced(rng, running, found)
 
 
 def _heavy_units(rng: np.random.Generator, running: Running) -> list[Exposure]:
     """Return the exposures of one look: those of about five units whose requests are all slow."""
-    return [
-        _exposure(running, unit, arm, LATE)
+    found = [
+        _exposure(running, unit, arm, LATE._replace(call=ModelCall()))
         for arm, units in enumerate(rng.poisson([2, 2 * AT_BOUND]).tolist())
         for unit in rng.integers(1 << 60, size=units).tolist()
         for _ in range(rng.integers(10, 101))
     ]
+    return _balanced(rng, running, found)
 
 
-def _exposure(running: Running, unit: int, arm: int, outcome: Outcome) -> Exposure:
-    return exposure(next(KEYS), running, Assignment(arm, 0.5, unit), arm, {arm: outcome}, images=1)
+def _busy(faults: Faults, rng: np.random.Generator, running: Running) -> list[Exposure]:
+    """Return the exposures of one look: half a second of 800 requests a second, each of a new unit.
+
+    What comes in for an arm within 5 ms travels in one call. So the busier arm has more requests in each.
+    """
+    found = []
+    for arm, weight in enumerate(running.split.weights):
+        for requests in rng.poisson(4 * weight, 100).tolist():
+            call = ModelCall()
+            for failed in faults(rng, requests, 0.02 * (1 if arm == running.control else AT_BOUND)).tolist():
+                outcome = (FAILED if failed else FINE)._replace(call=call)
+                found.append(_exposure(running, int(rng.integers(1 << 60)), arm, outcome, weight))
+    return found
+
+
+def _fault_of_call(rng: np.random.Generator, requests: int, rate: float) -> np.ndarray:
+    return np.full(requests, rng.random() < rate)
+
+
+def _faults_of_requests(rng: np.random.Generator, requests: int, rate: float) -> np.ndarray:
+    return rng.random(requests) < rate
+
+
+def _exposure(running: Running, unit: int, arm: int, outcome: Outcome, weight: float = 0.5) -> Exposure:
+    return exposure(next(KEYS), running, Assignment(arm, weight, unit), arm, {arm: outcome}, images=1)
 
 
 def _charged_to_control(runs: int) -> Row:
@@ -101,10 +128,9 @@ def _charged_to_control(runs: int) -> Row:
             trial = Trial(store, spec(0.5, 0.5, guardrails=[FAILING]))
             running = trial.running()
             trial.write([_exposure(running, unit, 0, FINE) for unit in range(50)])
-            both = {1: FAILED, 0: FAILED}
-            trial.write([
-                exposure(next(KEYS), running, Assignment(1, 0.5, unit), None, both, images=1) for unit in range(50, 100)
-            ])  # fmt: skip
+            for unit in range(50, 100):
+                both = {arm: FAILED._replace(call=ModelCall()) for arm in (1, 0)}
+                trial.write([exposure(next(KEYS), running, Assignment(1, 0.5, unit), None, both, images=1)])
             (found,) = trial.report()["guardrails"]
             assert found["variant_count"] == 50
             charged += found["control_count"] > 0

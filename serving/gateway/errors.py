@@ -17,10 +17,12 @@ class Fault(NamedTuple):
 class GatewayError(Exception):
     """An answer other than success: `detail` says what happened and the remedy, `faults` name the places.
 
-    `retry_after` is in seconds; None leaves it to the kind of error.
+    `retry_after` is in seconds; None leaves it to the kind of error. `called` is false where a circuit breaker refused
+    the call to the model server.
     """
 
     retry_after: int | None = None
+    called: bool = True
 
     def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(detail)

@@ -62,17 +62,32 @@ def _stratum(
 ) -> _Stratum | None:
     """Multiply E over the phases whose weights expose both arms; return None without any.
 
-    A unit is exposed to an arm's served requests with the arm's weight, to its shadow requests with the rest. So equal
-    rates of failure give cases in the proportion of these exposures.
+    The odds of a case are those at equal rates of failure, times the margin.
     """
     found = []
     for phase in phases:
-        exposed = [1 - phase.weights[i] if shadow else phase.weights[i] for i in (arm, control)]
-        if all(exposed):
+        ratio = _exposure_ratio(phase, arm, control, shadow=shadow)
+        if ratio is not None:
             cases = phase.slow if rail.metric == "slow" else phase.failed
             counts = cases.shadow if shadow else cases.served
-            odds = (1 + rail.margin) * exposed[0] / exposed[1]
-            found.append(_Stratum(counts[arm], counts[control], log_e_above(counts[arm], counts[control], odds)))
+            log_e = log_e_above(counts[arm], counts[control], (1 + rail.margin) * ratio)
+            found.append(_Stratum(counts[arm], counts[control], log_e))
     if not found:
         return None
     return _Stratum(sum(s.for_variant for s in found), sum(s.for_control for s in found), sum(s.log_e for s in found))
+
+
+def _exposure_ratio(phase: PhaseCounts, arm: int, control: int, *, shadow: bool) -> float | None:
+    """Return how many times as many cases as control the arm has at equal rates of failure; None if not comparable.
+
+    A fault may belong to a request or to a whole call to the model server. In the first case, cases come in proportion
+    to units: a unit is exposed to an arm's served requests with the arm's weight, to its shadow requests with the rest.
+    In the second, they come in proportion to calls. The busier of two arms has more requests in a call, so calls differ
+    less than units. The larger of both ratios bounds the odds of a case, wherever the faults belong.
+    """
+    units = [1 - phase.weights[i] if shadow else phase.weights[i] for i in (arm, control)]
+    if not all(units):
+        return None
+    counts = phase.calls.shadow if shadow else phase.calls.served
+    calls = [counts[i] for i in (arm, control)]
+    return max(of_arm / of_control for of_arm, of_control in (units, calls) if of_arm and of_control)

@@ -67,9 +67,10 @@ class PairCounts:
 
 @dataclass(frozen=True)
 class Cases:
-    """The units with at least one failed or slow request to an arm, by arm; one case a unit and call at most.
+    """Counts by arm and kind of request: cases of a guardrail, or calls.
 
-    `served` counts requests of the units assigned to the arm, `shadow` the background requests of the other units.
+    A case is a unit with a failed or slow request to the arm, one case a unit and call at most. `served` counts
+    requests of the units assigned to the arm, `shadow` the background requests of the other units.
     """
 
     served: tuple[int, ...]
@@ -90,6 +91,7 @@ class PhaseCounts:
     requests, failures  requests to the arm, and the failed ones; paired, its shadow requests too
     stand_ins           exposures that another variant answered
     failed, slow        cases of the guardrails
+    calls               calls to the model server with such requests in them
     labels              images with a label that counts
     compared            paired: images that two arms or more answered, labelled or not
     disagreements       of them, those with different classes from different arms
@@ -111,6 +113,7 @@ class PhaseCounts:
     stand_ins: tuple[int, ...]
     failed: Cases
     slow: Cases
+    calls: Cases
     labels: int = 0
     compared: int = 0
     disagreements: int = 0

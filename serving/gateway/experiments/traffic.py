@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.assignment import Assignment
 from serving.gateway.experiments.cache import Running
@@ -20,8 +22,9 @@ Said = tuple[str, float]  # a label, and the confidence in it
 class Outcome(NamedTuple):
     """How asking one arm went.
 
-    `said` is its label and confidence for each image, None if it failed or answered in a version that is not the
-    phase's. `call` is the call to the model server in which the request travelled, None without one.
+    `said` is its label and confidence for each image. It is None if the arm failed, answered in a version that is not
+    the phase's, or gave a confidence that is not a finite number. `call` is the call to the model server in which the
+    request travelled, None without one.
     """
 
     milliseconds: float
@@ -56,7 +59,7 @@ def outcome(running: Running, arm: int, attempt: Attempt, manifest: Manifest) ->
     """Return how one attempt to ask an arm went."""
     answer = attempt.outcome
     said = None
-    if isinstance(answer, Answer) and running.versions[arm] in (None, answer.version):
+    if isinstance(answer, Answer) and _is_evidence(answer, running.versions[arm]):
         said = list(zip(labels(answer, manifest), answer.confidences.tolist(), strict=True))
     return Outcome(attempt.milliseconds, isinstance(answer, GatewayError), said, attempt.call)
 
@@ -87,8 +90,15 @@ def exposure(
 def asked(running: Running, arm: int, outcome: Outcome, *, shadow: bool) -> Asked:
     """Return the counts of one request to one arm; `shadow` requests are those in the background.
 
-    Of the faulty requests of one call to the model server, only the first is a case.
+    Of the faulty requests of one call to the model server, only the first is a case. A request without a call is none:
+    it waited behind a call that hung, or the circuit was open, and the calls that brought this about are cases.
     """
-    slow = outcome.milliseconds > running.slow_ms
-    first = outcome.call is None or not (outcome.failed or slow) or outcome.call.first(running.id)
-    return Asked(arm, outcome.milliseconds, outcome.failed, slow, shadow, first)
+    slow, call = outcome.milliseconds > running.slow_ms, outcome.call
+    new_call = call is not None and call.carry(running.id)
+    case = call is not None and (outcome.failed or slow) and call.charge(running.id)
+    return Asked(arm, outcome.milliseconds, outcome.failed, slow, shadow, case, new_call)
+
+
+def _is_evidence(answer: Answer, version: int | None) -> bool:
+    """Say whether an answer is in the phase's version, if it has one, and its confidences are numbers."""
+    return version in (None, answer.version) and bool(np.isfinite(answer.confidences).all())

@@ -38,21 +38,24 @@ class Target(NamedTuple):
 class ModelCall:
     """One call to the model server: the requests that travel in it have one fate, and so are one case of a fault."""
 
+    _carried: set[int] = field(default_factory=set)  # experiments
     _charged: set[int] = field(default_factory=set)  # experiments
 
-    def first(self, experiment: int) -> bool:
-        """Say whether this is the first faulty request of an experiment in this call; asking counts it."""
-        if experiment in self._charged:
-            return False
-        self._charged.add(experiment)
-        return True
+    def carry(self, experiment: int) -> bool:
+        """Count a request of an experiment; say whether it is the experiment's first in this call."""
+        return _added(self._carried, experiment)
+
+    def charge(self, experiment: int) -> bool:
+        """Count a faulty request of an experiment; say whether it is the experiment's first in this call."""
+        return _added(self._charged, experiment)
 
 
 @dataclass(slots=True, eq=False)
 class Ask:
     """One request's images, the moment until which they may wait, and the outcome once `done` is called.
 
-    `call` is the last call to the model server in which they travelled, None while they wait.
+    `call` is the last call to the model server in which they travelled, None while they wait, and where a circuit
+    breaker refused the call.
     """
 
     images: Images
@@ -186,6 +189,7 @@ class Batcher:
                 self._end(batch[0], error)
         except GatewayError as error:
             for ask in batch:  # an error of its own for each: raising writes to it
+                ask.call = call if error.called else None
                 self._end(ask, type(error)(error.detail, error.faults))
         except Exception as error:
             logger.exception("a batch failed")
@@ -202,6 +206,13 @@ def outcome_of(ask: Ask) -> Answer:
         return ask.outcome
     assert ask.outcome is not None
     raise ask.outcome
+
+
+def _added(to: set[int], one: int) -> bool:
+    """Add `one`; say whether it is new."""
+    before = len(to)
+    to.add(one)
+    return len(to) > before
 
 
 def _settle(future: asyncio.Future[None]) -> None:

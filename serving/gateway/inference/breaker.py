@@ -40,12 +40,14 @@ class Circuit:
         return self._reason if until is not None and time.monotonic() < until else ""
 
     def enter(self) -> None:
-        """Let a call pass, or raise Unavailable."""
+        """Let a call pass, or raise Unavailable, which says that there was no call."""
         if self._open_until is None:
             return
         now = time.monotonic()
         if now < self._open_until:
-            raise self._kind(self._reason)
+            refused = self._kind(self._reason)
+            refused.called = False
+            raise refused
         self._open_until = now + self._trial_seconds
         self._changed(self._variant, "half_open")
 

@@ -25,8 +25,8 @@ CASES = ("failed", "slow", "failed_shadow", "slow_shadow")  # of guardrails; the
 class Asked(NamedTuple):
     """The outcome of one request to one arm.
 
-    `shadow` requests were made in the background, for units of another arm. `first` is false where another request of
-    the same call to the model server is a case already.
+    `shadow` requests were made in the background, for units of another arm. Of the experiment's requests in one call to
+    the model server, `case` marks the first faulty one, and `new_call` the first one, faulty or not.
     """
 
     arm: int
@@ -34,7 +34,8 @@ class Asked(NamedTuple):
     failed: bool
     slow: bool
     shadow: bool
-    first: bool
+    case: bool
+    new_call: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ def _requests(batch: Sequence[Exposure]) -> Tally:
             tally[Count("stand_ins", exposure.assigned)] += 1
         for asked in exposure.asked:
             tally[Count("requests", asked.arm)] += 1
+            if asked.new_call:
+                tally[Count("calls_shadow" if asked.shadow else "calls", asked.arm)] += 1
             if asked.failed:
                 tally[Count("failures", asked.arm)] += 1
             else:
@@ -136,7 +139,7 @@ def _cases(connection: Connection, experiment: int, phase: int, batch: Sequence[
     bits: dict[int, int] = defaultdict(int)
     for exposure in batch:
         for asked in exposure.asked:
-            if asked.first:
+            if asked.case:
                 kinds = (asked.failed << 0 | asked.slow << 1) << 2 * asked.shadow
                 bits[exposure.unit] |= kinds << len(CASES) * asked.arm
     new = units.add_cases(connection, experiment, phase, {unit: kinds for unit, kinds in bits.items() if kinds})

@@ -1,5 +1,7 @@
 """The evidence and the cases of guardrails in one request, whose answers are made up."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -61,11 +63,11 @@ def test_an_exposure_has_its_phase_and_the_phase_from_which_its_versions_count()
 
 @pytest.mark.parametrize("stand_in", [answer(3), FAILED])
 def test_a_stand_in_is_never_charged(stand_in: Answer | DeadlineExceeded) -> None:
-    attempts = [dropout(FAILED, 2 * SLOW_MS), Attempt("plain", 3 * SLOW_MS, stand_in)]
+    attempts = [dropout(FAILED, 2 * SLOW_MS, ModelCall()), Attempt("plain", 3 * SLOW_MS, stand_in, ModelCall())]
     found = outcomes(running(), 1, attempts, PUBLISHED)
     assert set(found) == {0, 1}
     made = exposure("key", running(), ASSIGNED, 0, found, images=1)
-    assert made.asked == (Asked(1, 2 * SLOW_MS, failed=True, slow=True, shadow=False, first=True),)
+    assert made.asked == (Asked(1, 2 * SLOW_MS, failed=True, slow=True, shadow=False, case=True, new_call=True),)
 
 
 @pytest.mark.parametrize(("outcome", "milliseconds"), [(FAILED, 2.0), (FAILED, 2 * SLOW_MS), (answer(3), 2 * SLOW_MS)])
@@ -73,17 +75,32 @@ def test_faulty_requests_that_travelled_together_are_one_case_of_an_experiment(
     outcome: Answer | DeadlineExceeded, milliseconds: float
 ) -> None:
     call = ModelCall()
-    together = [asked(dropout(outcome, milliseconds, call), running()).first for _ in range(3)]
-    assert together == [True, False, False]
-    assert asked(dropout(outcome, milliseconds, call), running(experiment=2)).first
-    assert asked(dropout(outcome, milliseconds, ModelCall()), running()).first
+    together = [asked(dropout(outcome, milliseconds, call), running()) for _ in range(3)]
+    assert [(each.case, each.new_call) for each in together] == [(True, True), (False, False), (False, False)]
+    for apart in (
+        asked(dropout(outcome, milliseconds, call), running(experiment=2)),
+        asked(dropout(outcome, milliseconds, ModelCall()), running()),
+    ):
+        assert (apart.case, apart.new_call) == (True, True)
 
 
-def test_faulty_requests_that_never_travelled_are_cases_each() -> None:
-    assert [asked(dropout(FAILED), running()).first for _ in range(3)] == [True] * 3
+@pytest.mark.parametrize("milliseconds", [2.0, 2 * SLOW_MS])
+def test_requests_that_never_travelled_are_failures_and_no_cases(milliseconds: float) -> None:
+    """They waited behind a call that hung, which is the case, or the circuit was open."""
+    found = [asked(dropout(FAILED, milliseconds), running()) for _ in range(100)]
+    assert {(each.failed, each.case, each.new_call) for each in found} == {(True, False, False)}
 
 
-def test_a_request_without_a_fault_takes_no_case_from_another() -> None:
+def test_a_request_without_a_fault_is_no_case_and_takes_none_from_another() -> None:
     call = ModelCall()
-    assert asked(dropout(answer(3), 2.0, call), running()).first
-    assert asked(dropout(answer(3), 2 * SLOW_MS, call), running()).first
+    fine = asked(dropout(answer(3), 2.0, call), running())
+    late = asked(dropout(answer(3), 2 * SLOW_MS, call), running())
+    assert [(each.case, each.new_call) for each in (fine, late)] == [(False, True), (True, False)]
+
+
+@pytest.mark.parametrize("confidence", [math.nan, math.inf])
+def test_an_answer_whose_confidence_is_no_number_is_no_evidence_and_no_failure(confidence: float) -> None:
+    given = answer(3, 4)
+    given.outputs[PROBABILITIES][1, 4] = confidence
+    found = outcomes(running(), 1, [dropout(Answer.of(7, given.outputs))], PUBLISHED)
+    assert found == {1: Outcome(2.0, False, None)}

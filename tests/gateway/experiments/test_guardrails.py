@@ -46,6 +46,21 @@ def test_cases_are_expected_by_exposure() -> None:
     assert math.exp(state(ONE, alike).log_e) == pytest.approx(sum(e) / 2)
 
 
+def test_cases_are_expected_by_calls_where_calls_differ_less_than_units() -> None:
+    """Weights 0.9 and 0.1: units 9 to 1, calls 3 to 1; in the shadow 1 to 9, and 1 to 3."""
+    calls = cases((3000, 1000), (1000, 3000))
+    phase = mcnemar(0, 0, 0, weights=(0.9, 0.1), failed=cases((60, 20), (20, 60)), calls=calls)
+    served, shadow = log_e_above(20, 60, 1.5 / 3), log_e_above(60, 20, 1.5 * 9)
+    assert state(ONE_UNPAIRED, phase).log_e == pytest.approx(served)
+    assert math.exp(state(ONE, phase).log_e) == pytest.approx((math.exp(served) + math.exp(shadow)) / 2)
+
+
+@pytest.mark.parametrize("calls", [(0, 0), (0, 1000), (3000, 0), (300, 1)])
+def test_cases_are_expected_by_units_where_an_arm_has_no_calls_or_few(calls: tuple[int, int]) -> None:
+    phase = mcnemar(0, 0, 0, weights=(0.9, 0.1), failed=cases((60, 20)), calls=cases(calls))
+    assert state(ONE_UNPAIRED, phase).log_e == pytest.approx(log_e_above(20, 60, 1.5 / 9))
+
+
 def test_a_stratum_is_judged_by_itself() -> None:
     """The variant fails in the shadow, four times as often as it may; control's served failures do not excuse it."""
     phase = mcnemar(0, 0, 0, failed=cases((500, 500), (20, 120)))
@@ -88,6 +103,30 @@ def test_every_variant_has_every_guardrail_and_they_share_alpha() -> None:
 
 def test_without_a_phase_nothing_is_broken() -> None:
     assert not any(state.broken for state in watch_guardrails(PAIRED, []))
+
+
+def broken_share(rate: float, runs: int = 300) -> float:
+    """Return the share of experiments whose guardrail breaks at some of 25 looks, with weights 0.9 and 0.1.
+
+    A look has 100 calls to control and 33 to the variant, which travels in smaller calls. Of control's calls 2 % fail,
+    of the variant's `rate` times as many.
+    """
+    calls = np.array([100, 33])
+    steps = np.random.default_rng(8).binomial(calls, [0.02, 0.02 * rate], size=(runs, 25, 2)).cumsum(axis=1)
+    broken = 0
+    for run in steps.tolist():
+        phases = (
+            mcnemar(0, 0, 0, weights=(0.9, 0.1), failed=cases(failed), calls=cases((look * calls).tolist()))
+            for look, failed in enumerate(run, 1)
+        )
+        broken += any(state(ONE_UNPAIRED, phase).broken for phase in phases)
+    return broken / runs
+
+
+def test_faults_of_calls_break_a_light_variants_guardrail_where_it_is_worse() -> None:
+    assert broken_share(1.0) <= most(300)
+    assert broken_share(1.5) <= most(300)
+    assert broken_share(6.0) >= 0.95
 
 
 @pytest.mark.slow

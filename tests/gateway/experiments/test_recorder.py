@@ -49,7 +49,7 @@ def flaky(database_url: str) -> Iterator[Flaky]:
 
 
 def exposure(number: int, images: int = 1) -> Exposure:
-    asked = (Asked(0, 2.0, False, False, False, True),)
+    asked = (Asked(0, 2.0, False, False, shadow=False, case=False, new_call=True),)
     return Exposure(f"id {number}", 1, 1, 1, number, 0, 0, 0.5, images, 2.0, False, time.time(), asked)
 
 
@@ -108,13 +108,13 @@ def test_what_is_written_twice_counts_once(flaky: Flaky) -> None:
 
 
 def test_a_unit_is_one_case_of_a_guardrail_however_often_it_fails(flaky: Flaky) -> None:
-    def failing(number: int, unit: int, *, shadow: bool = False, first: bool = True) -> Exposure:
-        asked = (Asked(0, 2.0, False, False, False, True), Asked(1, 9.0, True, True, shadow, first))
-        return replace(exposure(number), unit=unit, asked=asked)
+    def failing(number: int, unit: int, *, shadow: bool = False, case: bool = True) -> Exposure:
+        fine = exposure(number)
+        return replace(fine, unit=unit, asked=(*fine.asked, Asked(1, 9.0, True, True, shadow, case, case)))
 
     given = [
         failing(1, 5), failing(2, 5), failing(3, 6), failing(4, 5, shadow=True),
-        failing(5, 7, first=False), failing(6, 8, shadow=True),
+        failing(5, 7, case=False), failing(6, 8, shadow=True),
     ]  # fmt: skip
     for each in (given[:2], given[2:]):
         with flaky.write() as connection:
@@ -125,7 +125,9 @@ def test_a_unit_is_one_case_of_a_guardrail_however_often_it_fails(flaky: Flaky) 
     for kind in ("failed", "slow"):
         assert (tally[Count(f"case_{kind}", 1)], tally[Count(f"case_{kind}_shadow", 1)]) == (2, 2)
         assert tally[Count(f"case_{kind}", 0)] == 0
-    assert tally[Count("failures", 1)] == 6
+    assert (tally[Count("requests", 1)], tally[Count("failures", 1)]) == (6, 6)
+    assert [tally[Count(name, 1)] for name in ("calls", "calls_shadow")] == [3, 2]
+    assert [tally[Count(name, 0)] for name in ("calls", "calls_shadow")] == [6, 0]
 
 
 def test_answers_of_another_arm_are_counted_apart(flaky: Flaky) -> None:

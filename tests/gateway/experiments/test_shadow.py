@@ -143,8 +143,10 @@ def test_a_variant_that_is_not_published_is_not_asked() -> None:
 def test_requests_that_failed_in_one_call_are_one_case() -> None:
     batcher = MadeUp({"plain": answer(3, 4), "l2": Unavailable("gone")})
     found = finished(batcher, *[job(DROPOUT, {DROPOUT: said(3, 4)}) for _ in range(3)])
-    assert sorted(each.first for one in found for each in background(one) if each.arm == L2) == [False, False, True]
-    assert all(each.first for one in found for each in background(one) if each.arm == PLAIN)
+    of_l2 = [each for one in found for each in background(one) if each.arm == L2]
+    of_plain = [each for one in found for each in background(one) if each.arm == PLAIN]
+    assert (sum(each.case for each in of_l2), sum(each.new_call for each in of_l2)) == (1, 1)
+    assert (sum(each.case for each in of_plain), sum(each.new_call for each in of_plain)) == (0, 1)
 
 
 def test_a_job_without_room_is_recorded_with_the_request_that_was_made(monkeypatch: pytest.MonkeyPatch) -> None:

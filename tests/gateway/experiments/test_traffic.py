@@ -12,6 +12,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
+from serving.gateway.inference import breaker
+from serving.gateway.store import counts
+from serving.gateway.store.counts import Count
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures
 from testing.api import ADMIN, json_of
@@ -64,8 +67,8 @@ def test_counters_are_what_a_recount_gives(
     with store_of(client).read() as connection:
         assert problems(connection, 1) == []
         assert set(kept(connection, 1)) == {1, 2}
-    counts = report(client)["counts"]
-    assert counts["compared"] == counts["disagreements"] == (asked if spec.get("paired") else 0)
+    shown = report(client)["counts"]
+    assert shown["compared"] == shown["disagreements"] == (asked if spec.get("paired") else 0)
 
 
 def test_a_units_first_label_counts(client: FlaskClient) -> None:
@@ -121,6 +124,27 @@ def test_an_arm_that_fails_is_stood_in_for_and_blamed(client: FlaskClient, fake_
     eventually(lambda: len(rows(client)) == 30)
     assert {(row.assigned, row.served, row.failed) for row in rows(client)} == {(0, 0, False), (1, 0, True)}
     assert [arm["error_rate"] for arm in report(client)["arms"]] == [0.0, 1.0]
+
+
+def test_a_dead_arm_breaks_its_guardrail_by_the_calls_that_are_made(
+    client: FlaskClient, fake_server: FakeModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The circuit breaker refuses most calls, and lets one through now and then."""
+    monkeypatch.setattr(breaker, "MOMENT_SECONDS", 0.05)
+    start(client, {**SPLIT, "guardrails": [{"metric": "error_rate", "margin": 0.5}]})
+    fake_server.models.remove("dropout")
+
+    def broken() -> bool:
+        for _ in range(20):
+            predict(client, 3)
+        return report(client)["guardrails"][0]["state"] == "broken"
+
+    eventually(broken)
+    made = sum(request.model_spec.name == "dropout" for request in fake_server.requests)
+    with store_of(client).read() as connection:
+        tally = counts.read(connection, 1)[1]
+    failures, calls, cases = (tally[Count(name, 1)] for name in ("failures", "calls", "case_failed"))
+    assert 0 < cases == calls <= made < failures
 
 
 def test_when_no_arm_answers_the_client_is_told_and_the_failure_counted(

@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import grpc
@@ -8,11 +9,14 @@ import numpy as np
 import pytest
 
 from serving.gateway.errors import BadGateway, DeadlineExceeded, GatewayError, Unavailable
+from serving.gateway.inference import breaker
 from serving.gateway.inference.batching import CALLS, MOST_IMAGES, Ask, Batcher, ModelCall, Target, outcome_of
+from serving.gateway.inference.breaker import GuardedModelServer
 from serving.gateway.inference.tf_serving import wire_pb2 as wire
 from serving.gateway.inference.tf_serving.client import Answer, ModelServer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.server.event_loop import EventLoop
+from serving.gateway.telemetry.metrics import Metrics
 from serving.gateway.telemetry.tracing import NoTracing
 from testing.fake_model_server import FakeModelServer, answer, put
 from testing.waiting import eventually
@@ -30,9 +34,9 @@ def image(digit: int, count: int = 1) -> Images:
 class Asker:
     """A batcher on the loop of a thread, which any thread may ask."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, server: ModelServer | None = None) -> None:
         self._loop = EventLoop()
-        self._server = ModelServer(address, SECONDS, lambda *call: None)
+        self._server = server or ModelServer(address, SECONDS, lambda *call: None)
         self._batcher = Batcher(self._server, NoTracing(), SECONDS)
         self.asks: list[Ask] = []  # those that have ended
 
@@ -218,6 +222,19 @@ def test_a_request_that_never_got_into_a_call_has_none(asker: Asker, line: Line)
     assert calls_of(asker, [1]) == [None]
 
 
-def test_a_call_charges_each_experiment_once() -> None:
+def test_a_request_has_no_call_where_the_circuit_is_open(
+    fake_server: FakeModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "MOMENT_SECONDS", 1000.0)
+    fake_server.models.remove("plain")
+    with closing(Asker(fake_server.address, GuardedModelServer(fake_server.address, SECONDS, Metrics()))) as guarded:
+        for _ in range(breaker.FAILURES + 2):
+            with pytest.raises(Unavailable):
+                guarded.ask(image(1))
+        assert [call is not None for call in calls_of(guarded, [1])] == [True] * breaker.FAILURES + [False] * 2
+
+
+def test_a_call_carries_and_charges_each_experiment_once() -> None:
     call = ModelCall()
-    assert [call.first(experiment) for experiment in (1, 1, 2, 1, 2)] == [True, False, True, False, False]
+    for count in (call.carry, call.charge):
+        assert [count(experiment) for experiment in (1, 1, 2, 1, 2)] == [True, False, True, False, False]
