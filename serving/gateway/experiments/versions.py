@@ -18,8 +18,13 @@ logger = logging.getLogger(__name__)
 SETTLE_SECONDS = 10.0  # from one phase to the next: gateways that are upgraded in turn disagree for a while
 
 
-def follow(store: Store, watched: Sequence[Watched], manifest: Callable[[], Manifest | None]) -> None:
-    """Have the phases of running and paused experiments keep up with the published versions."""
+def follow(
+    store: Store, watched: Sequence[Watched], manifest: Callable[[], Manifest | None], settle: float = SETTLE_SECONDS
+) -> None:
+    """Have the phases of running and paused experiments keep up with the published versions.
+
+    A phase lasts `settle` seconds at least.
+    """
     published = manifest()
     for each in watched:
         if published and published.versions(each.versions) != each.versions:
@@ -27,15 +32,15 @@ def follow(store: Store, watched: Sequence[Watched], manifest: Callable[[], Mani
                 held = experiments.find(connection, each.name, hold=True)
                 newest = manifest()  # read under the lock: another worker may have seen a newer one
                 if held and newest and held.status in ("running", "paused"):
-                    _follow(connection, held, newest)
+                    _follow(connection, held, newest, settle)
 
 
-def _follow(connection: Connection, experiment: Row, manifest: Manifest) -> None:
+def _follow(connection: Connection, experiment: Row, manifest: Manifest, settle: float) -> None:
     phase = experiments.phases_of(connection, experiment.id)[-1]
     variants = ExperimentSpec.model_validate(experiment.spec).variants
     before = dict(zip(variants, phase.versions, strict=True))
     now = manifest.versions(before)
-    if now == before or (phase.versions.count(None) == 0 and time.time() < phase.started_at + SETTLE_SECONDS):
+    if now == before or (phase.versions.count(None) == 0 and time.time() < phase.started_at + settle):
         return
     versions = [now[variant] for variant in variants]
     if all(before[variant] in (None, now[variant]) for variant in variants):

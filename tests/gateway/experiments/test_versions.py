@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from serving.gateway.experiments import lifecycle, versions
+from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.cache import ExperimentCache, Watched
 from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.spec import ExperimentSpec
@@ -29,10 +30,7 @@ CLEARED = (
 )
 
 
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let phases follow one another at once."""
-    monkeypatch.setattr(versions, "SETTLE_SECONDS", 0)
+at_once = partial(follow, settle=0)
 
 
 def published(**newest: int) -> Callable[[], Manifest]:
@@ -59,7 +57,7 @@ def watched(store: Store) -> tuple[Watched, ...]:
 
 def look(store: Store, **newest: int) -> list[tuple[int, int, list[int | None]]]:
     """Have one worker look; return number, epoch and versions of the phases."""
-    follow(store, watched(store), published(**newest))
+    at_once(store, watched(store), published(**newest))
     with store.read() as connection:
         return [(p.number, p.epoch, p.versions) for p in experiments.phases_of(connection, 1)]
 
@@ -100,12 +98,9 @@ def test_a_version_that_comes_back_begins_anew(started: Store) -> None:
     assert look(started, plain=7, dropout=7)[-1] == (3, 3, [7, 7])
 
 
-def test_gateways_that_disagree_for_a_while_do_not_open_phases_in_turn(
-    started: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(versions, "SETTLE_SECONDS", 60)
-    assert look(started, plain=7, dropout=8) == [(1, 1, [7, 7])]
-    monkeypatch.setattr(versions, "SETTLE_SECONDS", 0)
+def test_gateways_that_disagree_for_a_while_do_not_open_phases_in_turn(started: Store) -> None:
+    follow(started, watched(started), published(plain=7, dropout=8), settle=60)
+    assert look(started, plain=7, dropout=7) == [(1, 1, [7, 7])]
     assert look(started, plain=7, dropout=8)[-1] == (2, 2, [7, 8])
 
 
@@ -120,7 +115,7 @@ def test_a_stopped_experiment_is_left_alone(started: Store) -> None:
     before = watched(started)
     with started.write() as connection:
         lifecycle.step(connection, "test", "stop", BY)
-    follow(started, before, published(plain=7, dropout=8))
+    at_once(started, before, published(plain=7, dropout=8))
     assert look(started, plain=7, dropout=8) == [(1, 1, [7, 7])]
 
 
@@ -137,7 +132,7 @@ def test_unknown_versions_are_filled_in_without_a_phase(started: Store) -> None:
 def test_all_workers_begin_one_phase(started: Store) -> None:
     before = watched(started)
     with ThreadPoolExecutor(4) as workers:
-        list(workers.map(lambda _: follow(started, before, published(plain=8, dropout=8)), range(8)))
+        list(workers.map(lambda _: at_once(started, before, published(plain=8, dropout=8)), range(8)))
     assert len(look(started, plain=8, dropout=8)) == 2
     assert len(shown(started)[1]) == 1
 
@@ -147,5 +142,5 @@ def test_a_worker_that_is_behind_does_not_go_back(started: Store) -> None:
     manifests = iter([published(plain=7, dropout=8)(), published(plain=7, dropout=9)()])
     before = watched(started)
     look(started, plain=7, dropout=9)
-    follow(started, before, lambda: next(manifests))
+    at_once(started, before, lambda: next(manifests))
     assert look(started, plain=7, dropout=9)[-1] == (2, 2, [7, 9])
