@@ -7,10 +7,12 @@ machine with the load generator.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -25,10 +27,12 @@ from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store.counts import Count, add
 from serving.gateway.store.store import Store
 from testing.api import ADMIN_TOKEN
+from testing.traffic import RAW
 
 LABELS = 10_000_000
 REPORTS = 50
 CONNECTIONS, SECONDS, ROUNDS = 16, 2.0, 10
+IMAGE_BYTES = 784
 KNOWN_SECONDS = 0.5  # until every worker knows of a change: they refresh four times a second
 ARMS = [{"variant": variant, "weight": 0.5} for variant in (CONTROL, CHALLENGER)]
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :last)"
@@ -88,8 +92,7 @@ def report() -> None:
 
 def predict() -> None:
     """Measure the throughput without an experiment, split and paired, in turn."""
-    body = json.dumps({"instances": [[[0] * 28] * 28]}).encode()
-    request = post("/predict", body, "application/json")
+    requests_of_images = different_images()
     rates: dict[str, list[float]] = {"without": [], "split": [], "paired": []}
     with services() as url:
         port = int(url.rpartition(":")[2])
@@ -97,11 +100,11 @@ def predict() -> None:
             admin(url, "experiments", name=name, control=CONTROL, arms=ARMS, paired=name == "paired")
             admin(url, f"experiments/{name}/start")
             admin(url, f"experiments/{name}/pause")
-        requests_a_second(port, request, CONNECTIONS, SECONDS)
+        requests_a_second(port, requests_of_images, CONNECTIONS, SECONDS)
         for _ in range(ROUNDS):
             for mode, found in rates.items():
                 with_experiment(url, mode, "resume")
-                found.append(requests_a_second(port, request, CONNECTIONS, SECONDS))
+                found.append(requests_a_second(port, requests_of_images, CONNECTIONS, SECONDS))
                 with_experiment(url, mode, "pause")
         counts = requests.get(f"{url}/experiments/paired/report", timeout=10).json()["counts"]
         dropped = [
@@ -113,6 +116,12 @@ def predict() -> None:
         spread = f"{min(found):,.0f} to {max(found):,.0f}"
         print(f"{mode:8} {statistics.median(found):6,.0f} requests a second ({spread}); costs {cost:.1%}")
     print(f"paired: {counts['compared']:,} images compared; {', '.join(dropped)}")
+
+
+def different_images() -> Iterator[bytes]:
+    """Give requests of one image each, no two alike: the same pixels would count once in an experiment."""
+    for number in itertools.count():
+        yield post("/predict", number.to_bytes(IMAGE_BYTES, "little"), RAW)
 
 
 def with_experiment(url: str, mode: str, action: str) -> None:

@@ -1,20 +1,21 @@
-"""A load generator for one HTTP request, sent over and over on several connections, at little cost of its own."""
+"""A load generator for HTTP requests on several connections, at little cost of its own."""
 
 import selectors
 import socket
 import time
+from collections.abc import Iterator
 
 LARGEST_ANSWER = 65_536
 
 
-def requests_a_second(port: int, request: bytes, connections: int, seconds: float) -> float:
+def requests_a_second(port: int, requests: Iterator[bytes], connections: int, seconds: float) -> float:
     """Return how many answers of status 200 come in a second from 127.0.0.1; raise RuntimeError for any other."""
     selector = selectors.DefaultSelector()
     for _ in range(connections):
         connection = socket.create_connection(("127.0.0.1", port), timeout=10)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         selector.register(connection, selectors.EVENT_READ, connection)
-        connection.sendall(request)
+        connection.sendall(next(requests))
     answers, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         for key, _ in selector.select(timeout=1):
@@ -25,7 +26,7 @@ def requests_a_second(port: int, request: bytes, connections: int, seconds: floa
             while missing > 0:
                 missing -= len(key.data.recv(LARGEST_ANSWER))
             answers += 1
-            key.data.sendall(request)
+            key.data.sendall(next(requests))
     passed = time.perf_counter() - began
     for key in list(selector.get_map().values()):
         key.data.close()
