@@ -29,7 +29,9 @@ def shared(site: Site) -> Iterator[Gateway]:
         eventually(lambda: decided.call("GET", "/report")["verdict"])
         young = Experiment(running, "young", alpha=0.001, guardrails=[{"metric": "error_rate", "margin": 0.5}])
         young.ask(0, 300)
-        young.label("user")
+        young.label("audit")
+        young.ask(300, 100)
+        young.label("user")  # of the new ones: an auditor's labels stay
         yield running
 
 
@@ -53,7 +55,7 @@ def test_what_is_undecided_says_what_it_would_take(visit: Visit, shared: Gateway
         )
     ).to_be_visible()
     expect(page.locator("main")).not_to_contain_text("significant")
-    expect(page.get_by_text("300 of 300 from users: a biased sample")).to_be_visible()
+    expect(page.get_by_text("100 of 400 from users: a biased sample")).to_be_visible()
     expect(page.get_by_text("Within bounds: failures of dropout (0, control 0)")).to_be_visible()
 
 
