@@ -38,7 +38,7 @@ def recounted(connection: Connection, experiment: int) -> dict[int, Tally]:
         phases[unit.phase][Count("units", unit.arm)] += 1
     for label in _in_force(connection, experiment):
         phases[label.phase][Count(f"labels_{label.source}", label.arm)] += 1
-    scored = scorings.by_phase(scorings.read(connection, [experiment])[experiment])
+    scored = scorings.alone(connection, [experiment])[experiment]
     outcomes = {(row.phase, row.unit): row.image for row in _rows(connection, units, experiment)}
     for _, image in _images(connection, experiment):
         scoring = scored[image.phase]
@@ -85,7 +85,7 @@ def unit_results_of(connection: Connection, experiment: int) -> dict[tuple[int, 
 
 def _result_problems(connection: Connection, experiment: int) -> list[str]:
     """Return the units whose results are not those of their images."""
-    scored = scorings.by_phase(scorings.read(connection, [experiment])[experiment])
+    scored = scorings.alone(connection, [experiment])[experiment]
     of_units: dict[tuple[int, int], list[Image]] = defaultdict(list)
     for epoch, image in _images(connection, experiment):
         if scored[image.phase].paired:

@@ -142,8 +142,7 @@ class Trial:
         with self._write() as connection:
             of = {exposure.experiment_id for exposure in sent}
             exposures.lock(connection, of)
-            known = {each: scorings.by_phase(phases) for each, phases in scorings.read(connection, of).items()}
-            exposures.write(connection, sent, known, SECRET)
+            exposures.write(connection, sent, scorings.alone(connection, of), SECRET)
 
     def label(self, labels: Mapping[str, str], source: str = "ground_truth") -> None:
         """Label predictions, given by id."""

@@ -7,9 +7,9 @@ from serving.gateway.access.admission import bearer
 from serving.gateway.access.api_keys import Scope, accepted
 from serving.gateway.errors import Forbidden, GatewayError, Unauthorized
 from serving.gateway.settings import Settings
+from serving.gateway.store.sources import trusted
 from serving.gateway.web.request import Request
 
-OPEN = "user"  # the source of labels that need nothing but the prediction's id
 REMEDY = "GATEWAY_ADMIN_TOKEN, or with a key that 'make api-key ARGS=\"--scope label\"' makes."
 
 
@@ -21,7 +21,7 @@ def refusals(sources: Collection[str], request: Request, settings: Settings) -> 
     key = accepted(token, settings.api_keys)
     if key and settings.api_keys[key] is Scope.LABEL:
         return {}
-    return {source: _forbidden(source) if key else _unauthorized(source) for source in set(sources) - {OPEN}}
+    return {source: _forbidden(source) if key else _unauthorized(source) for source in set(sources) if trusted(source)}
 
 
 def _unauthorized(source: str) -> GatewayError:

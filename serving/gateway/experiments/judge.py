@@ -59,7 +59,7 @@ def judge(store: Store, name: str, manifest: Manifest) -> None:
         held = experiments.find(connection, name, hold=True)
         if held is None or not (news := _news(connection, held)):
             return
-        interim_results.keep(connection, held.id, experiments.epoch(connection, held.id), time.time(), news)
+        interim_results.keep(connection, held.id, time.time(), news)
         if verdict := _verdict(held, news):
             _keep(connection, held, verdict)
             if held.spec["on_decision"] == "promote":
@@ -71,8 +71,7 @@ def _news(connection: Connection, experiment: Row) -> dict[str, Any] | None:
     if experiment.status not in WATCHED:
         return None
     found = report(connection, experiment)
-    epoch = experiments.epoch(connection, experiment.id)
-    due = interim_results.due(connection, experiment.id, epoch, found["counts"]["labelled"])
+    due = interim_results.due(connection, experiment.id, found["counts"]["labelled"])
     return found if due or _verdict(experiment, found) else None
 
 

@@ -5,15 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import Connection
-
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments import scorings
 from serving.gateway.experiments.background import LAST_SECONDS, Background
 from serving.gateway.store import exposures
 from serving.gateway.store.experiments import signing_key
 from serving.gateway.store.exposures import Exposure
-from serving.gateway.store.scoring import Scoring
 from serving.gateway.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -73,7 +70,7 @@ class Recorder:
                 with self._store.write(hurried=True) as connection:
                     ids = {exposure.experiment_id for exposure in batch}
                     exposures.lock(connection, ids)
-                    exposures.write(connection, batch, self._scorings(connection, ids), signing_key(connection))
+                    exposures.write(connection, batch, scorings.alone(connection, ids), signing_key(connection))
             except GatewayError:
                 time.sleep(RETRY_SECONDS)
                 return
@@ -81,10 +78,6 @@ class Recorder:
                 logger.exception("unwritable exposures are dropped")
                 self._dropped(len(batch))
             full = self._remove(batch)
-
-    def _scorings(self, connection: Connection, ids: set[int]) -> dict[int, dict[int, Scoring]]:
-        """Return the scorings by experiment and phase."""
-        return {each: scorings.by_phase(phases) for each, phases in scorings.read(connection, ids).items()}
 
     def _batch(self) -> list[Exposure]:
         with self._changed:

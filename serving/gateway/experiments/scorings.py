@@ -31,6 +31,11 @@ def read(connection: Connection, ids: Collection[int]) -> dict[int, dict[int, Ph
     return found
 
 
+def alone(connection: Connection, ids: Collection[int]) -> dict[int, dict[int, Scoring]]:
+    """Return the scorings of these experiments without epochs and versions, by experiment and phase."""
+    return {experiment: by_phase(phases) for experiment, phases in read(connection, ids).items()}
+
+
 def by_phase(phases: Mapping[int, PhaseScoring]) -> dict[int, Scoring]:
-    """Return the scorings alone."""
+    """Return the scorings of one experiment without epochs and versions."""
     return {number: phase.scoring for number, phase in phases.items()}

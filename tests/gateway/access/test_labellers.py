@@ -1,4 +1,4 @@
-"""Who may send which labels: source × credential → status."""
+"""Labels by source and credential: the status of each pair."""
 
 import itertools
 from typing import Any

@@ -30,7 +30,7 @@ KEPT = "a verdict is kept, but promotes and stops nothing."
 
 
 class Reports:
-    """What the judge is told of each experiment, instead of its evidence."""
+    """Give the judge a made-up report of each experiment, instead of its evidence."""
 
     def __init__(self) -> None:
         self.labelled, self.recommendation = 100, "ship"

@@ -1,4 +1,4 @@
-"""What a start notes, and how a verdict is withdrawn; `views/test_experiments.py` has the steps."""
+"""Notes of a start, and the withdrawal of a verdict; `views/test_experiments.py` has the steps."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whatever users have said before, the verdict is the one of the truth."""
+"""The verdict is the one of the truth, whatever users have said before."""
 
 from typing import Any, NamedTuple
 

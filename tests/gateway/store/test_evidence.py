@@ -1,4 +1,4 @@
-"""What labels and answers of images do to the counters, in any order; on a store of their own."""
+"""Count labels and answers of images, in any order; on a store of their own."""
 
 import random
 import time
