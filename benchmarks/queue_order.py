@@ -33,7 +33,8 @@ from serving.gateway.store.tables import images as table
 from testing.api import ADMIN, json_of
 from testing.asgi import predict_all
 from testing.real_variants import RealVariants, pixels
-from testing.traffic import RAW, act, report, start
+from testing.replays import most
+from testing.traffic import RAW, act, label_as, report, start
 from testing.waiting import eventually
 from training.data import ImageSet, load
 
@@ -55,8 +56,8 @@ def main() -> int:
 def check(runs: int = RUNS) -> bool:
     """Print a row for each pair; say if all pass."""
     variants = ask_all(load(Path("data")))
-    most, few = allowed(runs), math.ceil(runs / 8)
-    print(f"of {runs} null experiments, the evidence favours a side (at most {most:.1%})\n"
+    bound, few = most(runs, ALPHA), math.ceil(runs / 8)
+    print(f"of {runs} null experiments, the evidence favours a side (at most {bound:.1%})\n"
           "pair  random: first, second, unhealthy  by confidence: first, second, unhealthy", flush=True)  # fmt: skip
     good, caught = True, False
     for pair in itertools.combinations(VARIANTS, 2):
@@ -64,17 +65,12 @@ def check(runs: int = RUNS) -> bool:
         found = [decided(variants, pair, runs)]
         with patch.object(images, "queued", surest_first):
             found.append(decided(variants, pair, few))
-        good &= max(found[0][:2]) <= most
-        caught |= max(found[1][:2]) > allowed(few)
+        good &= max(found[0][:2]) <= bound
+        caught |= max(found[1][:2]) > most(few, ALPHA)
         told = "  ".join(", ".join(f"{share:.1%}" for share in shares) for shares in found)
         print(f"{pair[0]} and {pair[1]}  {told}  ({time.monotonic() - began:.0f} s)", flush=True)
     print(f"the order by confidence {'fails' if caught else 'PASSES'} the check")
     return good and caught
-
-
-def allowed(runs: int) -> float:
-    """Return the largest share of runs that may decide: α and two standard errors."""
-    return ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / runs)
 
 
 def ask_all(digits: ImageSet) -> RealVariants:
@@ -145,9 +141,7 @@ def label_queue(client: FlaskClient, name: str, truth: dict[str, str], count: in
     while count:
         page = f"/experiments/{name}/disagreements?limit={min(count, PAGE)}"
         ids = [each["prediction_id"] for each in json_of(client.get(page, headers=ADMIN))["disagreements"]]
-        items = [{"prediction_id": each, "label": truth[each], "source": "audit"} for each in ids]
-        answer = client.post("/feedback", json={"items": items}, headers=ADMIN)
-        assert {each["status"] for each in json_of(answer)["items"]} == {201}, answer.text
+        label_as(client, ids, [truth[each] for each in ids], "audit")
         count -= len(ids)
 
 

@@ -7,7 +7,6 @@ too many images.
 """
 
 import json
-import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from serving.gateway import create_app
 from testing.api import ADMIN_TOKEN
 from testing.fake_model_server import FakeModelServer
 from testing.manifest import MANIFEST, variant
+from testing.replays import most
 from testing.simulation import Rates, simulate
 
 ALPHA = 0.05
@@ -32,11 +32,11 @@ MOST_IMAGES = 9000
 
 def equal() -> bool:
     """Print the share of experiments with equal arms that ever decided for a side; say if it is small enough."""
-    began, most = time.monotonic(), ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / SAME)
+    began, bound = time.monotonic(), most(SAME, ALPHA)
     share = false_decisions()
     seconds = time.monotonic() - began
-    print(f"equal arms: {share:.1%} of {SAME} decided for a side (at most {most:.1%}), {seconds:.0f} s", flush=True)
-    return share <= most
+    print(f"equal arms: {share:.1%} of {SAME} decided for a side (at most {bound:.1%}), {seconds:.0f} s", flush=True)
+    return share <= bound
 
 
 def different() -> bool:

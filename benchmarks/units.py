@@ -8,7 +8,6 @@ standard errors of a kind's experiments ever decide for a side. Seeded.
 """
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -17,10 +16,10 @@ import numpy as np
 from flask.testing import FlaskClient
 
 from benchmarks.simulation import ALPHA, FOR_A_SIDE, application
-from testing.api import ADMIN
 from testing.asgi import predict_all
+from testing.replays import most
 from testing.simulation import ARMS, answer
-from testing.traffic import PAIRED, act, report, start
+from testing.traffic import PAIRED, act, label_as, report, start
 from testing.waiting import eventually
 
 RUNS, TOGETHER, LOOKS, CLASSES, PIXELS = 400, 40, 10, 10, 784
@@ -42,14 +41,13 @@ def main() -> int:
 
 def check(runs: int = RUNS) -> bool:
     """Print a row for each kind; say if all pass."""
-    most = ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / runs)
-    good = True
+    bound, good = most(runs, ALPHA), True
     for kind, sizes in KINDS.items():
         began = time.monotonic()
         share = false_decisions(sizes, runs)
-        good &= share <= most
+        good &= share <= bound
         seconds = time.monotonic() - began
-        print(f"{kind}: {share:.1%} of {runs} decided (at most {most:.1%}), {seconds:.0f} s", flush=True)
+        print(f"{kind}: {share:.1%} of {runs} decided (at most {bound:.1%}), {seconds:.0f} s", flush=True)
     return good
 
 
@@ -100,12 +98,9 @@ def send(
     pixels[:, 4:8] = np.arange(first, first + count, dtype="<u4").view(np.uint8).reshape(count, 4)
     bodies = [images.tobytes() for images in np.split(pixels, np.cumsum(sizes)[:-1])]
     answers = predict_all(client, f"experiment={name}", bodies, units)
-    predictions = [each for answer in answers for each in answer["predictions"]]
-    items = [
-        {"prediction_id": each["id"], "label": str(label), "source": "ground_truth"}
-        for each, label in zip(predictions, truth.tolist(), strict=True)
-    ]
-    assert client.post("/feedback", json={"items": items}, headers=ADMIN).status_code == 200
+    label_as(
+        client, [each["id"] for answer in answers for each in answer["predictions"]], list(map(str, truth.tolist()))
+    )
     return count
 
 

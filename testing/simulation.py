@@ -7,10 +7,9 @@ import numpy as np
 from flask.testing import FlaskClient
 
 from serving.gateway.inference.tf_serving import wire_pb2 as wire
-from testing.api import ADMIN
 from testing.asgi import predict_all
 from testing.fake_model_server import CLASSES, Answer, FakeModelServer, put
-from testing.traffic import PAIRED, report, start
+from testing.traffic import PAIRED, label_as, report, start
 from testing.waiting import eventually
 
 ARMS = ("plain", "dropout")  # control and challenger, whose labels are the first and the second pixel
@@ -73,12 +72,8 @@ def _send(client: FlaskClient, name: str, rates: Rates, count: int, rng: np.rand
     together = np.flatnonzero(wrong[0] == wrong[1])
     units = [each for each in (*alone[:, np.newaxis], together) if len(each)]
     answers = predict_all(client, f"experiment={name}", [pixels[unit].tobytes() for unit in units])
-    items = [
-        {"prediction_id": prediction["id"], "label": str(label), "source": "ground_truth"}
-        for unit, answer in zip(units, answers, strict=True)
-        for prediction, label in zip(answer["predictions"], truth[unit].tolist(), strict=True)
-    ]
-    assert client.post("/feedback", json={"items": items}, headers=ADMIN).status_code == 200
+    ids = [prediction["id"] for answer in answers for prediction in answer["predictions"]]
+    label_as(client, ids, [str(label) for unit in units for label in truth[unit].tolist()])
 
 
 def _counted(client: FlaskClient, name: str, labels: int) -> Any:

@@ -64,12 +64,9 @@ def label_all(client: FlaskClient, predictions: Iterable[Any], label: str) -> No
     label_as(client, ids, [label] * len(ids))
 
 
-def label_as(client: FlaskClient, ids: Sequence[str], labels: Sequence[str]) -> None:
-    """Send the true labels of predictions, in one request, as an administrator."""
-    items = [
-        {"prediction_id": each, "label": label, "source": "ground_truth"}
-        for each, label in zip(ids, labels, strict=True)
-    ]
+def label_as(client: FlaskClient, ids: Sequence[str], labels: Sequence[str], source: str = "ground_truth") -> None:
+    """Send labels of predictions, in one request, as an administrator."""
+    items = [{"prediction_id": each, "label": label, "source": source} for each, label in zip(ids, labels, strict=True)]
     answer = client.post("/feedback", json={"items": items}, headers=ADMIN)
     assert {each["status"] for each in json_of(answer)["items"]} == {201}, answer.text
 

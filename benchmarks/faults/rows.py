@@ -2,10 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from benchmarks.simulation import ALPHA, FOR_A_SIDE
 from testing.replays import most
-
-ALPHA = 0.05
-FOR_A_SIDE = {"ship", "roll_back"}
 
 
 class Row(NamedTuple):

@@ -57,9 +57,6 @@ class Refusal(Exception):
         self.result = FeedbackResult(outcome, detail)
 
 
-Phases = Mapping[int, Mapping[int, PhaseScoring]]  # by experiment and number
-
-
 def record(
     connection: Connection, secret: bytes, classes: Sequence[str], given: Sequence[Feedback]
 ) -> list[FeedbackResult]:
@@ -77,7 +74,7 @@ def record(
             results.append(refusal.result)
     written = labels.write(connection, accepted)
     in_force = [label for label, each in zip(accepted, written, strict=True) if each.in_force]
-    _weigh(connection, secret, in_force, scorings.read(connection, ids) if ids else {})
+    _weigh(connection, secret, [label for label in in_force if label.experiment_id is not None])
     stored = iter([_stored(label, each) for label, each in zip(accepted, written, strict=True)])
     return [result or next(stored) for result in results]
 
@@ -130,14 +127,15 @@ def _stored(label: Label, written: Written) -> FeedbackResult:
             return FeedbackResult(FeedbackOutcome.OTHER_LABEL, detail)
 
 
-def _weigh(connection: Connection, secret: bytes, in_force: Sequence[Label], phases: Phases) -> None:
-    """Count labels as evidence; withdraw the verdicts of experiments whose evidence they correct."""
+def _weigh(connection: Connection, secret: bytes, in_force: Sequence[Label]) -> None:
+    """Count labels of exposures as evidence; withdraw the verdicts of experiments whose evidence they correct."""
+    phases = scorings.read(connection, {label.experiment_id or 0 for label in in_force}) if in_force else {}
     grouped: dict[tuple[int, int], list[ImageLabel]] = defaultdict(list)
     for label in in_force:
-        if label.experiment_id is not None and label.phase is not None:
-            phase = phases[label.experiment_id][label.phase]
-            if _is_evidence(label, phase):
-                grouped[label.experiment_id, phase.epoch].append(_of_image(label))
+        assert label.experiment_id is not None and label.phase is not None
+        phase = phases[label.experiment_id][label.phase]
+        if _is_evidence(label, phase):
+            grouped[label.experiment_id, phase.epoch].append(_of_image(label))
     corrected = set()
     for (experiment, epoch), batch in sorted(grouped.items()):
         book = Book(connection, experiment, epoch, scorings.by_phase(phases[experiment]), secret)

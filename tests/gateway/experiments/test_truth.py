@@ -14,7 +14,7 @@ from testing.asgi import predict_all
 from testing.fake_model_server import FakeModelServer
 from testing.manifest import MANIFEST
 from testing.simulation import ARMS, answer
-from testing.traffic import PAIRED, SPLIT, report, start
+from testing.traffic import PAIRED, SPLIT, label_as, report, start
 from testing.waiting import eventually
 
 pytestmark = [
@@ -56,9 +56,7 @@ def asked(client: FlaskClient, name: str, errors: tuple[int, ...]) -> list[Predi
 
 
 def tell(client: FlaskClient, labels: dict[str, str], source: str) -> None:
-    items = [{"prediction_id": each, "label": label, "source": source} for each, label in labels.items()]
-    answer = client.post("/feedback", json={"items": items}, headers=ADMIN)
-    assert {each["status"] for each in json_of(answer)["items"]} == {201}
+    label_as(client, list(labels), list(labels.values()), source)
 
 
 def told(client: FlaskClient, spec: dict[str, Any], errors: tuple[int, ...], *, users: bool) -> Any:
