@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.faults.rows import ALPHA, Effort, Row, never, seldom
+from benchmarks.faults.rows import Effort, Row, never, seldom
+from benchmarks.simulation import ALPHA
 from serving.gateway.experiments.comparison import compare
 from serving.gateway.experiments.outcomes import Design, PhaseCounts
 from serving.gateway.experiments.report import build_report
