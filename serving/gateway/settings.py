@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from serving.gateway.access.api_keys import Scope, UnknownScope, read_keys
 from serving.gateway.access.cors import origins
+from serving.gateway.access.hosts import read_hosts
 from serving.gateway.access.proxies import Network, networks
 from serving.gateway.store.engine import DATABASES, database_url
 
@@ -69,6 +70,11 @@ Networks = Annotated[
     BeforeValidator(networks),
     Must("addresses or networks such as 10.0.0.0/8, separated by commas"),
 ]
+Hosts = Annotated[
+    frozenset[str],
+    BeforeValidator(read_hosts),
+    Must("names or addresses such as digits.example.org, without a port, separated by commas, or *"),
+]
 Origins = Annotated[
     frozenset[str], BeforeValidator(origins), Must("origins such as https://example.com, separated by commas, or *")
 ]
@@ -94,6 +100,12 @@ class Settings(BaseSettings):
     )
     deadline_ms: Whole = setting(2000, "Milliseconds a request may wait for the model server", ge=10, le=600_000)
     max_body_bytes: Whole = setting(8 * 2**20, "Largest request body, in bytes", ge=1024, le=2**30)
+    max_other_body_bytes: Whole = setting(
+        2**20, "Largest body of a request to any path but `/predict` and `/compare`, in bytes", ge=1024, le=2**30
+    )
+    max_buffered_bytes: Whole = setting(
+        64 * 2**20, "Most bytes of bodies that a worker holds at once; it refuses more with 503", ge=1024, le=2**36
+    )
     max_pixels: Whole = setting(25_000_000, "Largest encoded image, in pixels", ge=1, le=2**30)
     max_request_pixels: Whole = setting(
         100_000_000, "Most pixels of all encoded images of one request together", ge=1, le=2**32
@@ -113,6 +125,11 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000_000,
     )
+    connections_per_client: Whole = setting(
+        500, "Connections that one client's address may have at a worker; trusted proxies may have all", ge=1,
+        le=1_000_000,
+    )  # fmt: skip
+    decode_seconds: Whole = setting(10, "Seconds that the images of a request may take to decode", ge=1, le=3600)
     keepalive_seconds: Whole = setting(
         65, "Seconds a connection may be idle, or take over the head of a request", ge=1, le=3600
     )
@@ -134,8 +151,24 @@ class Settings(BaseSettings):
     )
     rate_limit: Whole = setting(0, "Requests a minute from one client to each worker; 0: no limit", ge=0, le=1_000_000)
     rate_burst: Whole = setting(60, "Requests from one client at once, where there is a rate", ge=1, le=1_000_000)
+    failed_logins: Whole = setting(
+        10, "Wrong tokens and keys a minute from one client to each worker; more get 429", ge=1, le=1_000_000
+    )
+    hosts: Hosts = setting(
+        "", "Names and addresses, besides those of this machine, by which clients reach the gateway, or `*`"
+    )
     trusted_proxies: Networks = setting("", "Addresses or networks of proxies whose `X-Forwarded-For` names the client")
     cors_origins: Origins = setting("", "Other origins whose pages may call the API, or `*`")
+    retention_days: Whole = setting(
+        30, "Days to keep exposures, images without a label, and labels outside experiments; 0: for ever", ge=0,
+        le=36_500,
+    )  # fmt: skip
+    max_exposures: Whole = setting(
+        10_000_000, "Most exposures to keep; the oldest are deleted first", ge=1000, le=10**12
+    )
+    max_labels: Whole = setting(
+        1_000_000, "Most labels outside experiments to keep; the oldest are deleted first", ge=1000, le=10**12
+    )
     traces_endpoint: HttpUrl = setting(
         "", "OTLP/HTTP address for traces, such as `http://collector:4318/v1/traces`; none: no traces"
     )

@@ -1,9 +1,9 @@
 """Know who calls: ask for an API key where there are any, and hold each client to its rate."""
 
-import ipaddress
 import math
 
 from serving.gateway.access.api_keys import Scope, accepted
+from serving.gateway.access.proxies import network_of
 from serving.gateway.access.rate_limit import RateLimit
 from serving.gateway.errors import TooManyRequests, Unauthorized
 from serving.gateway.settings import Settings
@@ -13,8 +13,6 @@ from serving.gateway.web.request import Request
 KEYED = ("predict.predict", "compare.compare")  # endpoints
 UNLIMITED = ("health.healthz", "health.readyz", "health.metrics")  # monitoring calls these
 STATIC = "static"  # the parts of a page come in a burst
-
-HOST_BITS = 64  # of an IPv6 address: one client has all addresses that differ in these
 
 
 class Admission:
@@ -34,7 +32,7 @@ class Admission:
             return
         key = accepted(bearer(request), self._known) if self._known else None
         if self._limit and endpoint not in UNLIMITED and endpoint.rpartition(".")[2] != STATIC:
-            self._take(self._limit, key or _network(request.client))
+            self._take(self._limit, key or network_of(request.client))
         if self._closed and key is None and endpoint in KEYED:
             self._metrics.refused("key")
             raise Unauthorized("Send the header 'Authorization: Bearer KEY' with a key that this gateway knows.")
@@ -51,11 +49,3 @@ def bearer(request: Request) -> str:
     """Return the request's bearer token, an empty text if there is none."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     return given.strip() if scheme.lower() == "bearer" else ""
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:  # a Unix socket has none
-        return address
-    return address if parsed.version == 4 else str(int(parsed) >> HOST_BITS)

@@ -37,6 +37,14 @@ class RateLimit:
             self._forget(now)
             return 0.0
 
+    def charge(self, client: str, tokens: float) -> None:
+        """Take more tokens of `client` for work that turned out larger, even where it has none left."""
+        with self._lock:
+            now = self._clock()
+            self._full[client] = max(self._full.get(client, now), now) + tokens * self._interval
+            self._full.move_to_end(client)
+            self._forget(now)
+
     def _forget(self, now: float) -> None:
         """Drop clients with full buckets, which equals having none, and those beyond MOST_CLIENTS."""
         while len(self._full) > MOST_CLIENTS or next(iter(self._full.values())) <= now:

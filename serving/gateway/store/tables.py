@@ -21,6 +21,7 @@ metadata = MetaData()
 PREDICTION = String(40)
 # `sqlite_with_rowid=False` has SQLite store rows in the order of their keys, without an index beside them.
 NAME = String(64)
+KEY_ID = String(16)  # of the key or token that allowed a change or sent a label; null without one
 
 
 def _experiment(primary_key: bool = False, nullable: bool = False) -> Column[int]:
@@ -34,6 +35,7 @@ state = Table(
     Column("id", Integer, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("signing_key", String(64), nullable=False),
+    Column("retained_at", Float, nullable=False),  # the last time that old rows were deleted
 )
 
 experiments = Table(
@@ -153,8 +155,11 @@ feedback = Table(
     Column("unit", BigInteger),
     Column("image", BigInteger),
     Column("at", Float, nullable=False),
+    Column("key", KEY_ID),
     sqlite_with_rowid=False,
 )
+OUTSIDE = feedback.c.experiment_id.is_(None)
+Index("ix_feedback_outside", feedback.c.at, sqlite_where=OUTSIDE, postgresql_where=OUTSIDE)
 
 # `arm` and `value` are 0 for counters without them.
 counts = Table(
@@ -189,6 +194,7 @@ promotions = Table(
     Column("parent", ForeignKey("promotions.id")),
     Column("action", String(16), nullable=False),
     Column("who", NAME, nullable=False),
+    Column("key", KEY_ID),
     Column("reason", Text),
     Column("at", Float, nullable=False),
 )
@@ -199,6 +205,7 @@ audit = Table(
     Column("id", Integer, primary_key=True),
     Column("at", Float, nullable=False),
     Column("who", NAME, nullable=False),
+    Column("key", KEY_ID),
     Column("action", String(32), nullable=False),
     Column("subject", NAME, nullable=False, index=True),
     Column("reason", Text),

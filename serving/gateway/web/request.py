@@ -56,4 +56,4 @@ def from_wsgi(environ: Mapping[str, Any], trusted: tuple[Network, ...]) -> Reque
 
 
 def _client(peer: str, headers: Mapping[str, str], trusted: tuple[Network, ...]) -> str:
-    return client_address(peer, headers.get("x-forwarded-for", ""), trusted) if trusted else peer
+    return client_address(peer, headers.get("x-forwarded-for", ""), trusted)

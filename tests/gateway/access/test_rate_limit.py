@@ -32,6 +32,13 @@ def test_a_bucket_fills_up_again_and_no_further(clock: Clock) -> None:
         assert [limit.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
 
 
+def test_a_charge_is_paid_off_before_the_next_request(clock: Clock) -> None:
+    limit = RateLimit(1.0, 2, clock)
+    limit.take("a")
+    limit.charge("a", 10)
+    assert [limit.take("a"), limit.take("b")] == [10, 0]
+
+
 def test_clients_do_not_share(clock: Clock) -> None:
     limit = RateLimit(1.0, 1, clock)
     assert [limit.take(client) for client in "aabba"] == [0, 1, 0, 1, 1]
