@@ -11,6 +11,7 @@ from serving.gateway.access import administrators
 from serving.gateway.access.admission import Admission
 from serving.gateway.access.in_flight import InFlight
 from serving.gateway.experiments.service import Experiments
+from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.breaker import GuardedModelServer
 from serving.gateway.inference.dispatch import Dispatch
@@ -85,6 +86,7 @@ def _services(settings: Settings, store: Store) -> Gateway:
         metrics.in_flight(in_flight.count)
         metrics.queued(batcher.queued)
 
+    decoders, admission = Decoders(settings.decode_seconds), Admission(settings, metrics)
     manifest = ManifestFile(settings.models_dir / "manifest.json")
     services = Gateway(
         settings=settings,
@@ -92,16 +94,19 @@ def _services(settings: Settings, store: Store) -> Gateway:
         event_loop=EventLoop(),
         model_server=model_server,
         batcher=batcher,
+        decoders=decoders,
         predictions=Dispatch(
             batcher,
-            lambda calls, later: predict.prepare(services, calls, later),
+            decoders,
+            lambda call: admission.client(call.request),
+            lambda calls, later, effort: predict.prepare(services, calls, later, effort),
             lambda predictions: predict.compose(services, predictions),
         ),
         metrics=metrics,
         journal=Journal(metrics, settings.logs_access, sample),
         tracing=follow,
         in_flight=in_flight,
-        admission=Admission(settings, metrics),
+        admission=admission,
         experiments=Experiments(store, batcher, metrics, manifest.newest),
     )
     return services

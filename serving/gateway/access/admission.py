@@ -12,6 +12,7 @@ from serving.gateway.web.request import Request
 
 KEYED = ("predict.predict", "compare.compare")  # endpoints
 UNLIMITED = ("health.healthz", "health.readyz", "health.metrics")  # monitoring calls these
+PIXELS_A_REQUEST = 1_000_000  # to decode, each of which counts as one more request
 STATIC = "static"  # the parts of a page come in a burst
 
 
@@ -36,6 +37,16 @@ class Admission:
         if self._closed and key is None and endpoint in KEYED:
             self._metrics.refused("key")
             raise Unauthorized("Send the header 'Authorization: Bearer KEY' with a key that this gateway knows.")
+
+    def client(self, request: Request) -> str:
+        """Return the text by which a client is known: the digest of its key, else its network."""
+        key = accepted(bearer(request), self._known) if self._known else None
+        return key or network_of(request.client)
+
+    def charge(self, request: Request, pixels: int) -> None:
+        """Charge the client's rate, if there is one, for the pixels that a request has to decode."""
+        if self._limit:
+            self._limit.charge(self.client(request), pixels // PIXELS_A_REQUEST)
 
     def _take(self, limit: RateLimit, client: str) -> None:
         if wait := limit.take(client):

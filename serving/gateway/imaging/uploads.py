@@ -1,20 +1,41 @@
 """Turn uploaded images into pixels framed like the training set."""
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from PIL import Image
 
-from serving.gateway.errors import Fault, TooLarge, Unprocessable
-from serving.gateway.imaging.decode import NotAnImage, TooManyPixels, open_image, read_levels
+from serving.gateway.errors import Fault, TooLarge, Unavailable, Unprocessable
+from serving.gateway.imaging.decode import LARGE, NotAnImage, TooManyPixels, open_image, read_levels
 from serving.gateway.imaging.foreground import NoInk
 from serving.gateway.imaging.framing import FRAMINGS, ImageFormat
 
-LIGHT_PIXELS = 65_536  # of a request: decoding more takes milliseconds
-
 
 class Heavy(Exception):
-    """Images that take milliseconds to read, which belong into a thread."""
+    """Images that take longer to read than their place allows."""
+
+
+class Effort(NamedTuple):
+    """The most work on a request's images in one place: bytes of its body and pixels to decode, else Heavy.
+
+    Decoding ends at `until`, on the monotonic clock. `charge` is told the pixels before they are decoded.
+    """
+
+    body_bytes: float
+    pixels: float
+    until: float = math.inf
+    charge: Callable[[int], None] = lambda pixels: None
+
+    def charging(self, charge: Callable[[int], None]) -> "Effort":
+        """Return the same effort with another `charge`."""
+        return self._replace(charge=charge)
+
+
+LIGHT = Effort(32_768, 65_536)  # takes less than milliseconds: work for an event loop
+MEDIUM = Effort(math.inf, LARGE)
+FULL = Effort(math.inf, math.inf)
 
 
 class Upload(NamedTuple):
@@ -37,9 +58,9 @@ class PixelLimits(Protocol):
 
 
 def frame_uploads(
-    uploads: Sequence[Upload], image: ImageFormat, limits: PixelLimits, *, light: bool = False
+    uploads: Sequence[Upload], image: ImageFormat, limits: PixelLimits, effort: Effort = FULL
 ) -> list[bytes]:
-    """Return the framed pixels of each upload; raise Heavy if `light` and there are more than LIGHT_PIXELS.
+    """Return the framed pixels of each upload; raise Heavy where they have more pixels than `effort` allows.
 
     Raise TooLarge or Unprocessable, with its place, for an unreadable upload. All headers are read before any upload is
     decoded.
@@ -49,9 +70,17 @@ def frame_uploads(
     if pixels > limits.max_request_pixels:
         most = limits.max_request_pixels
         raise TooLarge(f"The images have {pixels:,} pixels together; at most {most:,} are decoded.")
-    if light and pixels > LIGHT_PIXELS:
+    if pixels > effort.pixels:
         raise Heavy
-    return [_frame(upload.place, each, image) for upload, each in zip(uploads, opened, strict=True)]
+    effort.charge(pixels)
+    return [_frame(upload.place, each, image, effort.until) for upload, each in zip(uploads, opened, strict=True)]
+
+
+def late() -> Unavailable:
+    """Return the error for images that were not decoded in time."""
+    return Unavailable(
+        "The images were not decoded in time (GATEWAY_DECODE_SECONDS); send smaller images, or fewer in one request."
+    )
 
 
 def unprocessable(place: str, detail: str) -> Unprocessable:
@@ -68,7 +97,9 @@ def _open(upload: Upload, max_pixels: int) -> Image.Image:
         raise TooLarge(str(error), [Fault(upload.place, str(error))]) from error
 
 
-def _frame(place: str, opened: Image.Image, image: ImageFormat) -> bytes:
+def _frame(place: str, opened: Image.Image, image: ImageFormat, until: float) -> bytes:
+    if time.monotonic() > until:
+        raise late()
     try:
         return FRAMINGS[image.framing](read_levels(opened), image.height, image.width).tobytes()
     except NotAnImage as error:

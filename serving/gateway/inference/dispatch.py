@@ -13,6 +13,8 @@ from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
 from serving.gateway.errors import GatewayError, Unavailable
+from serving.gateway.imaging.decoders import Decoders
+from serving.gateway.imaging.uploads import LIGHT, Effort, Heavy
 from serving.gateway.inference.batching import Ask, Batcher, ModelCall, Target
 from serving.gateway.inference.fallback import Attempt, PendingPrediction
 from serving.gateway.inference.prediction import check
@@ -20,7 +22,6 @@ from serving.gateway.inference.tf_serving.client import Answer
 
 logger = logging.getLogger(__name__)
 
-DECODERS = 2  # threads
 GATHER_SECONDS = 0.005  # at most, while more requests come in each turn of the loop
 
 
@@ -49,19 +50,23 @@ class Dispatch(Generic[Request, P, Reply]):
     def __init__(
         self,
         batcher: Batcher,
-        prepare: Callable[[Sequence[Request], Later | None], Sequence[P | Exception | Later]],
+        decoders: Decoders,
+        client: Callable[[Request], str],
+        prepare: Callable[[Sequence[Request], Later | None, Effort], Sequence[P | Exception | Later]],
         compose: Callable[[Sequence[P]], Sequence[Reply | Exception]],
     ) -> None:
-        """Prepare to ask by `batcher`.
+        """Prepare to ask by `batcher`, and to decode heavy images by `decoders`, shared by `client`.
 
-        `prepare` turns requests into predictions or errors. Its second argument is None in the event loop, where it
-        answers `Later` for long ones; in a thread it is the reason for that. `compose` turns predictions that have
-        their answers into replies.
+        `prepare` turns requests into predictions or errors. Its second argument is None in the event loop; in a thread
+        it is the reason for that. It answers `Later` for work beyond its place or its effort. `compose` turns
+        predictions that have their answers into replies.
         """
         self._batcher = batcher
+        self._decoders = decoders
+        self._client = client
         self._prepare = prepare
         self._compose = compose
-        self._decoders = ThreadPoolExecutor(DECODERS, "decoder")
+        self._decoding: set[asyncio.Task[None]] = set()
         self._lookup = ThreadPoolExecutor(1, "lookup")
         self._looking_up = False
         self._unsettled: list[Arrival[Request, Reply]] = []
@@ -80,7 +85,6 @@ class Dispatch(Generic[Request, P, Reply]):
 
     def close(self) -> None:
         """End the threads."""
-        self._decoders.shutdown()
         self._lookup.shutdown()
 
     def _wait_for_arrivals(self, seen: int, until: float) -> None:
@@ -92,18 +96,14 @@ class Dispatch(Generic[Request, P, Reply]):
 
     def _prepare_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
-        for arrival, prepared in zip(arrived, self._prepared([each.request for each in arrived], None), strict=True):
-            if prepared is Later.HEAVY:
-                self._prepare_in(self._decoders, [arrival], Later.HEAVY)
-            elif prepared is Later.UNSETTLED:
-                self._unsettled.append(arrival)
-            else:
-                self._begin(arrival, prepared)
+        self._begin_all(arrived, self._prepared([each.request for each in arrived], None, LIGHT))
         self._look_up()
 
-    def _prepared(self, requests: Sequence[Request], later: Later | None) -> Sequence[P | Exception | Later]:
+    def _prepared(
+        self, requests: Sequence[Request], later: Later | None, effort: Effort
+    ) -> Sequence[P | Exception | Later]:
         try:
-            return self._prepare(requests, later)
+            return self._prepare(requests, later, effort)
         except Exception as error:  # no request stays without an answer
             logger.exception("requests could not be prepared")
             return [error] * len(requests)
@@ -113,20 +113,36 @@ class Dispatch(Generic[Request, P, Reply]):
         if not self._looking_up and self._unsettled:
             self._looking_up = True
             arrivals, self._unsettled = self._unsettled, []
-            self._prepare_in(self._lookup, arrivals, Later.UNSETTLED).add_done_callback(self._looked_up)
+            requests = [each.request for each in arrivals]
+            work = asyncio.get_running_loop().run_in_executor(
+                self._lookup, self._prepared, requests, Later.UNSETTLED, LIGHT
+            )
+            work.add_done_callback(lambda done: self._looked_up(arrivals, done.result()))
 
-    def _looked_up(self, done: object) -> None:
+    def _looked_up(
+        self, arrivals: Sequence[Arrival[Request, Reply]], prepared: Sequence[P | Exception | Later]
+    ) -> None:
         self._looking_up = False
+        self._begin_all(arrivals, prepared)
         self._look_up()
 
-    def _prepare_in(
-        self, threads: ThreadPoolExecutor, arrivals: Sequence[Arrival[Request, Reply]], later: Later
-    ) -> asyncio.Future[Sequence[P | Exception | Later]]:
-        """Prepare requests in one of `threads`; return the future of that."""
-        requests = [each.request for each in arrivals]
-        work = asyncio.get_running_loop().run_in_executor(threads, self._prepared, requests, later)
-        work.add_done_callback(lambda done: self._begin_all(arrivals, done.result()))
-        return work
+    def _decode(self, arrival: Arrival[Request, Reply]) -> None:
+        """Prepare a heavy request when its client's turn comes."""
+        task = asyncio.get_running_loop().create_task(self._decoded(arrival))
+        self._decoding.add(task)
+        task.add_done_callback(self._decoding.discard)
+
+    async def _decoded(self, arrival: Arrival[Request, Reply]) -> None:
+        def work(effort: Effort) -> P | Exception | Later:
+            [prepared] = self._prepared([arrival.request], Later.HEAVY, effort)
+            if prepared is Later.HEAVY:
+                raise Heavy
+            return prepared
+
+        try:
+            self._begin(arrival, await self._decoders.run(self._client(arrival.request), work))
+        except GatewayError as error:
+            self._begin(arrival, error)
 
     def _begin_all(
         self, arrivals: Sequence[Arrival[Request, Reply]], prepared: Sequence[P | Exception | Later]
@@ -138,6 +154,10 @@ class Dispatch(Generic[Request, P, Reply]):
         if isinstance(prepared, PendingPrediction):
             self._replies[prepared] = arrival.reply
             self._ask_next(prepared)
+        elif prepared is Later.HEAVY:
+            self._decode(arrival)
+        elif prepared is Later.UNSETTLED:
+            self._unsettled.append(arrival)
         else:
             assert isinstance(prepared, Exception)
             _settle(arrival.reply, prepared)

@@ -1,6 +1,6 @@
 """The ASGI application of a worker: predictions as coroutines, everything else by the Flask application in threads.
 
-Bodies are read whole and bounded before either sees them.
+Requests are admitted on their heads. Bodies are read whole and bounded before either sees them.
 """
 
 import asyncio
@@ -8,22 +8,28 @@ import gc
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RoutingException
 
 from serving.gateway import create_app
+from serving.gateway.access.fair_share import FairShare
 from serving.gateway.errors import Unavailable
-from serving.gateway.server.protocol import Refusal, Refused
+from serving.gateway.server.limits import Refused
 from serving.gateway.views import predict
 from serving.gateway.web import problems, request_log
+from serving.gateway.web.bodies import most_body, too_large
 from serving.gateway.web.context import Gateway, RequestRecord
 from serving.gateway.web.replies import Reply
 from serving.gateway.web.request import Request, from_asgi
+from serving.gateway.web.request_log import Admitted
 
 PREDICT = "/predict"
-ENDPOINT = "predict.predict"
+ENDPOINT, HEALTHZ = "predict.predict", "health.healthz"
 UNKNOWN_PATH = request_log.UNKNOWN_PATH
 OF_BODY = (b"content-length", b"transfer-encoding")
 
@@ -36,22 +42,63 @@ class ClientGone(Exception):
     """The client closed the connection before its request was whole."""
 
 
+class Route(NamedTuple):
+    """The pattern of a path, and the endpoint that answers it."""
+
+    pattern: str
+    endpoint: str
+
+
+class Lane:
+    """Threads in which the Flask application answers, shared among clients."""
+
+    def __init__(self, flask: Flask, threads: int) -> None:
+        self.flask = WSGIMiddleware(flask.wsgi_app, workers=threads)  # type: ignore[arg-type]
+        self.share = FairShare(threads, max(1, threads // 2))
+
+
 class Application:
     """Serves a Flask application of the gateway over ASGI."""
 
     def __init__(self, flask: Flask) -> None:
         """Prepare; the services connect when the worker starts."""
         self.services: Gateway = flask.extensions["gateway"]
-        self._others = WSGIMiddleware(flask.wsgi_app, workers=self.services.settings.threads)  # type: ignore[arg-type]
+        self._routes = flask.url_map.bind("")
+        threads = self.services.settings.threads
+        self._lane = Lane(flask, threads)
+        self._lane_of_healthz = Lane(flask, 1)  # answers however many other requests there are
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or start and stop the services with the worker."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["path"] == PREDICT and scope["method"] == "POST":
-            await self._predict(scope, receive, send)
-        else:
-            await self._other(scope, receive, send)
+            return
+        services, request = self.services, from_asgi(scope, self.services.settings.trusted_proxies)
+        record = request_log.begin(services, request)
+        predicts = request.path == PREDICT and request.method == "POST"
+        route = Route(PREDICT, ENDPOINT) if predicts else self._route(request)
+        try:
+            services.admission.admit(request, route.endpoint)
+            if route.endpoint:  # the body of a request to nothing is not read
+                request.body = await receive_body(receive)
+            if not predicts:
+                scope["admitted"] = Admitted(request, record)
+                await self._other(scope, request, route, send)
+                return
+            reply = await predict.answer(services, predict.Call(request, record))
+        except ClientGone:
+            return
+        except Exception as error:
+            reply = problems.problem(error, record, request.path)
+        await _send(_finished(services, request, record, reply, route.pattern), send)
+
+    def most_body(self, path: str) -> int:
+        """Return the most bytes of a body of a request to `path`."""
+        return most_body(path, self.services.settings)
+
+    def too_large(self, path: str) -> str:
+        """Return the detail of the problem with a larger one."""
+        return too_large(path, self.services.settings).detail
 
     def refused(self, scope: Scope | None, client: tuple[str, int] | None, refused: Refused) -> Reply:
         """Return the answer to a request that the protocol refuses; `scope` is None where its head is not whole."""
@@ -62,43 +109,33 @@ class Application:
             request = from_asgi(scope, services.settings.trusted_proxies)
         record = request_log.begin(services, request)
         record.problem = refused.detail
-        if refused.refusal is not Refusal.BODY_TOO_LARGE:
-            services.metrics.refused("malformed")
-        reply = problems.reply(*refused.refusal.value, refused.detail)
-        if refused.refusal is Refusal.TOO_MANY_CONNECTIONS:
+        refusal = refused.refusal
+        services.metrics.refused(refusal.reason)
+        reply = problems.reply(refusal.status, refusal.phrase, refused.detail)
+        if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
             reply.headers.append(("Retry-After", "1"))
         return _finished(services, request, record, reply, UNKNOWN_PATH)
 
-    async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
-        services, request = self.services, from_asgi(scope, self.services.settings.trusted_proxies)
-        record = request_log.begin(services, request)
+    def _route(self, request: Request) -> Route:
+        """Return the route of a request, one without an endpoint for a path or method that the API does not have."""
         try:
-            services.admission.admit(request, ENDPOINT)
-            request.body = await receive_body(receive)
-            reply = await predict.answer(services, predict.Call(request, record))
-        except ClientGone:
-            return
-        except Exception as error:
-            reply = problems.problem(error, record, PREDICT)
-        reply = _finished(services, request, record, reply, PREDICT)
-        raw = [_raw(*header) for header in reply.headers]
-        raw.append((b"content-length", str(len(reply.body)).encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-        await send({"type": "http.response.body", "body": reply.body})
+            rule, _ = self._routes.match(request.path, request.method, return_rule=True)
+        except (HTTPException, RoutingException):
+            return Route(UNKNOWN_PATH, "")
+        return Route(rule.rule, rule.endpoint)
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            body = await receive_body(receive)
-        except ClientGone:
-            return
+    async def _other(self, scope: Scope, request: Request, route: Route, send: Send) -> None:
+        """Answer by the Flask application, in a thread."""
         # Flask could not tell X_Forwarded_For from X-Forwarded-For; a body that came in chunks has a length now.
         headers = [pair for pair in scope["headers"] if b"_" not in pair[0] and pair[0] not in OF_BODY]
-        headers.append((b"content-length", str(len(body)).encode()))
+        headers.append((b"content-length", str(len(request.body)).encode()))
 
         async def whole() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": request.body, "more_body": False}
 
-        await self._others({**scope, "headers": headers}, whole, send)  # type: ignore[arg-type]
+        lane = self._lane_of_healthz if route.endpoint == HEALTHZ else self._lane
+        async with lane.share.turn(self.services.admission.client(request)):
+            await lane.flask({**scope, "headers": headers}, whole, send)  # type: ignore[arg-type]
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """Start the services, wait for the worker's end, finish them."""
@@ -134,6 +171,13 @@ async def receive_body(receive: Receive) -> bytes:
     if message["type"] == "http.disconnect":
         raise ClientGone
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    headers = [_raw(*header) for header in reply.headers]
+    headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
 
 
 @lru_cache(1024)

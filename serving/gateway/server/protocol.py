@@ -2,83 +2,48 @@
 
 import asyncio
 import sys
-import time
 from collections import deque
 from collections.abc import Sized
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from serving.gateway.settings import Settings
-from serving.gateway.web.bodies import too_large
+from serving.gateway.server.connections import Connections
+from serving.gateway.server.limits import MALFORMED, Limits, Refusal, Refused, head_too_large, malformed
 from serving.gateway.web.replies import Reply
 
-LINGER_SECONDS = 1.0  # that a refused client has to read its answer
+LINGER_SECONDS = 1.0  # that a client has to take the answer to a request that it goes on sending
+LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since closing on them would lose the answer
 OVERHEAD = 8  # bytes on the way for each byte of a body: a chunk of one byte has six
-MALFORMED = "This is no request that the gateway reads: "
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The limits of one worker; sizes in bytes, times in seconds."""
-
-    line: int
-    fields: int
-    field: int
-    body: int
-    idle_seconds: float  # without a request, or with a head that is not whole
-    client_seconds: float  # to send a body, or to take an answer
-    connections: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Limits":
-        """Return the limits that `settings` give."""
-        return cls(
-            settings.max_line_bytes, settings.max_headers, settings.max_header_bytes, settings.max_body_bytes,
-            settings.keepalive_seconds, settings.client_seconds, settings.connections,
-        )  # fmt: skip
-
-    @property
-    def head(self) -> int:
-        """Return the most bytes of a head."""
-        return self.line + self.fields * self.field
-
-
-class Refusal(Enum):
-    """The ways in which a request ends before the application sees it: status and reason phrase."""
-
-    MALFORMED = 400, "Bad Request"
-    LATE = 408, "Request Timeout"
-    BODY_TOO_LARGE = 413, "Content Too Large"
-    LINE_TOO_LONG = 414, "URI Too Long"
-    HEAD_TOO_LARGE = 431, "Request Header Fields Too Large"
-    TOO_MANY_CONNECTIONS = 503, "Service Unavailable"
-
-
-class Refused(Exception):
-    """A request is refused, and why."""
-
-    def __init__(self, refusal: Refusal, detail: str) -> None:
-        super().__init__(detail)
-        self.refusal = refusal
-        self.detail = detail
 
 
 class QueueingFlow(FlowControl):
-    """Reads no more from a client while requests of its own wait for their turn."""
+    """Reads no more from a client while requests of its own wait for their turn, or once it has `ended`."""
 
     def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
         super().__init__(transport)
         self._waiting = waiting
+        self.ended = False
 
     def resume_reading(self) -> None:
         """Read on, unless requests wait."""
-        if not self._waiting:
+        if not self._waiting and not self.ended:
             super().resume_reading()
+
+
+class AnswerTransport:
+    """The transport of one request's answer, which closes a connection so that the client can take the answer."""
+
+    def __init__(self, protocol: "LimitedProtocol") -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        """Close the connection after this answer."""
+        self._protocol.close_after_answer()
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -88,19 +53,20 @@ class LimitedProtocol(HttpToolsProtocol):
     """
 
     limits: ClassVar[Limits]
+    shares: ClassVar[Connections]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request; where there are too many connections, the one that is idle longest goes."""
+        """Wait for a request; where there are too many connections, one of them goes."""
         super().connection_made(transport)
-        self.flow = QueueingFlow(transport, self.pipeline)
+        self.flow: QueueingFlow = QueueingFlow(transport, self.pipeline)
         self._unanswered: deque[RequestResponseCycle] = deque()
-        self._in_head = self._in_body = False
+        self._held: deque[int] = deque()  # bytes of the body of each
+        self._in_head = self._in_body = self._working = self._lingering = False
+        self._thrown_away = 0
         self._refused: Refused | None = None
         self._slow_reader: asyncio.TimerHandle | None = None
-        self._idle_since = time.monotonic()
         self._patience: asyncio.TimerHandle | None = self._close_later()
-        if len(self.connections) > self.limits.connections:
-            self._make_room()
+        self._shares_of = self.shares.add(self, self.client[0] if self.client else "")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timers, and tell the application of each request that is not answered."""
@@ -111,26 +77,29 @@ class LimitedProtocol(HttpToolsProtocol):
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
+        self.shares.remove(self, self._shares_of)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read a part of a request, and begin to watch over the time until it is whole."""
-        if self._refused:
-            return  # the rest is not read
+        if self._refused or self._lingering:
+            self._throw_away(data)
+            return
         self._unset_keepalive()
         in_head, in_body = self._in_head, self._in_body
         self._feed(data)
+        self._note(began=self._in_body and not in_body)
         if self._refused or self.transport.is_closing():
             return
         if in_head and self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head:
-                self._refuse(_too_large(f"its head is longer than {self.limits.head} bytes."))
+                self.refuse(head_too_large(f"its head is longer than {self.limits.head} bytes."))
                 return
         if in_body and self._in_body:
             self._raw_bytes += len(data)
-            if self._raw_bytes > OVERHEAD * self.limits.body + self.limits.head:
-                self._refuse(self._body_too_large())
+            if self._raw_bytes > OVERHEAD * self._most_body + self.limits.head:
+                self.refuse(self._body_too_large())
                 return
         if self._patience is None:
             if not self._unanswered:
@@ -145,7 +114,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._refused:
             return True
         if self.cycle.more_body:
-            self._refuse(_malformed("its body is shorter than announced."))
+            self.refuse(malformed("its body is shorter than announced."))
         else:
             self.cycle.keep_alive = False
         return True
@@ -164,7 +133,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a head."""
-        self._in_head, self._head_bytes, self._fields, self._body_bytes, self._raw_bytes = True, 0, 0, 0, 0
+        self._in_head, self._head_bytes, self._fields = True, 0, 0
+        self._announced = self._body_bytes = self._raw_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -178,13 +148,13 @@ class LimitedProtocol(HttpToolsProtocol):
         """Read a header field."""
         self._fields += 1
         if self._fields > self.limits.fields:
-            raise _too_large(f"it has more than {self.limits.fields} header fields.")
+            raise head_too_large(f"it has more than {self.limits.fields} header fields.")
         if len(name) + len(value) > self.limits.field:
-            raise _too_large(f"a header field is longer than {self.limits.field} bytes.")
+            raise head_too_large(f"a header field is longer than {self.limits.field} bytes.")
         if not self._in_head:
             return  # a trailer, which nobody reads
-        if name.lower() == b"content-length" and int(value) > self.limits.body:
-            self._body_bytes = int(value)  # refused once the head is whole
+        if name.lower() == b"content-length":
+            self._announced = int(value)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -195,15 +165,23 @@ class LimitedProtocol(HttpToolsProtocol):
             return  # `_feed` reads it again without
         self._in_body = True
         super().on_headers_complete()
+        self.cycle.transport = AnswerTransport(self)  # type: ignore[assignment]  # all that it needs
         self._unanswered.append(self.cycle)
-        if self._body_bytes > self.limits.body:
+        self._held.append(0)
+        self._most_body = self.app.most_body(self.scope["path"])
+        if self._announced > self._most_body:
             raise self._body_too_large()
 
     def on_body(self, body: bytes) -> None:
         """Read a part of a body."""
         self._body_bytes += len(body)
-        if self._body_bytes > self.limits.body:
+        if self._body_bytes > self._most_body:
             raise self._body_too_large()
+        if not self.cycle.response_complete:
+            self._held[-1] += len(body)
+            self.shares.hold(self, self._shares_of, len(body))
+            if self._refused:
+                raise self._refused
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -216,10 +194,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, or with a refusal that had to wait for its turn."""
         self._unanswered.popleft()
-        self._idle_since = time.monotonic()
+        self.shares.release(self, self._shares_of, self._held.popleft())
         super().on_response_complete()
+        self._note()
         if self.transport.is_closing():
             self._abort_later()
+        elif self._in_body and self.cycle.response_complete:
+            self._linger()
         elif self._refused and not self._unanswered:
             self._answer(self._refused)
 
@@ -227,7 +208,18 @@ class LimitedProtocol(HttpToolsProtocol):
         """Refuse a request that the parser, or a limit of this class, does not let pass."""
         error = sys.exception()  # the parser's, during which one of ours was raised where a limit was passed
         cause = error.__context__ if error else None
-        self._refuse(cause if isinstance(cause, Refused) else _malformed(f"{error or msg}."))
+        self.refuse(cause if isinstance(cause, Refused) else malformed(f"{error or msg}."))
+
+    def close_after_answer(self) -> None:
+        """Close the connection; where the client still sends its request, give it time to take the answer."""
+        if self._in_body and self.cycle.response_complete:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def drop(self) -> None:
+        """End the connection, for which there is no more room."""
+        self.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
         """End a connection that is idle, or whose client does not take its last answer."""
@@ -251,7 +243,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Read a request that asks for another protocol as if it did not: clients offer HTTP/2 with a body behind."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         if method == b"CONNECT":
-            self._refuse(_malformed("it asks for a tunnel."))
+            self.refuse(malformed("it asks for a tunnel."))
             return
         head = [b"%s %s HTTP/%s" % (method, self.url, version)]
         for name, value in self.headers:
@@ -283,32 +275,40 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _body_is_late(self) -> None:
         detail = f"{MALFORMED}its body did not come within {self.limits.client_seconds:g} seconds."
-        self._refuse(Refused(Refusal.LATE, detail))
+        self.refuse(Refused(Refusal.LATE, detail))
 
     def _body_too_large(self) -> Refused:
-        return Refused(Refusal.BODY_TOO_LARGE, too_large(self.limits.body).detail)
+        return Refused(Refusal.BODY_TOO_LARGE, self.app.too_large(self.scope["path"]))
 
-    def _make_room(self) -> None:
-        others = [each for each in self.connections if isinstance(each, LimitedProtocol) and each is not self]
-        idle = [each for each in others if not each._unanswered and not each._refused]
-        if idle:
-            min(idle, key=lambda each: each._idle_since).transport.abort()
-        else:
-            detail = f"{self.limits.connections:,} connections are open; try again shortly."
-            self._refuse(Refused(Refusal.TOO_MANY_CONNECTIONS, detail))
+    def _note(self, *, began: bool = False) -> None:
+        """Tell whether the connection waits for its client; where a body `began`, it has not waited so far."""
+        working = len(self._unanswered) > self._in_body
+        if working and not self._working:
+            self.shares.works(self, self._shares_of)
+        elif not working and (self._working or began):
+            self.shares.waits(self, self._shares_of)
+        self._working = working
 
-    def _refuse(self, refused: Refused) -> None:
+    def _throw_away(self, data: bytes) -> None:
+        self._thrown_away += len(data)
+        if self._thrown_away > LINGER_BYTES:
+            self.flow.pause_reading()
+            self.flow.ended = True
+
+    def refuse(self, refused: Refused) -> None:
         """Answer no request that comes after this one, and this one when those before it are answered."""
+        if self._refused or self._lingering:
+            return
         self._refused = refused
         self._calm()
         self._unset_keepalive()
         cycle = self.cycle
         if self._in_body and cycle.response_complete:  # it has its answer, which did not need the body
-            self.transport.close()
-            self._abort_later()
+            self._linger()
             return
         if self._in_body:  # the application waits for the rest
             self._unanswered.pop()
+            self.shares.release(self, self._shares_of, self._held.pop())
             if self.pipeline and self.pipeline[0][0] is cycle:
                 self.pipeline.popleft()
             cycle.disconnected, cycle.waiting_for_100_continue = True, False
@@ -320,26 +320,26 @@ class LimitedProtocol(HttpToolsProtocol):
         whole = self.scope is not None and "path" in self.scope
         reply = self.app.refused(self.scope if whole else None, self.client, refused)
         self.transport.write(_serialized(reply, refused.refusal))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Send no more, and end the connection soon: closing it while data is on the way would lose the answer."""
+        if self._lingering:
+            return
+        self._lingering = True
+        self._calm()
+        self._unset_keepalive()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.loop.call_later(LINGER_SECONDS, self.transport.abort)  # data on the way would reset the connection
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
 
 def limited(limits: Limits) -> type[LimitedProtocol]:
     """Return the protocol with `limits`."""
-    return type("Protocol", (LimitedProtocol,), {"limits": limits})
-
-
-def _malformed(detail: str) -> Refused:
-    return Refused(Refusal.MALFORMED, MALFORMED + detail)
-
-
-def _too_large(detail: str) -> Refused:
-    return Refused(Refusal.HEAD_TOO_LARGE, MALFORMED + detail)
+    return type("Protocol", (LimitedProtocol,), {"limits": limits, "shares": Connections(limits)})
 
 
 def _serialized(reply: Reply, refusal: Refusal) -> bytes:
     headers: list[tuple[str, Any]] = [*reply.headers, ("Content-Length", len(reply.body)), ("Connection", "close")]
-    status, phrase = refusal.value
-    head = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers), "", ""]
+    head = [f"HTTP/1.1 {refusal.status} {refusal.phrase}", *(f"{name}: {value}" for name, value in headers), "", ""]
     return "\r\n".join(head).encode("latin-1") + reply.body

@@ -8,7 +8,8 @@ from typing import Any
 from uvicorn_worker import UvicornWorker
 
 from serving.gateway.server.asgi import Application
-from serving.gateway.server.protocol import Limits, limited
+from serving.gateway.server.limits import Limits
+from serving.gateway.server.protocol import limited
 
 SWITCH_SECONDS = 0.0005  # a thread that computes lets the event loop run after this time, not after Python's 5 ms
 BACKLOG = 2048  # connections that wait for a worker

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -11,7 +12,9 @@ from flask_openapi.models.tag import Tag
 
 from serving.gateway.access.administrators import OF_CLIENTS
 from serving.gateway.experiments.routing import named
+from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.pictures import data_url
+from serving.gateway.imaging.uploads import Effort
 from serving.gateway.inference import prediction
 from serving.gateway.inference.tf_serving.client import PROBABILITIES
 from serving.gateway.inference.tf_serving.messages import Images
@@ -21,6 +24,7 @@ from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
 from serving.gateway.web.context import Gateway, gateway, incoming, record
 from serving.gateway.web.parameters import CompareQuery, Headers
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
+from serving.gateway.web.request import Request
 
 blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")])
 
@@ -38,11 +42,11 @@ blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")]
 def compare(query: CompareQuery, header: Headers) -> Response:
     """Show what each variant says of the very same pixels."""
     services, call = gateway(), incoming()
-    call.body = read_body(request.environ, services.settings.max_body_bytes)
+    call.body = read_body(request.environ, request.path, services.settings)
     with services.in_flight:
         manifest = services.manifest.current()
         variants = _chosen(manifest, query.variants)
-        images = read_images(call, manifest.image, services.settings)
+        images = services.event_loop.run(_decoded(services, call, manifest.image))
         record().images = images.count
         by_variant = services.event_loop.run(_ask_all(services, manifest, variants, images, record().span))
     results = []
@@ -51,6 +55,15 @@ def compare(query: CompareQuery, header: Headers) -> Response:
         agree = len({each["label"] for each in of_image}) == 1
         results.append({"seen": data_url(pixels, manifest.image), "agree": agree, "variants": of_image})
     return send({"request_id": record().id, "results": results})
+
+
+async def _decoded(services: Gateway, call: Request, image: ImageFormat) -> Images:
+    """Return the images of a request, decoded when its client's turn comes."""
+
+    def work(effort: Effort) -> Images:
+        return read_images(call, image, services.settings, effort.charging(partial(services.admission.charge, call)))
+
+    return await services.decoders.run(services.admission.client(call), work)
 
 
 def _chosen(manifest: Manifest, names: str | None) -> list[Variant]:

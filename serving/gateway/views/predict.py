@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from flask import Response, request
@@ -18,7 +19,7 @@ from serving.gateway.experiments import routing, traffic
 from serving.gateway.experiments.cache import Snapshot
 from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, image_hash, sign
 from serving.gateway.experiments.shadow import Job
-from serving.gateway.imaging.uploads import Heavy
+from serving.gateway.imaging.uploads import Effort, Heavy
 from serving.gateway.inference import prediction
 from serving.gateway.inference.dispatch import Later
 from serving.gateway.inference.fallback import PendingPrediction
@@ -71,7 +72,7 @@ class PredictCall(PendingPrediction):
 def predict(query: PredictQuery, header: Headers) -> Response:
     """Say which class each image shows."""
     services, call = gateway(), Call(incoming(), record())
-    call.request.body = read_body(request.environ, services.settings.max_body_bytes)
+    call.request.body = read_body(request.environ, request.path, services.settings)
     services.experiments.cache.current()  # the first look waits for the store, for which the event loop must not
     return services.event_loop.run(answer(services, call)).response()
 
@@ -82,11 +83,13 @@ async def answer(services: Gateway, call: Call) -> Reply:
         return await services.predictions.answer(call)
 
 
-def prepare(services: Gateway, calls: Sequence[Call], later: Later | None) -> Sequence[PredictCall | Exception | Later]:
+def prepare(
+    services: Gateway, calls: Sequence[Call], later: Later | None, effort: Effort
+) -> Sequence[PredictCall | Exception | Later]:
     """Return each call with its pixels and the variants that may answer, or its error.
 
-    Return HEAVY for slow images, and UNSETTLED for a call whose experiment has to be looked up; where this is `later`,
-    in a thread, take the time.
+    Return HEAVY for images beyond `effort`, and UNSETTLED for a call whose experiment has to be looked up; where this
+    is `later`, in a thread, take the time.
     """
     cache = services.experiments.cache
     try:
@@ -94,7 +97,7 @@ def prepare(services: Gateway, calls: Sequence[Call], later: Later | None) -> Se
         snapshot = cache.look_up() if later is Later.UNSETTLED else cache.current()
     except GatewayError as error:
         return [type(error)(error.detail, error.faults) for _ in calls]
-    return [_prepared(services, call, manifest, snapshot, later is None) for call in calls]
+    return [_prepared(services, call, manifest, snapshot, later, effort) for call in calls]
 
 
 def compose(services: Gateway, predictions: Sequence[PredictCall]) -> Sequence[Reply | Exception]:
@@ -103,13 +106,14 @@ def compose(services: Gateway, predictions: Sequence[PredictCall]) -> Sequence[R
 
 
 def _prepared(
-    services: Gateway, call: Call, manifest: Manifest, snapshot: Snapshot, light: bool
+    services: Gateway, call: Call, manifest: Manifest, snapshot: Snapshot, later: Later | None, effort: Effort
 ) -> PredictCall | Exception | Later:
     try:
         query = read_query(PredictQuery, call.request.query)
-        if light and not query.uncertainty and routing.unsettled(snapshot, query.variant, query.experiment):
+        sampled = query.uncertainty
+        if later is None and not sampled and routing.unsettled(snapshot, query.variant, query.experiment):
             return Later.UNSETTLED
-        return _prepare(services, call, query, manifest, snapshot, light)
+        return _prepare(services, call, query, manifest, snapshot, effort)
     except Heavy:
         return Later.HEAVY
     except Exception as error:
@@ -117,7 +121,7 @@ def _prepared(
 
 
 def _prepare(
-    services: Gateway, call: Call, query: PredictQuery, manifest: Manifest, snapshot: Snapshot, light: bool
+    services: Gateway, call: Call, query: PredictQuery, manifest: Manifest, snapshot: Snapshot, effort: Effort
 ) -> PredictCall:
     settings = services.settings
     unit = read_unit(call.request.headers.get("x-unit-id")) or call.record.id
@@ -138,7 +142,9 @@ def _prepare(
             candidates = list(dict.fromkeys((choice.name, manifest.default)))
             others = [other.name for other in manifest.variants if other.name != choice.name]
             last_resort = others[0] if choice.name == manifest.default and others else None
-    images = read_images(call.request, manifest.image, settings, light=light)
+    images = read_images(
+        call.request, manifest.image, settings, effort.charging(partial(services.admission.charge, call.request))
+    )
     call.record.images, call.record.variant = images.count, candidates[0]
     return PredictCall(
         manifest, images, candidates, signature, samples, time.monotonic() + settings.deadline_ms / 1000,

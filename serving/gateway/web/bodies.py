@@ -11,7 +11,7 @@ from werkzeug.wsgi import get_content_length
 
 from serving.gateway.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType, pointer
 from serving.gateway.imaging.framing import ImageFormat
-from serving.gateway.imaging.uploads import Heavy, Upload, frame_uploads, unprocessable
+from serving.gateway.imaging.uploads import FULL, Effort, Heavy, Upload, frame_uploads, unprocessable
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.settings import Settings
 from serving.gateway.web.instances import Instances, read_instances
@@ -20,7 +20,7 @@ from serving.gateway.web.request import Request
 JSON, FORM, RAW = "application/json", "multipart/form-data", "application/octet-stream"
 ENCODED = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 FIELD = "image"
-LIGHT_BYTES = 32_768  # of a body: a longer one takes milliseconds to read
+OF_IMAGES = ("/predict", "/compare")  # paths whose bodies are images
 BINARY = {"type": "string", "format": "binary"}
 
 DOCUMENTED: dict[str, Any] = {
@@ -40,44 +40,51 @@ DOCUMENTED: dict[str, Any] = {
 }
 
 
-def read_body(environ: dict[str, Any], most: int) -> bytes:
-    """Return the whole body of a WSGI request; raise TooLarge above `most` bytes, BadRequest for one cut short."""
+def most_body(path: str, settings: Settings) -> int:
+    """Return the most bytes of the body of a request to `path`."""
+    return settings.max_body_bytes if path in OF_IMAGES else settings.max_other_body_bytes
+
+
+def too_large(path: str, settings: Settings) -> TooLarge:
+    """Return the error for a larger body."""
+    name = "GATEWAY_MAX_BODY_BYTES" if path in OF_IMAGES else "GATEWAY_MAX_OTHER_BODY_BYTES"
+    return TooLarge(f"The body is larger than {most_body(path, settings):,} bytes ({name}).")
+
+
+def read_body(environ: dict[str, Any], path: str, settings: Settings) -> bytes:
+    """Return the whole body of a WSGI request; raise TooLarge for too large a one, BadRequest for one cut short."""
+    most = most_body(path, settings)
     announced = get_content_length(environ)
     if announced is None and "wsgi.input_terminated" not in environ:
         return b""
     if announced is not None and announced > most:
-        raise too_large(most)
+        raise too_large(path, settings)
     body: bytes = environ["wsgi.input"].read(most + 1 if announced is None else announced)
     if len(body) > most:
-        raise too_large(most)
+        raise too_large(path, settings)
     if announced is not None and len(body) < announced:
         raise BadRequest(f"The body ended after {len(body):,} of {announced:,} bytes.")
     return body
 
 
-def too_large(most: int) -> TooLarge:
-    """Return the error for a body of more than `most` bytes."""
-    return TooLarge(f"The body is larger than {most:,} bytes (GATEWAY_MAX_BODY_BYTES).")
-
-
-def read_images(request: Request, image: ImageFormat, settings: Settings, *, light: bool = False) -> Images:
+def read_images(request: Request, image: ImageFormat, settings: Settings, effort: Effort = FULL) -> Images:
     """Return the images of a request as the models take them; raise a GatewayError that names what is wrong.
 
-    Raise Heavy for a `light` request that takes milliseconds to read, which others should not wait for.
+    Raise Heavy where that takes more than `effort`.
     """
-    if light and request.mimetype != RAW and len(request.body) > LIGHT_BYTES:
+    if request.mimetype != RAW and len(request.body) > effort.body_bytes:
         raise Heavy
     if (encoding := request.headers.get("content-encoding", "")) not in ("", "identity"):
         raise UnsupportedMediaType(f"Content-Encoding {encoding!r}: send the body as it is.")
     mimetype, body = request.mimetype, request.body
     if mimetype == JSON:
-        pixels = _json(body, image, settings, light)
+        pixels = _json(body, image, settings, effort)
     elif mimetype == RAW:
         pixels = _raw(body, image)
     elif mimetype == FORM:
-        pixels = _form(request, image, settings, light)
+        pixels = _form(request, image, settings, effort)
     elif mimetype in ENCODED:
-        [pixels] = frame_uploads([Upload("", body)], image, settings, light=light)
+        [pixels] = frame_uploads([Upload("", body)], image, settings, effort)
     else:
         given = f"Content-Type {mimetype!r}" if mimetype else "A missing Content-Type"
         raise UnsupportedMediaType(f"{given} is not read; send one of {', '.join((JSON, *ENCODED, FORM, RAW))}.")
@@ -87,13 +94,13 @@ def read_images(request: Request, image: ImageFormat, settings: Settings, *, lig
     return Images(pixels, count, image.height, image.width)
 
 
-def _json(body: bytes, image: ImageFormat, settings: Settings, light: bool) -> bytes:
+def _json(body: bytes, image: ImageFormat, settings: Settings, effort: Effort) -> bytes:
     items = read_instances(body, image, settings.max_instances)
     texts = [(pointer("instances", at, "b64"), item) for at, item in enumerate(items) if isinstance(item, str)]
     if not texts:
         return b"".join(items)  # type: ignore[arg-type]  # none of them is a text
     uploads = [Upload(place, _decoded(place, text)) for place, text in texts]
-    framed = iter(frame_uploads(uploads, image, settings, light=light))
+    framed = iter(frame_uploads(uploads, image, settings, effort))
     return b"".join(next(framed) if isinstance(item, str) else item for item in items)
 
 
@@ -113,7 +120,7 @@ def _raw(body: bytes, image: ImageFormat) -> bytes:
     return body
 
 
-def _form(request: Request, image: ImageFormat, settings: Settings, light: bool) -> bytes:
+def _form(request: Request, image: ImageFormat, settings: Settings, effort: Effort) -> bytes:
     parser = FormDataParser(stream_factory=_in_memory, max_form_parts=settings.max_instances + 1)
     options = parse_options_header(request.headers.get("content-type"))[1]
     try:
@@ -127,7 +134,7 @@ def _form(request: Request, image: ImageFormat, settings: Settings, light: bool)
     if len(files) > settings.max_instances:
         raise TooLarge(f"There are {len(files):,} images; at most {settings.max_instances:,} are taken.")
     uploads = [Upload(pointer(FIELD, at), file.read()) for at, file in enumerate(files)]
-    return b"".join(frame_uploads(uploads, image, settings, light=light))
+    return b"".join(frame_uploads(uploads, image, settings, effort))
 
 
 def _in_memory(*_: object, **__: object) -> BytesIO:

@@ -9,6 +9,7 @@ from flask import current_app, g
 
 from serving.gateway.access.in_flight import InFlight
 from serving.gateway.experiments.service import Experiments
+from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.breaker import GuardedModelServer
 from serving.gateway.inference.dispatch import Dispatch
@@ -33,6 +34,7 @@ class Gateway:
     event_loop: EventLoop
     model_server: GuardedModelServer
     batcher: Batcher
+    decoders: Decoders
     predictions: Dispatch[Any, Any, Any]
     metrics: Metrics
     journal: Journal
@@ -49,6 +51,7 @@ class Gateway:
     def close(self) -> None:
         """Write the records that wait and end the threads; for the end of a worker, after `finish`."""
         self.predictions.close()
+        self.decoders.close()
         self.experiments.close()
         self.journal.flush()
         self.tracing.close()

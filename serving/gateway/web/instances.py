@@ -8,6 +8,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError
 
 from serving.gateway.errors import BadRequest, Fault, TooLarge, Unprocessable, pointer
 from serving.gateway.imaging.framing import ImageFormat
+from serving.gateway.web.structure import Structure
 
 Pixel = Annotated[int, Field(strict=True, ge=0, le=255)]
 Row = Annotated[list[Pixel], Field(fail_fast=True)]
@@ -45,9 +46,8 @@ class Instances(BaseModel):
 
 def read_instances(body: bytes, image: ImageFormat, most: int) -> list[bytes | str]:
     """Return each of at most `most` images: its pixels as bytes, or its base64 text; raise a GatewayError otherwise."""
-    # What a list costs in memory is many times its two bytes of JSON, so they are counted before anything is parsed.
-    if sum(map(body.count, (b"[", b"{", b'"'))) > SLACK + most * (image.height + 6):
-        raise TooLarge(f"The JSON has more lists, objects and texts than {most:,} images of {image.height} rows need.")
+    starts, separators = SLACK + most * (image.height + 6), SLACK + most * (image.pixels + 1)
+    Structure(starts, separators, f"{most:,} images of {image.height} rows").check(body)
     try:
         items = list(_packed(_parsed(body), image))
     except (LookupError, TypeError, ValueError, OverflowError):

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from typing import NamedTuple
 
 from flask import Flask, Response, g, request
 
@@ -18,10 +19,21 @@ SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 UNKNOWN_PATH = "other"
 
 
+class Admitted(NamedTuple):
+    """A request that the worker's event loop has begun and admitted; `admitted` of its ASGI scope."""
+
+    request: Request
+    record: RequestRecord
+
+
 def register(app: Flask) -> None:
     """Make `app` begin and end its requests so."""
 
     def start() -> None:
+        admitted = request.environ.get("asgi.scope", {}).get("admitted")
+        if admitted:
+            g.incoming, g.record = admitted
+            return
         g.incoming = from_wsgi(request.environ, gateway().settings.trusted_proxies)
         g.record = begin(gateway(), g.incoming)
         gateway().admission.admit(g.incoming, request.endpoint or "")

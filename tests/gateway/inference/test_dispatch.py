@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from serving.gateway.errors import NotFound
+from serving.gateway.imaging.decoders import Decoders
+from serving.gateway.imaging.uploads import LIGHT, Effort
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.dispatch import Dispatch, Later
 from serving.gateway.inference.fallback import PendingPrediction
@@ -24,17 +26,22 @@ class Lookups:
         self.most_at_once = 0
         self.go_on = threading.Event()
 
-    def prepare(self, requests: Sequence[str], later: Later | None) -> Sequence[PendingPrediction | Exception | Later]:
+    def prepare(
+        self, requests: Sequence[str], later: Later | None, effort: Effort
+    ) -> Sequence[PendingPrediction | Exception | Later]:
         if later is None:
             return [Later.UNSETTLED if name.startswith("new") else NotFound(name) for name in requests]
-        assert later is Later.UNSETTLED
+        if later is Later.HEAVY:
+            assert threading.current_thread().name.startswith("decoder")
+            return [NotFound(name) for name in requests]
+        assert (later, effort) == (Later.UNSETTLED, LIGHT)
         assert threading.current_thread().name.startswith("lookup")
         self.batches.append(list(requests))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         self.go_on.wait(PATIENCE)
         self.at_once -= 1
-        return [NotFound(name) for name in requests]
+        return [Later.HEAVY if name.endswith("heavy") else NotFound(name) for name in requests]
 
 
 class Asker:
@@ -44,7 +51,9 @@ class Asker:
         self._loop = EventLoop()
         nobody: Any = None
         batcher: Batcher = nobody
-        self._dispatch: Dispatch[str, Any, Any] = Dispatch(batcher, lookups.prepare, lambda predictions: [])
+        self._dispatch: Dispatch[str, Any, Any] = Dispatch(
+            batcher, Decoders(PATIENCE), lambda name: name, lookups.prepare, lambda predictions: []
+        )
         self.ended: list[str] = []
 
     def ask(self, *names: str) -> None:
@@ -97,3 +106,9 @@ def test_one_look_at_a_time_serves_all_that_came_before_it_began(asker: Asker, l
     eventually(lambda: sorted(asker.ended) == ["new 1", "new 2", "new 3", "new 4", "old"])
     assert lookups.batches == [["new 1", "new 2"], ["new 3", "new 4"]]
     assert lookups.most_at_once == 1
+
+
+def test_a_heavy_request_that_was_looked_up_is_decoded_elsewhere(asker: Asker, lookups: Lookups) -> None:
+    asker.ask("new and heavy")
+    lookups.go_on.set()
+    eventually(lambda: asker.ended == ["new and heavy"], "the answer")

@@ -1,0 +1,75 @@
+"""Share something scarce among clients: they take turns, one request each."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from serving.gateway.errors import TooManyRequests
+
+MOST_WAITING = 256  # requests of one client
+
+
+class FairShare:
+    """Gives `slots` to the requests of an event loop, of which one client has `each` at most.
+
+    Clients that wait take turns, and a client's own requests keep their order.
+    """
+
+    def __init__(self, slots: int, each: int) -> None:
+        self._free = slots
+        self._each = each
+        self._taken: dict[str, int] = {}
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def turn(self, client: str, seconds: float | None = None) -> AsyncIterator[None]:
+        """Wait for a slot, `seconds` at most, and hold it.
+
+        Raise TooManyRequests where MOST_WAITING requests of the client wait already, TimeoutError after `seconds`.
+        """
+        async with asyncio.timeout(seconds):
+            await self._take(client)
+        try:
+            yield
+        finally:
+            self._give_back(client)
+
+    async def _take(self, client: str) -> None:
+        queue = self._waiting.setdefault(client, deque())
+        if len(queue) >= MOST_WAITING:
+            raise TooManyRequests(f"{MOST_WAITING} requests of this client wait already; try again shortly.")
+        ready = asyncio.get_running_loop().create_future()
+        queue.append(ready)
+        self._next()
+        try:
+            await ready
+        except asyncio.CancelledError:
+            if ready.cancelled():  # it is passed over when its turn comes
+                self._next()
+            else:
+                self._give_back(client)
+            raise
+
+    def _give_back(self, client: str) -> None:
+        self._free += 1
+        self._taken[client] -= 1
+        if not self._taken[client]:
+            del self._taken[client]
+        self._next()
+
+    def _next(self) -> None:
+        """Give the free slots to the clients whose turn it is."""
+        while self._free and (client := self._whose_turn()) is not None:
+            queue = self._waiting[client]
+            ready = queue.popleft()
+            self._waiting.move_to_end(client)
+            if not queue:
+                del self._waiting[client]
+            if not ready.cancelled():
+                ready.set_result(None)
+                self._free -= 1
+                self._taken[client] = self._taken.get(client, 0) + 1
+
+    def _whose_turn(self) -> str | None:
+        return next((client for client in self._waiting if self._taken.get(client, 0) < self._each), None)

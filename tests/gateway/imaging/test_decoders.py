@@ -1,0 +1,129 @@
+"""Images are decoded in threads: large ones in one of their own, clients in turns, all in some time."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from serving.gateway.errors import Unavailable
+from serving.gateway.imaging.decoders import Decoders
+from serving.gateway.imaging.framing import ImageFormat
+from serving.gateway.imaging.uploads import MEDIUM, Effort, Heavy, Upload, frame_uploads
+from serving.gateway.settings import Settings
+from testing.encoded import drawn, encode
+from testing.waiting import PATIENCE
+
+FORMAT = ImageFormat(height=28, width=28, framing="mnist")
+
+
+@pytest.fixture
+def decoders() -> Iterator[Decoders]:
+    made = Decoders(PATIENCE)
+    yield made
+    made.close()
+
+
+def thread_for(pixels: int) -> Callable[[Effort], str]:
+    """Return work that needs an effort for so many pixels and returns the name of its thread."""
+
+    def work(effort: Effort) -> str:
+        if pixels > effort.pixels:
+            raise Heavy
+        return threading.current_thread().name
+
+    return work
+
+
+def test_large_images_have_a_thread_of_their_own(decoders: Decoders) -> None:
+    async def story() -> list[str]:
+        return [await decoders.run("a", thread_for(pixels)) for pixels in (1, int(MEDIUM.pixels) + 1)]
+
+    assert [name.rpartition("_")[0] for name in asyncio.run(story())] == ["decoder", "large decoder"]
+
+
+def test_a_small_image_does_not_wait_for_large_ones(decoders: Decoders) -> None:
+    go_on = threading.Event()
+
+    def large(effort: Effort) -> str:
+        if effort.pixels == MEDIUM.pixels:
+            raise Heavy
+        assert go_on.wait(PATIENCE)
+        return "large"
+
+    async def story() -> list[str]:
+        first = [asyncio.create_task(decoders.run("greedy", large)) for _ in range(8)]
+        await decoders.run("good", thread_for(1))
+        assert not any(each.done() for each in first)
+        go_on.set()
+        return await asyncio.gather(*first)
+
+    assert asyncio.run(story()) == ["large"] * 8
+
+
+def test_clients_take_turns_with_large_images(decoders: Decoders) -> None:
+    order: list[str] = []
+    go_on = threading.Event()
+
+    def large(name: str) -> Callable[[Effort], None]:
+        def work(effort: Effort) -> None:
+            if effort.pixels == MEDIUM.pixels:
+                raise Heavy
+            assert go_on.wait(PATIENCE)
+            order.append(name)
+
+        return work
+
+    async def story() -> None:
+        greedy = [asyncio.create_task(decoders.run("greedy", large("greedy"))) for _ in range(4)]
+        await decoders.run("greedy", thread_for(1))  # until all of them wait for the large thread
+        good = asyncio.create_task(decoders.run("good", large("good")))
+        await decoders.run("good", thread_for(1))
+        go_on.set()
+        await asyncio.gather(*greedy, good)
+
+    asyncio.run(story())
+    assert order.index("good") < 3
+
+
+def test_waiting_for_a_turn_ends_in_time() -> None:
+    decoders, go_on, begun = Decoders(0.05), threading.Event(), list[Effort]()
+
+    def slow_work(effort: Effort) -> bool:
+        begun.append(effort)
+        return go_on.wait(PATIENCE)
+
+    async def story() -> None:
+        slow = [asyncio.create_task(decoders.run("a", slow_work)) for _ in range(2)]
+        while len(begun) < 2:
+            await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="GATEWAY_DECODE_SECONDS"):
+            await decoders.run("b", thread_for(1))
+        go_on.set()
+        assert all(await asyncio.gather(*slow))
+
+    asyncio.run(story())
+    decoders.close()
+
+
+def test_decoding_ends_in_time_and_charges_the_pixels_before() -> None:
+    charged: list[int] = []
+    upload = Upload("/image", encode(drawn(7)))
+    width, height = drawn(7).size
+    effort = MEDIUM._replace(until=time.monotonic() - 1).charging(charged.append)
+    with pytest.raises(Unavailable, match="send smaller images, or fewer in one request"):
+        frame_uploads([upload] * 3, FORMAT, Settings.from_environ({}), effort)
+    assert charged == [3 * width * height]
+
+
+def test_images_that_go_elsewhere_are_not_charged_yet() -> None:
+    charged: list[int] = []
+    with pytest.raises(Heavy):
+        frame_uploads(
+            [Upload("/image", encode(drawn(7)))],
+            FORMAT,
+            Settings.from_environ({}),
+            Effort(10**9, 1).charging(charged.append),
+        )
+    assert charged == []

@@ -1,0 +1,130 @@
+from dataclasses import replace
+
+import pytest
+
+from serving.gateway.server.connections import Connections
+from serving.gateway.server.limits import Limits, Refusal, Refused
+from serving.gateway.settings import Settings
+
+
+class Fake:
+    """A connection that notes how it ended."""
+
+    def __init__(self, shares: Connections, address: str) -> None:
+        self.dropped = False
+        self.refused: Refusal | None = None
+        self._shares = shares
+        self.client = shares.add(self, address)
+
+    def drop(self) -> None:
+        self.dropped = True
+        self._shares.remove(self, self.client)
+
+    def refuse(self, refused: Refused) -> None:
+        self.refused = refused.refusal
+
+    def works(self) -> None:
+        self._shares.works(self, self.client)
+
+    def waits(self) -> None:
+        self._shares.waits(self, self.client)
+
+    def sends(self, size: int) -> None:
+        self._shares.hold(self, self.client, size)
+
+    def forgets(self, size: int) -> None:
+        self._shares.release(self, self.client, size)
+
+
+@pytest.fixture
+def shares() -> Connections:
+    limits = Limits.of(Settings.from_environ({"GATEWAY_TRUSTED_PROXIES": "10.0.0.1"}))
+    return Connections(replace(limits, connections=4, connections_per_client=2, buffered=100))
+
+
+def test_a_client_that_has_its_share_loses_the_connection_that_waits_longest(shares: Connections) -> None:
+    first, second = Fake(shares, "1.1.1.1"), Fake(shares, "1.1.1.1")
+    other = Fake(shares, "2.2.2.2")
+    first.works()
+    first.waits()
+    third = Fake(shares, "1.1.1.1")
+    assert [each.dropped for each in (first, second, third, other)] == [False, True, False, False]
+
+
+def test_a_connection_that_is_worked_on_stays(shares: Connections) -> None:
+    working, waiting = Fake(shares, "1.1.1.1"), Fake(shares, "1.1.1.1")
+    working.works()
+    Fake(shares, "1.1.1.1")
+    assert (working.dropped, waiting.dropped) == (False, True)
+
+
+def test_a_client_whose_connections_all_work_gets_no_more(shares: Connections) -> None:
+    for _ in range(2):
+        Fake(shares, "1.1.1.1").works()
+    assert Fake(shares, "1.1.1.1").refused is Refusal.TOO_MANY_CONNECTIONS
+
+
+def test_where_the_worker_is_full_the_client_with_most_loses_one(shares: Connections) -> None:
+    lonely = [Fake(shares, "1.1.1.1"), Fake(shares, "2.2.2.2")]
+    greedy = [Fake(shares, "3.3.3.3"), Fake(shares, "3.3.3.3")]
+    new = Fake(shares, "4.4.4.4")
+    assert [each.dropped for each in (*lonely, *greedy, new)] == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "::ffff:10.0.0.1", ""])
+def test_a_trusted_proxy_may_have_all_connections(shares: Connections, address: str) -> None:
+    connections = [Fake(shares, address) for _ in range(4)]
+    assert not any(each.dropped for each in connections)
+    Fake(shares, address)
+    assert [each.dropped for each in connections] == [True, False, False, False]
+
+
+def test_addresses_of_one_network_are_one_client(shares: Connections) -> None:
+    first = Fake(shares, "2001:db8::1")
+    Fake(shares, "2001:db8::2")
+    Fake(shares, "2001:db8::3")
+    assert first.dropped
+
+
+def test_connections_that_end_leave_nothing(shares: Connections) -> None:
+    for _ in range(10):
+        each = Fake(shares, "1.1.1.1")
+        each.sends(60)
+        shares.remove(each, each.client)
+        assert each.refused is None
+    assert shares._clients == {}
+
+
+def test_where_too_many_bytes_are_held_the_largest_body_of_the_largest_client_goes(shares: Connections) -> None:
+    small, large, good = (Fake(shares, address) for address in ("1.1.1.1", "1.1.1.1", "2.2.2.2"))
+    small.sends(20)
+    large.sends(30)
+    good.sends(45)
+    good.sends(1)
+    assert good.refused is None
+    good.sends(4)
+    assert (small.refused, large.refused, good.refused) == (None, None, None)
+    small.sends(1)
+    assert large.refused is Refusal.TOO_MANY_BYTES
+    assert (small.refused, good.refused) == (None, None)
+
+
+def test_bodies_that_are_whole_are_not_refused(shares: Connections) -> None:
+    whole, new = Fake(shares, "1.1.1.1"), Fake(shares, "2.2.2.2")
+    whole.sends(90)
+    whole.works()
+    new.sends(20)
+    assert (whole.refused, new.refused) == (None, Refusal.TOO_MANY_BYTES)
+
+
+def test_answered_requests_hold_nothing(shares: Connections) -> None:
+    one = Fake(shares, "1.1.1.1")
+    for _ in range(10):
+        one.sends(60)
+        one.forgets(60)
+    assert one.refused is None
+
+
+def test_the_largest_body_always_has_room() -> None:
+    settings = Settings.from_environ({"GATEWAY_MAX_BUFFERED_BYTES": "1024", "GATEWAY_MAX_BODY_BYTES": "5000000"})
+    assert Limits.of(settings).buffered == 5_000_000
