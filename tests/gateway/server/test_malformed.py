@@ -2,10 +2,12 @@
 
 import json
 import re
+import select
 import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from testing.manifest import MANIFEST
 from testing.running_gateway import Gateway
 
 pytestmark = pytest.mark.slow
-HEAD = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+HEAD = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
 CHUNKED = HEAD + "Transfer-Encoding: chunked\r\n"
 RAW = {"Content-Type": "application/octet-stream"}
 SLOW_CLIENTS = 200
@@ -99,7 +101,7 @@ def test_requests_that_come_together_are_answered_in_their_order(gateway: Gatewa
     """The last of them is none, and refused when the others have their answers."""
     post = (HEAD + "Content-Length: 784\r\n\r\n").encode() + bytes(784)
     with connect(gateway) as connection:
-        connection.sendall(post + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + post + b"nonsense\r\n\r\n")
+        connection.sendall(post + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + post + b"nonsense\r\n\r\n")
         answers = connection.makefile("rb").read()
     statuses = re.findall(rb"HTTP/1\.1 (\d+)", answers)
     assert statuses == [b"200", b"200", b"200", b"400"]
@@ -108,7 +110,7 @@ def test_requests_that_come_together_are_answered_in_their_order(gateway: Gatewa
 
 def test_whole_requests_are_answered_though_nonsense_and_the_end_follow(gateway: Gateway) -> None:
     with connect(gateway) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nnonsense\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
         answers = connection.makefile("rb").read()
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"400"]
@@ -120,7 +122,7 @@ def test_a_request_that_offers_another_protocol_is_read_as_it_is(gateway: Gatewa
     post = (HEAD + offer + "Content-Length: 784\r\n\r\n").encode() + bytes(784)
     with connect(gateway) as connection:
         connection.sendall(post[:200])
-        connection.sendall(post[200:] + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.sendall(post[200:] + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answers = connection.makefile("rb").read()
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"200"]
     assert b'"predictions"' in answers
@@ -147,17 +149,94 @@ def test_a_request_that_is_refused_early_is_answered_once(manifest_folder: Path,
         assert requests.get(f"{locked.url}/healthz", timeout=20).ok
 
 
+def test_a_client_that_sends_on_after_its_refusal_is_read_no_further(
+    manifest_folder: Path, fake_server: FakeModelServer
+) -> None:
+    """Its answer comes, and then the connection ends, however much it wants to send."""
+    with Gateway(manifest_folder, fake_server.address, workers=1, api_keys="0" * 64) as locked:
+        for head, status in (
+            (HEAD + f"Content-Length: {2**30}\r\n\r\n", b"413"),
+            (HEAD + f"Content-Length: {2**22}\r\n\r\n", b"401"),
+            (CHUNKED + f"\r\n{2**30:x}\r\n", b"401"),
+            (HEAD.replace("/predict", "/nothing") + f"Content-Length: {2**20}\r\n\r\n", b"404"),
+        ):
+            with connect(locked) as connection:
+                connection.sendall(head.encode())
+                assert connection.recv(12) == b"HTTP/1.1 " + status
+                sent = 0
+                with suppress(ConnectionError):
+                    while True:
+                        sent += connection.send(bytes(2**16))
+                assert 0 < sent < 2**26  # a MB is read, the kernel holds some
+
+
+@pytest.mark.parametrize(("path", "most"), [("/feedback", 2**20), ("/experiments", 2**20), ("/predict", 2**23)])
+def test_each_path_has_a_limit_of_its_own(gateway: Gateway, path: str, most: int) -> None:
+    head = HEAD.replace("/predict", path)
+    found, problem = exchange(gateway, (head + f"Content-Length: {most + 1}\r\n\r\n").encode())
+    assert found == 413
+    assert f"larger than {most:,} bytes" in str(problem["detail"])
+    with connect(gateway) as connection:
+        connection.sendall((head + f"Content-Length: {most}\r\nExpect: 100-continue\r\n\r\n").encode())
+        assert connection.recv(12) == (b"HTTP/1.1 401" if path == "/experiments" else b"HTTP/1.1 100")
+
+
+def test_bodies_that_are_held_are_bounded_for_all_together(manifest_folder: Path, fake_server: FakeModelServer) -> None:
+    """The client that holds most loses its largest body; another client's small one has room."""
+    limits = {"max_body_bytes": 2**20, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**21}
+    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
+        greedy = [connect(small) for _ in range(3)]
+        for number, connection in enumerate(greedy):
+            connection.sendall((HEAD + f"Content-Length: {2**20}\r\n\r\n").encode() + bytes(2**20 - 4 + number))
+        refused = [each for each in greedy if _answers(each)]
+        assert [each.recv(12) for each in refused] == [b"HTTP/1.1 503"]
+        with socket.create_connection(("127.0.0.1", small.port), 20, ("127.0.0.2", 0)) as other:
+            other.sendall((HEAD + "Content-Length: 7840\r\n\r\n").encode() + bytes(7840))
+            assert other.recv(12) == b"HTTP/1.1 200"
+        assert 'gateway_refused_total{reason="buffered"}' in requests.get(small.url + "/metrics", timeout=20).text
+        for connection in greedy:
+            connection.close()
+
+
+def _answers(connection: socket.socket) -> bool:
+    return bool(select.select([connection], [], [], 1)[0])
+
+
+def test_one_client_leaves_connections_to_others(manifest_folder: Path, fake_server: FakeModelServer) -> None:
+    limits = {"connections": 20, "connections_per_client": 10}
+    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
+        greedy = [connect(small) for _ in range(10)]
+        for connection in greedy:
+            connection.sendall((HEAD + "Content-Length: 784\r\n\r\nhalf").encode())
+        other = HTTPConnection("127.0.0.1", small.port, 20, source_address=("127.0.0.2", 0))
+        assert _status(other) == 200
+        its_own = other.sock
+        more = [connect(small) for _ in range(30)]
+        assert greedy[0].recv(1) == b""  # the longest waiting one of the same client went
+        assert _status(other) == 200
+        assert other.sock is its_own
+        for connection in (*greedy, *more, other):
+            connection.close()
+
+
+def _status(connection: HTTPConnection) -> int:
+    connection.request("GET", "/healthz")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
 def test_clients_that_leave_while_requests_wait_stop_no_thread(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
-    large = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+    large = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with Gateway(manifest_folder, fake_server.address, workers=1, threads=2) as small:
         bundle = requests.get(f"{small.url}/docs", timeout=20).text
         path = re.search(r"/docs/static/[^\"]*bundle[^\"]*\.js", bundle)
         large = large.replace(b"/docs/static/swagger-ui-bundle.js", path[0].encode()) if path else large
         for _ in range(4):
             with connect(small) as connection:
-                connection.sendall(large + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.sendall(large + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 connection.recv(1000)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         for _ in range(4):
@@ -182,7 +261,7 @@ def test_a_client_that_waits_with_too_large_a_body_is_refused(gateway: Gateway) 
 
 def test_a_header_with_an_underscore_is_no_other_header(gateway: Gateway) -> None:
     """Flask would take X_Request_Id for X-Request-Id."""
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX_Request_Id: forged\r\nConnection: close\r\n\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX_Request_Id: forged\r\nConnection: close\r\n\r\n"
     with connect(gateway) as connection:
         connection.sendall(request)
         assert b"forged" not in connection.makefile("rb").read()
