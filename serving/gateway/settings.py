@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         2**20, "Largest body of a request to any path but `/predict` and `/compare`, in bytes", ge=1024, le=2**30
     )
     max_buffered_bytes: Whole = setting(
-        64 * 2**20, "Most bytes of bodies that a worker holds at once; it refuses more with 503", ge=1024, le=2**36
+        64 * 2**20, "Most bytes of requests that a worker holds at once; it refuses more with 503", ge=1024, le=2**36
     )
     max_pixels: Whole = setting(25_000_000, "Largest encoded image, in pixels", ge=1, le=2**30)
     max_request_pixels: Whole = setting(

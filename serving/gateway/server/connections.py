@@ -1,4 +1,4 @@
-"""Share a worker's connections, and the bytes of bodies that it holds, among its clients."""
+"""Share a worker's connections, and the bytes of requests that it holds, among its clients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Connection(Protocol):
         """End it at once."""
 
     def refuse(self, refused: Refused) -> None:
-        """Answer its request, whose body is not whole, with a refusal."""
+        """Answer its request whose body is not whole, else the next one, with a refusal."""
 
 
 class Client:
@@ -25,7 +25,7 @@ class Client:
         self.most = most
         self.open = 0
         self.waiting: dict[Connection, None] = {}  # ordered
-        self.held: dict[Connection, int] = {}  # bytes of bodies
+        self.held: dict[Connection, int] = {}  # bytes of requests
         self.bytes = 0
 
 
@@ -81,13 +81,13 @@ class Connections:
         self._clients[name].waiting.pop(connection, None)
 
     def hold(self, connection: Connection, name: str, size: int) -> None:
-        """Count `size` bytes of a body; where all have too many, refuse a body of the client that has most."""
+        """Count `size` bytes of a request; where all have too many, refuse one of the client that has most."""
         client = self._clients[name]
         client.held[connection] = client.held.get(connection, 0) + size
         client.bytes += size
         self._bytes += size
         if self._bytes > self._limits.buffered:
-            self._refuse_body(connection)
+            self._refuse_body(connection, client)
 
     def release(self, connection: Connection, name: str, size: int) -> None:
         """Forget `size` bytes that a connection held."""
@@ -109,13 +109,10 @@ class Connections:
         detail = f"{found} are open; try again shortly."
         new.refuse(Refused(Refusal.TOO_MANY_CONNECTIONS, detail))
 
-    def _refuse_body(self, new: Connection) -> None:
-        by_bytes = sorted(self._clients.values(), key=lambda each: -each.bytes)
-        detail = f"A worker holds {self._limits.buffered:,} bytes of bodies at most; try again shortly."
-        for client in by_bytes:
-            unfinished = [each for each in client.held if each in client.waiting]
-            if unfinished:
-                largest = max(unfinished, key=client.held.__getitem__)
-                largest.refuse(Refused(Refusal.TOO_MANY_BYTES, detail))
-                return
-        new.refuse(Refused(Refusal.TOO_MANY_BYTES, detail))
+    def _refuse_body(self, new: Connection, of: Client) -> None:
+        """Refuse the largest unfinished body of the client that has most, else what comes next on its connection."""
+        most = max(self._clients.values(), key=lambda each: each.bytes)
+        unfinished = [each for each in most.held if each in most.waiting]
+        largest = new if most is of and not unfinished else max(unfinished or most.held, key=most.held.__getitem__)
+        detail = f"A worker holds {self._limits.buffered:,} bytes of requests at most; try again shortly."
+        largest.refuse(Refused(Refusal.TOO_MANY_BYTES, detail))

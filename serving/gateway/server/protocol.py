@@ -16,6 +16,7 @@ from serving.gateway.web.replies import Reply
 
 LINGER_SECONDS = 1.0  # that a client has to take the answer to a request that it goes on sending
 LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since closing on them would lose the answer
+HEAD_BYTES = 4096  # that a request takes in memory while it waits for those before it on its connection
 OVERHEAD = 8  # bytes on the way for each byte of a body: a chunk of one byte has six
 
 
@@ -168,6 +169,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self.cycle.transport = AnswerTransport(self)  # type: ignore[assignment]  # all that it needs
         self._unanswered.append(self.cycle)
         self._held.append(0)
+        if len(self._unanswered) > 1:
+            self._hold(HEAD_BYTES)
         self._most_body = self.app.most_body(self.scope["path"])
         if self._announced > self._most_body:
             raise self._body_too_large()
@@ -178,10 +181,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._body_bytes > self._most_body:
             raise self._body_too_large()
         if not self.cycle.response_complete:
-            self._held[-1] += len(body)
-            self.shares.hold(self, self._shares_of, len(body))
-            if self._refused:
-                raise self._refused
+            self._hold(len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -279,6 +279,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _body_too_large(self) -> Refused:
         return Refused(Refusal.BODY_TOO_LARGE, self.app.too_large(self.scope["path"]))
+
+    def _hold(self, size: int) -> None:
+        """Count bytes of the last request; raise Refused where there is no room for them."""
+        self._held[-1] += size
+        self.shares.hold(self, self._shares_of, size)
+        if self._refused:
+            raise self._refused
 
     def _note(self, *, began: bool = False) -> None:
         """Tell whether the connection waits for its client; where a body `began`, it has not waited so far."""

@@ -109,12 +109,20 @@ def test_where_too_many_bytes_are_held_the_largest_body_of_the_largest_client_go
     assert (small.refused, good.refused) == (None, None)
 
 
-def test_bodies_that_are_whole_are_not_refused(shares: Connections) -> None:
-    whole, new = Fake(shares, "1.1.1.1"), Fake(shares, "2.2.2.2")
+def test_a_client_with_whole_requests_gets_no_more(shares: Connections) -> None:
+    whole = Fake(shares, "1.1.1.1")
     whole.sends(90)
     whole.works()
-    new.sends(20)
-    assert (whole.refused, new.refused) == (None, Refusal.TOO_MANY_BYTES)
+    whole.sends(20)
+    assert whole.refused is Refusal.TOO_MANY_BYTES  # the request behind, which is not whole
+
+
+def test_a_client_with_whole_requests_takes_no_room_from_others(shares: Connections) -> None:
+    greedy, good = Fake(shares, "1.1.1.1"), Fake(shares, "2.2.2.2")
+    greedy.sends(90)
+    greedy.works()
+    good.sends(20)
+    assert (greedy.refused, good.refused) == (Refusal.TOO_MANY_BYTES, None)
 
 
 def test_answered_requests_hold_nothing(shares: Connections) -> None:

@@ -198,6 +198,17 @@ def test_bodies_that_are_held_are_bounded_for_all_together(manifest_folder: Path
             connection.close()
 
 
+def test_requests_that_wait_on_a_connection_count_as_held(manifest_folder: Path, fake_server: FakeModelServer) -> None:
+    limits = {"max_body_bytes": 2**19, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**19}
+    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small, connect(small) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000)
+        statuses = re.findall(rb"HTTP/1\.1 (\d+)", connection.makefile("rb").read())
+        assert set(statuses[:-1]) == {b"200"} and statuses[-1] == b"503"
+        assert len(statuses) < 1000
+        assert requests.get(f"{small.url}/healthz", timeout=20).ok
+
+
 def _answers(connection: socket.socket) -> bool:
     return bool(select.select([connection], [], [], 1)[0])
 
