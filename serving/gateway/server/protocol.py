@@ -63,7 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._held: deque[int] = deque()  # bytes of the body of each
         self._in_head = self._in_body = self._working = self._lingering = False
-        self._thrown_away = 0
+        self._thrown_away = self._unsent = 0
         self._refused: Refused | None = None
         self._slow_reader: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = self._close_later()
@@ -121,15 +121,21 @@ class LimitedProtocol(HttpToolsProtocol):
         return True
 
     def pause_writing(self) -> None:
-        """Begin to watch over the time in which the client takes its answer."""
+        """Begin to watch over the time in which the client takes its answer, whose rest is held meanwhile."""
         super().pause_writing()
         self._slow_reader = self.loop.call_later(self.limits.client_seconds, self.transport.abort)
+        self._unsent = self.transport.get_write_buffer_size()
+        self._note()
+        self.shares.hold(self, self._shares_of, self._unsent)
 
     def resume_writing(self) -> None:
         """Go on sending."""
         if self._slow_reader:
             self._slow_reader.cancel()
             self._slow_reader = None
+        self.shares.release(self, self._shares_of, self._unsent)
+        self._unsent = 0
+        self._note()
         super().resume_writing()
 
     def on_message_begin(self) -> None:
@@ -289,7 +295,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _note(self, *, began: bool = False) -> None:
         """Tell whether the connection waits for its client; where a body `began`, it has not waited so far."""
-        working = len(self._unanswered) > self._in_body
+        working = len(self._unanswered) > self._in_body and not self._unsent
         if working and not self._working:
             self.shares.works(self, self._shares_of)
         elif not working and (self._working or began):
@@ -304,6 +310,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def refuse(self, refused: Refused) -> None:
         """Answer no request that comes after this one, and this one when those before it are answered."""
+        if self._unsent:  # it could not take a refusal either
+            self.loop.call_soon(self.transport.abort)
+            return
         if self._refused or self._lingering:
             return
         self._refused = refused

@@ -5,7 +5,9 @@ import re
 import select
 import socket
 import struct
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -207,6 +209,33 @@ def test_requests_that_wait_on_a_connection_count_as_held(manifest_folder: Path,
         assert set(statuses[:-1]) == {b"200"} and statuses[-1] == b"503"
         assert len(statuses) < 1000
         assert requests.get(f"{small.url}/healthz", timeout=20).ok
+
+
+def test_answers_that_nobody_takes_count_as_held(manifest_folder: Path, fake_server: FakeModelServer) -> None:
+    """One of the clients that do not read loses its connection when they hold too much; others lose nothing."""
+    images = bytes(784 * 1000)
+    request = (HEAD + f"Content-Length: {len(images)}\r\n\r\n").encode() + images
+    limits = {"max_body_bytes": 2**20, "max_buffered_bytes": 2**20, "client_seconds": 600}
+
+    def send_and_take_nothing(port: int) -> bool:
+        with socket.create_connection(("127.0.0.1", port)) as slow, suppress(ConnectionError):
+            while not over.is_set():
+                slow.sendall(request)
+            return False
+        return True
+
+    over = threading.Event()
+    with (
+        Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small,
+        ThreadPoolExecutor(6) as pool,
+    ):
+        slow = [pool.submit(send_and_take_nothing, small.port) for _ in range(6)]
+        assert next(as_completed(slow)).result()
+        with socket.create_connection(("127.0.0.1", small.port), 20, ("127.0.0.2", 0)) as other:
+            other.sendall(request)
+            assert other.recv(12) == b"HTTP/1.1 200"
+        over.set()
+        small.stop()
 
 
 def _answers(connection: socket.socket) -> bool:
