@@ -19,7 +19,7 @@ from werkzeug.routing import RoutingException
 from serving.gateway import create_app
 from serving.gateway.access.fair_share import FairShare
 from serving.gateway.errors import Unavailable
-from serving.gateway.server.limits import Refused
+from serving.gateway.server.limits import Refusal, Refused
 from serving.gateway.views import predict
 from serving.gateway.web import problems, request_log
 from serving.gateway.web.bodies import most_body, too_large
@@ -99,6 +99,10 @@ class Application:
     def too_large(self, path: str) -> str:
         """Return the detail of the problem with a larger one."""
         return too_large(path, self.services.settings).detail
+
+    def dropped(self, refusal: Refusal) -> None:
+        """Count a connection that is ended without an answer."""
+        self.services.metrics.refused(refusal.reason)
 
     def refused(self, scope: Scope | None, client: tuple[str, int] | None, refused: Refused) -> Reply:
         """Return the answer to a request that the protocol refuses; `scope` is None where its head is not whole."""

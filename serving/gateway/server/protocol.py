@@ -225,6 +225,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def drop(self) -> None:
         """End the connection, for which there is no more room."""
+        self.app.dropped(Refusal.TOO_MANY_CONNECTIONS)
         self.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -311,6 +312,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def refuse(self, refused: Refused) -> None:
         """Answer no request that comes after this one, and this one when those before it are answered."""
         if self._unsent:  # it could not take a refusal either
+            self.app.dropped(refused.refusal)
             self.loop.call_soon(self.transport.abort)
             return
         if self._refused or self._lingering:
