@@ -16,7 +16,7 @@ from testing.manifest import MANIFEST
 from testing.running_gateway import Gateway
 
 pytestmark = pytest.mark.slow
-HEAD = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+HEAD = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
 CHUNKED = HEAD + "Transfer-Encoding: chunked\r\n"
 RAW = {"Content-Type": "application/octet-stream"}
 SLOW_CLIENTS = 200
@@ -99,7 +99,7 @@ def test_requests_that_come_together_are_answered_in_their_order(gateway: Gatewa
     """The last of them is none, and refused when the others have their answers."""
     post = (HEAD + "Content-Length: 784\r\n\r\n").encode() + bytes(784)
     with connect(gateway) as connection:
-        connection.sendall(post + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + post + b"nonsense\r\n\r\n")
+        connection.sendall(post + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + post + b"nonsense\r\n\r\n")
         answers = connection.makefile("rb").read()
     statuses = re.findall(rb"HTTP/1\.1 (\d+)", answers)
     assert statuses == [b"200", b"200", b"200", b"400"]
@@ -108,7 +108,7 @@ def test_requests_that_come_together_are_answered_in_their_order(gateway: Gatewa
 
 def test_whole_requests_are_answered_though_nonsense_and_the_end_follow(gateway: Gateway) -> None:
     with connect(gateway) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nnonsense\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
         answers = connection.makefile("rb").read()
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"400"]
@@ -120,7 +120,7 @@ def test_a_request_that_offers_another_protocol_is_read_as_it_is(gateway: Gatewa
     post = (HEAD + offer + "Content-Length: 784\r\n\r\n").encode() + bytes(784)
     with connect(gateway) as connection:
         connection.sendall(post[:200])
-        connection.sendall(post[200:] + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.sendall(post[200:] + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answers = connection.makefile("rb").read()
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"200"]
     assert b'"predictions"' in answers
@@ -150,14 +150,14 @@ def test_a_request_that_is_refused_early_is_answered_once(manifest_folder: Path,
 def test_clients_that_leave_while_requests_wait_stop_no_thread(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
-    large = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+    large = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with Gateway(manifest_folder, fake_server.address, workers=1, threads=2) as small:
         bundle = requests.get(f"{small.url}/docs", timeout=20).text
         path = re.search(r"/docs/static/[^\"]*bundle[^\"]*\.js", bundle)
         large = large.replace(b"/docs/static/swagger-ui-bundle.js", path[0].encode()) if path else large
         for _ in range(4):
             with connect(small) as connection:
-                connection.sendall(large + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.sendall(large + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 connection.recv(1000)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         for _ in range(4):
@@ -182,7 +182,7 @@ def test_a_client_that_waits_with_too_large_a_body_is_refused(gateway: Gateway) 
 
 def test_a_header_with_an_underscore_is_no_other_header(gateway: Gateway) -> None:
     """Flask would take X_Request_Id for X-Request-Id."""
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX_Request_Id: forged\r\nConnection: close\r\n\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX_Request_Id: forged\r\nConnection: close\r\n\r\n"
     with connect(gateway) as connection:
         connection.sendall(request)
         assert b"forged" not in connection.makefile("rb").read()
