@@ -9,7 +9,7 @@ from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
-from serving.gateway.access.administrators import OF_CLIENTS
+from serving.gateway.access.roles import security
 from serving.gateway.experiments.routing import named
 from serving.gateway.imaging.pictures import data_url
 from serving.gateway.inference import prediction
@@ -28,7 +28,7 @@ blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")]
 @blueprint.post(
     "/compare",
     operation_id="compare",
-    security=OF_CLIENTS,
+    security=security("compare.compare"),
     request_body=DOCUMENTED,
     responses={
         200: CompareAnswer,
