@@ -1,7 +1,7 @@
 """A request as the gateway works with it, whether it came over ASGI or WSGI."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from serving.gateway.access.proxies import Network, client_address, network_of
@@ -28,7 +28,7 @@ class Request:
     server: str = ""
     version: str = "1.1"
     caller: str = ""
-    roles: frozenset[Role] = field(default_factory=frozenset)
+    roles: frozenset[Role] = frozenset()
 
     @property
     def mimetype(self) -> str:

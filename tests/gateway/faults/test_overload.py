@@ -20,8 +20,7 @@ ENOUGH = 20  # answers of each kind
 STATUS = re.compile(rb"HTTP/1\.1 (\d+)")
 REQUEST = (
     b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
-    b"Content-Type: application/octet-stream\r\nContent-Length: 784\r\n\r\n"
-    + bytes(784)
+    b"Content-Type: application/octet-stream\r\nContent-Length: 784\r\n\r\n" + bytes(784)
 )
 
 
