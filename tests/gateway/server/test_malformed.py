@@ -220,7 +220,7 @@ def test_a_client_that_does_not_take_its_answers_is_cut_off(gateway: Gateway) ->
     assert requests.get(gateway.url + "/healthz", timeout=20).ok
 
 
-@pytest.mark.parametrize("start", ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\n\r\n"])
+@pytest.mark.parametrize("start", ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 def test_a_connection_without_a_request_is_closed_after_a_while(gateway: Gateway, start: str) -> None:
     with connect(gateway) as connection:
         connection.sendall(start.encode())
