@@ -101,7 +101,7 @@ def test_a_labellers_key_will_do_and_no_other_will(visit: Visit, site: Site) -> 
         expect(task(page)).to_be_focused()
         page.keyboard.press(experiment.right(first))
         page.keyboard.press("s")
-        expect(page.get_by_role("alert")).to_contain_text("Forbidden This key may not send labels of source 'audit'.")
+        expect(page.get_by_role("alert")).to_contain_text("Forbidden This key may not do this. Send a key")
         give(page, "labeller")
         eventually(lambda: experiment.said(first) == experiment.right(first))
         page.context.close()
