@@ -24,7 +24,7 @@ def _on_hosts(settings: Settings) -> Iterator[str]:
         )
     if Role.CLIENT not in closed_roles(settings.api_keys):
         yield (
-            f"GATEWAY_HOST={settings.host} lets other machines predict, label and read without a key: set "
+            f"GATEWAY_HOST={settings.host} lets other machines predict and label without a key: set "
             "GATEWAY_API_KEYS to entries that 'make api-key' makes."
         )
 

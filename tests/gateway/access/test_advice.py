@@ -11,7 +11,7 @@ from testing.running_gateway import Gateway
 
 TOKEN, KEY = "x" * 16, digest("one")
 HOSTS = "lets other machines in, but requests by other names than localhost get 421: name the hosts that clients call"
-OPEN = "lets other machines predict, label and read without a key: set GATEWAY_API_KEYS"
+OPEN = "lets other machines predict and label without a key: set GATEWAY_API_KEYS"
 READING = "GATEWAY_API_KEYS closes experiments, reports, the label queue and labels to all but administrators and label"
 SHORT = "GATEWAY_ADMIN_TOKEN is shorter than 16 characters and opens nothing; a random token is printed instead"
 
