@@ -128,7 +128,7 @@ function log({ log }) {
   return html`
     <details><summary>${t("experiments.log")}</summary>
       <ol class="plain">${log.map(({ at, who, key, action, reason }) => html`
-        <li>${moment(at)} <strong>${who}</strong>${key ? ` (${key})` : ""} ${action}${reason ? `: ${reason}` : ""}</li>`)}</ol>
+        <li>${moment(at)} <strong>${who}</strong>${key && key !== who ? ` (${key})` : ""} ${action}${reason ? `: ${reason}` : ""}</li>`)}</ol>
     </details>
   `;
 }
