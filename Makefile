@@ -53,7 +53,7 @@ $(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
 serve: $(VENV)/.serve ## Serve on http://127.0.0.1:8080, without Docker, and train what is missing
 	@$(WITH_SETTINGS) exec $(BIN)/python -m serving --train $(ARGS)
 
-api-key: $(VENV)/.serve ## Make a key for clients, and its entry for GATEWAY_API_KEYS (ARGS="--scope label": for labellers)
+api-key: $(VENV)/.serve ## Make a key for clients, and its entry for GATEWAY_API_KEYS (ARGS="--scope SCOPE": read, label, metrics, admin)
 	@$(BIN)/python -m serving.gateway.commands.new_api_key $(ARGS)
 
 data: $(VENV)/.serve ## Fetch MNIST into data/ and verify it

@@ -87,9 +87,9 @@ def demonstrate(url: str, token: str, images: ImageSet) -> int:
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         for number, _ in enumerate(pool.map(lambda batch: send(url, name, admin, images, batch), batches), 1):
             if number % 50 == 0:
-                show(report(url, name))
+                show(report(url, name, admin))
     deadline = time.monotonic() + SECONDS
-    while (found := report(url, name))["counts"]["compared"] < count and time.monotonic() < deadline:
+    while (found := report(url, name, admin))["counts"]["compared"] < count and time.monotonic() < deadline:
         time.sleep(0.1)
     show(found)
     print("\n".join(found["decision"]["reasons"]))
@@ -112,7 +112,7 @@ def send(url: str, name: str, admin: dict[str, str], images: ImageSet, batch: ra
     for number in batch:
         answer = sessions.session.post(
             f"{url}/predict?experiment={name}", data=images.test_images[number].tobytes(),
-            headers={"Content-Type": "application/octet-stream"}, timeout=30,
+            headers={**admin, "Content-Type": "application/octet-stream"}, timeout=30,
         )  # fmt: skip
         answer.raise_for_status()
         label = {"label": str(images.test_labels[number]), "source": "ground_truth"}
@@ -121,9 +121,9 @@ def send(url: str, name: str, admin: dict[str, str], images: ImageSet, batch: ra
     labels.raise_for_status()
 
 
-def report(url: str, name: str) -> Any:
+def report(url: str, name: str, admin: dict[str, str]) -> Any:
     """Return the report."""
-    return requests.get(f"{url}/experiments/{name}/report", timeout=10).json()
+    return requests.get(f"{url}/experiments/{name}/report", headers=admin, timeout=10).json()
 
 
 def show(found: Any) -> None:

@@ -35,7 +35,8 @@ def requests_a_second(port: int, requests: Iterator[bytes], connections: int, se
 
 def post(path: str, body: bytes, content_type: str) -> bytes:
     """Return a POST request as it goes over the wire."""
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    fields = f"Host: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}"
+    head = f"POST {path} HTTP/1.1\r\n{fields}\r\n\r\n"
     return head.encode() + body
 
 

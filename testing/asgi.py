@@ -15,7 +15,7 @@ def predict_all(client: FlaskClient, query: str, bodies: Sequence[bytes], units:
     """Request predictions for all bodies at once, in `units` where given; return the answers in their order."""
     application = Application(client.application)
     loop = client.application.extensions["gateway"].event_loop
-    heads = [[(b"content-type", RAW.encode())] for _ in bodies]
+    heads = [[(b"host", b"localhost"), (b"content-type", RAW.encode())] for _ in bodies]
     for head, unit in zip(heads, units, strict=False):
         head.append((b"x-unit-id", unit.encode()))
 

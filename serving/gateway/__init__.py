@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 
-from serving.gateway.access import administrators
+from serving.gateway.access import roles
 from serving.gateway.access.admission import Admission
 from serving.gateway.access.in_flight import InFlight
 from serving.gateway.experiments.service import Experiments
@@ -63,7 +63,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
         os.write(2, f"{error}\n".encode())
         raise SystemExit(CANNOT_START) from error
     app = OpenAPI(
-        __name__, info=INFO, doc_ui=False, security_schemes=administrators.SCHEMES, validation_error_status="default",
+        __name__, info=INFO, doc_ui=False, security_schemes=roles.SCHEMES, validation_error_status="default",
         validation_error_model=problems.Problem, validation_error_callback=problems.invalid_parameters,
     )  # fmt: skip
     app.openapi_version = "3.1.0"  # what generators and testers of clients read
@@ -98,7 +98,7 @@ def _services(settings: Settings, store: Store) -> Gateway:
         predictions=Dispatch(
             batcher,
             decoders,
-            lambda call: admission.client(call.request),
+            lambda call: call.request.account,
             lambda calls, later, effort: predict.prepare(services, calls, later, effort),
             lambda predictions: predict.compose(services, predictions),
         ),

@@ -39,7 +39,7 @@ class Unauthorized(GatewayError):
 
 
 class Forbidden(GatewayError):
-    """The key is known, and may not do this. `detail` names the token or key that may."""
+    """The key is known, and may not do this; or a page of another origin sends the request. `detail` has the remedy."""
 
 
 class NotFound(GatewayError):
@@ -52,6 +52,10 @@ class Conflict(GatewayError):
 
 class TooLarge(GatewayError):
     """The body, an image or the number of images exceeds a limit. Send less in one request."""
+
+
+class Misdirected(GatewayError):
+    """The Host header names a host at which the gateway does not answer. Name it in GATEWAY_HOSTS."""
 
 
 class UnsupportedMediaType(GatewayError):

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
-from serving.gateway.access.api_keys import Scope, UnknownScope, read_keys
+from serving.gateway.access.api_keys import Keys, UnknownScope, read_keys
 from serving.gateway.access.cors import origins
 from serving.gateway.access.hosts import read_hosts
 from serving.gateway.access.proxies import Network, networks
@@ -61,7 +61,7 @@ GrpcTarget = Annotated[str, BeforeValidator(grpc_target), Must("host:port, [addr
 HttpUrl = Annotated[str, matching(f"({URL_OF_HTTP})?"), Must("an http or https URL")]
 DatabaseUrl = Annotated[URL, BeforeValidator(database_url), Must(DATABASES)]
 ApiKeys = Annotated[
-    dict[str, Scope],
+    Keys,
     BeforeValidator(read_keys),
     Must("SHA-256 digests of 64 hexadecimal digits, alone or after a scope as in label:DIGEST, separated by commas"),
 ]
@@ -143,11 +143,15 @@ class Settings(BaseSettings):
         "sqlite:///experiments.db",
         "Database of the experiments: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`",
     )
-    admin_token: SecretStr = setting("", "Bearer token of administrators; none: one is made and printed at start")
+    admin_token: SecretStr = setting(
+        "",
+        "Bearer token of administrators, of at least 16 characters; none or a shorter one: one is made and printed at "
+        "start",
+    )
     api_keys: ApiKeys = setting(
         "",
-        "SHA-256 digests of keys (`make api-key`). `DIGEST` opens `/predict` and `/compare`, which ask no key where "
-        "there is none. `label:DIGEST` also sends labels of sources `audit` and `ground_truth`",
+        "SHA-256 digests of keys (`make api-key`): `DIGEST` of a client, or one with a scope, `read:DIGEST`, "
+        "`label:DIGEST`, `metrics:DIGEST` or `admin:DIGEST`; [security](security.md#roles) says what each opens",
     )
     rate_limit: Whole = setting(0, "Requests a minute from one client to each worker; 0: no limit", ge=0, le=1_000_000)
     rate_burst: Whole = setting(60, "Requests from one client at once, where there is a rate", ge=1, le=1_000_000)

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from serving.gateway.access.api_keys import digest
 from tests.browser.conftest import Visit
+from tests.browser.experiment import Experiment
 from tests.browser.hand import card, draw
 from tests.browser.site import Site
 
@@ -99,6 +100,37 @@ def test_a_gateway_that_wants_keys_is_given_one(visit: Visit, site: Site) -> Non
         page.get_by_role("button", name="Use it").click()
         expect(card(page, site.manifest["default"])).to_be_visible()
         page.context.close()
+
+
+@pytest.mark.parametrize("key", ["reader", "labeller"])
+def test_a_gateway_that_wants_keys_of_readers_is_given_one(visit: Visit, site: Site, key: str) -> None:
+    with site.gateway(api_keys=f"read:{digest('reader')},label:{digest('labeller')}") as gateway:
+        Experiment(gateway, "keyed")
+        page = visit("#/experiments", at=gateway, expected="status of 401")
+        give_reader(page, key)
+        expect(page.get_by_role("link", name="keyed")).to_be_visible()
+        page.goto(f"{gateway.url}/#/experiments/keyed")
+        expect(page.get_by_role("heading", name="Verdict")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
+        page.context.close()
+
+
+def test_an_experiment_asks_for_a_key_once(visit: Visit, site: Site) -> None:
+    with site.gateway(api_keys=f"read:{digest('reader')}") as gateway:
+        Experiment(gateway, "keyed")
+        page = visit("#/experiments/keyed", at=gateway, expected="status of 40[13]")
+        give_reader(page, "wrong")
+        give_reader(page, "reader")
+        expect(page.get_by_role("heading", name="Verdict")).to_be_visible()
+        expect(page.get_by_text("The default is ")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
+        page.context.close()
+
+
+def give_reader(page: Page, key: str) -> None:
+    """Give the page a key for reading."""
+    page.get_by_label("Reader's or labeller's key, or the administrators' token").fill(key)
+    page.get_by_role("button", name="Use it").click()
 
 
 @pytest.mark.parametrize(

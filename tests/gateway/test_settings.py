@@ -31,7 +31,7 @@ def test_values_are_parsed_once() -> None:
         }
     )
     assert settings.models_dir == Path("/models")
-    assert settings.api_keys == {DIGEST: "predict", LABEL_DIGEST: "label"}
+    assert settings.api_keys == {DIGEST: {"predict"}, LABEL_DIGEST: {"label"}}
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
     assert settings.cors_origins == {"https://example.com:8443"}
     assert settings.database_url.database == "experiments.db"
@@ -63,8 +63,8 @@ def test_addresses_of_the_model_server(text: str) -> None:
         ("GATEWAY_API_KEYS", "label:secret", f"{KEYS} (default none)"),
         (
             "GATEWAY_API_KEYS",
-            f"{DIGEST},admin:{LABEL_DIGEST}",
-            f"{KEYS} (default none); there is no scope 'admin'; there are predict, label",
+            f"{DIGEST},all:{LABEL_DIGEST}",
+            f"{KEYS} (default none); there is no scope 'all'; there are predict, read, label, metrics, admin",
         ),
         ("GATEWAY_TRUSTED_PROXIES", "all", "addresses or networks such as 10.0.0.0/8, separated by commas"),
         ("GATEWAY_CORS_ORIGINS", "a.example", "origins such as https://example.com, separated by commas, or *"),

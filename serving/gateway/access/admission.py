@@ -1,62 +1,95 @@
-"""Know who calls: ask for an API key where there are any, and hold each client to its rate."""
+"""Admit requests on their head: to our hosts, from our pages, by callers who may, within their rates."""
 
 import math
 
-from serving.gateway.access.api_keys import Scope, accepted
+from serving.gateway.access.callers import SHORTEST_TOKEN, Callers, bearer
+from serving.gateway.access.cors import is_foreign
+from serving.gateway.access.hosts import Hosts
 from serving.gateway.access.proxies import network_of
 from serving.gateway.access.rate_limit import RateLimit
-from serving.gateway.errors import TooManyRequests, Unauthorized
+from serving.gateway.access.roles import Role, closed_roles, refusal, role_of
+from serving.gateway.errors import Forbidden, GatewayError, TooManyRequests, Unauthorized
 from serving.gateway.settings import Settings
 from serving.gateway.telemetry.metrics import Metrics
 from serving.gateway.web.request import Request
 
-KEYED = ("predict.predict", "compare.compare")  # endpoints
-UNLIMITED = ("health.healthz", "health.readyz", "health.metrics")  # monitoring calls these
+# Endpoints: probes call some at all times, and the parts of a page come in a burst.
+UNLIMITED = ("health.healthz", "health.readyz", "static", "swagger.static")
 PIXELS_A_REQUEST = 1_000_000  # to decode, each of which counts as one more request
-STATIC = "static"  # the parts of a page come in a burst
+LONGEST = 100  # characters in an error of a text that the client chose
 
 
 class Admission:
     """Lets a request to an endpoint pass, or raises a GatewayError."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        """Ask for a key and hold to a rate as `settings` say, which may be neither."""
-        self._known = settings.api_keys
-        self._closed = Scope.PREDICT in self._known.values()  # keys of labellers alone close nothing
+        """Ask for keys and hold to rates as `settings` say, which may be neither."""
+        self._hosts = Hosts(settings.hosts)
+        self._origins = settings.cors_origins
+        self._callers = Callers(settings)
+        self._closed = closed_roles(settings.api_keys)
         self._rate = settings.rate_limit
         self._limit = RateLimit(self._rate / 60, settings.rate_burst) if self._rate else None
+        self._most_failed = settings.failed_logins
+        self._failed = RateLimit(self._most_failed / 60, self._most_failed)
         self._metrics = metrics
 
     def admit(self, request: Request, endpoint: str) -> None:
-        """Raise Unauthorized for a missing key, TooManyRequests for a client that has used up its rate."""
-        if not (self._known or self._limit) or request.method == "OPTIONS":  # browsers ask, without a key, first
-            return
-        key = accepted(bearer(request), self._known) if self._known else None
-        if self._limit and endpoint not in UNLIMITED and endpoint.rpartition(".")[2] != STATIC:
-            self._take(self._limit, key or network_of(request.client))
-        if self._closed and key is None and endpoint in KEYED:
-            self._metrics.refused("key")
-            raise Unauthorized("Send the header 'Authorization: Bearer KEY' with a key that this gateway knows.")
+        """Note the caller in `request`; raise a GatewayError for one who may not call `endpoint`, or not now.
 
-    def client(self, request: Request) -> str:
-        """Return the text by which a client is known: the digest of its key, else its network."""
-        key = accepted(bearer(request), self._known) if self._known else None
-        return key or network_of(request.client)
+        `endpoint` is Flask's name, empty for an unknown path.
+        """
+        try:
+            self._hosts.check(request)
+        except GatewayError:
+            self._metrics.refused("host")
+            raise
+        if is_foreign(request.method, request.headers, self._origins):
+            self._metrics.refused("origin")
+            raise _foreign(request.headers["origin"])
+        if request.method == "OPTIONS":  # browsers ask, without a key, first
+            return
+        if token := bearer(request):
+            self._identify(request, token)
+        if self._limit and endpoint not in UNLIMITED and (wait := self._limit.take(request.account)):
+            raise self._too_many("rate", f"A client may make {self._rate:,} requests a minute; wait a little.", wait)
+        role = role_of(endpoint)
+        if role in self._closed and role not in request.roles:
+            self._metrics.refused("key")
+            raise self._refusal(role, request)
 
     def charge(self, request: Request, pixels: int) -> None:
         """Charge the client's rate, if there is one, for the pixels that a request has to decode."""
         if self._limit:
-            self._limit.charge(self.client(request), pixels // PIXELS_A_REQUEST)
+            self._limit.charge(request.account, pixels // PIXELS_A_REQUEST)
 
-    def _take(self, limit: RateLimit, client: str) -> None:
-        if wait := limit.take(client):
-            self._metrics.refused("rate")
-            error = TooManyRequests(f"A client may make {self._rate:,} requests a minute; wait a little.")
-            error.retry_after = math.ceil(wait)
-            raise error
+    def _identify(self, request: Request, token: str) -> None:
+        """Note the sender of a token; look at none from a network that has sent too many wrong ones."""
+        network = network_of(request.client)
+        if wait := self._failed.wait(network):
+            detail = f"{self._most_failed:,} wrong tokens or keys a minute are looked at from here; wait a little."
+            raise self._too_many("login", detail, wait)
+        request.caller, request.roles = self._callers.find(token)
+        if not request.caller:
+            self._failed.take(network)
+
+    def _too_many(self, reason: str, detail: str, wait: float) -> TooManyRequests:
+        self._metrics.refused(reason)
+        error = TooManyRequests(detail)
+        error.retry_after = math.ceil(wait)
+        return error
+
+    def _refusal(self, role: Role, request: Request) -> GatewayError:
+        if role is Role.ADMINISTRATOR and not self._callers.administrators:
+            return Unauthorized(
+                f"Nobody may do this: the gateway has no GATEWAY_ADMIN_TOKEN of {SHORTEST_TOKEN} characters or more. "
+                "Set it and restart."
+            )
+        return refusal(role, known=bool(request.caller))
 
 
-def bearer(request: Request) -> str:
-    """Return the request's bearer token, an empty text if there is none."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return given.strip() if scheme.lower() == "bearer" else ""
+def _foreign(origin: str) -> Forbidden:
+    return Forbidden(
+        f"A page of the origin {origin[:LONGEST]!r} may not call this. Name it in GATEWAY_CORS_ORIGINS; where it is "
+        "the gateway's own page, have the proxy pass the Host header on."
+    )

@@ -1,40 +1,48 @@
-"""Check the keys of clients and of labellers."""
+"""Read and make the keys of clients, readers, labellers, monitoring and administrators."""
 
 import hashlib
-import hmac
 import re
-from collections.abc import Collection
 from enum import StrEnum
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Scope(StrEnum):
-    """The calls that a key opens; those of LABEL include those of PREDICT."""
+    """The kinds of keys; `roles.OPENS` says what each opens."""
 
     PREDICT = "predict"
+    READ = "read"
     LABEL = "label"
+    METRICS = "metrics"
+    ADMIN = "admin"
+
+
+Keys = dict[str, frozenset[Scope]]  # the scopes of each digest
 
 
 class UnknownScope(ValueError):
     """An entry for another scope; the text names it and those there are."""
 
 
-def read_keys(text: str) -> dict[str, Scope]:
-    """Read entries `DIGEST` or `SCOPE:DIGEST`, separated by commas; return the scope of each digest.
+def read_keys(text: str) -> Keys:
+    """Read entries `DIGEST` or `SCOPE:DIGEST`, separated by commas; return the scopes of each digest.
 
-    A digest is a SHA-256 of 64 hexadecimal digits; alone it has the scope `predict`, and of several the widest counts.
+    A digest is a SHA-256 of 64 hexadecimal digits; alone it has the scope `predict`. Scopes of several entries add up.
     Raise UnknownScope for another scope, ValueError for other text.
     """
-    found: dict[str, Scope] = {}
+    found: Keys = {}
     for each in text.split(",") if text else ():
         name, _, given = each.strip().lower().rpartition(":")
         scope = _scope(name) if name else Scope.PREDICT
         if not DIGEST.fullmatch(given):
             raise ValueError(text)
-        if found.get(given) is not Scope.LABEL:
-            found[given] = scope
+        found[given] = found.get(given, frozenset()) | {scope}
     return found
+
+
+def scopes(keys: Keys) -> frozenset[Scope]:
+    """Return the scopes of which there are keys."""
+    return frozenset[Scope]().union(*keys.values())
 
 
 def entry(key: str, scope: Scope) -> str:
@@ -45,13 +53,6 @@ def entry(key: str, scope: Scope) -> str:
 def digest(key: str) -> str:
     """Return the digest of a key. A random, long key needs neither salt nor a slow hash."""
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def accepted(key: str, known: Collection[str]) -> str | None:
-    """Return the digest of `key` if it is one of `known`; the time taken does not tell which."""
-    given = digest(key)
-    found = sum(hmac.compare_digest(given, each) for each in known)
-    return given if found else None
 
 
 def _scope(name: str) -> Scope:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 Headers = list[tuple[str, str]]
 
 EVERY = "*"
+READING = ("GET", "HEAD", "OPTIONS")  # methods that change nothing
+PORTS = {"http": ":80", "https": ":443"}
 OF_PREFLIGHT: Headers = [
     ("Access-Control-Allow-Methods", "GET, POST"),
     ("Access-Control-Allow-Headers", "Authorization, Content-Type, Traceparent, X-Request-Id, X-Unit-Id"),
@@ -25,6 +27,19 @@ def origins(text: str) -> frozenset[str]:
         if f"{parts.scheme}://{parts.netloc}" != origin or parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(origin)
     return given
+
+
+def is_foreign(method: str, headers: Mapping[str, str], allowed: frozenset[str]) -> bool:
+    """Say whether a request that may change something comes from a page neither of ours nor of the `allowed` origins.
+
+    Browsers send some POSTs without asking first. Our page's origin has the host and port of the Host header; its
+    scheme may be either, since a proxy may end TLS.
+    """
+    origin = headers.get("origin")
+    if origin is None or method in READING or origin in allowed or EVERY in allowed:
+        return False
+    scheme, _, authority = origin.lower().partition("://")
+    return not authority or authority != headers.get("host", "").lower().removesuffix(PORTS.get(scheme, ""))
 
 
 def cors_headers(method: str, headers: Mapping[str, str], allowed: frozenset[str]) -> Headers:

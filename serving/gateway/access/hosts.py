@@ -2,10 +2,45 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
+from serving.gateway.access.proxies import unmapped
+from serving.gateway.errors import BadRequest, Misdirected
+from serving.gateway.web.request import Request
+
 EVERY = "*"
+LONGEST = 270  # characters of a Host header: a name has at most 253, a port 6
+SHOWN = 100  # of them in an error
+CACHED = 1024  # decisions
 NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+
+
+class Hosts:
+    """The names and addresses at which the gateway answers."""
+
+    def __init__(self, allowed: frozenset[str]) -> None:
+        """Answer at the `allowed` ones, or at all if `*` is one of them, beside those of this machine."""
+        self._allowed = allowed
+        self._is_ours = lru_cache(CACHED)(self._decide)
+
+    def check(self, request: Request) -> None:
+        """Raise Misdirected for a request to another host, BadRequest for one that names none but has to."""
+        host = request.headers.get("host", "")
+        if not host:
+            if request.version != "1.0":
+                raise BadRequest("The Host header is missing; send it with the host and port that you call.")
+        elif len(host) > LONGEST or not self._is_ours(host, request.server):
+            raise Misdirected(
+                f"The gateway does not answer at the host {host[:SHOWN]!r}. Name it in GATEWAY_HOSTS, and restart."
+            )
+
+    def _decide(self, header: str, server: str) -> bool:
+        """Say whether a Host header names the gateway; a page cannot rebind an address, so `server` is ours, too."""
+        if EVERY in self._allowed:
+            return True
+        host = host_of(header)
+        return bool(host) and (is_loopback(host) or host in self._allowed or host == unmapped(server))
 
 
 def read_hosts(text: str) -> frozenset[str]:
@@ -14,11 +49,15 @@ def read_hosts(text: str) -> frozenset[str]:
 
 
 def host_of(header: str) -> str:
-    """Return the name or address in a Host header, in lower case, without port and brackets; empty if it has none."""
+    """Return the name or address in a Host header as `read_hosts` does, without its port; empty if it has none."""
     try:
-        return urlsplit(f"//{header.strip()}").hostname or ""
+        host = urlsplit(f"//{header.strip()}").hostname or ""
     except ValueError:
         return ""
+    try:
+        return unmapped(str(ipaddress.ip_address(host)))
+    except ValueError:
+        return host.removesuffix(".")
 
 
 def is_loopback(host: str) -> bool:
@@ -32,4 +71,4 @@ def is_loopback(host: str) -> bool:
 def _read(text: str) -> str:
     if text == EVERY or NAME.fullmatch(text):
         return text
-    return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
+    return unmapped(str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))))

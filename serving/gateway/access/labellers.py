@@ -2,26 +2,21 @@
 
 from collections.abc import Collection
 
-from serving.gateway.access.administrators import is_admin
-from serving.gateway.access.admission import bearer
-from serving.gateway.access.api_keys import Scope, accepted
+from serving.gateway.access.api_keys import Scope
+from serving.gateway.access.roles import Role, remedy
 from serving.gateway.errors import Forbidden, GatewayError, Unauthorized
-from serving.gateway.settings import Settings
 from serving.gateway.store.sources import trusted
 from serving.gateway.web.request import Request
 
-REMEDY = "GATEWAY_ADMIN_TOKEN, or with a key that 'make api-key ARGS=\"--scope label\"' makes."
+REMEDY = f"GATEWAY_ADMIN_TOKEN, or with a key that {remedy(Scope.LABEL)} makes."
 
 
-def refusals(sources: Collection[str], request: Request, settings: Settings) -> dict[str, GatewayError]:
+def refusals(sources: Collection[str], request: Request) -> dict[str, GatewayError]:
     """Return for those of `sources` whose labels the sender of `request` may not send the error that says why."""
-    token = bearer(request)
-    if is_admin(token, settings.admin_token):
+    if Role.LABELLER in request.roles:
         return {}
-    key = accepted(token, settings.api_keys)
-    if key and settings.api_keys[key] is Scope.LABEL:
-        return {}
-    return {source: _forbidden(source) if key else _unauthorized(source) for source in set(sources) if trusted(source)}
+    refuse = _forbidden if request.caller else _unauthorized
+    return {source: refuse(source) for source in set(sources) if trusted(source)}
 
 
 def _unauthorized(source: str) -> GatewayError:

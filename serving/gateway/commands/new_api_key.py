@@ -1,4 +1,4 @@
-"""Make a key for a client or a labeller.
+"""Make a key for a client, a reader, a labeller, monitoring or an administrator.
 
 python -m serving.gateway.commands.new_api_key [--scope SCOPE]
 """
@@ -12,12 +12,13 @@ from serving.gateway.access.api_keys import Scope, entry
 def main() -> None:
     """Print a new key and its entry for GATEWAY_API_KEYS."""
     parser = argparse.ArgumentParser(
-        prog="python -m serving.gateway.commands.new_api_key", description="Make a key for a client or a labeller."
+        prog="python -m serving.gateway.commands.new_api_key",
+        description="Make a key, and its entry for GATEWAY_API_KEYS.",
     )
     parser.add_argument(
         "--scope", choices=[*Scope], default=Scope.PREDICT, type=Scope,
-        help="predict: opens /predict and /compare; label: also sends audit and ground_truth labels "
-        "(default: %(default)s)",
+        help="predict: predictions and users' labels; read: experiments, reports, the queue and labels; label: both, "
+        "and labels that decide; metrics: /metrics; admin: everything (default: %(default)s)",
     )  # fmt: skip
     key = secrets.token_urlsafe(32)
     print(f"Give to the client alone:                 Authorization: Bearer {key}")

@@ -3,10 +3,11 @@
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from serving.gateway.experiments import lifecycle, scorings
 from serving.gateway.experiments.prediction_id import PredictionRef, read
@@ -58,9 +59,9 @@ class Refusal(Exception):
 
 
 def record(
-    connection: Connection, secret: bytes, classes: Sequence[str], given: Sequence[Feedback]
+    connection: Connection, secret: bytes, classes: Sequence[str], given: Sequence[Feedback], key: str | None = None
 ) -> list[FeedbackResult]:
-    """Store and count labels; return a result for each piece of feedback."""
+    """Store and count labels, sent with the key of id `key`; return a result for each piece of feedback."""
     references = [read(secret, item.prediction_id) for item in given]
     ids = {reference.exposed.experiment for reference in references if reference and reference.exposed}
     status = exposures.lock(connection, ids) if ids else {}
@@ -68,7 +69,7 @@ def record(
     accepted: list[Label] = []
     for item, reference in zip(given, references, strict=True):
         try:
-            accepted.append(_label(item, reference, classes, status))
+            accepted.append(replace(_label(item, reference, classes, status), key=key))
             results.append(None)
         except Refusal as refusal:
             results.append(refusal.result)
@@ -79,12 +80,12 @@ def record(
     return [result or next(stored) for result in results]
 
 
-def history(connection: Connection, secret: bytes, prediction_id: str) -> list[tuple[str, str, float]] | None:
-    """Return source, label and time of a prediction's labels, the one in force first; None for an unknown id."""
+def history(connection: Connection, secret: bytes, prediction_id: str) -> Sequence[Row] | None:
+    """Return source, label, time and key of a prediction's labels, the one in force first; None for an unknown id."""
     reference = read(secret, prediction_id)
     if reference is None:
         return None
-    return [(row.source, row.label, row.at) for row in labels.of_prediction(connection, reference.key)]
+    return labels.of_prediction(connection, reference.key)
 
 
 def _label(item: Feedback, reference: PredictionRef | None, classes: Sequence[str], status: Mapping[int, str]) -> Label:

@@ -32,10 +32,11 @@ GATEWAY = "gateway"  # the author of automatic acts
 
 @dataclass(frozen=True)
 class Act:
-    """The author of a change, and the reason."""
+    """The author of a change, the reason, and the id of the key that allowed it, if one did."""
 
     who: str
     reason: str | None = None
+    key: str | None = None
 
 
 def create(connection: Connection, spec: ExperimentSpec, act: Act) -> None:
@@ -44,7 +45,7 @@ def create(connection: Connection, spec: ExperimentSpec, act: Act) -> None:
     if rows.find(connection, spec.name) is not None:
         raise Conflict(f"An experiment {spec.name!r} exists already; choose another name.")
     rows.create(connection, spec.model_dump(mode="json"))
-    rows.log(connection, act.who, "create", spec.name, act.reason)
+    rows.log(connection, act.who, "create", spec.name, act.reason, act.key)
 
 
 def find(connection: Connection, name: str, *, hold: bool = False) -> Row:
@@ -81,7 +82,7 @@ def step(
     elif action == "stop":
         values |= {"stopped_at": time.time(), "reason": act.reason, "decision": decision}
     rows.change(connection, found.id, **values)
-    rows.log(connection, act.who, action, name, act.reason)
+    rows.log(connection, act.who, action, name, act.reason, act.key)
     if action == "start" and manifest and (obstacle := no_promotion(connection, found, manifest)):
         warn(connection, name, obstacle)
 
@@ -152,4 +153,4 @@ def reweight(connection: Connection, name: str, weights: Mapping[str, float], tr
     share = phase.traffic if traffic is None else traffic
     unhealthy = report(connection, found)["decision"]["recommendation"] == "unhealthy"
     rows.open_phase(connection, found.id, in_order, share, phase.versions, anew=unhealthy)
-    rows.log(connection, act.who, "reweight", name, act.reason)
+    rows.log(connection, act.who, "reweight", name, act.reason, act.key)

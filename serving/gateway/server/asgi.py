@@ -138,7 +138,7 @@ class Application:
             return {"type": "http.request", "body": request.body, "more_body": False}
 
         lane = self._lane_of_healthz if route.endpoint == HEALTHZ else self._lane
-        async with lane.share.turn(self.services.admission.client(request)):
+        async with lane.share.turn(request.account):
             await lane.flask({**scope, "headers": headers}, whole, send)  # type: ignore[arg-type]
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -26,6 +26,8 @@ sys.path.insert(0, str(ROOT))
 
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
+from serving.gateway.access.advice import advice  # noqa: E402
+from serving.gateway.access.callers import long_enough  # noqa: E402
 from serving.gateway.commands import migrate  # noqa: E402
 from serving.gateway.settings import Settings, SettingsError  # noqa: E402
 from serving.gateway.telemetry.logs import log_config  # noqa: E402
@@ -36,9 +38,10 @@ except SettingsError as error:
     shutil.rmtree(METRICS_DIR, ignore_errors=True)
     sys.exit(str(error))
 
-if not settings.admin_token.get_secret_value():  # one for all workers, told once
+if not long_enough(settings.admin_token):  # one for all workers, told once
+    why = "too short" if settings.admin_token.get_secret_value() else "not set"
     os.environ["GATEWAY_ADMIN_TOKEN"] = secrets.token_urlsafe(24)
-    print(f"Administrators' token: {os.environ['GATEWAY_ADMIN_TOKEN']}   (GATEWAY_ADMIN_TOKEN is not set)", flush=True)
+    print(f"Administrators' token: {os.environ['GATEWAY_ADMIN_TOKEN']}   (GATEWAY_ADMIN_TOKEN is {why})", flush=True)
 
 wsgi_app = "serving.gateway.server.asgi:create_asgi()"
 bind = f"{settings.host}:{settings.port}"
@@ -56,7 +59,9 @@ warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata in wha
 
 
 def on_starting(server: Any) -> None:
-    """Start counting at zero, and bring the database's schema up to date."""
+    """Start counting at zero, say what has to be decided, and bring the database's schema up to date."""
+    for line in advice(settings):
+        server.log.warning("%s", line)
     for leftover in Path(METRICS_DIR).glob("*.db"):
         leftover.unlink()
     # In a process of its own: Alembic then stays out of every worker's memory. Where it fails, because the database is

@@ -95,9 +95,12 @@ def phases_with_specs(connection: Connection, ids: Collection[int]) -> Sequence[
     return connection.execute(query.join(experiments).where(phases.c.experiment_id.in_(ids))).all()
 
 
-def log(connection: Connection, who: str, action: str, subject: str, reason: str | None) -> None:
-    """Write an act on an experiment or variant to the audit log."""
-    connection.execute(insert(audit).values(at=time.time(), who=who, action=action, subject=subject, reason=reason))
+def log(
+    connection: Connection, who: str, action: str, subject: str, reason: str | None, key: str | None = None
+) -> None:
+    """Write an act on an experiment or variant to the audit log; `key` is the id of the key that allowed it."""
+    entry = {"at": time.time(), "who": who, "key": key, "action": action, "subject": subject, "reason": reason}
+    connection.execute(insert(audit).values(entry))
 
 
 def logged(connection: Connection, subject: str) -> Sequence[Row]:

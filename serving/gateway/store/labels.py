@@ -19,7 +19,7 @@ from serving.gateway.store.tables import feedback
 class Label:
     """The true class of a prediction's image, from `source`; the fields from `experiment_id` on are of an exposure.
 
-    `arm` is the assigned one. `at` is in seconds since 1970.
+    `arm` is the assigned one. `at` is in seconds since 1970. `key` is the id of the sender's key.
     """
 
     prediction: str
@@ -35,6 +35,7 @@ class Label:
     served: int | None = None
     unit: int | None = None
     image: int | None = None
+    key: str | None = None
 
 
 class Fate(Enum):
@@ -81,8 +82,9 @@ def write(connection: Connection, labels: Sequence[Label]) -> list[Written]:
 
 
 def of_prediction(connection: Connection, prediction: str) -> Sequence[Row]:
-    """Return `source`, `label` and `at` of a prediction's labels, the one in force first."""
-    query = select(feedback.c.source, feedback.c.label, feedback.c.at).where(feedback.c.prediction == prediction)
+    """Return `source`, `label`, `at` and `key` of a prediction's labels, the one in force first."""
+    query = select(feedback.c.source, feedback.c.label, feedback.c.at, feedback.c.key)
+    query = query.where(feedback.c.prediction == prediction)
     return sorted(connection.execute(query).all(), key=lambda row: -RANK[row.source])
 
 

@@ -19,27 +19,30 @@ def latest(connection: Connection, most: int) -> Sequence[Row]:
     return connection.execute(select(promotions).order_by(promotions.c.id.desc()).limit(most)).all()
 
 
-def promote(connection: Connection, variant: str, who: str, reason: str | None) -> None:
-    """Make `variant` the default."""
+def promote(connection: Connection, variant: str, who: str, reason: str | None, key: str | None = None) -> None:
+    """Make `variant` the default; `key` is the id of the key that allowed it."""
     before = current(connection)
-    _append(connection, variant, before.id if before else None, "promote", who, reason)
+    _append(connection, variant, before.id if before else None, "promote", who, reason, key)
 
 
-def roll_back(connection: Connection, who: str, reason: str | None) -> bool:
+def roll_back(connection: Connection, who: str, reason: str | None, key: str | None = None) -> bool:
     """Return to the default before the one in force; return False without one."""
     now = current(connection)
     if now is None or (now.parent is None and now.variant is None):
         return False
     before = connection.execute(select(promotions).where(promotions.c.id == now.parent)).one_or_none()
     variant, parent = (before.variant, before.parent) if before else (None, None)
-    _append(connection, variant, parent, "rollback", who, reason)
+    _append(connection, variant, parent, "rollback", who, reason, key)
     return True
 
 
 def _append(
-    connection: Connection, variant: str | None, parent: int | None, action: str, who: str, reason: str | None
-) -> None:
+    connection: Connection, variant: str | None, parent: int | None, action: str, who: str, reason: str | None,
+    key: str | None,
+) -> None:  # fmt: skip
     connection.execute(
-        insert(promotions).values(variant=variant, parent=parent, action=action, who=who, reason=reason, at=time.time())
+        insert(promotions).values(
+            variant=variant, parent=parent, action=action, who=who, key=key, reason=reason, at=time.time()
+        )
     )
     bump(connection)

@@ -37,6 +37,7 @@ class Answered(NamedTuple):
     version: str
     images: int
     problem: str
+    key: str  # the id of the caller's key or token, empty without one
     at: float  # seconds since 1970
 
 
@@ -89,6 +90,7 @@ def _line(entry: Answered) -> dict[str, Any]:
         "logger": "access",
         "request_id": entry.id,
         "client": entry.client,
+        "key": entry.key,
         "method": entry.method,
         "path": entry.path[:LONGEST],
         "status": entry.status,

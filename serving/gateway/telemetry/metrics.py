@@ -1,7 +1,10 @@
 """Count and time what the gateway does, for Prometheus."""
 
 import logging
+import math
 import os
+import threading
+import time
 from collections import Counter as Counted
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -18,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+FRESH_SECONDS = 1.0  # merging the files of all workers takes milliseconds
 CIRCUIT = {"closed": 0, "half_open": 1, "open": 2}
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus-client shares between workers
 
@@ -51,7 +55,10 @@ class Metrics:
     Labels come from sets that no client can enlarge: the routes' patterns, the manifest's variants, statuses, reasons.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._merging = threading.Lock()
+        self._text, self._fresh_until = b"", -math.inf
         self.incomplete = False  # whether there was no room for something
         self._registry = registry = CollectorRegistry()
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
@@ -95,7 +102,7 @@ class Metrics:
 
     @_where_possible
     def refused(self, reason: str) -> None:
-        """Record a request that was turned away for `reason`: in_flight, rate, key, circuit or malformed."""
+        """Record a request that was turned away for `reason`: host, origin, login, rate, key, in_flight, …"""
         self._refused(reason).inc()
 
     @_where_possible
@@ -120,7 +127,14 @@ class Metrics:
         self._queued.set(images)
 
     def text(self) -> bytes:
-        """Return the metrics of all workers in Prometheus' text format."""
+        """Return the metrics of all workers in Prometheus' text format, at most FRESH_SECONDS old."""
+        with self._merging:
+            if self._clock() >= self._fresh_until:
+                self._text = self._merged()
+                self._fresh_until = self._clock() + FRESH_SECONDS
+            return self._text
+
+    def _merged(self) -> bytes:
         if MULTIPROCESS_DIR not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()

@@ -10,7 +10,7 @@ from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
-from serving.gateway.access.administrators import OF_CLIENTS
+from serving.gateway.access.roles import security
 from serving.gateway.experiments.routing import named
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.pictures import data_url
@@ -32,7 +32,7 @@ blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")]
 @blueprint.post(
     "/compare",
     operation_id="compare",
-    security=OF_CLIENTS,
+    security=security("compare.compare"),
     request_body=DOCUMENTED,
     responses={
         200: CompareAnswer,
@@ -63,7 +63,7 @@ async def _decoded(services: Gateway, call: Request, image: ImageFormat) -> Imag
     def work(effort: Effort) -> Images:
         return read_images(call, image, services.settings, effort.charging(partial(services.admission.charge, call)))
 
-    return await services.decoders.run(services.admission.client(call), work)
+    return await services.decoders.run(call.account, work)
 
 
 def _chosen(manifest: Manifest, names: str | None) -> list[Variant]:

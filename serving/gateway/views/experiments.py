@@ -5,37 +5,44 @@ from typing import Any
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Connection
 
 from serving.gateway import errors
-from serving.gateway.access.administrators import SECURITY, require_admin
+from serving.gateway.access.roles import security
 from serving.gateway.errors import Unprocessable, pointer
 from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.evidence import report
-from serving.gateway.experiments.lifecycle import Act
+from serving.gateway.experiments.lifecycle import GATEWAY, Act
 from serving.gateway.experiments.spec import NO_NUL, ExperimentSpec, Share, Text
 from serving.gateway.store import experiments as rows
 from serving.gateway.web import experiment_answers as answers
 from serving.gateway.web.answers import send
-from serving.gateway.web.context import gateway
+from serving.gateway.web.context import caller, gateway
 from serving.gateway.web.json_body import documented, read_json, schemas
 from serving.gateway.web.parameters import NamedPath
 from serving.gateway.web.problems import problems
 
 
 class Action(BaseModel):
-    """The author of a change, and the reason; both are kept."""
+    """The author of a change, and the reason; both are kept, as the caller says them."""
 
     model_config = ConfigDict(extra="forbid")
 
     by: str = Field("admin", min_length=1, max_length=64, pattern=NO_NUL)
     reason: Text | None = None
 
+    @field_validator("by")
+    @classmethod
+    def _is_somebody_else(cls, by: str) -> str:
+        if by.strip().lower() == GATEWAY:
+            raise ValueError(f"'{GATEWAY}' is the author of what the gateway does by itself; say who you are")
+        return by
+
     @property
     def act(self) -> Act:
-        """Return the author and the reason."""
-        return Act(self.by, self.reason)
+        """Return the author, the reason, and the key of the present request."""
+        return Act(self.by, self.reason, caller())
 
 
 class Weights(Action):
@@ -46,7 +53,7 @@ class Weights(Action):
 
 
 OF_CHANGES = problems(
-    errors.BadRequest, errors.Unauthorized, errors.NotFound, errors.Conflict, errors.TooLarge,
+    errors.BadRequest, errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.Conflict, errors.TooLarge,
     errors.UnsupportedMediaType, errors.Unprocessable, errors.Unavailable,
 )  # fmt: skip
 
@@ -55,12 +62,11 @@ blueprint.components_schemas.update(schemas(ExperimentSpec, Action, Weights))
 
 
 @blueprint.post(
-    "/experiments", operation_id="create_experiment", security=SECURITY,
+    "/experiments", operation_id="create_experiment", security=security("experiments.create"),
     request_body=documented(ExperimentSpec), responses={201: answers.ExperimentAnswer, **OF_CHANGES},
 )  # fmt: skip
 def create() -> tuple[Response, int]:
     """Create an experiment as a draft."""
-    require_admin()
     spec = read_json(ExperimentSpec)
     manifest = gateway().manifest.current()
     for number, variant in enumerate(spec.variants):
@@ -69,7 +75,7 @@ def create() -> tuple[Response, int]:
             detail = f"There is no variant {variant!r}; there are {', '.join(v.name for v in manifest.variants)}"
             raise Unprocessable(f"{place}: {detail}.", [errors.Fault(place, detail)])
     with gateway().experiments.store.write() as connection:
-        lifecycle.create(connection, spec, Act("admin"))
+        lifecycle.create(connection, spec, Act("admin", key=caller()))
         shown = answers.show(connection, lifecycle.find(connection, spec.name))
     gateway().experiments.cache.refresh()
     return send(shown), 201
@@ -78,7 +84,8 @@ def create() -> tuple[Response, int]:
 @blueprint.get(
     "/experiments",
     operation_id="experiments",
-    responses={200: answers.ExperimentsAnswer, **problems(errors.Unavailable)},
+    security=security("experiments.every"),
+    responses={200: answers.ExperimentsAnswer, **problems(errors.Unauthorized, errors.Forbidden, errors.Unavailable)},
 )
 def every() -> Response:
     """List the experiments."""
@@ -87,8 +94,10 @@ def every() -> Response:
 
 
 @blueprint.get(
-    "/experiments/<name>", operation_id="experiment",
-    responses={200: answers.ExperimentAnswer, **problems(errors.NotFound, errors.Unavailable)},
+    "/experiments/<name>", operation_id="experiment", security=security("experiments.show"),
+    responses={200: answers.ExperimentAnswer, **problems(
+        errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.Unavailable
+    )},
 )  # fmt: skip
 def show(path: NamedPath) -> Response:
     """Show an experiment, its phases and its log."""
@@ -97,12 +106,12 @@ def show(path: NamedPath) -> Response:
 
 
 @blueprint.post(
-    "/experiments/<name>/weights", operation_id="reweight_experiment", security=SECURITY,
+    "/experiments/<name>/weights", operation_id="reweight_experiment",
+    security=security("experiments.reweight"),
     request_body=documented(Weights), responses={200: answers.ExperimentAnswer, **OF_CHANGES},
 )  # fmt: skip
 def reweight(path: NamedPath) -> Response:
     """Open a new phase with other weights; its units are drawn anew and counted apart."""
-    require_admin()
     body = read_json(Weights)
     return _changed(path.name, lambda c: lifecycle.reweight(c, path.name, body.weights, body.traffic, body.act))
 
@@ -111,7 +120,6 @@ def _step(action: str) -> Any:
     """Return the view of one step of the life cycle."""
 
     def view(path: NamedPath) -> Response:
-        require_admin()
         act = read_json(Action, optional=True).act
 
         def take(connection: Connection) -> None:
@@ -132,9 +140,9 @@ for _action, _summary_text in (
     ("archive", "Archive; no more labels count."),
 ):
     blueprint.post(
-        f"/experiments/<name>/{_action}", endpoint=_action, operation_id=f"{_action}_experiment", security=SECURITY,
-        summary=_summary_text, request_body=documented(Action, optional=True),
-        responses={200: answers.ExperimentAnswer, **OF_CHANGES},
+        f"/experiments/<name>/{_action}", endpoint=_action, operation_id=f"{_action}_experiment",
+        security=security(f"experiments.{_action}"), summary=_summary_text,
+        request_body=documented(Action, optional=True), responses={200: answers.ExperimentAnswer, **OF_CHANGES},
     )(_step(_action))  # fmt: skip
 
 

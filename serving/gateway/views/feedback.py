@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 
 from serving.gateway import errors
 from serving.gateway.access import labellers
-from serving.gateway.access.administrators import OF_LABELLERS
+from serving.gateway.access.roles import security
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments import feedback as domain
 from serving.gateway.experiments.feedback import FeedbackOutcome, FeedbackResult
 from serving.gateway.web.answers import send
-from serving.gateway.web.context import gateway, incoming
+from serving.gateway.web.context import caller, gateway, incoming
 from serving.gateway.web.experiment_answers import moment
 from serving.gateway.web.json_body import documented, read_json, schemas
 from serving.gateway.web.parameters import PredictionPath
@@ -95,6 +95,7 @@ class GivenLabel(BaseModel):
     source: Source
     label: str
     at: str
+    key: str | None = Field(description="The id of the sender's key, `admin` for the administrators' token")
 
 
 class LabelsAnswer(BaseModel):
@@ -113,7 +114,7 @@ blueprint.components_schemas.update(schemas(FeedbackRequest, FeedbackAnswers))
 @blueprint.post(
     "/feedback",
     operation_id="feedback",
-    security=OF_LABELLERS,
+    security=security("feedback.feedback"),
     request_body=documented(FeedbackRequest),
     responses={
         200: {
@@ -143,8 +144,10 @@ def feedback() -> tuple[Response, int]:
 
 
 @blueprint.get(
-    "/feedback/<prediction_id>", operation_id="labels",
-    responses={200: LabelsAnswer, **problems(errors.NotFound, errors.Unprocessable, errors.Unavailable)},
+    "/feedback/<prediction_id>", operation_id="labels", security=security("feedback.labels"),
+    responses={200: LabelsAnswer, **problems(
+        errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.Unprocessable, errors.Unavailable
+    )},
 )  # fmt: skip
 def labels(path: PredictionPath) -> Response:
     """List the labels of a prediction; that of the highest rank is in force."""
@@ -152,7 +155,7 @@ def labels(path: PredictionPath) -> Response:
         given = domain.history(connection, _secret(), path.prediction_id)
     if given is None:
         raise errors.NotFound(f"There is no prediction {path.prediction_id[:200]!r}; /predict answers with ids.")
-    listed = [{"source": source, "label": label, "at": moment(at)} for source, label, at in given]
+    listed = [{"source": row.source, "label": row.label, "at": moment(row.at), "key": row.key} for row in given]
     in_force = {name: listed[0][name] if listed else None for name in ("label", "source")}
     return send({"prediction_id": path.prediction_id, **in_force, "labels": listed})
 
@@ -166,7 +169,7 @@ def _answer(item: FeedbackItem, result: FeedbackResult | GatewayError) -> dict[s
 
 def _record(items: list[FeedbackItem]) -> list[FeedbackResult | GatewayError]:
     """Store the labels that the sender may send; return for each item its result, or the error that it ends in."""
-    refused = labellers.refusals({item.source for item in items}, incoming(), gateway().settings)
+    refused = labellers.refusals({item.source for item in items}, incoming())
     results = iter(_store([item for item in items if item.source not in refused]))
     return [refused.get(item.source) or next(results) for item in items]
 
@@ -178,7 +181,7 @@ def _store(items: list[FeedbackItem]) -> list[FeedbackResult | GatewayError]:
     classes, secret = services.manifest.current().classes, _secret()
     given = [domain.Feedback(item.prediction_id, item.label, item.source) for item in items]
     with services.experiments.store.write() as connection:
-        results = domain.record(connection, secret, classes, given)
+        results = domain.record(connection, secret, classes, given, caller())
     return [REFUSED[each.outcome](each.detail) if each.outcome in REFUSED else each for each in results]
 
 

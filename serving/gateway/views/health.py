@@ -6,7 +6,8 @@ from flask_openapi.models.tag import Tag
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
-from serving.gateway.errors import Fault, Unavailable, pointer
+from serving.gateway.access.roles import security
+from serving.gateway.errors import Fault, Forbidden, Unauthorized, Unavailable, pointer
 from serving.gateway.inference.tf_serving.client import AVAILABLE
 from serving.gateway.web.answers import send
 from serving.gateway.web.context import gateway
@@ -45,9 +46,13 @@ def readyz() -> Response:
 @blueprint.get(
     "/metrics",
     operation_id="metrics",
-    responses={200: {"description": "Prometheus' text format", "content": {"text/plain": {}}}, **problems()},
+    security=security("health.metrics"),
+    responses={
+        200: {"description": "Prometheus' text format", "content": {"text/plain": {}}},
+        **problems(Unauthorized, Forbidden),
+    },
 )
 def metrics() -> Response:
-    """Return the metrics of all workers."""
+    """Return the metrics of all workers, at most a second old."""
     gateway().journal.flush()  # other workers count their last requests a moment later
     return Response(gateway().metrics.text(), content_type=CONTENT_TYPE_LATEST)

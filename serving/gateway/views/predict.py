@@ -13,7 +13,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from flask_openapi.utils import parse_body
 
-from serving.gateway.access.administrators import OF_CLIENTS
+from serving.gateway.access.roles import security
 from serving.gateway.errors import GatewayError, Unprocessable
 from serving.gateway.experiments import routing, traffic
 from serving.gateway.experiments.cache import Snapshot
@@ -62,7 +62,7 @@ class PredictCall(PendingPrediction):
 @blueprint.post(
     "/predict",
     operation_id="predict",
-    security=OF_CLIENTS,
+    security=security("predict.predict"),
     request_body=DOCUMENTED,
     responses={
         200: PredictAnswer,

@@ -9,16 +9,16 @@ from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from serving.gateway.access.administrators import SECURITY, require_admin
-from serving.gateway.errors import Conflict, Unavailable
+from serving.gateway.access.roles import security
+from serving.gateway.errors import Conflict, Forbidden, Unauthorized, Unavailable
 from serving.gateway.experiments.routing import default, named
 from serving.gateway.store import promotions
 from serving.gateway.store.experiments import log
 from serving.gateway.store.store import hold
 from serving.gateway.views.experiments import OF_CHANGES, Action
 from serving.gateway.web.answers import send
-from serving.gateway.web.context import gateway
-from serving.gateway.web.experiment_answers import moment
+from serving.gateway.web.context import caller, gateway
+from serving.gateway.web.experiment_answers import KEY, moment
 from serving.gateway.web.json_body import documented, read_json, schemas
 from serving.gateway.web.parameters import NamedPath
 from serving.gateway.web.problems import problems
@@ -40,7 +40,8 @@ class PromotionEntry(BaseModel):
     revision: int
     variant: str | None = Field(description="The new default; null is the manifest's own")
     action: str = Field(description="promote or rollback")
-    who: str
+    who: str = Field(description="The author, as the caller says")
+    key: str | None = Field(description=KEY)
     reason: str | None
     at: str
 
@@ -58,42 +59,41 @@ blueprint.components_schemas.update(schemas(Promotion))
 
 
 @blueprint.get(
-    "/variants/promotions", operation_id="promotions", responses={200: PromotionsAnswer, **problems(Unavailable)}
-)
+    "/variants/promotions", operation_id="promotions", security=security("promotions.every"),
+    responses={200: PromotionsAnswer, **problems(Unauthorized, Forbidden, Unavailable)},
+)  # fmt: skip
 def every() -> Response:
     """Show the default variant and its history."""
     return _shown()
 
 
 @blueprint.post(
-    "/variants/<name>/promote", operation_id="promote", security=SECURITY,
+    "/variants/<name>/promote", operation_id="promote", security=security("promotions.promote"),
     request_body=documented(Promotion, optional=True), responses={200: PromotionsAnswer, **OF_CHANGES},
 )  # fmt: skip
 def promote(path: NamedPath) -> Response:
     """Make a variant the default."""
-    require_admin()
     named(gateway().manifest.current(), path.name)
 
     def change(connection: Connection, body: Promotion) -> None:
-        promotions.promote(connection, path.name, body.by, body.reason)
-        log(connection, body.by, "promote", path.name, body.reason)
+        promotions.promote(connection, path.name, body.by, body.reason, caller())
+        log(connection, body.by, "promote", path.name, body.reason, caller())
 
     return _change(change)
 
 
 @blueprint.post(
-    "/variants/rollback", operation_id="rollback", security=SECURITY,
+    "/variants/rollback", operation_id="rollback", security=security("promotions.rollback"),
     request_body=documented(Promotion, optional=True), responses={200: PromotionsAnswer, **OF_CHANGES},
 )  # fmt: skip
 def rollback() -> Response:
     """Return to the default variant before the present one."""
-    require_admin()
 
     def change(connection: Connection, body: Promotion) -> None:
         before = promotions.current(connection)
-        if before is None or not promotions.roll_back(connection, body.by, body.reason):
+        if before is None or not promotions.roll_back(connection, body.by, body.reason, caller()):
             raise Conflict("No promotion is in force, so there is nothing to roll back.")
-        log(connection, body.by, "rollback", before.variant or "", body.reason)
+        log(connection, body.by, "rollback", before.variant or "", body.reason, caller())
 
     return _change(change)
 
@@ -117,8 +117,8 @@ def _shown() -> Response:
     with services.experiments.store.read() as connection:
         latest = promotions.latest(connection, MOST_SHOWN)
     listed: list[dict[str, Any]] = [
-        {"revision": p.id, "variant": p.variant, "action": p.action, "who": p.who, "reason": p.reason,
-         "at": moment(p.at)}
+        {"revision": p.id, "variant": p.variant, "action": p.action, "who": p.who, "key": p.key,
+         "reason": p.reason, "at": moment(p.at)}
         for p in latest
     ]  # fmt: skip
     snapshot = services.experiments.cache.current()

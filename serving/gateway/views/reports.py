@@ -7,7 +7,8 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, Field
 
-from serving.gateway.errors import NotFound, Unavailable
+from serving.gateway.access.roles import security
+from serving.gateway.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from serving.gateway.experiments import evidence, lifecycle
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.imaging.framing import ImageFormat
@@ -79,8 +80,8 @@ blueprint = APIBlueprint("reports", __name__, abp_tags=[Tag(name="experiments")]
 
 
 @blueprint.get(
-    "/experiments/<name>/report", operation_id="report",
-    responses={200: ReportAnswer, **problems(NotFound, Unavailable)},
+    "/experiments/<name>/report", operation_id="report", security=security("reports.report"),
+    responses={200: ReportAnswer, **problems(Unauthorized, Forbidden, NotFound, Unavailable)},
 )  # fmt: skip
 def report(path: NamedPath) -> Response:
     """Report on an experiment; the evidence stays valid however often it is read."""
@@ -94,8 +95,8 @@ def report(path: NamedPath) -> Response:
 
 
 @blueprint.get(
-    "/experiments/<name>/disagreements", operation_id="disagreements",
-    responses={200: DisagreementsAnswer, **problems(NotFound, Unavailable)},
+    "/experiments/<name>/disagreements", operation_id="disagreements", security=security("reports.disagreements"),
+    responses={200: DisagreementsAnswer, **problems(Unauthorized, Forbidden, NotFound, Unavailable)},
 )  # fmt: skip
 def disagreements(path: NamedPath, query: QueueQuery) -> Response:
     """List images that want a label, in random order, the same for everybody; any choice would sway the verdict."""

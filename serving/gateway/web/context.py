@@ -81,6 +81,11 @@ def incoming() -> Request:
     return g.incoming
 
 
+def caller() -> str | None:
+    """Return the id of the key or token that this Flask request bears, None without one."""
+    return g.incoming.caller or None
+
+
 def record() -> RequestRecord:
     """Return this Flask request's record."""
     return g.record

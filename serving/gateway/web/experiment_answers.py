@@ -9,12 +9,15 @@ from sqlalchemy import Connection, Row
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store import experiments as rows
 
+KEY = "The id of the key that allowed it, `admin` for the administrators' token; null for the gateway's own acts"
+
 
 class LogEntry(BaseModel):
     """An entry of the log."""
 
     at: str
-    who: str
+    who: str = Field(description="The author, as the caller says; `gateway` for what it does by itself")
+    key: str | None = Field(description=KEY)
     action: str
     reason: str | None
 
@@ -77,7 +80,7 @@ def show(connection: Connection, row: Row) -> dict[str, Any]:
 
 
 def _entries(logged: Any) -> list[dict[str, Any]]:
-    return [{"at": moment(e.at), "who": e.who, "action": e.action, "reason": e.reason} for e in logged]
+    return [{"at": moment(e.at), "who": e.who, "key": e.key, "action": e.action, "reason": e.reason} for e in logged]
 
 
 def moment(seconds: float | None) -> str | None:

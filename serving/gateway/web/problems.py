@@ -38,6 +38,7 @@ KINDS: dict[type[GatewayError], Kind] = {
     errors.Conflict: Kind(409, "Conflict"),
     errors.TooLarge: Kind(413, "Content Too Large"),
     errors.UnsupportedMediaType: Kind(415, "Unsupported Media Type"),
+    errors.Misdirected: Kind(421, "Misdirected Request"),
     errors.Unprocessable: Kind(422, "Unprocessable Content"),
     errors.TooManyRequests: Kind(429, "Too Many Requests", retry_after=1),
     errors.BadGateway: Kind(502, "Bad Gateway"),
@@ -50,6 +51,7 @@ KINDS: dict[type[GatewayError], Kind] = {
 OF_PREDICTIONS = (
     errors.BadRequest,
     errors.Unauthorized,
+    errors.Forbidden,
     errors.NotFound,
     errors.TooLarge,
     errors.UnsupportedMediaType,

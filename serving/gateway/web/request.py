@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serving.gateway.access.proxies import Network, client_address
+from serving.gateway.access.proxies import Network, client_address, network_of
+from serving.gateway.access.roles import Role
 
 WSGI_NAMES = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
 
@@ -14,7 +15,8 @@ class Request:
     """One request; header names are in lower case, and repeated headers are joined by commas.
 
     `client` is the address of the client behind trusted proxies, empty for a Unix socket. `body` is whole, or empty
-    until a view has read it.
+    until a view has read it. `server` is the local address of the connection, empty if unknown; `version` is HTTP's.
+    Admission fills in `caller`, the id of a valid key or token, and the `roles` that it opens.
     """
 
     method: str
@@ -23,11 +25,20 @@ class Request:
     headers: Mapping[str, str]
     client: str
     body: bytes = b""
+    server: str = ""
+    version: str = "1.1"
+    caller: str = ""
+    roles: frozenset[Role] = frozenset()
 
     @property
     def mimetype(self) -> str:
         """Return the content type without its parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def account(self) -> str:
+        """Return the text by which limits know the client: its key, or else its network."""
+        return self.caller or network_of(self.client)
 
 
 def from_asgi(scope: Mapping[str, Any], trusted: tuple[Network, ...]) -> Request:
@@ -38,7 +49,11 @@ def from_asgi(scope: Mapping[str, Any], trusted: tuple[Network, ...]) -> Request
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     peer = scope["client"][0] if scope["client"] else ""
     query = scope["query_string"].decode("latin-1")
-    return Request(scope["method"], scope["path"], query, headers, _client(peer, headers, trusted))
+    server = scope["server"][0] if scope.get("server") else ""
+    return Request(
+        scope["method"], scope["path"], query, headers, _client(peer, headers, trusted), b"", server,
+        scope["http_version"],
+    )  # fmt: skip
 
 
 def from_wsgi(environ: Mapping[str, Any], trusted: tuple[Network, ...]) -> Request:
@@ -51,8 +66,9 @@ def from_wsgi(environ: Mapping[str, Any], trusted: tuple[Network, ...]) -> Reque
     path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")  # WSGI hands UTF-8 over as Latin-1
     peer = environ.get("REMOTE_ADDR", "")
     return Request(
-        environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, _client(peer, headers, trusted)
-    )
+        environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, _client(peer, headers, trusted),
+        version=environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/"),
+    )  # fmt: skip
 
 
 def _client(peer: str, headers: Mapping[str, str], trusted: tuple[Network, ...]) -> str:

@@ -79,7 +79,8 @@ def end(
             id=done.id, client=incoming.client, method=incoming.method, path=incoming.path, route=route, status=status,
             seconds=time.perf_counter() - done.started, bytes_in=take("content-length", ""), bytes_out=length,
             agent=take("user-agent", ""), traceparent=take("traceparent", ""), trace_id=done.trace_id,
-            variant=done.variant, version=done.version, images=done.images, problem=done.problem, at=time.time(),
+            variant=done.variant, version=done.version, images=done.images, problem=done.problem, key=incoming.caller,
+            at=time.time(),
         )
     )  # fmt: skip
     if done.span is not None:

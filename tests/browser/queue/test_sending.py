@@ -88,16 +88,20 @@ def test_a_token_can_be_given_beforehand(visit: Visit, experiment: Experiment) -
     eventually(lambda: experiment.said(first) == experiment.right(first))
 
 
-def test_a_labellers_key_will_do_and_a_clients_will_not(visit: Visit, site: Site) -> None:
-    with site.gateway(api_keys=f"{digest('client')},label:{digest('labeller')}") as gateway:
+def test_a_labellers_key_will_do_and_no_other_will(visit: Visit, site: Site) -> None:
+    with site.gateway(api_keys=f"{digest('client')},read:{digest('reader')},label:{digest('labeller')}") as gateway:
         experiment = Experiment(gateway, "keyed", key="client")
         experiment.ask(0, 300)
         first = experiment.waiting[0]
-        page = look_without_token(visit, experiment)
+        page = visit("#/experiments/keyed/queue", at=gateway, expected="status of 40[13]")
+        expect(page.get_by_role("alert")).to_contain_text("Unauthorized Send the header")
         give(page, "client")
+        expect(page.get_by_role("alert")).to_contain_text("Forbidden This key may not do this.")
+        give(page, "reader")
+        expect(task(page)).to_be_focused()
         page.keyboard.press(experiment.right(first))
         page.keyboard.press("s")
-        expect(page.get_by_role("alert")).to_contain_text("Forbidden This key may not send labels of source 'audit'.")
+        expect(page.get_by_role("alert")).to_contain_text("Forbidden This key may not do this. Send a key")
         give(page, "labeller")
         eventually(lambda: experiment.said(first) == experiment.right(first))
         page.context.close()

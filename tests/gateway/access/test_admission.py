@@ -5,6 +5,7 @@ from serving.gateway.access.api_keys import digest
 from testing.api import ADMIN, json_of
 from tests.gateway.conftest import MakeClient
 
+GUESS = "Bearer guess"
 KEY = {"Authorization": "Bearer one"}
 PREDICT = {"data": bytes(784), "content_type": "application/octet-stream"}
 
@@ -20,12 +21,11 @@ def test_a_key_opens_predictions(locked: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
-@pytest.mark.parametrize("given", [None, "Bearer three", "Basic one", "Bearer", "Bearer \xe9", ADMIN["Authorization"]])
+@pytest.mark.parametrize("given", [None, "Bearer three", "Basic one", "Bearer", "Bearer \xe9"])
 def test_without_they_are_closed(locked: FlaskClient, path: str, given: str | None) -> None:
     answer = locked.post(path, headers={"Authorization": given} if given else {}, **PREDICT)
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
-    detail = "Send the header 'Authorization: Bearer KEY' with a key that this gateway knows."
-    assert json_of(answer)["detail"] == detail
+    assert json_of(answer)["detail"].startswith("Send the header 'Authorization: Bearer KEY' with a key of scope pre")
     assert b'gateway_refused_total{reason="key"} 1.0' in locked.get("/metrics").data
 
 
@@ -59,10 +59,11 @@ def test_who_asks_too_often_is_told_when_to_come_again(make_client: MakeClient) 
     answer = client.get("/variants")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
     assert json_of(answer)["detail"] == "A client may make 2 requests a minute; wait a little."
-    assert b'gateway_refused_total{reason="rate"} 2.0' in client.get("/metrics").data
+    assert client.get("/metrics").status_code == 429
+    assert b'gateway_refused_total{reason="rate"} 3.0' in client.application.extensions["gateway"].metrics.text()
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/docs/static/images/swagger.svg"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs/static/images/swagger.svg"])
 def test_watching_and_the_pages_parts_are_not_counted(make_client: MakeClient, path: str) -> None:
     client = make_client(rate_limit=1, rate_burst=1)
     for _ in range(3):
@@ -87,3 +88,30 @@ def test_clients_behind_a_trusted_proxy_are_counted_apart(make_client: MakeClien
 def test_what_anybody_else_says_of_itself_is_not_believed(make_client: MakeClient) -> None:
     client = make_client(rate_limit=1, rate_burst=1)
     assert take(client, 1) + take(client, 1, **{"X-Forwarded-For": "1.1.1.1"}) == [200, 429]
+
+
+def test_too_many_wrong_tokens_from_a_network_end_its_logins(make_client: MakeClient) -> None:
+    client = make_client(failed_logins=2, api_keys=digest("one"), trusted_proxies="127.0.0.1")
+    here, elsewhere = {"X-Forwarded-For": "2001:db8::1"}, {"X-Forwarded-For": "2001:db8:1::1"}
+    assert take(client, 3, **here) == [401, 401, 401]  # without a token, nobody logs in
+    assert take(client, 3, **here, Authorization=GUESS) == [401, 401, 429]
+    answer = client.post("/predict", headers={"X-Forwarded-For": "2001:db8::2", **KEY}, **PREDICT)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
+    assert json_of(answer)["detail"] == "2 wrong tokens or keys a minute are looked at from here; wait a little."
+    assert take(client, 1, **elsewhere, **KEY) == [200]
+    assert client.get("/variants", headers=here).status_code == 200
+    assert b'gateway_refused_total{reason="login"} 2.0' in client.get("/metrics", headers=elsewhere).data
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/variants"), ("POST", "/variants/rollback"), ("GET", "/nowhere")]
+)
+def test_a_wrong_token_counts_wherever_it_is_sent(make_client: MakeClient, method: str, path: str) -> None:
+    client = make_client(failed_logins=1)
+    statuses = [client.open(path, method=method, headers={"Authorization": GUESS}).status_code for _ in range(2)]
+    assert statuses[0] != 429 and statuses[1] == 429
+
+
+def test_right_tokens_are_no_failed_logins(make_client: MakeClient) -> None:
+    client = make_client(failed_logins=1)
+    assert [client.post("/variants/rollback", headers=ADMIN).status_code for _ in range(5)] == [409] * 5

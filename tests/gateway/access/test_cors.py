@@ -2,6 +2,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.access.cors import origins
+from testing.api import json_of
 from tests.gateway.conftest import MakeClient
 
 OURS, OTHERS = "https://example.com:8443", "https://example.com"
@@ -52,3 +53,62 @@ def test_everybody_may_where_that_is_set(make_client: MakeClient) -> None:
 def test_what_is_no_origin_is_an_error(text: str) -> None:
     with pytest.raises(ValueError):
         origins(text)
+
+
+# The ways in which a page can send a POST without asking first: a form of each type, and a Blob without one.
+SENT = {
+    "multipart/form-data; boundary=x": b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\nx\r\n--x--',
+    "application/x-www-form-urlencoded": b"label=7",
+    "text/plain": b'{"prediction_id": "x", "label": "7"}',
+    None: b'{"prediction_id": "x", "label": "7"}',
+}
+PATHS = ("/predict", "/compare", "/feedback", "/experiments", "/variants/rollback", "/nowhere")
+
+
+@pytest.mark.parametrize("sent", SENT)
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:8081", "http://localhost.evil.example", "localhost"]
+)
+def test_a_page_of_another_origin_may_send_nothing(
+    client: FlaskClient, path: str, sent: str | None, origin: str
+) -> None:
+    answer = client.post(path, data=SENT[sent], headers={"Origin": origin}, content_type=sent)
+    assert answer.status_code == 403
+    assert json_of(answer)["detail"].startswith(
+        f"A page of the origin {origin!r} may not call this. Name it in GATEWAY_"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:8080", "http://localhost:8080"),
+        ("localhost:8080", "https://localhost:8080"),
+        ("LOCALHOST", "https://localhost"),
+        ("localhost:443", "https://localhost"),
+        ("localhost:80", "http://localhost"),
+        ("[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_our_own_page_may(client: FlaskClient, host: str, origin: str) -> None:
+    assert client.post("/feedback", json={}, headers={"Host": host, "Origin": origin}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "status"), [(OURS, OURS, 422), ("*", "null", 422), ("*", OTHERS, 422), (OURS, OTHERS, 403)]
+)
+def test_and_pages_of_allowed_origins(make_client: MakeClient, allowed: str, origin: str, status: int) -> None:
+    client = make_client(cors_origins=allowed)
+    assert client.post("/feedback", json={}, headers={"Origin": origin}).status_code == status
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_reading_changes_nothing_and_passes(client: FlaskClient, method: str) -> None:
+    assert client.open("/variants", method=method, headers={"Origin": OTHERS}).status_code == 200
+
+
+def test_foreign_posts_are_counted_and_their_text_is_cut(client: FlaskClient) -> None:
+    answer = client.post("/feedback", headers={"Origin": "https://" + "x" * 5000})
+    assert (answer.status_code, len(json_of(answer)["detail"]) < 400) == (403, True)
+    assert b'gateway_refused_total{reason="origin"} 1.0' in client.get("/metrics").data

@@ -11,7 +11,7 @@ from testing.api import ADMIN, ADMIN_TOKEN, json_of
 from testing.traffic import label, predict
 from tests.gateway.conftest import MakeClient
 
-KEYS = f"{digest('client')},label:{digest('labeller')}"
+KEYS = f"read:{digest('client')},label:{digest('labeller')}"
 SOURCES = ("user", "audit", "ground_truth")
 CREDENTIALS = {
     "none": {},
@@ -35,6 +35,7 @@ DETAILS = {
 
 
 def expected(source: str, credential: str) -> int:
+    """Return the status of a label where no key is needed to send one of source `user`."""
     return 201 if source == "user" else REFUSED.get(credential, 201)
 
 
@@ -44,8 +45,8 @@ def client(make_client: MakeClient) -> FlaskClient:
 
 
 def ids(client: FlaskClient, count: int) -> list[str]:
-    """Return the ids of predictions, for which `client` has a key."""
-    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer client"
+    """Return the ids of predictions, whatever keys there are."""
+    client.environ_base["HTTP_AUTHORIZATION"] = ADMIN["Authorization"]
     made = [each["id"] for each in predict(client, *[3] * count)["predictions"]]
     del client.environ_base["HTTP_AUTHORIZATION"]
     return made
@@ -83,12 +84,27 @@ def test_each_of_many_labels_is_answered_by_itself(client: FlaskClient, credenti
     assert [each["status"] for each in json_of(again)["items"]] == [200 if s == 201 else 201 for s in statuses]
 
 
-@pytest.mark.parametrize("api_keys", ["", f"label:{digest('labeller')}", digest("client")])
-def test_labels_of_users_are_open_whatever_keys_there_are(make_client: MakeClient, api_keys: str) -> None:
+@pytest.mark.parametrize(
+    ("api_keys", "status"), [("", 201), (f"label:{digest('labeller')}", 201), (digest("client"), 401)]
+)
+def test_labels_of_users_want_what_predictions_want(make_client: MakeClient, api_keys: str, status: int) -> None:
     client = make_client(api_keys=api_keys)
     [each] = ids(client, 1)
-    assert client.post("/feedback", json=item(each, "user")).status_code == 201
+    assert client.post("/feedback", json=item(each, "user")).status_code == status
     assert client.post("/feedback", json=item(each, "audit")).status_code == 401
+    if status == 401:
+        assert client.post("/feedback", json=item(each, "user"), headers=CREDENTIALS["client"]).status_code == 201
+        assert client.post("/feedback", json=item(each, "audit"), headers=CREDENTIALS["client"]).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("credential", "key"), [("none", None), ("labeller", digest("labeller")[:12]), ("administrator", "admin")]
+)
+def test_a_label_names_the_key_of_its_sender(client: FlaskClient, credential: str, key: str | None) -> None:
+    [each] = ids(client, 1)
+    assert client.post("/feedback", json=item(each, "user"), headers=CREDENTIALS[credential]).status_code == 201
+    [given] = json_of(client.get(f"/feedback/{each}", headers=ADMIN))["labels"]
+    assert (given["source"], given["key"]) == ("user", key)
 
 
 def test_no_administrators_token_is_no_empty_one(make_client: MakeClient) -> None:

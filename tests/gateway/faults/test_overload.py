@@ -19,8 +19,8 @@ MOST = 4  # predictions at once
 ENOUGH = 20  # answers of each kind
 STATUS = re.compile(rb"HTTP/1\.1 (\d+)")
 REQUEST = (
-    b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 784\r\n\r\n"
-    + bytes(784)
+    b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: application/octet-stream\r\nContent-Length: 784\r\n\r\n" + bytes(784)
 )
 
 

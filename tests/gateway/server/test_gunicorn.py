@@ -57,7 +57,7 @@ def test_metrics_are_those_of_all_workers(gateway: Gateway) -> None:
 def test_who_sends_one_request_after_the_other_does_not_keep_others_waiting(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
-    many, request, last = 4_000, b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"Connection: close\r\n"
+    many, request, last = 4_000, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"Connection: close\r\n"
     taken = threading.Event()
     with (
         Gateway(manifest_folder, fake_server.address, workers=1, quiet=True) as running,
@@ -103,7 +103,9 @@ def test_connections_are_spread_over_the_workers(gateway: Gateway) -> None:
 def test_a_body_without_a_length_is_held_to_the_limit(gateway: Gateway, size: int) -> None:
     """Read the answer as it comes; a client that does not look before it has sent everything may be cut off."""
     with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
-        head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = (
+            "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         connection.sendall(head.encode())
         chunk = b"%x\r\n%s\r\n" % (2**20, bytes(2**20))
         for _ in range(size // 2**20):

@@ -262,7 +262,7 @@ def _status(connection: HTTPConnection) -> int:
 def test_clients_that_leave_while_requests_wait_stop_no_thread(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
-    large = b"GET /docs/static/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    large = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with Gateway(manifest_folder, fake_server.address, workers=1, threads=2) as small:
         bundle = requests.get(f"{small.url}/docs", timeout=20).text
         path = re.search(r"/docs/static/[^\"]*bundle[^\"]*\.js", bundle)
@@ -332,7 +332,7 @@ def test_a_client_that_does_not_take_its_answers_is_cut_off(gateway: Gateway) ->
     assert requests.get(gateway.url + "/healthz", timeout=20).ok
 
 
-@pytest.mark.parametrize("start", ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\n\r\n"])
+@pytest.mark.parametrize("start", ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 def test_a_connection_without_a_request_is_closed_after_a_while(gateway: Gateway, start: str) -> None:
     with connect(gateway) as connection:
         connection.sendall(start.encode())

@@ -1,9 +1,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from serving.gateway.telemetry.metrics import Metrics
 from testing.machine import ROOT
@@ -46,6 +50,26 @@ def test_what_waits_and_what_was_turned_away(metrics: Metrics) -> None:
         "gateway_queued_images 64.0",
         'gateway_refused_total{reason="in_flight"} 1.0',
     } <= lines(metrics)
+
+
+def test_the_text_is_merged_once_a_second_however_many_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    merges: list[list[str]] = []
+    merge = MultiProcessCollector.merge
+
+    def counted(files: list[str]) -> Iterable[Metric]:
+        merges.append(files)
+        return merge(files)
+
+    monkeypatch.setattr(MultiProcessCollector, "merge", counted)
+    seconds = iter([0.0] * 100)
+    metrics = Metrics(lambda: next(seconds, 1.0))
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: metrics.text(), range(90)))
+    assert len(merges) == 1
+    for _ in range(20):
+        metrics.text()
+    assert len(merges) == 2
 
 
 WITHOUT_ROOM = """

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from serving.gateway.access.api_keys import digest
 from serving.gateway.experiments import cache
 from serving.gateway.web.experiment_answers import ExperimentAnswer
 from testing.api import ADMIN, json_of
@@ -191,6 +192,27 @@ def test_only_administrators_change_anything(client: FlaskClient, path: str, hea
     answer = client.post(path, json=SPLIT, headers=headers)
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert "GATEWAY_ADMIN_TOKEN" in json_of(answer)["detail"]
+
+
+@pytest.mark.parametrize("by", ["gateway", " Gateway "])
+@pytest.mark.parametrize("path", ["/experiments/test/start", "/experiments/test/weights", "/variants/plain/promote"])
+def test_nobody_acts_in_the_gateways_name(client: FlaskClient, path: str, by: str) -> None:
+    body = {"by": by, **({"weights": {"plain": 1}} if "weights" in path else {})}
+    answer = client.post(path, json=body, headers=ADMIN)
+    assert (answer.status_code, json_of(answer)["errors"][0]["pointer"]) == (422, "/by")
+    assert "'gateway' is the author of what the gateway does by itself" in json_of(answer)["detail"]
+
+
+def test_the_log_names_the_key_that_allowed_a_change(make_client: MakeClient) -> None:
+    client = make_client(api_keys=f"admin:{digest('one')}")
+    key = {"Authorization": "Bearer one"}
+    assert client.post("/experiments", json={**SPLIT, "on_decision": "promote"}, headers=ADMIN).status_code == 201
+    assert client.post("/variants/dropout/promote", headers=key).status_code == 200
+    answer = client.post("/experiments/test/start", json={"by": "ada"}, headers=key)
+    ExperimentAnswer.model_validate(json_of(answer))
+    assert [(entry["action"], entry["who"], entry["key"]) for entry in json_of(answer)["log"]] == [
+        ("create", "admin", "admin"), ("start", "ada", digest("one")[:12]), ("warning", "gateway", None),
+    ]  # fmt: skip
 
 
 def test_without_a_token_nobody_is_an_administrator(make_client: MakeClient) -> None:

@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from serving.gateway.access.api_keys import digest
+from serving.gateway.store.experiments import logged
 from serving.gateway.views.promotions import PromotionsAnswer
 from testing.api import ADMIN, json_of
 from testing.traffic import predict
@@ -29,6 +31,17 @@ def test_a_promotion_is_kept_and_taken_back(client: FlaskClient) -> None:
     assert [(e["revision"], e["action"], e["variant"], e["who"], e["reason"]) for e in entries] == [
         (2, "rollback", None, "admin", "it lost"), (1, "promote", "dropout", "ada", "it won"),
     ]  # fmt: skip
+
+
+def test_a_promotion_names_the_key_that_allowed_it(make_client: MakeClient) -> None:
+    client = make_client(api_keys=f"admin:{digest('one')}")
+    key = {"Authorization": "Bearer one"}
+    assert client.post("/variants/dropout/promote", json={"by": "ada"}, headers=key).status_code == 200
+    assert post(client, "rollback", by="ada")[0] == 200
+    entries = json_of(client.get("/variants/promotions"))["promotions"]
+    assert [(e["who"], e["key"]) for e in entries] == [("ada", "admin"), ("ada", digest("one")[:12])]
+    with client.application.extensions["gateway"].experiments.store.read() as connection:
+        assert [row.key for row in logged(connection, "dropout")] == [digest("one")[:12], "admin"]
 
 
 def test_rollbacks_lead_back_step_by_step(client: FlaskClient) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from serving.gateway.access.api_keys import digest
 from serving.gateway.telemetry.logs import log_config
-from testing.api import json_of
+from testing.api import ADMIN_TOKEN, json_of
 from tests.gateway.conftest import MakeClient
 
 RAW = "application/octet-stream"
@@ -40,10 +41,22 @@ def test_a_request_is_logged_in_one_line(capfd: pytest.CaptureFixture[str], make
     assert abs(datetime.fromisoformat(line.pop("time")) - datetime.now(UTC)) < timedelta(minutes=5)
     assert line.pop("ms") > 0
     assert line == {
-        "level": "INFO", "logger": "access", "request_id": "one", "client": "127.0.0.1", "method": "POST",
-        "path": "/predict", "status": 200, "bytes_in": "1568", "bytes_out": str(len(answer.data)), "agent": "curl",
-        "variant": "dropout", "version": "7", "images": 2, "trace_id": trace,
+        "level": "INFO", "logger": "access", "request_id": "one", "client": "127.0.0.1", "key": "",
+        "method": "POST", "path": "/predict", "status": 200, "bytes_in": "1568", "bytes_out": str(len(answer.data)),
+        "agent": "curl", "variant": "dropout", "version": "7", "images": 2, "trace_id": trace,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("token", "key"), [(ADMIN_TOKEN, "admin"), ("one", digest("one")[:12]), ("guess", ""), (None, "")]
+)
+def test_a_line_names_the_key(
+    capfd: pytest.CaptureFixture[str], make_client: MakeClient, token: str | None, key: str
+) -> None:
+    client = make_client(api_keys=f"read:{digest('one')}")
+    client.get("/variants", headers={"Authorization": f"Bearer {token}"} if token else {})
+    (line,) = lines(capfd)
+    assert line["key"] == key
 
 
 def test_a_refusal_is_logged_with_its_reason(capfd: pytest.CaptureFixture[str], make_client: MakeClient) -> None:

@@ -23,6 +23,9 @@ export function watch() {
   document.addEventListener("visibilitychange", () => document.hidden || schedule(0));
 }
 
+/** Have everything that failed try again. */
+export const retry = () => events.dispatchEvent(new Event("recovered"));
+
 /** Tell that a call was answered. */
 export function succeeded() {
   if (!failing) wait = FIRST_MS;
@@ -54,7 +57,7 @@ async function tick() {
   const recovered = failing && now.kind === "ready";
   failing = now.kind !== "ready";
   schedule(failing ? longer() : HEALTHY_MS);
-  if (recovered) events.dispatchEvent(new Event("recovered"));
+  if (recovered) retry();
 }
 
 async function look() {

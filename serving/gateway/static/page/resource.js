@@ -1,6 +1,7 @@
-// Something that is read from the gateway and shown: `new Resource("/variants", () => view.render())`, then `refresh()`
-// once or `poll(milliseconds)`, and `shown(resource, (value) => html`…`)` in the template, which also shows loading and
-// errors. It tries again by itself when the connection recovers. Call `close()` with the view.
+// Something that is read from the gateway, as a "reader" or in another role of api.js, and shown: `new
+// Resource("/variants", () => view.render())`, then `refresh()` once or `poll(milliseconds)`, and `shown(resource,
+// (value) => html`…`)` in the template, which also shows loading and errors. It tries again by itself when the connection
+// recovers, or a token is given. Call `close()` with the view.
 import { html, render } from "../vendor/lit-html-3.3.3/lit-html.js";
 import { get, keepToken } from "./api.js";
 import * as connection from "./connection.js";
@@ -10,8 +11,8 @@ export class Resource {
   value = null; // the newest answer; kept, and shown, while a later call fails
   error = null; // the Problem of the last call
 
-  constructor(where, changed) {
-    Object.assign(this, { where, changed });
+  constructor(where, changed, as = "reader") {
+    Object.assign(this, { where, changed, as });
     this.recovered = () => this.error && this.refresh();
     connection.events.addEventListener("recovered", this.recovered);
   }
@@ -25,7 +26,7 @@ export class Resource {
 
   async #read(signal) {
     try {
-      const value = await get(this.where, { signal });
+      const value = await get(this.where, { signal, as: this.as });
       if (!signal.aborted) Object.assign(this, { value, error: null });
     } catch (error) {
       if (!signal.aborted) this.error = error;
@@ -76,6 +77,7 @@ export function tokenForm(as, again) {
   const submitted = (event) => {
     event.preventDefault();
     keepToken(as, event.target.elements.token.value.trim());
+    connection.retry(); // whatever else lacked it
     again();
   };
   return html`

@@ -127,8 +127,8 @@ function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most
 function log({ log }) {
   return html`
     <details><summary>${t("experiments.log")}</summary>
-      <ol class="plain">${log.map(({ at, who, action, reason }) => html`
-        <li>${moment(at)} <strong>${who}</strong> ${action}${reason ? `: ${reason}` : ""}</li>`)}</ol>
+      <ol class="plain">${log.map(({ at, who, key, action, reason }) => html`
+        <li>${moment(at)} <strong>${who}</strong>${key && key !== who ? ` (${key})` : ""} ${action}${reason ? `: ${reason}` : ""}</li>`)}</ol>
     </details>
   `;
 }

@@ -31,9 +31,9 @@ class Queue {
     Object.assign(this, { place, name, skipped: skips.get(name) });
     this.outbox = outboxOf(name);
     this.outbox.changed = () => this.render();
-    this.experiment = new Resource(path("experiments", name), () => this.render());
+    this.experiment = new Resource(path("experiments", name), () => this.render(), "labeller");
     this.variants = new Resource("/variants", () => this.render());
-    this.queue = new Resource(this.listed(), () => this.read());
+    this.queue = new Resource(this.listed(), () => this.read(), "labeller");
     this.variants.refresh();
     this.experiment.poll(POLL_MS);
     this.queue.poll(POLL_MS);

@@ -17,6 +17,7 @@ export default {
   "state.unreachable": "The server cannot be reached.",
   "state.again": "Try again",
   "state.token.client": "Key of this server's clients",
+  "state.token.reader": "Reader's or labeller's key, or the administrators' token",
   "state.token.admin": "Administrators' token",
   "state.token.labeller": "Administrators' token, or a labeller's key",
   "state.token.use": "Use it",

@@ -17,6 +17,7 @@ export default {
   "state.unreachable": "无法连接服务器。",
   "state.again": "重试",
   "state.token.client": "客户端密钥",
+  "state.token.reader": "读者或标注员密钥，或管理员令牌",
   "state.token.admin": "管理员令牌",
   "state.token.labeller": "管理员令牌或标注员密钥",
   "state.token.use": "使用",
