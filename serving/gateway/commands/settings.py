@@ -26,7 +26,8 @@ MODEL_SERVER = """
 ## Embedded model server
 
 Its flags are those of TF Serving: `python -m serving.model_server --help`. Each is also a variable, and a flag goes
-before its variable. `make serve` sets the ports, the gateway's Unix socket and the folder of models.
+before its variable. `make serve` sets the gateway's Unix socket and the folder of models, and leaves both ports closed
+unless their variables are set.
 """
 
 
