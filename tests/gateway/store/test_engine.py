@@ -107,9 +107,7 @@ def test_a_new_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert len(found) > 1  # a journal or a WAL, too
 
 
-def test_a_sqlite_file_that_others_may_read_is_tightened(
-    tmp_path: Path, gateway_log: pytest.LogCaptureFixture
-) -> None:
+def test_a_sqlite_file_that_others_may_read_is_tightened(tmp_path: Path, gateway_log: pytest.LogCaptureFixture) -> None:
     before = Store(f"sqlite:///{tmp_path}/a.db")
     with before.write() as connection:
         bump(connection)
