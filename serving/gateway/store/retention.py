@@ -14,7 +14,7 @@ from serving.gateway.store.tables import LABELLED, OUTSIDE, experiments, feedbac
 from serving.gateway.store.tables import exposures as exposure_rows
 from serving.gateway.store.tables import images as image_rows
 
-BATCH = 2000  # rows in a transaction: some ten milliseconds
+BATCH = 500  # rows in a transaction: others wait some 40 ms for one, with millions of rows in SQLite
 DAY_SECONDS = 24 * 3600
 TURN_SECONDS = 55  # from one turn to the next, of all workers on a store together, which look once a minute
 NOTICE_SECONDS = 3600  # from the notice about the first deletions in a store of an earlier release to these
