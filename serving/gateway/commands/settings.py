@@ -19,8 +19,8 @@ its value, usable values and the default.
 GATEWAY = """
 ## Gateway
 
-`docker-compose.yml` fixes the addresses and folders of its containers. `DROPSERVE_PUBLISH` (`127.0.0.1:8080`) is the
-address that it publishes the gateway at, `DROPSERVE_DATABASE_PASSWORD` the password of its database.
+`docker-compose.yml` fixes the addresses and folders of its containers.
+[Deployment](deployment.md#settings) lists its own variables, `DROPSERVE_…`.
 """
 MODEL_SERVER = """
 ## Embedded model server
