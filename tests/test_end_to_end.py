@@ -61,7 +61,7 @@ def test_every_body_form_of_the_same_pixels_gets_the_same_answer(serving: Servin
 def test_no_other_user_of_the_machine_reaches_the_model_server(serving: Serving) -> None:
     (server,) = (p for p in psutil.Process(serving.process.pid).children() if "serving.model_server" in p.cmdline())
     assert [each for each in server.net_connections("inet") if each.status == psutil.CONN_LISTEN] == []
-    (socket,) = {each.laddr for each in server.net_connections("unix") if each.laddr}
+    (socket,) = {str(each.laddr) for each in server.net_connections("unix") if each.laddr}
     assert stat.S_IMODE(os.stat(socket).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(os.path.dirname(socket)).st_mode) == 0o700
 

@@ -85,7 +85,7 @@ def test_images_are_pinned_in_the_settings(tmp_path: Path) -> None:
     docker.chmod(0o755)
     (tmp_path / ".env").write_text("GATEWAY_WORKERS=1\nDROPSERVE_PYTHON_IMAGE=python@sha256:old\n")
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    command = [sys.executable, FOLDER / "pin_images.py", tmp_path / ".env"]
+    command = [sys.executable, str(FOLDER / "pin_images.py"), f"{tmp_path}/.env"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert "tensorflow/serving:2.21.0 cannot be fetched; DROPSERVE_TF_SERVING_IMAGE stays as it is" in done.stderr
