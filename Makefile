@@ -75,9 +75,12 @@ study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional ne
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
 	@for group in dev training model-server gateway peers; do \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-build --generate-hashes --no-annotate --no-header \
 	    $(if $(UPGRADE),--upgrade) $$([ $$group = dev ] || echo --constraint requirements/dev.txt) \
 	    --group pyproject.toml:$$group --output-file requirements/$$group.txt; done
+
+pin-images: ## Pin the images that Docker builds on and runs to their digests of today, in .env
+	@$(PYTHON) requirements/pin_images.py .env
 
 # --- the checks ------------------------------------------------------------------------------------------------------
 
@@ -178,4 +181,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

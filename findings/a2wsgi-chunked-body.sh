@@ -7,7 +7,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check a2wsgi==1.10.10 flask==3.1.3 werkzeug==3.1.9 uvicorn==0.54.0
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: a2wsgi==1.10.10 flask==3.1.3 werkzeug==3.1.9 uvicorn==0.54.0
 "$folder/venv/bin/python" - <<'END'
 import http.client
 import socket

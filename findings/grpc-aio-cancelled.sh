@@ -8,7 +8,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check grpcio==1.85.3
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: grpcio==1.85.3
 "$folder/venv/bin/python" - <<'END'
 import asyncio
 

@@ -8,7 +8,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check gunicorn==27.0.1 uvicorn==0.54.0 uvicorn-worker==0.4.0
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: gunicorn==27.0.1 uvicorn==0.54.0 uvicorn-worker==0.4.0
 cat > "$folder/application.py" <<'END'
 async def app(scope, receive, send):
     assert scope["type"] == "http"

@@ -8,7 +8,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps tensorflow-serving-api==2.21.0 \
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: --no-deps tensorflow-serving-api==2.21.0 \
   protobuf==7.36.2 grpcio==1.85.3 typing-extensions==4.15.0
 "$folder/venv/bin/python" - <<'END'
 try:

@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-# No dependency needs to be resolved: a lock names every package. Python compiles the few modules that are imported.
+# No dependency needs to be resolved: a lock names every package. Only wheels are installed: a source distribution would
+# fetch a build backend that nothing pins. Python compiles the few modules that are imported.
 PIP = (
     "-m",
     "pip",
@@ -20,6 +21,7 @@ PIP = (
     "--disable-pip-version-check",
     "--no-compile",
     "--no-deps",
+    "--only-binary=:all:",
     "--require-hashes",
 )
 SHARES = max(2, os.cpu_count() or 1)

@@ -68,13 +68,15 @@ def main() -> int:
 
 
 def settings(models: Path, socket_path: Path) -> dict[str, str]:
-    """Return the environment of both services; they meet at a Unix socket, which is faster than TCP."""
+    """Return the environment of both services; they meet at a Unix socket, which no other user can open.
+
+    A TCP port would be open to every user of this machine, so the model server gets one only on request.
+    """
     environment = {
         "GATEWAY_HOST": "127.0.0.1",
         "GATEWAY_PORT": "8080",
-        "MODEL_SERVER_HOST": "127.0.0.1",
-        "MODEL_SERVER_PORT": "8500",
-        "MODEL_SERVER_REST_API_PORT": "8501",
+        "MODEL_SERVER_PORT": "0",
+        "MODEL_SERVER_REST_API_PORT": "0",
         "MODEL_SERVER_GRPC_SOCKET_PATH": str(socket_path),
         "MODEL_SERVER_GRPC_MAX_THREADS": "256",  # more calls at once wait; the workers have fewer under way
         **os.environ,
@@ -98,13 +100,13 @@ class Running:
     def serve(self, train: Sequence[str] | None) -> int:
         """Start the services, and the training job where it has options; return the exit code when all is over."""
         url = f"http://{self._environment['GATEWAY_HOST']}:{self._environment['GATEWAY_PORT']}"
-        port = int(self._environment["MODEL_SERVER_PORT"])
+        model_server = ROOT / self._environment["MODEL_SERVER_GRPC_SOCKET_PATH"]
         try:
             if train is not None:  # the services start while it trains
                 self._train("--until-published", *train)
                 self._wait(lambda: (self._models / "models.config").is_file())
             self._start("model server", "-m", "serving.model_server")
-            self._wait(lambda: listens(port))
+            self._wait(lambda: listens(model_server))
             self._start("gateway", "-m", "gunicorn", "-c", GUNICORN_CONFIG)
             self._wait(lambda: self._training is None and answers(f"{url}/readyz"))
             if not self._stop.asked:
@@ -171,13 +173,11 @@ def published_names(models: Path) -> list[str]:
         return []
 
 
-def listens(port: int) -> bool:
-    """Say whether anything accepts connections at a port of this machine."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+def listens(path: Path) -> bool:
+    """Say whether anything accepts connections at a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(str(path)) == 0
 
 
 def answers(url: str) -> bool:

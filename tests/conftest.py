@@ -160,18 +160,13 @@ class Serving:
     models: Path
 
 
-def model_server_ports() -> dict[str, str]:
-    """Return the settings of a model server at free ports."""
-    return {"MODEL_SERVER_PORT": str(free_port()), "MODEL_SERVER_REST_API_PORT": str(free_port())}
-
-
 def start_serving(models: Path, *arguments: str) -> Serving:
     """Start both services over `models`, with further arguments, and return when every published variant answers."""
-    port, ports = free_port(), model_server_ports()
+    port = free_port()
     settings = {"GATEWAY_PORT": str(port), "GATEWAY_DATABASE_URL": f"sqlite:///{models.parent}/experiments.db"}
     process = subprocess.Popen(
         [sys.executable, "-m", "serving", "--models", models, *arguments],
-        cwd=ROOT, env={**os.environ, **ports, **settings}, stdout=subprocess.PIPE,
+        cwd=ROOT, env={**os.environ, **settings}, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout
     with ended_on_failure(process):

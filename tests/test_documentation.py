@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -34,7 +35,22 @@ def test_the_container_takes_every_setting_of_the_gateway() -> None:
     service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["gateway"]
     named = {entry.partition("=")[0] for entry in service["environment"]}
     # The image listens on all addresses of the container, at the port that is published.
-    assert named == GATEWAY - {"GATEWAY_HOST", "GATEWAY_PORT"}
+    assert named - {"PGPASSFILE"} == GATEWAY - {"GATEWAY_HOST", "GATEWAY_PORT"}
+
+
+def test_every_container_has_bounds() -> None:
+    for name, service in yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].items():
+        assert {"mem_limit", "cpus", "pids_limit"} <= service.keys(), name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+
+
+def test_no_password_is_written_down() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    for name, service in compose["services"].items():
+        for entry in service.get("environment", []):
+            assert "PASSWORD" not in entry.partition("=")[0] or "=" not in entry or "_FILE=" in entry, (name, entry)
+    (url,) = (e for e in compose["services"]["gateway"]["environment"] if e.startswith("GATEWAY_DATABASE_URL="))
+    assert urlsplit(url.partition("=")[2]).password is None
 
 
 def test_readme_shows_every_variant() -> None:

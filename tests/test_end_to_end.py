@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import requests
 from testing.digits import digits
 from testing.machine import ROOT, free_port
 from testing.waiting import eventually
-from tests.conftest import Serving, end, ended_on_failure, model_server_ports, start_serving, train_again
+from tests.conftest import Serving, end, ended_on_failure, start_serving, train_again
 
 pytestmark = pytest.mark.slow
 PATIENCE = 180  # seconds, for a training job on a busy machine
@@ -55,6 +56,14 @@ def test_every_body_form_of_the_same_pixels_gets_the_same_answer(serving: Servin
     ).json()
     for a, b in zip(as_list["predictions"], as_bytes["predictions"], strict=True):
         np.testing.assert_allclose(a["probabilities"], b["probabilities"], atol=1e-5)
+
+
+def test_no_other_user_of_the_machine_reaches_the_model_server(serving: Serving) -> None:
+    (server,) = (p for p in psutil.Process(serving.process.pid).children() if "serving.model_server" in p.cmdline())
+    assert [each for each in server.net_connections("inet") if each.status == psutil.CONN_LISTEN] == []
+    (socket,) = {str(each.laddr) for each in server.net_connections("unix") if each.laddr}
+    assert stat.S_IMODE(os.stat(socket).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(os.path.dirname(socket)).st_mode) == 0o700
 
 
 def test_a_new_training_run_under_load_fails_no_request(serving: Serving, digits_dir: Path) -> None:
@@ -139,7 +148,7 @@ def test_serving_moves_on_to_a_new_default_without_a_failed_request(
 def test_a_training_job_that_publishes_nothing_ends_all(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "serving", "--models", tmp_path / "models", "--train", f"--data={tmp_path}"],
-        cwd=ROOT, env={**os.environ, "GATEWAY_PORT": str(free_port()), **model_server_ports()},
+        cwd=ROOT, env={**os.environ, "GATEWAY_PORT": str(free_port())},
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 1

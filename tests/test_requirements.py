@@ -4,6 +4,8 @@ import importlib.util
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from packaging.markers import Marker
@@ -11,6 +13,8 @@ from packaging.markers import Marker
 from testing.machine import ROOT
 
 FOLDER = ROOT / "requirements"
+DOCKERFILES = [ROOT / "serving" / "Dockerfile", ROOT / "training" / "Dockerfile"]
+IMAGES = re.compile(r"\$\{(DROPSERVE_\w+_IMAGE):-([^}]+)\}")
 LOCKS = sorted(FOLDER.glob("*.txt"))
 LINUX = {"sys_platform": "linux", "platform_machine": "x86_64"}
 MAC = {"sys_platform": "darwin", "platform_machine": "arm64"}
@@ -50,3 +54,44 @@ def test_python_keeps_the_bytecode_that_no_package_brings() -> None:
     )  # fmt: skip
     assert "PATH=" in done.stdout
     assert "PYTHONDONTWRITEBYTECODE" not in done.stdout
+
+
+def test_no_package_is_built_here() -> None:
+    """A source distribution would fetch a build backend that nothing pins."""
+    assert "--only-binary=:all:" in install.PIP
+    for file in DOCKERFILES:
+        (*commands,) = re.findall(r"pip (?:--python \S+ )?install(?:.*\\\n)*.*", file.read_text())
+        assert commands
+        assert all("--only-binary=:all:" in command and "--require-hashes" in command for command in commands)
+
+
+def test_every_image_can_be_pinned() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    own = re.findall(r"^ +image: (?!dropserve/)(.+)$", compose, re.M)
+    assert all(image.startswith("${DROPSERVE_") for image in own)
+    (python,) = {image for name, image in IMAGES.findall(compose) if name == "DROPSERVE_PYTHON_IMAGE"}
+    for file in DOCKERFILES:
+        text = file.read_text()
+        assert f"ARG PYTHON_IMAGE={python}\n" in text
+        assert set(re.findall(r"^FROM (\S+)", text, re.M)) == {"${PYTHON_IMAGE}"}
+
+
+def test_images_are_pinned_in_the_settings(tmp_path: Path) -> None:
+    """Stand in for Docker, since tests reach no registry."""
+    docker = tmp_path / "docker"
+    docker.write_text(
+        '#!/bin/sh\ncase "$*" in *tensorflow*) exit 1;; pull*) echo fetched;; *) echo "a/b@sha256:12";; esac\n'
+    )
+    docker.chmod(0o755)
+    (tmp_path / ".env").write_text("GATEWAY_WORKERS=1\nDROPSERVE_PYTHON_IMAGE=python@sha256:old\n")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [sys.executable, str(FOLDER / "pin_images.py"), f"{tmp_path}/.env"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "tensorflow/serving:2.21.0 cannot be fetched; DROPSERVE_TF_SERVING_IMAGE stays as it is" in done.stderr
+    lines = (tmp_path / ".env").read_text().splitlines()
+    assert lines[0] == "GATEWAY_WORKERS=1"
+    assert [re.sub(":.*@", ":TAG@", line) for line in lines[1:]] == [
+        "DROPSERVE_POSTGRES_IMAGE=postgres:TAG@sha256:12",
+        "DROPSERVE_PYTHON_IMAGE=python:TAG@sha256:12",
+    ]

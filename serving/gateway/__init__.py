@@ -107,6 +107,6 @@ def _services(settings: Settings, store: Store) -> Gateway:
         tracing=follow,
         in_flight=in_flight,
         admission=admission,
-        experiments=Experiments(store, batcher, metrics, manifest.newest),
+        experiments=Experiments(store, batcher, metrics, manifest.newest, settings.retention),
     )
     return services

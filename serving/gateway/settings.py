@@ -15,6 +15,7 @@ from serving.gateway.access.cors import origins
 from serving.gateway.access.hosts import read_hosts
 from serving.gateway.access.proxies import Network, networks
 from serving.gateway.store.engine import DATABASES, database_url
+from serving.gateway.store.retention import Limits
 
 PREFIX = "GATEWAY_"
 SECRETS = (SecretStr, URL)  # types whose values no message shows
@@ -168,7 +169,10 @@ class Settings(BaseSettings):
         le=36_500,
     )  # fmt: skip
     max_exposures: Whole = setting(
-        10_000_000, "Most exposures to keep; the oldest are deleted first", ge=1000, le=10**12
+        10_000_000,
+        "Most exposures, and images without a label, to keep; the oldest are deleted first",
+        ge=1000,
+        le=10**12,
     )
     max_labels: Whole = setting(
         1_000_000, "Most labels outside experiments to keep; the oldest are deleted first", ge=1000, le=10**12
@@ -201,6 +205,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take the values of `from_environ` alone."""
         return (init_settings,)
+
+    @property
+    def retention(self) -> Limits:
+        """What retention keeps."""
+        return Limits(self.retention_days or None, self.max_exposures, self.max_labels)
 
     @property
     def logs_access(self) -> bool:

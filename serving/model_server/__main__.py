@@ -57,6 +57,7 @@ def main() -> int:
     # Blocked here, in every thread to come: a handler would run in the main thread only, which does not wake up for a
     # signal that comes together with SIGCONT.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    os.umask(0o077)  # the Unix socket asks nobody for a key, so no other user may reach it, from the first moment on
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s")
     try:
         settings = parse_settings(sys.argv[1:], os.environ)

@@ -112,7 +112,8 @@ class Server:
 
     def _grpc_server(self) -> GrpcServer:
         settings = self._settings
-        services = serving_methods(Service(self._registry, self._metrics, "GRPC"), self._configure)
+        configure = self._configure if settings.allow_reload_config_rpc else None
+        services = serving_methods(Service(self._registry, self._metrics, "GRPC"), configure)
         cores = os.cpu_count() or 1
         # A batch can hold no more calls than there are threads to wait for it.
         threads = settings.grpc_max_threads or (64 if settings.enable_batching else 4) * cores

@@ -106,7 +106,16 @@ def test_every_variant_reads_a_posted_digit(url: str, mnist: ImageSet) -> None:
         assert answer["predictions"][0]["label"] == str(mnist.test_labels[0])
 
 
-@pytest.mark.parametrize("service", ["training", "training-rest", "model-server", "gateway"])
+WRITABLE = {
+    "training": {"/models", "/runs"},
+    "training-rest": {"/models", "/runs"},
+    "model-server": set(),
+    "database-password": {"/database-password"},
+    "gateway": set(),
+}
+
+
+@pytest.mark.parametrize("service", WRITABLE)
 def test_containers_have_no_more_rights_than_they_need(url: str, service: str) -> None:
     container = inspect(service)
     host = container["HostConfig"]
@@ -115,14 +124,25 @@ def test_containers_have_no_more_rights_than_they_need(url: str, service: str) -
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert host["Memory"] > 0
+    assert host["NanoCpus"] > 0
     assert host["PidsLimit"] > 0
+    assert host["LogConfig"]["Config"].keys() == {"max-size", "max-file"}
     writable = {mount["Destination"] for mount in container["Mounts"] if mount["RW"]}
-    assert writable == ({"/models", "/runs"} if service.startswith("training") else set())
+    assert writable == WRITABLE[service]
 
 
 def test_only_the_gateway_is_published(url: str) -> None:
     assert not any(inspect("model-server")["NetworkSettings"]["Ports"].values())
     assert inspect("gateway")["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostIp"] == "127.0.0.1"
+
+
+def test_the_database_asks_for_a_password_of_its_own(url: str) -> None:
+    """Ask from the gateway, which shares a network with the database."""
+    ask = "import psycopg; psycopg.connect(host='database', user='dropserve')"
+    compose("exec", "-T", "gateway", "python", "-c", ask)
+    for given in ("dropserve", ""):
+        with pytest.raises(subprocess.CalledProcessError):
+            compose("exec", "-T", "-e", "PGPASSFILE=/none", "-e", f"PGPASSWORD={given}", "gateway", "python", "-c", ask)
 
 
 def test_a_killed_model_server_comes_back(url: str, mnist: ImageSet) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,23 @@ def test_channel_arguments_and_a_unix_socket_are_taken(saved_models: Path, tmp_p
             assert predict(Running("", "", channel), "half_plus").outputs["y"].float_val == [4.0]
 
 
+def test_a_unix_socket_and_its_new_folder_are_for_its_user_alone(saved_models: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "grpc.sock"
+    with running(*model_flags("half_plus", saved_models / "half_plus"), f"--grpc_socket_path={path}"):
+        assert [stat.S_IMODE(each.stat().st_mode) for each in (path.parent, path)] == [0o700, 0o600]
+
+
+def test_no_client_can_change_the_models_unless_the_server_lets_them(saved_models: Path) -> None:
+    with running(*model_flags("a", saved_models / "half_plus")) as server:
+        for body in (b"", b"not a message"):
+            call: Any = server.channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
+            with pytest.raises(grpc.RpcError) as caught:
+                call(body, timeout=SECONDS)
+            assert caught.value.code() is StatusCode.PERMISSION_DENIED
+            assert "or start the server with --allow_reload_config_rpc" in str(caught.value.details())
+        assert states(server, "a") == {3: State.AVAILABLE}
+
+
 def test_a_unix_socket_is_left_to_the_server_that_answers_there(saved_models: Path, tmp_path: Path) -> None:
     flag = f"--grpc_socket_path={tmp_path}/grpc.sock"
     with (
@@ -178,7 +196,7 @@ def test_files_are_read_anew(saved_models: Path, tmp_path: Path) -> None:
 def test_models_are_replaced_by_a_call(saved_models: Path, tmp_path: Path) -> None:
     shutil.copytree(saved_models / "half_plus", tmp_path / "b")
     (tmp_path / "broken" / "1").mkdir(parents=True)
-    with running(*model_flags("a", saved_models / "half_plus")) as server:
+    with running("--allow_reload_config_rpc", *model_flags("a", saved_models / "half_plus")) as server:
         stub = model_service_pb2_grpc.ModelServiceStub(server.channel)
 
         def reload(name: str) -> None:

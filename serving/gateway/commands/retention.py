@@ -1,8 +1,8 @@
-"""Delete old exposures and images without a label; labels and counts stay.
+"""Delete old rows now, as gateways do by themselves: exposures, images without a label, labels outside experiments.
 
     python -m serving.gateway.commands.retention [--days N]
 
-Works on the database of GATEWAY_DATABASE_URL, also while gateways run.
+Works on the database of GATEWAY_DATABASE_URL, also while gateways run. Counts, and labels of experiments, stay.
 """
 
 import argparse
@@ -13,11 +13,10 @@ from contextlib import closing
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.settings import Settings, SettingsError
-from serving.gateway.store import exposures, images
+from serving.gateway.store import retention
 from serving.gateway.store.engine import UnusableDatabase
+from serving.gateway.store.retention import Limits
 from serving.gateway.store.store import Store
-
-DAYS = 30
 
 
 def main() -> int:
@@ -26,28 +25,26 @@ def main() -> int:
         prog="python -m serving.gateway.commands.retention", description=__doc__.splitlines()[0]
     )
     parser.add_argument(
-        "--days", type=float, default=DAYS, metavar="N",
-        help="keep exposures and images this long (default: %(default)s)",
+        "--days", type=float, metavar="N",
+        help="keep the rows of the last N days (default: GATEWAY_RETENTION_DAYS, whose 0 keeps all)",
     )  # fmt: skip
     days = parser.parse_args().days
-    if not days >= 0:
+    if days is not None and not days >= 0:
         parser.error(f"--days {days:g} cannot be used: it must be 0 or more")
     try:
-        with closing(Store(Settings.from_environ(os.environ).database_url)) as store:
-            print(delete_older_than(store, days))
+        settings = Settings.from_environ(os.environ)
+        limits = settings.retention if days is None else settings.retention._replace(days=days)
+        with closing(Store(settings.database_url)) as store:
+            print(delete_old(store, limits))
     except (SettingsError, UnusableDatabase, GatewayError) as error:
         print(f"retention: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def delete_older_than(store: Store, days: float) -> str:
-    """Delete older exposures, and older images without a label; return their numbers in words."""
-    moment = time.time() - days * 24 * 3600
-    with store.write() as connection:
-        exposed, seen = exposures.delete_before(connection, moment), images.delete_before(connection, moment)
-        images.forget_old_pixels(connection)
-    return f"Deleted {exposed:,} exposures, and {seen:,} images without a label."
+def delete_old(store: Store, limits: Limits) -> str:
+    """Delete what `limits` do not keep, giving other writers half of the time; return the numbers in words."""
+    return f"Deleted {retention.in_words(retention.run(store, limits, time.sleep))}."
 
 
 if __name__ == "__main__":

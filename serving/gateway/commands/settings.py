@@ -19,14 +19,15 @@ its value, usable values and the default.
 GATEWAY = """
 ## Gateway
 
-`docker-compose.yml` fixes the addresses and folders of its containers. `DROPSERVE_PUBLISH` (`127.0.0.1:8080`) is the
-address that it publishes the gateway at, `DROPSERVE_DATABASE_PASSWORD` the password of its database.
+`docker-compose.yml` fixes the addresses and folders of its containers.
+[Deployment](deployment.md#settings) lists its own variables, `DROPSERVE_…`.
 """
 MODEL_SERVER = """
 ## Embedded model server
 
 Its flags are those of TF Serving: `python -m serving.model_server --help`. Each is also a variable, and a flag goes
-before its variable. `make serve` sets the ports, the gateway's Unix socket and the folder of models.
+before its variable. `make serve` sets the gateway's Unix socket and the folder of models, and leaves both ports closed
+unless their variables are set.
 """
 
 

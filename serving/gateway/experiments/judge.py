@@ -13,13 +13,12 @@ from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.lifecycle import GATEWAY, Act
 from serving.gateway.manifest import Manifest
 from serving.gateway.store import counts, experiments, interim_results, promotions
-from serving.gateway.store.counts import Tally
 from serving.gateway.store.store import Store, hold
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
-Seen = tuple[int, dict[int, Tally]]  # the present phase, and the counts by phase
+Seen = tuple[int, Any]  # the present phase, and counts that change with the evidence
 VERDICTS = ("guardrail_broken", "ship", "roll_back", "equivalent", "inconclusive")
 
 
@@ -41,7 +40,13 @@ class Judge:
         if not watched:
             return
         with self._store.read() as connection:
-            found = {each.id: (each.phase, counts.read(connection, each.id)) for each in watched}
+            found: dict[int, Seen] = {
+                each.id: (each.phase, counts.read(connection, each.id)) for each in watched if each.versions
+            }
+            # A stopped experiment changes by labels alone, and there may be many of them.
+            stopped = {each.id: each.phase for each in watched if not each.versions}
+            labelled = counts.of_labels(connection, stopped) if stopped else {}
+        found |= {number: (phase, labelled.get(number)) for number, phase in stopped.items()}
         self._seen = {number: seen for number, seen in self._seen.items() if number in found}
         for each in watched:
             if self._seen.get(each.id) != found[each.id]:

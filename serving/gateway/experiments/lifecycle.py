@@ -14,6 +14,7 @@ from serving.gateway.experiments.spec import ExperimentSpec, check_weights
 from serving.gateway.manifest import Manifest
 from serving.gateway.store import experiments as rows
 from serving.gateway.store import promotions
+from serving.gateway.store.images import forget_pixels
 from serving.gateway.store.store import hold
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ def step(
         values["started_at"] = time.time()
     elif action == "stop":
         values |= {"stopped_at": time.time(), "reason": act.reason, "decision": decision}
+    elif action == "archive":
+        forget_pixels(connection, found.id)
     rows.change(connection, found.id, **values)
     rows.log(connection, act.who, action, name, act.reason, act.key)
     if action == "start" and manifest and (obstacle := no_promotion(connection, found, manifest)):

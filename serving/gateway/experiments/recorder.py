@@ -68,9 +68,11 @@ class Recorder:
         while full and (batch := self._batch()):
             try:
                 with self._store.write(hurried=True) as connection:
-                    ids = {exposure.experiment_id for exposure in batch}
-                    exposures.lock(connection, ids)
-                    exposures.write(connection, batch, scorings.alone(connection, ids), signing_key(connection))
+                    status = exposures.lock(connection, (exposure.experiment_id for exposure in batch))
+                    # An archived experiment keeps no more pixels, and nothing else from its last moments.
+                    wanted = [each for each in batch if status.get(each.experiment_id) != "archived"]
+                    if wanted:
+                        exposures.write(connection, wanted, scorings.alone(connection, status), signing_key(connection))
             except GatewayError:
                 time.sleep(RETRY_SECONDS)
                 return

@@ -6,30 +6,39 @@ from serving.gateway.experiments import versions
 from serving.gateway.experiments.cache import ExperimentCache, Snapshot
 from serving.gateway.experiments.judge import Judge
 from serving.gateway.experiments.recorder import Recorder
+from serving.gateway.experiments.retention import Retention
 from serving.gateway.experiments.shadow import Shadow
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.manifest import Manifest
+from serving.gateway.store.retention import Limits
 from serving.gateway.store.store import Store
 from serving.gateway.telemetry.metrics import Metrics
 
 
 class Experiments:
-    """The store, its newest snapshot, the thread that writes exposures, and the shadow calls."""
+    """The store, its newest snapshot, the threads that write exposures and delete old rows, and the shadow calls."""
 
     def __init__(
-        self, store: Store, batcher: Batcher, metrics: Metrics, manifest: Callable[[], Manifest | None]
+        self,
+        store: Store,
+        batcher: Batcher,
+        metrics: Metrics,
+        manifest: Callable[[], Manifest | None],
+        limits: Limits,
     ) -> None:
         """Prepare; nothing is connected and no thread runs before the first request. `manifest` is the newest one."""
         self.store = store
         self.cache = ExperimentCache(store, self._watch)
         self._judge = Judge(store)
         self._manifest = manifest
+        self.retention = Retention(store, limits)
         self.recorder = Recorder(store, metrics.exposures_dropped.inc)
         self.shadow = Shadow(batcher, self.recorder.record, metrics.shadows_dropped.inc)
 
     def close(self) -> None:
         """Write the exposures that wait and end the threads; for the end of a worker."""
         self.cache.close()
+        self.retention.close()
         self.recorder.close()
         self.store.close()
 

@@ -147,6 +147,7 @@ class Application:
         services, loop = self.services, asyncio.get_running_loop()
         services.event_loop.use(loop)
         await asyncio.to_thread(services.experiments.cache.current)  # the first request would wait for it
+        services.experiments.retention.start()
         with suppress(Unavailable):  # it will be read again
             services.manifest.current()  # so that every worker has read a manifest that is damaged later
         journal = loop.create_task(services.journal.run())

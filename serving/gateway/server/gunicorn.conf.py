@@ -11,6 +11,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+os.umask(0o077)  # what the gateway writes is for its own user; workers inherit this
+
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # so that no writable disk is needed
 
 # Packages look at these when they are imported, so they are set before.

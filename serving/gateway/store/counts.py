@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from serving.gateway.store.sources import SOURCES
 from serving.gateway.store.store import insert
 from serving.gateway.store.tables import counts
 
@@ -20,6 +21,7 @@ class Count(NamedTuple):
 
 
 Tally = Counter[Count]
+OF_LABELS = (*(f"labels_{source}" for source in SOURCES), "compared")
 
 
 def add(connection: Connection, experiment: int, phase: int, tally: Mapping[Count, int]) -> None:
@@ -46,6 +48,15 @@ def of_names(connection: Connection, experiment: int, phase: int, names: Collect
         counts.c.experiment_id == experiment, counts.c.phase == phase, counts.c.name.in_(names)
     )
     return Tally({Count(name, arm, value): n for name, arm, value, n in connection.execute(query)})
+
+
+def of_labels(connection: Connection, experiments: Collection[int]) -> dict[int, dict[tuple[Any, ...], int]]:
+    """Return the counters, by experiment, that change with each label and each late answer of an arm."""
+    found: dict[int, dict[tuple[Any, ...], int]] = {}
+    query = select(counts).where(counts.c.experiment_id.in_(experiments), counts.c.name.in_(OF_LABELS))
+    for experiment, *count, n in connection.execute(query):
+        found.setdefault(experiment, {})[tuple(count)] = n
+    return found
 
 
 @cache

@@ -2,6 +2,9 @@
 
 import importlib
 import logging
+import os
+import stat
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +21,7 @@ JSON: dict[str, Any] = {
     "json_deserializer": orjson.loads,
 }
 POOL = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 5}
+BESIDE = ("-wal", "-shm", "-journal")  # suffixes of the files that SQLite keeps beside its own
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 # Execution options: the transaction writes; it may be lost in a power cut, so it need not wait for the disk.
 WRITES, HURRIED = "writes", "hurried"
@@ -69,6 +73,25 @@ def journal_mode(version: tuple[int, ...]) -> str:
     return "WAL" if safe else "TRUNCATE"
 
 
+def make_private(file: str) -> None:
+    """Create the SQLite file where it is missing, and take it away from all users but its owner.
+
+    SQLite gives the files beside it the same mode when it makes them.
+    """
+    with suppress(FileExistsError, FileNotFoundError):  # without its folder SQLite itself reports what is missing
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
+    for path in (file, *(file + suffix for suffix in BESIDE)):
+        try:
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+            if mode & 0o077:
+                os.chmod(path, mode & 0o700)
+                logger.warning("%s had mode %04o; it is now its owner's alone (%04o)", path, mode, mode & 0o700)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            logger.warning("%s is open to other users: %s; run: chmod 600 %s", path, error.strerror, path)
+
+
 def _postgresql(url: URL) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
@@ -92,6 +115,11 @@ def _sqlite(url: URL, busy_seconds: float) -> Engine:
     mode = journal_mode(module.sqlite_version_info)
     logger.info("SQLite %s, journal mode %s", module.sqlite_version, mode)
     engine = create_engine(url, module=module, connect_args={"timeout": busy_seconds}, **JSON, **POOL)
+
+    @event.listens_for(engine, "do_connect")
+    def keep_private(*connecting: object) -> None:
+        if not url.query.get("uri"):  # then it is a URI that SQLite reads itself
+            make_private(url.database or "")
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:

@@ -7,7 +7,7 @@ from math import ceil, log2
 from operator import attrgetter
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from serving.gateway.store import units
 from serving.gateway.store.counts import Count, Tally, add
@@ -100,11 +100,6 @@ def write(connection: Connection, given: Sequence[Exposure], scorings: Mapping[i
             Seen(each.phase, each.unit, each.assigned, each.at, image) for each in batch for image in each.answered
         ]:
             Book(connection, experiment, epoch, scorings[experiment], secret).answered(seen)
-
-
-def delete_before(connection: Connection, moment: float) -> int:
-    """Delete the exposures from before `moment`; return their number. Counters and units stay."""
-    return connection.execute(delete(exposures).where(exposures.c.at < moment)).rowcount
 
 
 def bucket(milliseconds: float) -> int:

@@ -7,11 +7,11 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
 from serving.gateway.store.scoring import Answers, Image
 from serving.gateway.store.store import insert
-from serving.gateway.store.tables import LABELLED, QUEUED, images
+from serving.gateway.store.tables import LABELLED, QUEUED, experiments, images
 
 MOST_QUEUED = 1000  # images an experiment
 DAY_SECONDS = 24 * 3600
@@ -75,14 +75,14 @@ def forget_old_pixels(connection: Connection) -> None:
     _forget(connection, images.c.at < _oldest())
 
 
+def forget_archived_pixels(connection: Connection) -> None:
+    """Empty the queues of archived experiments: those that earlier releases archived kept theirs."""
+    _forget(connection, images.c.experiment_id.in_(select(experiments.c.id).where(experiments.c.status == "archived")))
+
+
 def forget_pixels(connection: Connection, experiment: int) -> None:
     """Empty the queue of an experiment."""
     _forget(connection, images.c.experiment_id == experiment)
-
-
-def delete_before(connection: Connection, moment: float) -> int:
-    """Delete images without a label from before `moment`; return their number. Counts stay."""
-    return connection.execute(delete(images).where(images.c.at < moment, images.c.label.is_(None))).rowcount
 
 
 def _waiting(experiment: int) -> tuple[ColumnElement[bool], ...]:

@@ -35,7 +35,7 @@ state = Table(
     Column("id", Integer, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("signing_key", String(64), nullable=False),
-    Column("retained_at", Float, nullable=False),  # the last time that old rows were deleted
+    Column("retained_at", Float, nullable=False),  # the last turn to delete old rows; ahead until the first is due
 )
 
 experiments = Table(
@@ -136,6 +136,7 @@ QUEUED = images.c.pixels.is_not(None)
 LABELLED = images.c.label.is_not(None)
 Index("ix_images_queue", images.c.experiment_id, images.c.draw, sqlite_where=QUEUED, postgresql_where=QUEUED)
 Index("ix_images_waiting", images.c.experiment_id, images.c.at, sqlite_where=QUEUED, postgresql_where=QUEUED)
+Index("ix_images_unlabelled", images.c.at, sqlite_where=~LABELLED, postgresql_where=~LABELLED)  # for retention
 Index("ix_images_labelled", images.c.experiment_id, images.c.unit, sqlite_where=LABELLED, postgresql_where=LABELLED)
 
 # One label a prediction and source; the highest source is in force. Fields from `experiment_id` on are of exposures.

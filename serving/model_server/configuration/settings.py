@@ -20,9 +20,9 @@ def _flag(default: Any, help_text: str) -> Any:
 class Settings:
     """Every flag, its default and its meaning; `MODEL_SERVER_<FLAG IN CAPITALS>` sets the same."""
 
-    host: str = _flag("0.0.0.0", "address to listen on; 127.0.0.1 keeps the server to this machine")
-    port: int = _flag(8500, "TCP port of the gRPC API")
-    grpc_socket_path: str = _flag("", "Unix socket of the gRPC API, besides the port")
+    host: str = _flag("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in, who need no key")
+    port: int = _flag(8500, "TCP port of the gRPC API; 0 for none")
+    grpc_socket_path: str = _flag("", "Unix socket of the gRPC API, besides the port; for the server's own user alone")
     rest_api_port: int = _flag(0, "TCP port of the REST API; 0 for none")
     rest_api_num_threads: int = _flag(0, "REST connections served at a time; 0 for 16 a core")
     rest_api_timeout_in_ms: int = _flag(30000, "time limit of a REST request's inference")
@@ -38,6 +38,7 @@ class Settings:
     enable_model_warmup: bool = _flag(True, "replay a version's warm-up records before it is AVAILABLE")
     num_request_iterations_for_warmup: int = _flag(1, "how often each warm-up record is replayed")
     allow_version_labels_for_unavailable_models: bool = _flag(False, "let a new label name a version not yet loaded")
+    allow_reload_config_rpc: bool = _flag(False, "let clients replace the models by HandleReloadConfigRequest")
     saved_model_tags: str = _flag("serve", "comma-separated tags of the graph to load")
     enable_batching: bool = _flag(False, "run requests that come close together as one")
     batching_parameters_file: str = _flag("", "text-format BatchingParameters")
@@ -120,5 +121,7 @@ def _check(settings: Settings) -> None:
         raise ConfigError("No model to serve: give --model_config_file or --model_base_path.")
     if settings.batching_parameters_file and not settings.enable_batching:
         raise ConfigError("--batching_parameters_file is set without --enable_batching.")
+    if not (settings.port or settings.grpc_socket_path or settings.rest_api_port):
+        raise ConfigError("Nothing to listen on: give --port, --grpc_socket_path or --rest_api_port.")
     if settings.rest_api_port and settings.rest_api_port == settings.port:
         raise ConfigError(f"--rest_api_port cannot be same as --port ({settings.port}); give each its own.")

@@ -1,5 +1,6 @@
 """The gRPC server: grpcio's synchronous one, which needs less processor time a call than `grpc.aio` does."""
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,11 +34,19 @@ class GrpcServer:
             self._health.add_to(self._server)
 
     def listen(self, address: str) -> None:
-        """Open `host:port` or `unix:PATH`; raise `OSError` where that fails."""
+        """Open `host:port` or `unix:PATH`; raise `OSError` where that fails.
+
+        A socket, and its folder where there is none yet, are for this user alone.
+        """
+        scheme, _, path = address.partition(":")
+        if scheme == "unix":
+            os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
         try:
             self._server.add_insecure_port(address)
         except RuntimeError as error:  # the address may be in use, not be one of this machine, or be malformed
             raise OSError(str(error)) from error
+        if scheme == "unix":
+            os.chmod(path, 0o600)
 
     def start(self) -> None:
         """Begin to answer."""

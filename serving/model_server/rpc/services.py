@@ -31,8 +31,17 @@ MAX_RELOADS = 8  # that wait for their models at a time
 MAX_SECONDS = 1e9  # a longer time is none: for a call without a deadline, grpcio counts to the end of its clock
 
 
-def serving_methods(service: Service, configure: Configure) -> dict[str, Methods]:
-    """Return TensorFlow Serving's services on `service`; the client's deadline is the time limit of a run."""
+NO_RELOAD = (
+    "HandleReloadConfigRequest is off. Change the file of --model_config_file, which is read anew with "
+    "--model_config_file_poll_wait_seconds, or start the server with --allow_reload_config_rpc."
+)
+
+
+def serving_methods(service: Service, configure: Configure | None) -> dict[str, Methods]:
+    """Return TensorFlow Serving's services on `service`; the client's deadline is the time limit of a run.
+
+    Without `configure` no client can change what is served.
+    """
     prediction = {
         "Predict": _behaviour(predict_pb2.PredictRequest, service.predict),
         "Classify": _behaviour(classification_pb2.ClassificationRequest, service.classify),
@@ -46,7 +55,7 @@ def serving_methods(service: Service, configure: Configure) -> dict[str, Methods
         "GetModelStatus": _behaviour(
             get_model_status_pb2.GetModelStatusRequest, lambda request, _: service.model_status(request)
         ),
-        "HandleReloadConfigRequest": _reload(service, configure),
+        "HandleReloadConfigRequest": _reload(service, configure) if configure else _refuse_reload,
     }
     return {
         "tensorflow.serving.PredictionService": _handlers(prediction),
@@ -98,6 +107,10 @@ def _reload(service: Service, configure: Configure) -> Behaviour:
     # The wait for new models has no limit, so it takes none of the threads that answer other calls.
     reload.experimental_thread_pool = ThreadPoolExecutor(MAX_RELOADS, "reload")  # type: ignore[attr-defined]
     return reload
+
+
+def _refuse_reload(body: bytes, context: grpc.ServicerContext) -> bytes:
+    context.abort(StatusCode.PERMISSION_DENIED, NO_RELOAD)
 
 
 def _parse(kind: type[Message], body: bytes) -> Any:

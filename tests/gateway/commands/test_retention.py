@@ -2,11 +2,12 @@ import sys
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from serving.gateway.commands import retention
-from serving.gateway.commands.retention import delete_older_than
+from serving.gateway.commands.retention import delete_old
 from serving.gateway.store import images
+from serving.gateway.store.retention import Limits
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures
 from serving.gateway.store.tables import images as table
@@ -15,6 +16,9 @@ from testing.fake_model_server import FakeModelServer, shifted
 from testing.traffic import PAIRED, label, predict, report, start
 from testing.waiting import eventually
 
+NO_OTHERS = (
+    ", 0 labels outside experiments, 0 units of archived experiments and 0 results of units of archived experiments"
+)
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 
 
@@ -38,7 +42,7 @@ def old(client: FlaskClient, fake_server: FakeModelServer, store: Store) -> str:
 @BOTH
 def test_the_old_goes_and_the_counts_stay(client: FlaskClient, store: Store, old: str) -> None:
     before = report(client)
-    assert delete_older_than(store, 9) == "Deleted 1 exposures, and 9 images without a label."
+    assert delete_old(store, Limits(9, 10**6, 10**6)) == f"Deleted 1 exposures, 9 images without a label{NO_OTHERS}."
     after = report(client)
     assert {**after, "as_of": None} == {**before, "as_of": None}
     assert label(client, old, "3") == 201
@@ -51,7 +55,7 @@ def test_the_old_goes_and_the_counts_stay(client: FlaskClient, store: Store, old
 @BOTH
 def test_images_wait_for_a_label_for_a_week(client: FlaskClient, store: Store, old: str) -> None:
     assert len(json_of(client.get("/experiments/test/disagreements"))["disagreements"]) == 2
-    delete_older_than(store, 30)
+    delete_old(store, Limits(30, 10**6, 10**6))
     with store.read() as connection:
         assert len(images.queued(connection, 1, 100)) == 2
 
@@ -75,8 +79,23 @@ def test_only_so_many_images_wait(
 def test_the_command_does_it(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, database_url, "1") == 0
-    assert capsys.readouterr().out == "Deleted 0 exposures, and 0 images without a label.\n"
+    assert run(monkeypatch, database_url, "--days=1") == 0
+    assert capsys.readouterr().out == f"Deleted 0 exposures, 0 images without a label{NO_OTHERS}.\n"
+
+
+@pytest.mark.usefixtures("nobody_else_looks")
+@BOTH
+@pytest.mark.parametrize(
+    ("setting", "arguments", "left"), [("9", [], 1), ("0", [], 2), ("0", ["--days=9"], 1), ("9", ["--days=0"], 0)]
+)
+def test_without_days_the_command_takes_those_of_the_settings(
+    store: Store, old: str, database_url: str, monkeypatch: pytest.MonkeyPatch, setting: str, arguments: list[str],
+    left: int,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("GATEWAY_RETENTION_DAYS", setting)
+    assert run(monkeypatch, database_url, *arguments) == 0
+    with store.read() as connection:
+        assert len(connection.execute(select(exposures)).all()) == left
 
 
 @pytest.mark.parametrize(
@@ -89,7 +108,7 @@ def test_the_command_does_it(
 def test_the_command_says_what_is_wrong(
     url: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, url, "1") == 1
+    assert run(monkeypatch, url, "--days=1") == 1
     assert text in capsys.readouterr().err
 
 
@@ -97,11 +116,11 @@ def test_the_command_wants_a_number_of_days(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        run(monkeypatch, "sqlite:///x.db", "-1")
+        run(monkeypatch, "sqlite:///x.db", "--days=-1")
     assert "error: --days -1 cannot be used: it must be 0 or more" in capsys.readouterr().err
 
 
-def run(monkeypatch: pytest.MonkeyPatch, url: str, days: str) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, url: str, *arguments: str) -> int:
     monkeypatch.setenv("GATEWAY_DATABASE_URL", url)
-    monkeypatch.setattr(sys, "argv", ["retention", f"--days={days}"])
+    monkeypatch.setattr(sys, "argv", ["retention", *arguments])
     return retention.main()

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -195,3 +196,10 @@ def test_others_are_answered_while_large_images_are_decoded(
             meanwhile += session.post(gateway.url + "/predict", data=bytes(784), headers=RAW).ok
     assert [post.result().status_code for post in posts] == [422] * 3  # it is blank
     assert meanwhile > 10
+
+
+def test_files_are_their_owners_alone(gateway: Gateway) -> None:
+    assert requests.get(gateway.url + "/experiments").ok
+    files = [*gateway.metrics.glob("*.db"), *gateway.metrics.parent.glob("experiments.db*")]
+    assert len(files) > 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}

@@ -1,4 +1,6 @@
+import os
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,47 @@ def test_only_a_hurried_commit_does_not_wait_for_the_disk(store: Store, query: s
         with store.write(hurried=hurried) as connection:
             found.append(connection.exec_driver_sql(query).scalar())
     assert found == values
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+def test_a_new_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    with store.write() as connection:
+        bump(connection)
+        found = modes(tmp_path)
+    store.close()
+    assert set(found.values()) == {0o600}
+    assert len(found) > 1  # a journal or a WAL, too
+
+
+def test_a_sqlite_file_that_others_may_read_is_tightened(tmp_path: Path, gateway_log: pytest.LogCaptureFixture) -> None:
+    before = Store(f"sqlite:///{tmp_path}/a.db")
+    with before.write() as connection:
+        bump(connection)
+    for file in tmp_path.iterdir():  # as a release without this, or a copy, leaves them
+        file.chmod(0o644)
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    with store.read() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        assert set(modes(tmp_path).values()) == {0o600}
+    for each in (before, store):
+        each.close()
+    assert f"{tmp_path}/a.db had mode 0644; it is now its owner's alone (0600)" in gateway_log.text
+
+
+def test_a_sqlite_file_of_another_user_is_used_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway_log: pytest.LogCaptureFixture
+) -> None:
+    def refuse(path: str, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    (tmp_path / "a.db").touch(0o666)
+    monkeypatch.setattr(os, "chmod", refuse)
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    with store.read() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    store.close()
+    assert f"a.db is open to other users: Operation not permitted; run: chmod 600 {tmp_path}/a.db" in gateway_log.text

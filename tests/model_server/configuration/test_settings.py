@@ -34,6 +34,7 @@ def test_a_truth_is_written_as_tf_serving_writes_it(
         ([], "No model to serve: give --model_config_file or --model_base_path."),
         (["--batching_parameters_file=x", *MODEL], "--batching_parameters_file is set without --enable_batching."),
         (["--rest_api_port=8500", *MODEL], r"--rest_api_port cannot be same as --port \(8500\)"),
+        (["--port=0", *MODEL], "Nothing to listen on: give --port, --grpc_socket_path or --rest_api_port."),
         (["--ssl_config_file=x", *MODEL], "--ssl_config_file is a flag that this server does not support: put a proxy"),
     ],
 )

@@ -28,12 +28,15 @@ def abandoned(tmp_path: Path) -> str:
 def test_the_port_and_the_socket_are_listened_on(tmp_path: Path, abandoned: str) -> None:
     assert grpc_addresses(Settings(host="127.0.0.1", port=1)) == ["127.0.0.1:1"]
     assert grpc_addresses(Settings(host="::1", port=1)) == ["[::1]:1"]
-    assert grpc_addresses(Settings(port=1, grpc_socket_path=f"{tmp_path}/new")) == ["0.0.0.0:1", f"unix:{tmp_path}/new"]
+    assert grpc_addresses(Settings(port=1, grpc_socket_path=f"{tmp_path}/new")) == [
+        "127.0.0.1:1",
+        f"unix:{tmp_path}/new",
+    ]
     assert grpc_addresses(Settings(port=0, grpc_socket_path=abandoned)) == [f"unix:{abandoned}"]
 
 
 def test_a_socket_is_left_to_the_server_that_answers_there(answered: str, caplog: pytest.LogCaptureFixture) -> None:
-    assert grpc_addresses(Settings(port=1, grpc_socket_path=answered)) == ["0.0.0.0:1"]
+    assert grpc_addresses(Settings(port=1, grpc_socket_path=answered)) == ["127.0.0.1:1"]
     assert f"Not listening on unix:{answered}: another server answers there; give a path of its own." in caplog.text
 
 

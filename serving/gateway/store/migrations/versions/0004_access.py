@@ -10,7 +10,7 @@ KEYED = ("feedback", "promotions", "audit")
 
 
 def upgrade() -> None:
-    """Add the columns, and an index of the labels outside experiments by their time."""
+    """Add the columns, and indexes by time of the labels outside experiments and of images without a label."""
     for table in KEYED:
         op.add_column(table, sa.Column("key", sa.String(16)))
     op.add_column("state", sa.Column("retained_at", sa.Float(), nullable=False, server_default="0"))
@@ -18,10 +18,13 @@ def upgrade() -> None:
         state.alter_column("retained_at", server_default=None)
     outside = sa.text("experiment_id IS NULL")
     op.create_index("ix_feedback_outside", "feedback", ["at"], sqlite_where=outside, postgresql_where=outside)
+    unlabelled = sa.text("label IS NULL")
+    op.create_index("ix_images_unlabelled", "images", ["at"], sqlite_where=unlabelled, postgresql_where=unlabelled)
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_index("ix_images_unlabelled", "images")
     op.drop_index("ix_feedback_outside", "feedback")
     for table in ("state", *KEYED):
         with op.batch_alter_table(table) as changed:

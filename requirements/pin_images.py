@@ -1,0 +1,40 @@
+"""Pin the images that Docker builds on and runs: fetch each, and write its digest into a file of settings.
+
+python requirements/pin_images.py FILE
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+COMPOSE = Path(__file__).parent.parent / "docker-compose.yml"
+IMAGE = re.compile(r"\$\{(DROPSERVE_\w+_IMAGE):-([^}]+)\}")
+
+
+def main() -> int:
+    """Write a line for each image that docker-compose.yml names by a variable; return the exit code."""
+    file, failed = Path(sys.argv[1]), 0
+    for variable, image in sorted(set(IMAGE.findall(COMPOSE.read_text()))):
+        try:
+            pinned = f"{variable}={image}@{digest(image)}"
+        except subprocess.CalledProcessError:  # Docker has said why; TF Serving has no image for arm64
+            print(f"pin_images: {image} cannot be fetched; {variable} stays as it is", file=sys.stderr)
+            failed = 1
+            continue
+        lines = file.read_text().splitlines() if file.exists() else []
+        kept = [line for line in lines if not line.startswith(f"{variable}=")]
+        file.write_text("\n".join([*kept, pinned]) + "\n")
+        print(pinned)
+    return failed
+
+
+def digest(image: str) -> str:
+    """Fetch an image; return the digest by which its registry knows it. Raise CalledProcessError."""
+    subprocess.run(["docker", "pull", "--quiet", image], check=True, stdout=subprocess.DEVNULL)
+    command = ["docker", "image", "inspect", "--format", "{{index .RepoDigests 0}}", image]
+    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout.strip().partition("@")[2]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

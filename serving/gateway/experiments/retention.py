@@ -1,0 +1,72 @@
+"""Delete old rows by itself: a thread of each worker, one of which has the turn each minute."""
+
+import logging
+import threading
+import time
+
+from serving.gateway.errors import GatewayError
+from serving.gateway.experiments.background import Background
+from serving.gateway.store import retention
+from serving.gateway.store.retention import NOTICE_SECONDS, Limits
+from serving.gateway.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+# So that others get half of a store that takes one writer at a time, and find it free where they ask again and again.
+LEAST_PAUSE_SECONDS = 0.02
+LOOK_SECONDS = 60
+
+
+class Retention:
+    """Keeps a store within limits, from `start` to `close`."""
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        """Prepare to keep `store` within `limits`."""
+        self._store = store
+        self._limits = limits
+        self._thread = Background("retention", self._run)
+        self._ending = threading.Event()
+
+    def start(self) -> None:
+        """Start the thread, once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the transaction under way."""
+        self._ending.set()
+        self._thread.join()
+
+    def look(self) -> None:
+        """Delete what the limits do not keep, if it is this worker's turn."""
+        with self._store.read() as connection:
+            coming = retention.first_to_go(connection, self._limits)
+        with self._store.write() as connection:
+            turn = retention.put_off(connection) if coming else retention.take_turn(connection)
+        if turn and coming:
+            logger.warning("%s", notice(self._limits, coming))
+        elif turn and (deleted := +retention.run(self._store, self._limits, self._pause)):
+            logger.info("retention deleted %s", retention.in_words(deleted))
+
+    def _pause(self, seconds: float) -> bool:
+        return self._ending.wait(max(seconds, LEAST_PAUSE_SECONDS))
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            started = time.monotonic()
+            try:
+                self.look()
+            except GatewayError:
+                pass  # the store has logged it
+            except Exception:
+                logger.exception("retention failed")
+            self._ending.wait(max(0.0, started + LOOK_SECONDS - time.monotonic()))
+
+
+def notice(limits: Limits, coming: dict[str, int]) -> str:
+    """Return what the first run in a store of an earlier release will delete, and how to keep it."""
+    return (
+        f"Retention begins in {NOTICE_SECONDS // 60} minutes and deletes {retention.in_words(coming)}. "
+        f"It keeps {limits.days or 'any number of'} days (GATEWAY_RETENTION_DAYS), {limits.most_exposures:,} exposures "
+        f"(GATEWAY_MAX_EXPOSURES) and {limits.most_labels:,} labels (GATEWAY_MAX_LABELS). "
+        "To keep everything, set GATEWAY_RETENTION_DAYS=0 and larger numbers, and start again before."
+    )

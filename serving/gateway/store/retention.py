@@ -1,0 +1,143 @@
+"""Delete old rows in small transactions, between which others write. Counts, and labels of experiments, stay."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, or_, select, true, update
+
+from serving.gateway.store import exposures, images
+from serving.gateway.store.store import Store
+from serving.gateway.store.tables import LABELLED, OUTSIDE, experiments, feedback, state, unit_results, units
+from serving.gateway.store.tables import exposures as exposure_rows
+from serving.gateway.store.tables import images as image_rows
+
+BATCH = 500  # rows in a transaction: others wait some 40 ms for one, with millions of rows in SQLite
+DAY_SECONDS = 24 * 3600
+TURN_SECONDS = 55  # from one turn to the next, of all workers on a store together, which look once a minute
+NOTICE_SECONDS = 3600  # from the notice about the first deletions in a store of an earlier release to these
+
+
+class Limits(NamedTuple):
+    """How much to keep: rows of the last `days`, all of them where that is None, and at most so many of a kind."""
+
+    days: float | None
+    most_exposures: int
+    most_labels: int
+
+    @property
+    def moment(self) -> float | None:
+        """The time before which rows go, in seconds since 1970."""
+        return None if self.days is None else time.time() - self.days * DAY_SECONDS
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Rows that may go: those of `table` that meet `condition`, the oldest first; `most` reads their largest number."""
+
+    name: str
+    table: Table
+    condition: ColumnElement[bool]
+    most: Callable[[Limits], int]
+
+    def before(self, connection: Connection, limits: Limits) -> float:
+        """Return the time before which rows go."""
+        at = self.table.c.at
+        newest = select(at).where(self.condition).order_by(at.desc())
+        kept = connection.execute(newest.offset(self.most(limits) - 1).limit(1)).scalar()
+        return max(kept or 0.0, limits.moment or 0.0)
+
+    def old(self, moment: float) -> ColumnElement[bool]:
+        """Return the condition of the rows to delete."""
+        return self.condition & (self.table.c.at < moment)
+
+
+KINDS = (
+    Kind("exposures", exposure_rows, true(), lambda limits: limits.most_exposures),
+    # A request may hold a thousand images, so their number has a bound of its own.
+    Kind("images without a label", image_rows, ~LABELLED, lambda limits: limits.most_exposures),
+    Kind("labels outside experiments", feedback, OUTSIDE, lambda limits: limits.most_labels),
+)
+OF_ARCHIVED = {"units of archived experiments": units, "results of units of archived experiments": unit_results}
+
+
+def first_to_go(connection: Connection, limits: Limits) -> Counter[str]:
+    """Return the rows that the first run in a store will delete, by kind; none once there was a run or a notice."""
+    if connection.execute(select(state.c.retained_at)).scalar_one() != 0:
+        return Counter()
+    return +Counter({kind.name: _count(connection, kind, limits) for kind in KINDS})
+
+
+def put_off(connection: Connection) -> bool:
+    """Put off the first run by NOTICE_SECONDS; say whether this worker did, and not another."""
+    later = update(state).where(state.c.retained_at == 0).values(retained_at=time.time() + NOTICE_SECONDS)
+    return connection.execute(later).rowcount == 1
+
+
+def take_turn(connection: Connection) -> bool:
+    """Say whether this worker is the one that deletes now; a time far ahead is that of a clock that was wrong."""
+    now = time.time()
+    due = or_(state.c.retained_at <= now - TURN_SECONDS, state.c.retained_at > now + 2 * NOTICE_SECONDS)
+    return connection.execute(update(state).where(due).values(retained_at=now)).rowcount == 1
+
+
+def run(store: Store, limits: Limits, pause: Callable[[float], object]) -> Counter[str]:
+    """Delete all that `limits` do not keep; return the number of rows by kind.
+
+    Call `pause` between transactions, with the seconds that the last one took; end early where it returns a true value.
+    """
+    deleted: Counter[str] = Counter()
+    started = time.monotonic()
+    for name, rows in _batches(store, limits):
+        deleted[name] += rows
+        if pause(time.monotonic() - started):
+            break
+        started = time.monotonic()
+    return deleted
+
+
+def in_words(rows: Mapping[str, int]) -> str:
+    """Return the numbers of deleted rows as text, such as `3 exposures and 1 images without a label`."""
+    *first, last = (f"{rows[name]:,} {name}" for name in (*(kind.name for kind in KINDS), *OF_ARCHIVED) if name in rows)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _batches(store: Store, limits: Limits) -> Iterator[tuple[str, int]]:
+    with store.write(hurried=True) as connection:
+        exposures.lock(connection, connection.execute(select(experiments.c.id)).scalars())
+        images.forget_old_pixels(connection)
+        images.forget_archived_pixels(connection)
+    for kind in KINDS:
+        with store.read() as connection:
+            old = kind.old(kind.before(connection, limits))
+        yield from _delete_all(store, kind.name, kind.table, old, kind.table.c.at)
+    if (moment := limits.moment) is not None:
+        ended = func.coalesce(experiments.c.stopped_at, experiments.c.created_at) < moment
+        archived = select(experiments.c.id).where(experiments.c.status == "archived", ended)
+        for name, table in OF_ARCHIVED.items():
+            yield from _delete_all(store, name, table, table.c.experiment_id.in_(archived), table.c.experiment_id)
+
+
+def _delete_all(
+    store: Store, name: str, table: Table, condition: ColumnElement[bool], order: ColumnElement[Any]
+) -> Iterator[tuple[str, int]]:
+    """Delete the rows that meet a condition, at most BATCH at a time; yield the number of each batch."""
+    key = list(table.primary_key)
+    # No wait for rows that another transaction holds, which might wait for these: the next turn finds them.
+    oldest = select(*key).where(condition).order_by(order).limit(BATCH).with_for_update(skip_locked=True, of=table)
+    one = delete(table).where(*(column == bindparam(f"of_{column.name}") for column in key))
+    full = True
+    while full:
+        with store.write(hurried=True) as connection:
+            rows = [{f"of_{name}": value for name, value in row._mapping.items()} for row in connection.execute(oldest)]
+            if rows:
+                connection.execute(one, rows)
+        full = len(rows) == BATCH
+        yield name, len(rows)
+
+
+def _count(connection: Connection, kind: Kind, limits: Limits) -> int:
+    old = kind.old(kind.before(connection, limits))
+    return connection.execute(select(func.count()).select_from(kind.table).where(old)).scalar_one()
