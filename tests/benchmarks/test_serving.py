@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.http_load import post
 from benchmarks.serving import against, wrk
 from benchmarks.serving.__main__ import names_of
 from benchmarks.serving.bodies import write_bodies
 from benchmarks.serving.goals import RATE, goals, ratio
-from benchmarks.serving.open_loop import BROKEN, Load
 from benchmarks.serving.report import as_json, table
 from benchmarks.serving.rounds import Measured, Result
 from benchmarks.serving.servers import AGAINST, SERVERS, gateway, write_models
 from benchmarks.serving.starts import Start
+from testing.http_load import post
+from testing.open_loop import BROKEN, Load
 from testing.waiting import PATIENCE
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (1000, 28, 28), np.uint8)
