@@ -48,7 +48,7 @@ def attack() -> Seen:
 
 def write_models(folder: Path) -> None:
     """Write small models in a process of its own, and a manifest of one of them."""
-    command = [sys.executable, "-m", "testing.saved_models", folder]
+    command = [sys.executable, "-m", "testing.saved_models", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, env=_environment(), capture_output=True)
     (folder / "models.config").write_text(CONFIG.format(folder / "pixels"))
     pixels = {**variant("pixels"), "version": 1}
