@@ -8,8 +8,9 @@ from collections import Counter
 from typing import NamedTuple
 
 from testing.attack.attackers import Attackers
+from testing.attack.gateways import KEY
 from testing.attack.seen import Seen
-from testing.attack.wire import HERE, RAW, ask, head, status_of
+from testing.attack.wire import HERE, RAW, ask, bearer, head, status_of
 from testing.running_gateway import Gateway
 
 ONE, OTHERS = "127.0.5.1", [f"127.0.5.{last}" for last in range(2, 12)]
@@ -20,7 +21,7 @@ ASK_SECONDS = 5.0
 STARTS = {
     "silent": b"",
     "half": head("POST", "/predict")[:-2] + b"X-Unit-Id: ",
-    "body": head("POST", "/predict", {"Content-Type": RAW, "Content-Length": 784}) + b"\0",
+    "body": head("POST", "/predict", {"Content-Type": RAW, "Content-Length": 784, **bearer(KEY)}) + b"\0",
     "reader": head("GET", "/openapi.json") * 20,
 }
 
@@ -37,7 +38,8 @@ FULL = (
     (Crowd(ONE, "silent", 5000), Crowd(ONE, "body", 500), Crowd(ONE, "reader", 50)),
     (Crowd(ONE, "half", 5000), Crowd(ONE, "body", 500), *(Crowd(address, "silent", 250) for address in OTHERS)),
 )
-SHORT = ((Crowd(ONE, "silent", 100), Crowd(ONE, "body", 200)), (Crowd(ONE, "half", 100), Crowd(ONE, "reader", 5)))
+SHORT = ((Crowd(ONE, "silent", 100), Crowd(ONE, "body", 100)), (Crowd(ONE, "half", 100), Crowd(ONE, "reader", 5)))
+BODIES = ((Crowd(ONE, "body", 150),), (Crowd(ONE, "body", 150),))  # nothing idle that could go
 
 
 def attack(

@@ -46,6 +46,7 @@ SHORT: dict[str, Callable[[Gateway, Attackers, float], Seen]] = {
     "structure": partial(structure.attack, cases=structure.CASES[::5]),
     "buffers": partial(buffers.attack, bodies=12),
     "connections": partial(connections.attack, crowds=connections.SHORT),
+    "connections with bodies": partial(connections.attack, crowds=connections.BODIES),
     "decoding": decoding.attack,
     "reading": reading.attack,
     "logins": logins.attack,
