@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from testing.attack.attackers import PROCESSES, Attackers
-from testing.attack.gateways import KEY
+from testing.attack.gateways import INTRUDER
 from testing.attack.seen import Seen
 from testing.attack.wire import CLOSED, RAW, bearer, head, opened, status_of
 from testing.running_gateway import Gateway
@@ -24,7 +24,7 @@ WITH_KEY = {503, 413, 429, CLOSED, HELD}
 def attack(gateway: Gateway, attackers: Attackers, seconds: float, bodies: int = BODIES) -> Seen:
     """Hold bodies without a key, then with one."""
     seen = Seen()
-    for name, token, allowed in (("without a key", "", WITHOUT_KEY), ("with a key", KEY, WITH_KEY)):
+    for name, token, allowed in (("without a key", "", WITHOUT_KEY), ("with a key", INTRUDER, WITH_KEY)):
         came = Counter[int]()
         retry = True
         for statuses, told in attackers.run(hold, [(gateway.port, token, bodies, seconds / 2)] * PROCESSES):

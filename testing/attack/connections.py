@@ -8,7 +8,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from testing.attack.attackers import Attackers
-from testing.attack.gateways import KEY
+from testing.attack.gateways import INTRUDER
 from testing.attack.seen import Seen
 from testing.attack.wire import HERE, RAW, ask, bearer, head, status_of
 from testing.running_gateway import Gateway
@@ -21,7 +21,7 @@ ASK_SECONDS = 5.0
 STARTS = {
     "silent": b"",
     "half": head("POST", "/predict")[:-2] + b"X-Unit-Id: ",
-    "body": head("POST", "/predict", {"Content-Type": RAW, "Content-Length": 784, **bearer(KEY)}) + b"\0",
+    "body": head("POST", "/predict", {"Content-Type": RAW, "Content-Length": 784, **bearer(INTRUDER)}) + b"\0",
     "reader": head("GET", "/openapi.json") * 20,
 }
 

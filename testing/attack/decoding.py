@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image
 
 from testing.attack.attackers import PROCESSES, Attackers
-from testing.attack.gateways import running
+from testing.attack.gateways import INTRUDER, KEY, running
 from testing.attack.seen import Seen
-from testing.attack.wire import CLOSED, PNG, ask
+from testing.attack.wire import CLOSED, PNG, ask, bearer
 from testing.encoded import drawn, encode
 from testing.running_gateway import Gateway
 
@@ -35,7 +35,7 @@ def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:
     until, slowest = time.monotonic() + max(seconds, 1), 0.0
     while time.monotonic() < until:
         began = time.monotonic()
-        reply = ask(gateway.port, "POST", "/predict", small(), {"Content-Type": PNG}, address=OTHER)
+        reply = ask(gateway.port, "POST", "/predict", small(), {"Content-Type": PNG, **bearer(KEY)}, address=OTHER)
         slowest = max(slowest, time.monotonic() - began)
         seen.expect(reply.status == 200, f"another client's small image: {reply.status}")
         time.sleep(PAUSE)
@@ -65,9 +65,9 @@ def send(port: int, seconds: float, number: int) -> Counter[int]:
 
     def one(at: int) -> Counter[int]:
         path, kind = ("/predict", "/compare")[at % 2], ("PNG", "JPEG")[(at + number) % 2]
-        statuses = Counter[int]()
+        statuses, headers = Counter[int](), {**FORM, **bearer(INTRUDER)}
         while not statuses or time.monotonic() < until:
-            statuses[ask(port, "POST", path, form(kind), FORM, address=ADDRESS, seconds=40).status] += 1
+            statuses[ask(port, "POST", path, form(kind), headers, address=ADDRESS, seconds=40).status] += 1
         return statuses
 
     with ThreadPoolExecutor(THREADS) as pool:

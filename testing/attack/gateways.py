@@ -13,8 +13,10 @@ from testing.fake_model_server import FakeModelServer
 from testing.manifest import MANIFEST
 from testing.running_gateway import Gateway
 
-KEY, LABELLER = "attack-key-of-a-client-0123456789", "attack-key-of-a-labeller-0123456789"
-KEYS = f"{entry(KEY, Scope.PREDICT)},{entry(LABELLER, Scope.LABEL)}"
+KEY = "attack-key-of-a-client-0123456789"
+INTRUDER = "attack-key-of-another-client-0123456789"  # an attacker's, whose share is not that of KEY
+LABELLER = "attack-key-of-a-labeller-0123456789"
+KEYS = f"{entry(KEY, Scope.PREDICT)},{entry(INTRUDER, Scope.PREDICT)},{entry(LABELLER, Scope.LABEL)}"
 DIGEST = digest(KEY)
 TOKEN = ADMIN_TOKEN
 

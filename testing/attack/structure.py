@@ -10,7 +10,7 @@ from random import Random
 from typing import NamedTuple
 
 from testing.attack.attackers import PROCESSES, Attackers
-from testing.attack.gateways import KEY, TOKEN
+from testing.attack.gateways import INTRUDER, TOKEN
 from testing.attack.seen import Seen
 from testing.attack.wire import CLOSED, JSON, ask, bearer
 from testing.running_gateway import Gateway
@@ -26,9 +26,9 @@ KEPT_BODIES = 8
 
 ELEMENTS = {"lists": b"[]", "objects": b"{}", "strings": b'""', "numbers": b"0", "nested": b"[" * 50 + b"]" * 50}
 ENDPOINTS = {
-    "/predict": (IMAGES, b"instances", KEY),
-    "/compare": (IMAGES, b"instances", KEY),
-    "/feedback": (OTHERS, b"items", KEY),
+    "/predict": (IMAGES, b"instances", INTRUDER),
+    "/compare": (IMAGES, b"instances", INTRUDER),
+    "/feedback": (OTHERS, b"items", INTRUDER),
     "/experiments": (OTHERS, b"arms", TOKEN),
     "/experiments/none/start": (OTHERS, b"reason", TOKEN),
     "/experiments/none/weights": (OTHERS, b"weights", TOKEN),

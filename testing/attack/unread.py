@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from testing.attack.attackers import PROCESSES, Attackers
-from testing.attack.gateways import KEY
+from testing.attack.gateways import INTRUDER
 from testing.attack.seen import Seen
 from testing.attack.wire import CLOSED, RAW, bearer, head, opened, status_of
 from testing.running_gateway import Gateway
@@ -47,7 +47,7 @@ CASES = [
     Case(f"{path}, {form}, {caller}", path, {**fields, **bearer(token)})
     for path in ("/predict", "/compare", "/feedback")
     for form, fields in (("announced", HUGE), ("chunked", CHUNKED))
-    for caller, token in (("a client", KEY), ("nobody", ""), ("a wrong key", "wrong"))
+    for caller, token in (("a client", INTRUDER), ("nobody", ""), ("a wrong key", "wrong"))
 ]
 
 
