@@ -11,7 +11,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from testing.attack import api, images
@@ -26,7 +26,7 @@ WIDTH = 200  # characters of a fault
 
 def main() -> int:
     """Run the parts and print their figures; return the exit code."""
-    arguments = parse()
+    arguments = parse(sys.argv[1:])
     lines, good = list[str](), True
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
@@ -48,8 +48,8 @@ def main() -> int:
     return 0 if good else 1
 
 
-def parse() -> argparse.Namespace:
-    """Read the command line."""
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the words of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attack", description=__doc__.splitlines()[0])
     known = ["api", "images", *PARTS]
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"(default: all of {', '.join(known)})")
@@ -58,7 +58,7 @@ def parse() -> argparse.Namespace:
         "--images", type=int, default=100_000, metavar="N", help="damaged images (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of everything made up (default: %(default)s)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     if unknown := [name for name in arguments.parts if name not in known]:
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(known)}")
     arguments.parts = arguments.parts or known

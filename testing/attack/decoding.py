@@ -16,13 +16,14 @@ from testing.encoded import drawn, encode
 from testing.running_gateway import Gateway
 
 ADDRESS, OTHER = "127.0.6.1", "127.0.6.2"
-THREADS = 3  # in each process
+THREADS = 6  # in each process: half to each path
 SIDE = 5000  # 25 megapixels
 IMAGES = 4
 BOUNDARY = "attack"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 MOST_WAIT = 3.0  # seconds of the other client's request: at most one large image is decoded before it
 PAUSE = 0.2
+CLIENT_SECONDS = 25.0
 ALLOWED = {200, 413, 422, 429, 503, CLOSED}
 COLOURS = {"PNG": "RGBA", "JPEG": "RGB"}  # those that take longest
 RATE, BURST = 6, 5  # requests a minute, and at once
@@ -67,7 +68,7 @@ def send(port: int, seconds: float, number: int) -> Counter[int]:
         path, kind = ("/predict", "/compare")[at % 2], ("PNG", "JPEG")[(at + number) % 2]
         statuses, headers = Counter[int](), {**FORM, **bearer(INTRUDER)}
         while not statuses or time.monotonic() < until:
-            statuses[ask(port, "POST", path, form(kind), headers, address=ADDRESS, seconds=40).status] += 1
+            statuses[ask(port, "POST", path, form(kind), headers, address=ADDRESS, seconds=CLIENT_SECONDS).status] += 1
         return statuses
 
     with ThreadPoolExecutor(THREADS) as pool:
