@@ -18,9 +18,9 @@ WORK = ("unread", "structure", "buffers", "connections", "decoding", "reading") 
 class Attackers:
     """A few processes that are ready to run functions; a `with` ends them."""
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int = LOWEST) -> None:
         """Start them; they import all they need before an attack is measured."""
-        self._pool = multiprocessing.get_context("spawn").Pool(PROCESSES, _prepare)
+        self._pool = multiprocessing.get_context("spawn").Pool(PROCESSES, _prepare, (niceness,))
 
     def run(self, work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -> list[T]:
         """Return the results of `work` with each of `arguments`, which they share out."""
@@ -39,9 +39,9 @@ class Attackers:
         self._pool.join()
 
 
-def _prepare() -> None:
-    os.nice(LOWEST)
+def _prepare(niceness: int) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     for name in WORK:
         importlib.import_module(f"testing.attack.{name}")
+    os.nice(niceness)

@@ -18,7 +18,7 @@ from testing.waiting import eventually
 
 ADDRESS = "127.0.11.1"
 MOST = 1000
-SENT = 3  # times a thousand
+REQUESTS, EACH = 15, 100  # of labels: few at once, so that others do not wait
 BY_ITSELF_SECONDS = 100.0  # in which the gateway looks once
 COMMAND = [sys.executable, "-m", "serving.gateway.commands.retention"]
 
@@ -51,11 +51,11 @@ def send(gateway: Gateway) -> Seen:
     """Send labels of predictions outside experiments."""
     seen, key = Seen(), bearer(KEY)
     post = partial(ask, gateway.port, "POST", address=ADDRESS)
-    for _ in range(SENT):
-        answer = json.loads(post("/predict?variant=plain", bytes(784_000), {"Content-Type": RAW, **key}).body)
+    for _ in range(REQUESTS):
+        answer = json.loads(post("/predict?variant=plain", bytes(784 * EACH), {"Content-Type": RAW, **key}).body)
         items = [{"prediction_id": each["id"], "label": "7"} for each in answer["predictions"]]
         reply = post("/feedback", json.dumps({"items": items}).encode(), {"Content-Type": JSON, **key})
-        seen.expect_status(reply.status, {200}, "a thousand labels")
+        seen.expect_status(reply.status, {200}, f"{EACH} labels")
     return seen
 
 

@@ -67,7 +67,7 @@ def gateway(manifest_folder: Path, fake_server: FakeModelServer) -> Iterator[Gat
 
 @pytest.fixture(scope="module")
 def attackers() -> Iterator[Attackers]:
-    with Attackers() as started:
+    with Attackers(niceness=0) as started:  # nothing is measured beside them
         yield started
 
 
