@@ -147,7 +147,7 @@ demo: $(VENV)/.dev data ## An experiment of l2 against dropout_l2 on the test im
 verify-durability: $(VENV)/.dev ## Kill workers and databases 50 times under load: is every acknowledged label there?
 	$(BIN)/python -m benchmarks.durability
 
-attack: $(VENV)/.dev ## 5,000 requests made up from the API's description, 100,000 damaged images and bombs: what is answered, what breaks
+attack: $(VENV)/.dev ## Attack a gateway: made-up requests, damaged images, each known weakness beside a steady client (10 minutes; ARGS="connections buffers": some parts)
 	$(BIN)/python -m benchmarks.attack $(ARGS)
 
 verify-experiments: $(VENV)/.dev data ## False decisions by queue, units and faults, and images to a decision, by simulation (ARGS=queue: one part)

@@ -19,7 +19,6 @@ import requests
 from sqlalchemy import text
 
 from benchmarks.demo import CHALLENGER, CONTROL, services
-from benchmarks.http_load import post, requests_a_second
 from serving.gateway import create_app
 from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.lifecycle import Act
@@ -27,6 +26,7 @@ from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store.counts import Count, add
 from serving.gateway.store.store import Store
 from testing.api import ADMIN_TOKEN
+from testing.http_load import post, requests_a_second
 from testing.traffic import RAW
 
 LABELS = 10_000_000

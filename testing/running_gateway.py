@@ -20,8 +20,13 @@ COMMAND = [sys.executable, "-m", "gunicorn", "-c", "serving/gateway/server/gunic
 class Gateway:
     """A running gunicorn, which a `with` stops at its end."""
 
-    def __init__(self, models: Path, model_server: str, *, quiet: bool = False, **others: object) -> None:
-        """Start over `models`, with settings such as `workers=4`, `quiet` without a log; wait until it answers."""
+    def __init__(
+        self, models: Path, model_server: str, *, quiet: bool = False, log: Path | None = None, **others: object
+    ) -> None:
+        """Start over `models`, with settings such as `workers=4`; wait until it answers.
+
+        Its log goes to the file `log`, nowhere where it is `quiet`, else to this process's standard error.
+        """
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         settings = {
@@ -32,8 +37,9 @@ class Gateway:
         self.metrics = models / "metrics"
         self.metrics.mkdir(exist_ok=True)
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
-        log = subprocess.DEVNULL if quiet else None
-        self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=log)
+        with (log or Path(os.devnull)).open("ab") as file:
+            errors = file if log or quiet else None
+            self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=errors)
         try:
             eventually(self._listens, "the gateway to listen")
             requests.get(f"{self.url}/healthz", timeout=PATIENCE).raise_for_status()

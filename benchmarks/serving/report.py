@@ -24,14 +24,14 @@ def _loads(seen: Measured, servers: Mapping[str, Server]) -> Iterator[str]:
     """Yield a row a load and server, medians over the rounds."""
     yield ""
     yield (
-        f"{'load':9} {'server':32} {'requests/s':>10} {'(from':>8} {'to)':>8} {'p50 ms':>8} {'p99 ms':>8}"
+        f"{'load':9} {'server':36} {'requests/s':>10} {'(from':>8} {'to)':>8} {'p50 ms':>8} {'p99 ms':>8}"
         f" {'HTTP µs':>8} {'model µs':>8}"
     )
     for load, by_server in seen.results.items():
         for name, results in by_server.items():
             rates = [result.rate for result in results]
             yield (
-                f"{load:9} {servers[name].title:32} {median(results, 'rate'):10,.0f} {min(rates):8,.0f} "
+                f"{load:9} {servers[name].title:36} {median(results, 'rate'):10,.0f} {min(rates):8,.0f} "
                 f"{max(rates):8,.0f} {median(results, 'p50_ms'):8.2f} {median(results, 'p99_ms'):8.1f} "
                 f"{median(results, 'http_us'):8.0f} {median(results, 'model_server_us'):8.0f}"
             )
@@ -71,11 +71,11 @@ def _row(name: str, this: float, that: float, ratio: float) -> str:
 def _goals(goals: Sequence[Goal]) -> Iterator[str]:
     """Yield a row a goal."""
     yield ""
-    yield f"{'goal':26} {'figure':>12} {'goal':>12}           beside"
+    yield f"{'goal':30} {'figure':>12} {'goal':>12}           beside"
     for goal in goals:
         wanted = f"{'≤' if goal.at_most else '≥'} {goal.goal:g}{goal.unit}"
         reached = "reached" if goal.reached else "missed"
-        yield f"{goal.name:26} {goal.figure:9.2f}{goal.unit:3} {wanted:>12}  {reached:8} {goal.beside}"
+        yield f"{goal.name:30} {goal.figure:9.2f}{goal.unit:3} {wanted:>12}  {reached:8} {goal.beside}"
 
 
 def as_json(seen: Measured, goals: Sequence[Goal], variant: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def check(servers: Mapping[str, Running], bodies: Mapping[str, Bodies]) -> None:
         for kind in ("json", "png"):
             if not applies(Load(kind, 1), name):
                 continue
-            wrk.run(url(server, kind), bodies[kind], 16, WARM_UP_SECONDS)
+            wrk.run(url(server, kind), bodies[kind], 16, WARM_UP_SECONDS, server.headers)
             if name != CEILING:
                 labels = [label(server, kind, bodies[kind], at) for at in range(CHECKED)]
                 if labels != right.setdefault(kind, labels):
@@ -74,7 +74,7 @@ def check(servers: Mapping[str, Running], bodies: Mapping[str, Bodies]) -> None:
 
 def label(server: Running, kind: str, bodies: Bodies, at: int) -> str:
     """Return a server's label of one image, asked on a new connection, so of any of its workers."""
-    headers = {"Content-Type": bodies.content_type}
+    headers = {"Content-Type": bodies.content_type, **server.headers}
     answer = requests.post(url(server, kind), data=bodies.bodies[at], headers=headers, timeout=30)
     answer.raise_for_status()
     return answer.json()["predictions"][0]["label"]
@@ -108,7 +108,7 @@ def under(server: Running, bodies: Bodies, load: Load, seconds: int) -> Result:
     time.sleep(SETTLE_SECONDS)
     try:
         before = server.processor_seconds()
-        result = wrk.run(url(server, load.kind), bodies, load.connections, seconds)
+        result = wrk.run(url(server, load.kind), bodies, load.connections, seconds, server.headers)
         spent = zip(before, server.processor_seconds(), strict=True)
         http_us, model_server_us = ((end - start) / result.requests * 1e6 for start, end in spent)
         return Result(**asdict(result), http_us=http_us, model_server_us=model_server_us)

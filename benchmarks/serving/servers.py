@@ -1,6 +1,7 @@
 """The servers that are compared: start each, and keep all but one from the processors."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -22,12 +23,17 @@ START_SECONDS = 300
 UVICORN = ("-m", "uvicorn", "--workers=2", "--log-level=warning", "--timeout-worker-healthcheck=3600")
 GUNICORN = ("-m", "gunicorn", "--workers=2", "--bind=127.0.0.1:{port}")
 MODEL_SERVER = "serving.model_server"
-GATEWAY, AGAINST, CEILING = "gateway", "against", "noop"
+GATEWAY, PROTECTED, AGAINST, CEILING = "gateway", "protected", "against", "noop"
+KEY, HOST = "a-key-for-benchmarks", "digits.example.org"
+MOST_RATE = "1000000"  # a minute, and at once: every request is counted, none refused
 
 
 @dataclass(frozen=True)
 class Server:
-    """A row of the table: its title, the arguments of Python that start it, and its path for PNG files."""
+    """A row of the table: its title, the arguments of Python that start it, and its path for PNG files.
+
+    Requests have `headers` besides their content type.
+    """
 
     title: str
     arguments: tuple[str, ...]
@@ -35,6 +41,8 @@ class Server:
     python: Path = PEERS_PYTHON
     folder: Path = ROOT
     model_server: bool = False  # whether it asks an embedded model server, which is started beside it
+    settings: Mapping[str, str] = field(default_factory=dict)  # of the gateway
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def gateway(title: str, folder: Path, python: Path) -> Server:
@@ -42,8 +50,20 @@ def gateway(title: str, folder: Path, python: Path) -> Server:
     return Server(title, ("-m", "serving"), "/predict", python, folder)
 
 
+def protected(open: Server) -> Server:
+    """Return a gateway that asks for a key, knows its host, and holds clients to a rate."""
+    settings = {
+        "GATEWAY_API_KEYS": hashlib.sha256(KEY.encode()).hexdigest(), "GATEWAY_HOSTS": HOST,
+        "GATEWAY_RATE_LIMIT": MOST_RATE, "GATEWAY_RATE_BURST": MOST_RATE,
+    }  # fmt: skip
+    headers = {"Authorization": f"Bearer {KEY}", "Host": HOST}
+    return replace(open, title=f"{open.title}; key, host, rate", settings=settings, headers=headers)
+
+
+THIS = gateway("this gateway", ROOT, Path(sys.executable))
 SERVERS: Mapping[str, Server] = {
-    GATEWAY: gateway("this gateway", ROOT, Path(sys.executable)),
+    GATEWAY: THIS,
+    PROTECTED: protected(THIS),
     "fastapi_grpc": Server(
         "FastAPI, grpc.aio, a call each",
         (*UVICORN, "--no-access-log", "--port={port}", "benchmarks.serving.peers.fastapi_grpc:app"),
@@ -80,6 +100,7 @@ class Running:
         """Start `server` over the folder `models`, in which there is one variant."""
         self.name, self.models, self.port = name, models, free_port()
         self.url, self.png_path = f"http://127.0.0.1:{self.port}", server.png_path
+        self.settings, self.headers = server.settings, server.headers
         self.log = models.parent / f"{name}.log"
         environment = self._environment(models)
         commands = [(str(server.python), *(argument.format(port=self.port) for argument in server.arguments))]
@@ -109,11 +130,12 @@ class Running:
             "MODEL_SERVER_GRPC_SOCKET_PATH": str(model_server),
             "MODEL_SERVER_GRPC_MAX_THREADS": "256",
             "MODEL_SERVER_MODEL_CONFIG_FILE": str(models / "models.config"),
+            **self.settings,
         }
 
     def wait(self, body: bytes) -> None:
         """Wait until the server answers `body`; end the benchmark where it cannot start."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self.headers}
         self.wait_for(lambda: requests.post(f"{self.url}/predict", data=body, headers=headers, timeout=30))
 
     def wait_for(self, ask: Callable[[], requests.Response], pause: float = 0.1) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.http_load import post
 from benchmarks.serving.bodies import write_bodies
-from benchmarks.serving.open_loop import Load, Seen
 from benchmarks.serving.servers import GATEWAY, SERVERS, Running, started, write_models
+from testing.http_load import post
+from testing.open_loop import Load, Seen
 from training.data import load
 
 CONNECTIONS = 64

@@ -1,10 +1,11 @@
--- Sends the bodies of a file in turn: wrk … URL -- FILE CONTENT-TYPE. Prints the result as one line of JSON.
+-- Sends the bodies of a file in turn: wrk … URL -- FILE NAME VALUE …, names and values of header fields. Prints the result as one line of JSON.
 
 local requests, next_request = {}, 0
 
 function init(arguments)
   local file = assert(io.open(arguments[1], "rb"))
-  local headers = { ["Content-Type"] = arguments[2] }
+  local headers = {}
+  for at = 2, #arguments, 2 do headers[arguments[at]] = arguments[at + 1] end
   for length in function() return file:read("*n", "*l") end do
     table.insert(requests, wrk.format("POST", nil, headers, file:read(length)))
   end

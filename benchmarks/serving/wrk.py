@@ -3,8 +3,11 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks.serving.bodies import Bodies
 
@@ -21,11 +24,16 @@ class Result:
     requests: int
 
 
-def run(url: str, bodies: Bodies, connections: int, seconds: float) -> Result:
+def run(
+    url: str, bodies: Bodies, connections: int, seconds: float, headers: Mapping[str, str] = MappingProxyType({})
+) -> Result:
     """Load `url` over so many connections; raise RuntimeError if an answer fails to come or is no success."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s", f"--script={SCRIPT}", url]
     output = subprocess.run(
-        [*command, "--", str(bodies.file), bodies.content_type], check=True, capture_output=True, text=True
+        [*command, "--", str(bodies.file), *chain(("Content-Type", bodies.content_type), *headers.items())],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
     said = json.loads(output.splitlines()[-1])
     if said["bad_answers"] or said["broken"] or not said["requests"]:

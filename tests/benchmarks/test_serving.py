@@ -4,22 +4,23 @@ import argparse
 import json
 import threading
 from collections.abc import Iterator
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.http_load import post
 from benchmarks.serving import against, wrk
 from benchmarks.serving.__main__ import names_of
 from benchmarks.serving.bodies import write_bodies
 from benchmarks.serving.goals import RATE, goals, ratio
-from benchmarks.serving.open_loop import BROKEN, Load
 from benchmarks.serving.report import as_json, table
 from benchmarks.serving.rounds import Measured, Result
 from benchmarks.serving.servers import AGAINST, SERVERS, gateway, write_models
 from benchmarks.serving.starts import Start
+from testing.http_load import post
+from testing.open_loop import BROKEN, Load
 from testing.waiting import PATIENCE
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (1000, 28, 28), np.uint8)
@@ -33,6 +34,7 @@ class Stand(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
         self.bodies: list[bytes] = []
+        self.fields: list[Message] = []
         self.status = 200
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -44,6 +46,7 @@ class Answering(BaseHTTPRequestHandler):
     server: Stand
 
     def do_POST(self) -> None:
+        self.server.fields.append(self.headers)
         self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.may_answer.wait(PATIENCE)
         if not self.server.status:
@@ -51,6 +54,8 @@ class Answering(BaseHTTPRequestHandler):
             return
         self.send_response(self.server.status)
         self.send_header("Content-Length", "2")
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(b"{}")
 
@@ -72,7 +77,8 @@ def stand() -> Iterator[Stand]:
 @pytest.mark.parametrize("kind", ["json", "png"])
 def test_wrk_sends_the_bodies_in_turn(kind: str, stand: Stand, tmp_path: Path) -> None:
     bodies = write_bodies(IMAGES, tmp_path)[kind]
-    result = wrk.run(f"http://127.0.0.1:{stand.server_port}/predict", bodies, 1, 1)
+    result = wrk.run(f"http://127.0.0.1:{stand.server_port}/predict", bodies, 1, 1, {"Authorization": "Bearer key"})
+    assert stand.fields[-1]["Authorization"] == "Bearer key"
     turn = 2 * list(bodies.bodies)
     first = turn.index(stand.bodies[0])  # wrk has tried the script before it connects
     assert stand.bodies[:5] == turn[first : first + 5]
@@ -101,6 +107,16 @@ def test_the_wait_for_a_pause_counts_for_every_request_that_was_due_in_it(stand:
     assert load.finish(PATIENCE).errors == 0
 
 
+def test_an_open_loop_goes_on_where_connections_end(stand: Stand) -> None:
+    load = Load(stand.server_port, [post("/predict", b"{}", "application/json", "Connection: close")], 1, rate=100)
+    assert (seen := load.run(0.5)).statuses[200] > 10 and seen.errors == 0
+    stand.may_answer.set()
+    stand.shutdown()
+    stand.server_close()
+    while not load.run(0.05).statuses[BROKEN]:
+        pass
+
+
 @pytest.mark.parametrize("status", [503, BROKEN])
 def test_an_open_loop_counts_what_failed_by_status(status: int, stand: Stand) -> None:
     stand.status = status
@@ -119,9 +135,9 @@ MEASURED = Measured(
     results={
         "json:1": {"gateway": results(700, 1.4, 3), "against": results(800, 1, 2), "fastapi_tuned": results(2, 0.7, 2)},
         "json:64": {
-            "gateway": results(3000, 20, 40, 300), "against": results(2000, 30, 100, 500),
-            "fastapi_tuned": results(2500, 30, 100), "fastapi_grpc": results(1000, 40, 80),
-            "flask_grpc": results(1500, 60, 70), "noop": results(6000, 9, 20),
+            "gateway": results(3000, 20, 40, 300), "protected": results(2700, 22, 44),
+            "against": results(2000, 30, 100, 500), "fastapi_tuned": results(2500, 30, 100),
+            "fastapi_grpc": results(1000, 40, 80), "flask_grpc": results(1500, 60, 70), "noop": results(6000, 9, 20),
         },
         "raw:4": {"gateway": results(200, 5, 9), "against": results(210, 5, 9)},
     },
@@ -141,6 +157,7 @@ MEASURED = Measured(
         ("json:64, HTTP worker, µs", "against", 0.6, True),
         ("json:1, p50, ms", "against (gateway 1.40, fastapi_tuned 0.70)", 1.4, True),
         ("raw:4, requests/s", "against", 200 / 210, False),
+        ("protected, json:64, requests/s", "gateway", 0.9, False),
         ("memory of a worker", "", 99, True),
         ("until it answers", "against", 1.1, True),
     ],

@@ -54,7 +54,7 @@ class Site:
             server.stop()
 
     @contextlib.contextmanager
-    def gateway(self, manifest: dict[str, Any] | None = None, **settings: object) -> Iterator[Gateway]:
+    def gateway(self, manifest: dict[str, Any] | None = None, **settings: Any) -> Iterator[Gateway]:
         """Run a gateway with a database of its own, over another manifest if one is given."""
         folder = self.folder / f"gateway-{next(self._numbers)}"
         folder.mkdir()

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.http_load import content_length
+from testing.http_load import content_length
 
 LARGEST_READ = 65_536
 HEAD_END = b"\r\n\r\n"
+CLOSING = b"\r\nconnection: close"
 BROKEN = 0  # stands where there is no status, because the connection ended before its answer
 
 
@@ -45,10 +46,14 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, request: bytes, due: float) -> None:
-        """Send a request that was due at a moment; on a new connection where the server has ended the last."""
+        """Send a request that was due at a moment; on a new connection where the last has ended.
+
+        Raise OSError where there is none to be had.
+        """
         self.due, self._unread = due, b""
         try:
-            if select.select([self.socket], [], [], 0)[0]:  # nothing is under way: this is the connection's end
+            # Nothing is under way: what can be read is the connection's end.
+            if self.socket.fileno() < 0 or select.select([self.socket], [], [], 0)[0]:
                 raise ConnectionResetError
             self.socket.sendall(request)
         except OSError:
@@ -68,6 +73,8 @@ class Connection:
         head, end, body = self._unread.partition(HEAD_END)
         if not end or len(body) < content_length(head):
             return None
+        if CLOSING in head.lower():
+            self.socket.close()
         return int(head.split(b" ", 2)[1])
 
 
@@ -87,7 +94,7 @@ class Load:
         seen, end = Seen(), time.perf_counter() + seconds
         while (now := time.perf_counter()) < end:
             while self._free and (due := self._due(now)) <= now:
-                self._send(due)
+                self._send(seen, due)
             wait = min(end, self._due(end)) - now if self._free else end - now
             self._receive(seen, max(wait, 0))
         return seen
@@ -105,16 +112,23 @@ class Load:
     def _due(self, now: float) -> float:
         return now if self._rate is None else self._began + self._sent / self._rate
 
-    def _send(self, due: float) -> None:
-        connection = self._free.pop()
-        connection.send(self._requests[self._sent % len(self._requests)], due)
-        self._waiting[connection.socket] = connection
+    def _send(self, seen: Seen, due: float) -> None:
+        connection, request = self._free.pop(), self._requests[self._sent % len(self._requests)]
         self._sent += 1
+        try:
+            connection.send(request, due)
+        except OSError:
+            self._end(seen, connection, BROKEN)
+        else:
+            self._waiting[connection.socket] = connection
+
+    def _end(self, seen: Seen, connection: Connection, status: int) -> None:
+        seen.statuses[status] += 1
+        seen.times.append(time.perf_counter() - connection.due)
+        self._free.append(connection)
 
     def _receive(self, seen: Seen, wait: float) -> None:
         for each in select.select(list(self._waiting), [], [], wait)[0]:
             connection = self._waiting[each]
             if (status := connection.receive()) is not None:
-                seen.statuses[status] += 1
-                seen.times.append(time.perf_counter() - connection.due)
-                self._free.append(self._waiting.pop(each))
+                self._end(seen, self._waiting.pop(each), status)

@@ -33,11 +33,13 @@ def requests_a_second(port: int, requests: Iterator[bytes], connections: int, se
     return answers / passed
 
 
-def post(path: str, body: bytes, content_type: str) -> bytes:
-    """Return a POST request as it goes over the wire."""
-    fields = f"Host: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}"
-    head = f"POST {path} HTTP/1.1\r\n{fields}\r\n\r\n"
-    return head.encode() + body
+def post(path: str, body: bytes, content_type: str, *fields: str) -> bytes:
+    """Return a POST request as it goes over the wire; `fields` are further header fields, such as "X-Unit-Id: 7"."""
+    head = [
+        f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {content_type}", f"Content-Length: {len(body)}",
+        *fields, "", "",
+    ]  # fmt: skip
+    return "\r\n".join(head).encode() + body
 
 
 def content_length(head: bytes) -> int:
