@@ -60,7 +60,7 @@ KINDS = (
     Kind("images without a label", image_rows, ~LABELLED, lambda limits: limits.most_exposures),
     Kind("labels outside experiments", feedback, OUTSIDE, lambda limits: limits.most_labels),
 )
-OF_ARCHIVED = {"units of archived experiments": units, "results of units of archived experiments": unit_results}
+OF_ARCHIVED = "rows about units of archived experiments"
 
 
 def first_to_go(connection: Connection, limits: Limits) -> Counter[str]:
@@ -100,7 +100,7 @@ def run(store: Store, limits: Limits, pause: Callable[[float], object]) -> Count
 
 def in_words(rows: Mapping[str, int]) -> str:
     """Return the numbers of deleted rows as text, such as `3 exposures and 1 images without a label`."""
-    *first, last = (f"{rows[name]:,} {name}" for name in (*(kind.name for kind in KINDS), *OF_ARCHIVED) if name in rows)
+    *first, last = (f"{rows[name]:,} {name}" for name in (*(kind.name for kind in KINDS), OF_ARCHIVED) if name in rows)
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -116,8 +116,9 @@ def _batches(store: Store, limits: Limits) -> Iterator[tuple[str, int]]:
     if (moment := limits.moment) is not None:
         ended = func.coalesce(experiments.c.stopped_at, experiments.c.created_at) < moment
         archived = select(experiments.c.id).where(experiments.c.status == "archived", ended)
-        for name, table in OF_ARCHIVED.items():
-            yield from _delete_all(store, name, table, table.c.experiment_id.in_(archived), table.c.experiment_id)
+        for table in (units, unit_results):
+            of = table.c.experiment_id
+            yield from _delete_all(store, OF_ARCHIVED, table, of.in_(archived), of)
 
 
 def _delete_all(

@@ -180,6 +180,10 @@ def test_only_news_is_judged(store: Store, run: Callable[..., None], monkeypatch
     assert seen() == []
     add(2, labels_user=1)
     assert seen() == ["over"]
+    add(2, compared=1)  # an arm's answer came late
+    assert seen() == ["over"]
+    add(2, repeats=1)
+    assert seen() == []
     add(2, labels_user=-1, labels_ground_truth=1)  # a label was replaced
     assert seen() == ["over"]
     with store.write() as connection:

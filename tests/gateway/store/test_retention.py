@@ -84,7 +84,7 @@ def test_units_go_with_archived_experiments_alone(store: Store, add: Callable[..
             connection.execute(insert(units).values({**of, "arm": 0, "cases": 0}))
             connection.execute(insert(unit_results).values({**of, "epoch": 1, "pairs": []}))
     assert run(store, ALL) == {}
-    assert run(store, ALL._replace(days=30)) == dict.fromkeys(retention.OF_ARCHIVED, 1)
+    assert run(store, ALL._replace(days=30)) == {retention.OF_ARCHIVED: 2}
     with store.read() as connection:
         for table in (units, unit_results):
             assert connection.execute(select(table.c.experiment_id)).scalars().all() == [RUNNING]
