@@ -5,6 +5,7 @@ import selectors
 import socket
 import time
 from collections import Counter
+from random import Random
 from typing import NamedTuple
 
 from testing.attack.attackers import Attackers
@@ -17,6 +18,7 @@ ONE, OTHERS = "127.0.5.1", [f"127.0.5.{last}" for last in range(2, 12)]
 AT_ONCE = 200  # connections that are being opened
 ASKS = 10  # new connections of others, meanwhile
 ASK_SECONDS = 5.0
+IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: the port is chosen when it connects, so that more fit
 
 STARTS = {
     "silent": b"",
@@ -59,7 +61,7 @@ def attack(
     for statuses, still, closed in wait():
         seen.statuses += statuses
         held.update(held=still, closed=closed)
-    wanted = sum(each.number for crowds_ in crowds for each in crowds_)
+    wanted = sum(each.number for of_process in crowds for each in of_process)
     seen.notes.append(
         f"{wanted:,} connections, {held['held']:,} held in the end, {held['closed']:,} closed by the gateway"
     )
@@ -70,7 +72,7 @@ def attack(
 def crowd(port: int, crowds: tuple[Crowd, ...], seconds: float) -> tuple[Counter[int], int, int]:
     """Open all connections and hold them; return statuses, the number still open, and the number that were closed."""
     waiting = [(each.address, each.kind) for each in crowds for _ in range(each.number)]
-    waiting = waiting[::2] + waiting[1::2]  # kinds mix
+    Random(1).shuffle(waiting)
     kinds, statuses, closed = dict[socket.socket, str](), Counter[int](), 0
     until = time.monotonic() + max(seconds, 1)
     with selectors.DefaultSelector() as selector:
@@ -102,9 +104,6 @@ def _connecting(port: int, address: str) -> socket.socket:
     connection.bind((address, 0))
     connection.connect_ex((HERE, port))
     return connection
-
-
-IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: the port is chosen when it connects, so that more fit
 
 
 def _go_on(

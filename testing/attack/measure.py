@@ -1,5 +1,6 @@
 """Run one part: a steady client undisturbed, then beside the attack, and the workers' memory meanwhile."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -59,6 +60,7 @@ def _attack(part: Part, attack: Attack, outcome: Outcome) -> None:
         client = Steady(gateway.port, part.key, part.clients) if part.clients else nullcontext()
         with client as steady, Watch(gateway) as watch:
             if steady:
+                _note_load(outcome.seen)
                 time.sleep(WARM_UP_SECONDS + UNDISTURBED_SECONDS)
             watch.peak, began = 0, time.monotonic()
             outcome.seen += attack(gateway, attackers, part.seconds)
@@ -70,6 +72,13 @@ def _attack(part: Part, attack: Attack, outcome: Outcome) -> None:
     if slices:
         outcome.undisturbed = figures(slices, began - UNDISTURBED_SECONDS, began)
         outcome.during = figures(slices, began, float("inf"))
+
+
+def _note_load(seen: Seen) -> None:
+    """Note that other work takes the processors, which disturbs before and during an attack alike, or not."""
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if load > processors:
+        seen.notes.append(f"the machine is busy, so times mean little: load {load:.1f} on {processors} processors")
 
 
 def _steadiness(undisturbed: Figures, during: Figures) -> Iterator[str]:

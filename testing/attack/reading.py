@@ -1,6 +1,7 @@
 """Many clients of /metrics and of other calls that read."""
 
 import http.client
+import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -24,19 +25,16 @@ PATHS = (
     "/experiments",
 )
 ALLOWED = {200, 401, 429, 503, CLOSED}
-PAIR = {
-    "name": "read",
-    "control": "plain",
-    "arms": '[{"variant":"plain","weight":0.5},{"variant":"dropout","weight":0.5}]',
-}
+EXPERIMENT = {
+    "name": "read", "control": "plain",
+    "arms": [{"variant": "plain", "weight": 0.5}, {"variant": "dropout", "weight": 0.5}],
+}  # fmt: skip
 
 
 def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:
     """Have each client read one path again and again."""
-    body = f'{{"name":"{PAIR["name"]}","control":"{PAIR["control"]}","arms":{PAIR["arms"]}}}'.encode()
-    headers = {"Content-Type": JSON, **bearer(TOKEN)}
-    ask(gateway.port, "POST", "/experiments", body, headers)
-    ask(gateway.port, "POST", "/experiments/read/start", b"{}", headers)
+    body = json.dumps(EXPERIMENT).encode()  # not started: the steady client would take part
+    ask(gateway.port, "POST", "/experiments", body, {"Content-Type": JSON, **bearer(TOKEN)})
     seen = Seen()
     for statuses in attackers.run(read, [(gateway.port, CLIENTS // PROCESSES, seconds)] * PROCESSES):
         for (path, status), count in statuses.items():
