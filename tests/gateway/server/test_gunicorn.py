@@ -26,7 +26,7 @@ from testing.waiting import eventually
 
 pytestmark = pytest.mark.slow
 CONNECTIONS = 200
-MOST_RESIDENT = 100e6  # bytes, of a worker
+MOST_RESIDENT = 110e6  # bytes, of a worker
 RAW = {"Content-Type": "application/octet-stream"}
 WEBP = {"Content-Type": "image/webp"}
 
