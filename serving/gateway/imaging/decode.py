@@ -20,6 +20,7 @@ PLUGINS = (
 )
 FORMATS = tuple(plugin.format for plugin in PLUGINS)
 WORKING_SIDE = 256  # pixels: larger images are reduced first
+STRIP = 16  # rows of the reduced image
 LARGE = 4_000_000  # pixels: larger images are decoded one at a time, which bounds a worker's memory
 ONE_LARGE = threading.Lock()
 MOST_SCANS = 100  # of a progressive JPEG, which usually has ten; each costs a pass over all pixels
@@ -95,7 +96,18 @@ def _with_levels(image: Image.Image) -> Image.Image:
 
 def _reduced(image: Image.Image) -> Image.Image:
     factor = -(-max(image.size) // WORKING_SIDE)
-    return image.reduce((min(factor, image.width), min(factor, image.height))) if factor > 1 else image
+    if factor == 1:
+        return image
+    width, height = image.size
+    across, down = min(factor, width), min(factor, height)
+    if image.mode != "RGBA":
+        return image.reduce((across, down))
+    # Pillow multiplies colours by their opacity first, in a copy of all that it reduces; a strip at a time takes little.
+    small = Image.new(image.mode, (-(-width // across), -(-height // down)))
+    for row in range(0, small.height, STRIP):
+        strip = image.crop((0, row * down, width, min((row + STRIP) * down, height)))
+        small.paste(strip.reduce((across, down)), (0, row))
+    return small
 
 
 def _on_ground(image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -65,7 +66,7 @@ def frame_uploads(
     Raise TooLarge or Unprocessable, with its place, for an unreadable upload. All headers are read before any upload is
     decoded.
     """
-    opened = [_open(upload, limits.max_pixels) for upload in uploads]
+    opened = deque(_open(upload, limits.max_pixels) for upload in uploads)
     pixels = sum(each.width * each.height for each in opened)
     if pixels > limits.max_request_pixels:
         most = limits.max_request_pixels
@@ -73,7 +74,8 @@ def frame_uploads(
     if pixels > effort.pixels:
         raise Heavy
     effort.charge(pixels)
-    return [_frame(upload.place, each, image, effort.until) for upload, each in zip(uploads, opened, strict=True)]
+    # Each is forgotten before the next one is decoded: a large image takes 100 MB.
+    return [_frame(upload.place, opened.popleft(), image, effort.until) for upload in uploads]
 
 
 def late() -> Unavailable:

@@ -131,3 +131,14 @@ def test_a_jpeg_of_endless_scans_is_refused() -> None:
     assert levels(data).shape[:2] == INK.shape
     with pytest.raises(NotAnImage, match="The JPEG image has more than 100 scans."):
         open_image(data + b"\xff\xda" * 100, LIMIT)
+
+
+@pytest.mark.parametrize("size", [(300, 300), (257, 3000), (1, 3000), (1111, 777)])
+def test_strips_of_a_transparent_image_are_reduced_as_the_whole(size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
+    noise[..., 3] |= 1  # nowhere fully transparent, where the colour is lost
+    image = Image.fromarray(noise)
+    factor = -(-max(size) // 256)
+    whole = image.reduce((min(factor, size[0]), min(factor, size[1])))
+    shown = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
+    assert np.array_equal(levels(encode(image)), np.asarray(shown, np.float32))

@@ -3,12 +3,16 @@
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
+from PIL import Image
 
 from serving.gateway.errors import Unavailable
+from serving.gateway.imaging import uploads
 from serving.gateway.imaging.decoders import Decoders
+from serving.gateway.imaging.foreground import Floats
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import MEDIUM, Effort, Heavy, Upload, frame_uploads
 from serving.gateway.settings import Settings
@@ -127,3 +131,17 @@ def test_images_that_go_elsewhere_are_not_charged_yet() -> None:
             Effort(10**9, 1).charging(charged.append),
         )
     assert charged == []
+
+
+def test_a_decoded_image_is_forgotten_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[weakref.ref[Image.Image]] = []
+    read = uploads.read_levels
+
+    def watched(image: Image.Image) -> Floats:
+        assert all(other() is None for other in decoded)
+        decoded.append(weakref.ref(image))
+        return read(image)
+
+    monkeypatch.setattr(uploads, "read_levels", watched)
+    frame_uploads([Upload("/image", encode(drawn(7)))] * 3, FORMAT, Settings.from_environ({}))
+    assert len(decoded) == 3
