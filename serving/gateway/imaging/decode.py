@@ -102,7 +102,7 @@ def _reduced(image: Image.Image) -> Image.Image:
     across, down = min(factor, width), min(factor, height)
     if image.mode != "RGBA":
         return image.reduce((across, down))
-    # Pillow multiplies colours by their opacity first, in a copy of all that it reduces; a strip at a time takes little.
+    # Pillow multiplies colours by their opacity first, in a copy of all that it reduces: of a strip at a time, here.
     small = Image.new(image.mode, (-(-width // across), -(-height // down)))
     for row in range(0, small.height, STRIP):
         strip = image.crop((0, row * down, width, min((row + STRIP) * down, height)))
