@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from serving.gateway.access.proxies import network_of, within
+from serving.gateway.access.rate_limit import RateLimit
 from serving.gateway.server.limits import Limits, Refusal, Refused
+
+REPLACED = 100  # connections a second, of a client that has its share, which new ones replace; more are a flood
 
 
 class Connection(Protocol):
@@ -36,11 +41,19 @@ class Connections:
     Where room is wanted, the longest waiting one goes: of a client that has its share, else of the client with most.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        """Hold connections to `limits`, on `clock`."""
         self._limits = limits
+        self._replaced = RateLimit(REPLACED, REPLACED, clock)
         self._clients: dict[str, Client] = {}
         self._open = 0
         self._bytes = 0
+
+    def floods(self, address: str) -> bool:
+        """Say whether a new connection comes beyond its client's share, and too soon to replace another one."""
+        name = network_of(address)
+        client = self._clients.get(name)
+        return client is not None and client.open >= client.most and self._replaced.take(name) > 0
 
     def add(self, connection: Connection, address: str) -> str:
         """Count a new connection from `address`, and end or refuse one where there are too many; return its client."""

@@ -58,6 +58,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request; where there are too many connections, one of them goes."""
+        self._flooded = self.shares.floods(_address(transport))
+        if self._flooded:  # at once, which takes the least time
+            self.app.dropped(Refusal.TOO_MANY_CONNECTIONS)
+            transport.abort()
+            return
         super().connection_made(transport)
         self.flow: QueueingFlow = QueueingFlow(transport, self.pipeline)
         self._unanswered: deque[RequestResponseCycle] = deque()
@@ -67,10 +72,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refused: Refused | None = None
         self._slow_reader: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = self._close_later()
-        self._shares_of = self.shares.add(self, self.client[0] if self.client else "")
+        self._shares_of = self.shares.add(self, _address(transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timers, and tell the application of each request that is not answered."""
+        if self._flooded:
+            return
         self._calm()
         if self._slow_reader:
             self._slow_reader.cancel()
@@ -350,6 +357,12 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+
+def _address(transport: asyncio.Transport) -> str:
+    """Return the address of the other side, empty for a Unix socket."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else ""
 
 
 def limited(limits: Limits) -> type[LimitedProtocol]:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from serving.gateway.errors import Unavailable
-from serving.gateway.imaging import uploads
+from serving.gateway.imaging import decode, uploads
 from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.imaging.foreground import Floats
 from serving.gateway.imaging.framing import ImageFormat
@@ -135,7 +135,7 @@ def test_images_that_go_elsewhere_are_not_charged_yet() -> None:
 
 def test_a_decoded_image_is_forgotten_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[weakref.ref[Image.Image]] = []
-    read = uploads.read_levels
+    read = decode.read_levels
 
     def watched(image: Image.Image) -> Floats:
         assert all(other() is None for other in decoded)

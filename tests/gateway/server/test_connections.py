@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from serving.gateway.server.connections import Connections
+from serving.gateway.server.connections import REPLACED, Connections
 from serving.gateway.server.limits import Limits, Refusal, Refused
 from serving.gateway.settings import Settings
 
@@ -36,10 +36,22 @@ class Fake:
         self._shares.release(self, self.client, size)
 
 
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def shares() -> Connections:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def shares(clock: Clock) -> Connections:
     limits = Limits.of(Settings.from_environ({"GATEWAY_TRUSTED_PROXIES": "10.0.0.1"}))
-    return Connections(replace(limits, connections=4, connections_per_client=2, buffered=100))
+    return Connections(replace(limits, connections=4, connections_per_client=2, buffered=100), clock)
 
 
 def test_a_client_that_has_its_share_loses_the_connection_that_waits_longest(shares: Connections) -> None:
@@ -69,6 +81,20 @@ def test_where_the_worker_is_full_the_client_with_most_loses_one(shares: Connect
     greedy = [Fake(shares, "3.3.3.3"), Fake(shares, "3.3.3.3")]
     new = Fake(shares, "4.4.4.4")
     assert [each.dropped for each in (*lonely, *greedy, new)] == [False, False, True, False, False]
+
+
+def test_a_flood_beyond_a_share_replaces_so_many_connections_a_second(shares: Connections, clock: Clock) -> None:
+    def taken(address: str) -> int:
+        floods = [shares.floods(address) for _ in range(2 * REPLACED)]
+        return floods.count(False)
+
+    assert taken("1.1.1.1") == 2 * REPLACED  # it has no connection yet
+    for _ in range(2):
+        Fake(shares, "1.1.1.1")
+    assert taken("1.1.1.1") == REPLACED
+    assert taken("2.2.2.2") == 2 * REPLACED
+    clock.now += 0.5
+    assert taken("1.1.1.1") == REPLACED // 2
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "::ffff:10.0.0.1", ""])
