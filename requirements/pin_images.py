@@ -14,10 +14,17 @@ IMAGE = re.compile(r"\$\{(DROPSERVE_\w+_IMAGE):-([^}]+)\}")
 
 def main() -> int:
     """Write a line for each image that docker-compose.yml names by a variable; return the exit code."""
+    if len(sys.argv) != 2:
+        print(f"usage: python {sys.argv[0]} FILE", file=sys.stderr)
+        return 2
     file, failed = Path(sys.argv[1]), 0
+    file.touch(mode=0o600)  # it may hold a password, too
     for variable, image in sorted(set(IMAGE.findall(COMPOSE.read_text()))):
         try:
             pinned = f"{variable}={image}@{digest(image)}"
+        except FileNotFoundError:
+            print("pin_images: there is no program docker here; install it first", file=sys.stderr)
+            return 1
         except subprocess.CalledProcessError:  # Docker has said why; TF Serving has no image for arm64
             print(f"pin_images: {image} cannot be fetched; {variable} stays as it is", file=sys.stderr)
             failed = 1

@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 GUNICORN_CONFIG = "serving/gateway/server/gunicorn.conf.py"
 POLL_SECONDS = 0.2
+FORMER_ADDRESS = "127.0.0.1:8500"  # of the model server in version 0.2.0
 NICENESS = 10  # of a training job beside serving, whose requests go first
 DRAIN_SECONDS = 50  # longer than either service gives the calls it has under way
 
@@ -84,6 +85,13 @@ def settings(models: Path, socket_path: Path) -> dict[str, str]:
         "MODEL_SERVER_MODEL_CONFIG_FILE": str(models / "models.config"),
         "MODEL_SERVER_MODEL_CONFIG_FILE_POLL_WAIT_SECONDS": "1",
     }
+    if environment.get("GATEWAY_MODEL_SERVER") == FORMER_ADDRESS and environment["MODEL_SERVER_PORT"] == "0":
+        print(
+            f"serving: GATEWAY_MODEL_SERVER={FORMER_ADDRESS} is left out, since the model server has no port; "
+            "unset it, or set MODEL_SERVER_PORT=8500",
+            file=sys.stderr,
+        )
+        del environment["GATEWAY_MODEL_SERVER"]
     environment.setdefault("GATEWAY_MODEL_SERVER", f"unix:{environment['MODEL_SERVER_GRPC_SOCKET_PATH']}")
     environment.setdefault("GATEWAY_DATABASE_URL", f"sqlite:///{ROOT / 'experiments.db'}")
     return environment
@@ -99,7 +107,7 @@ class Running:
 
     def serve(self, train: Sequence[str] | None) -> int:
         """Start the services, and the training job where it has options; return the exit code when all is over."""
-        url = f"http://{self._environment['GATEWAY_HOST']}:{self._environment['GATEWAY_PORT']}"
+        url = f"http://{reachable(self._environment['GATEWAY_HOST'])}:{self._environment['GATEWAY_PORT']}"
         model_server = ROOT / self._environment["MODEL_SERVER_GRPC_SOCKET_PATH"]
         try:
             if train is not None:  # the services start while it trains
@@ -163,6 +171,11 @@ class Running:
             "and the next start trains the rest",
             file=sys.stderr,
         )
+
+
+def reachable(host: str) -> str:
+    """Return the host at which this machine reaches a gateway that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}.get(host, host)
 
 
 def published_names(models: Path) -> list[str]:

@@ -160,13 +160,16 @@ class Serving:
     models: Path
 
 
-def start_serving(models: Path, *arguments: str) -> Serving:
-    """Start both services over `models`, with further arguments, and return when every published variant answers."""
+def start_serving(models: Path, *arguments: str, **settings: str) -> Serving:
+    """Start both services over `models`, and return when every published variant answers.
+
+    Further arguments and environment variables may be given.
+    """
     port = free_port()
-    settings = {"GATEWAY_PORT": str(port), "GATEWAY_DATABASE_URL": f"sqlite:///{models.parent}/experiments.db"}
+    ours = {"GATEWAY_PORT": str(port), "GATEWAY_DATABASE_URL": f"sqlite:///{models.parent}/experiments.db"}
     process = subprocess.Popen(
         [sys.executable, "-m", "serving", "--models", models, *arguments],
-        cwd=ROOT, env={**os.environ, **settings}, stdout=subprocess.PIPE,
+        cwd=ROOT, env={**os.environ, **ours, **settings}, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout
     with ended_on_failure(process):

@@ -156,9 +156,12 @@ def test_a_training_job_that_publishes_nothing_ends_all(tmp_path: Path) -> None:
     assert "serving: the training job ended by itself, exit code 2" in done.stderr
 
 
-def test_a_signal_stops_both_services_in_order(models_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+def test_settings_of_the_last_release_start_and_a_signal_stops_both_services_in_order(
+    models_dir: Path, tmp_path: Path, host: str
+) -> None:
     models = shutil.copytree(models_dir, tmp_path / "models")
-    service = start_serving(models)
+    service = start_serving(models, GATEWAY_HOST=host, GATEWAY_MODEL_SERVER="127.0.0.1:8500")
     with service.process as process, ended_on_failure(process):
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0

@@ -86,7 +86,7 @@ def _services(settings: Settings, store: Store) -> Gateway:
         metrics.in_flight(in_flight.count)
         metrics.queued(batcher.queued)
 
-    decoders, admission = Decoders(settings.decode_seconds), Admission(settings, metrics)
+    decoders, admission = Decoders(settings.decode_seconds, metrics.refused), Admission(settings, metrics)
     manifest = ManifestFile(settings.models_dir / "manifest.json")
     services = Gateway(
         settings=settings,

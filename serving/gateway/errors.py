@@ -82,6 +82,10 @@ class NotLoaded(Unavailable):
     """The model server has not loaded the variant yet. Send the request again after `Retry-After` seconds."""
 
 
+class NotDecoded(Unavailable):
+    """The images were not decoded in time. Send smaller images, or fewer in one request."""
+
+
 class DeadlineExceeded(GatewayError):
     """The model server missed the deadline. Send the request again, or raise GATEWAY_DEADLINE_MS."""
 

@@ -15,7 +15,7 @@ from serving.gateway.access.cors import origins
 from serving.gateway.access.hosts import read_hosts
 from serving.gateway.access.proxies import Network, networks
 from serving.gateway.store.engine import DATABASES, database_url
-from serving.gateway.store.retention import Limits
+from serving.gateway.store.retention import Quotas
 
 PREFIX = "GATEWAY_"
 SECRETS = (SecretStr, URL)  # types whose values no message shows
@@ -107,7 +107,9 @@ class Settings(BaseSettings):
     max_buffered_bytes: Whole = setting(
         64 * 2**20, "Most bytes of requests that a worker holds at once; it refuses more with 503", ge=1024, le=2**36
     )
-    max_pixels: Whole = setting(25_000_000, "Largest encoded image, in pixels", ge=1, le=2**30)
+    max_pixels: Whole = setting(
+        25_000_000, "Largest encoded image, in pixels; WebP, which takes more memory, a fourth", ge=1, le=2**30
+    )
     max_request_pixels: Whole = setting(
         100_000_000, "Most pixels of all encoded images of one request together", ge=1, le=2**32
     )
@@ -207,9 +209,9 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
-    def retention(self) -> Limits:
+    def retention(self) -> Quotas:
         """What retention keeps."""
-        return Limits(self.retention_days or None, self.max_exposures, self.max_labels)
+        return Quotas(self.retention_days or None, self.max_exposures, self.max_labels)
 
     @property
     def logs_access(self) -> bool:

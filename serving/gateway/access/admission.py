@@ -3,7 +3,7 @@
 import math
 
 from serving.gateway.access.callers import SHORTEST_TOKEN, Callers, bearer
-from serving.gateway.access.cors import is_foreign
+from serving.gateway.access.cors import is_foreign, is_loaded_elsewhere
 from serving.gateway.access.hosts import Hosts
 from serving.gateway.access.proxies import network_of
 from serving.gateway.access.rate_limit import RateLimit
@@ -24,7 +24,7 @@ class Admission:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Ask for keys and hold to rates as `settings` say, which may be neither."""
-        self._hosts = Hosts(settings.hosts)
+        self._hosts = Hosts(settings.hosts, settings.host)
         self._origins = settings.cors_origins
         self._callers = Callers(settings)
         self._closed = closed_roles(settings.api_keys)
@@ -49,11 +49,16 @@ class Admission:
             raise _foreign(request.headers["origin"])
         if request.method == "OPTIONS":  # browsers ask, without a key, first
             return
+        role = role_of(endpoint)
+        if role is not Role.ANYONE and is_loaded_elsewhere(request.headers, self._origins):
+            self._metrics.refused("origin")
+            raise Forbidden("A page of another site may not load this. Name its origin in GATEWAY_CORS_ORIGINS.")
         if token := bearer(request):
             self._identify(request, token)
         if self._limit and endpoint not in UNLIMITED and (wait := self._limit.take(request.account)):
-            raise self._too_many("rate", f"A client may make {self._rate:,} requests a minute; wait a little.", wait)
-        role = role_of(endpoint)
+            raise self._too_many(
+                "rate", f"A client may make {self._rate:,} requests a minute (GATEWAY_RATE_LIMIT); wait a little.", wait
+            )
         if role in self._closed and role not in request.roles:
             self._metrics.refused("key")
             raise self._refusal(role, request)
@@ -67,7 +72,10 @@ class Admission:
         """Note the sender of a token; look at none from a network that has sent too many wrong ones."""
         network = network_of(request.client)
         if wait := self._failed.wait(network):
-            detail = f"{self._most_failed:,} wrong tokens or keys a minute are looked at from here; wait a little."
+            detail = (
+                f"More than {self._most_failed:,} wrong tokens or keys came from here in a minute "
+                "(GATEWAY_FAILED_LOGINS); wait a little."
+            )
             raise self._too_many("login", detail, wait)
         request.caller, request.roles = self._callers.find(token)
         if not request.caller:

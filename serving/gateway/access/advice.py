@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from serving.gateway.access.api_keys import Scope, scopes
 from serving.gateway.access.callers import SHORTEST_TOKEN, long_enough
-from serving.gateway.access.hosts import host_of, is_loopback
+from serving.gateway.access.hosts import EVERY, host_of, is_loopback
 from serving.gateway.access.roles import Role, closed_roles, remedy
 from serving.gateway.settings import Settings
 
@@ -15,18 +15,28 @@ def advice(settings: Settings) -> list[str]:
 
 
 def _on_hosts(settings: Settings) -> Iterator[str]:
+    if EVERY in settings.hosts:
+        yield (
+            "GATEWAY_HOSTS=* lets any web page reach the gateway by a name of its own: name the hosts that "
+            "clients call."
+        )
+    if EVERY in settings.cors_origins:
+        yield "GATEWAY_CORS_ORIGINS=* lets pages of any site call the API: name the origins that may."
     if is_loopback(host_of(settings.host)):
         return
+    reach = f"GATEWAY_HOST={settings.host} lets everybody who reaches the port"
+    closed = closed_roles(settings.api_keys)
     if not settings.hosts:
         yield (
-            f"GATEWAY_HOST={settings.host} lets other machines in, but requests by other names than localhost get 421: "
-            "name the hosts that clients call in GATEWAY_HOSTS."
+            f"GATEWAY_HOST={settings.host} lets others in, but requests by other names than localhost and the "
+            "gateway's own address get 421: name the hosts that clients call in GATEWAY_HOSTS."
         )
-    if Role.CLIENT not in closed_roles(settings.api_keys):
-        yield (
-            f"GATEWAY_HOST={settings.host} lets other machines predict and label without a key: set "
-            "GATEWAY_API_KEYS to entries that 'make api-key' makes."
-        )
+    if Role.CLIENT not in closed:
+        yield f"{reach} predict and label: set GATEWAY_API_KEYS to entries that 'make api-key' makes."
+    if Role.MONITOR not in closed:
+        yield f"{reach} read /metrics: {remedy(Scope.METRICS)} makes a key for monitoring."
+    if not settings.rate_limit:
+        yield f"{reach} send as many requests as it likes: set GATEWAY_RATE_LIMIT."
 
 
 def _on_keys(settings: Settings) -> Iterator[str]:

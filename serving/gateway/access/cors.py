@@ -42,6 +42,16 @@ def is_foreign(method: str, headers: Mapping[str, str], allowed: frozenset[str])
     return not authority or authority != headers.get("host", "").lower().removesuffix(PORTS.get(scheme, ""))
 
 
+def is_loaded_elsewhere(headers: Mapping[str, str], allowed: frozenset[str]) -> bool:
+    """Say whether a page of another site loads this, as an image for instance; following a link is no loading.
+
+    Browsers send such requests without asking, and without an Origin. Programs send no Sec-Fetch fields.
+    """
+    if headers.get("sec-fetch-site") != "cross-site" or headers.get("sec-fetch-mode") == "navigate":
+        return False
+    return EVERY not in allowed and headers.get("origin") not in allowed
+
+
 def cors_headers(method: str, headers: Mapping[str, str], allowed: frozenset[str]) -> Headers:
     """Return the headers that let pages of the `allowed` origins read an answer.
 

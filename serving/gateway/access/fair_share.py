@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from serving.gateway.errors import TooManyRequests
@@ -16,9 +16,11 @@ class FairShare:
     Clients that wait take turns, and a client's own requests keep their order.
     """
 
-    def __init__(self, slots: int, each: int) -> None:
+    def __init__(self, slots: int, each: int, refused: Callable[[], None] = lambda: None) -> None:
+        """Prepare; `refused` is called for each request for which too many of its client wait already."""
         self._free = slots
         self._each = each
+        self._refused = refused
         self._taken: dict[str, int] = {}
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
@@ -38,6 +40,7 @@ class FairShare:
     async def _take(self, client: str) -> None:
         queue = self._waiting.setdefault(client, deque())
         if len(queue) >= MOST_WAITING:
+            self._refused()
             raise TooManyRequests(f"{MOST_WAITING} requests of this client wait already; try again shortly.")
         ready = asyncio.get_running_loop().create_future()
         queue.append(ready)

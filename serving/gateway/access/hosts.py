@@ -19,9 +19,13 @@ NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z
 class Hosts:
     """The names and addresses at which the gateway answers."""
 
-    def __init__(self, allowed: frozenset[str]) -> None:
-        """Answer at the `allowed` ones, or at all if `*` is one of them, beside those of this machine."""
-        self._allowed = allowed
+    def __init__(self, allowed: frozenset[str], listening: str = "") -> None:
+        """Answer at the `allowed` ones, or at all if `*` is one of them, beside those of this machine.
+
+        `listening` is the host to listen on; it is answered at, too, unless it stands for all addresses.
+        """
+        host = host_of(listening)
+        self._allowed = allowed if not host or is_unspecified(host) else allowed | {host}
         self._is_ours = lru_cache(CACHED)(self._decide)
 
     def check(self, request: Request) -> None:
@@ -64,6 +68,14 @@ def is_loopback(host: str) -> bool:
     """Say whether `host` names this machine whoever asks."""
     try:
         return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_unspecified(host: str) -> bool:
+    """Say whether `host` stands for all addresses of a machine."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
 

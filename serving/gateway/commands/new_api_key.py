@@ -16,13 +16,14 @@ def main() -> None:
         description="Make a key, and its entry for GATEWAY_API_KEYS.",
     )
     parser.add_argument(
-        "--scope", choices=[*Scope], default=Scope.PREDICT, type=Scope,
+        "--scope", choices=[*Scope], default=Scope.PREDICT,
         help="predict: predictions and users' labels; read: experiments, reports, the queue and labels; label: both, "
         "and labels that decide; metrics: /metrics; admin: everything (default: %(default)s)",
     )  # fmt: skip
+    scope = Scope(parser.parse_args().scope)
     key = secrets.token_urlsafe(32)
     print(f"Give to the client alone:                 Authorization: Bearer {key}")
-    print(f"Set for the gateway (commas between):     GATEWAY_API_KEYS={entry(key, parser.parse_args().scope)}")
+    print(f"Set for the gateway (commas between):     GATEWAY_API_KEYS={entry(key, scope)}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from serving.gateway.errors import GatewayError
 from serving.gateway.settings import Settings, SettingsError
 from serving.gateway.store import retention
 from serving.gateway.store.engine import UnusableDatabase
-from serving.gateway.store.retention import Limits
+from serving.gateway.store.retention import Quotas
 from serving.gateway.store.store import Store
 
 
@@ -33,18 +33,18 @@ def main() -> int:
         parser.error(f"--days {days:g} cannot be used: it must be 0 or more")
     try:
         settings = Settings.from_environ(os.environ)
-        limits = settings.retention if days is None else settings.retention._replace(days=days)
+        quotas = settings.retention if days is None else settings.retention._replace(days=days)
         with closing(Store(settings.database_url)) as store:
-            print(delete_old(store, limits))
+            print(delete_old(store, quotas))
     except (SettingsError, UnusableDatabase, GatewayError) as error:
         print(f"retention: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def delete_old(store: Store, limits: Limits) -> str:
-    """Delete what `limits` do not keep, giving other writers half of the time; return the numbers in words."""
-    return f"Deleted {retention.in_words(retention.run(store, limits, time.sleep))}."
+def delete_old(store: Store, quotas: Quotas) -> str:
+    """Delete what `quotas` do not keep, giving other writers half of the time; return the numbers in words."""
+    return f"Deleted {retention.in_words(retention.run(store, quotas, time.sleep))}."
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import time
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.background import Background
 from serving.gateway.store import retention
-from serving.gateway.store.retention import NOTICE_SECONDS, Limits
+from serving.gateway.store.retention import NOTICE_SECONDS, Quotas
 from serving.gateway.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -18,12 +18,12 @@ LOOK_SECONDS = 60
 
 
 class Retention:
-    """Keeps a store within limits, from `start` to `close`."""
+    """Keeps a store within quotas, from `start` to `close`."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
-        """Prepare to keep `store` within `limits`."""
+    def __init__(self, store: Store, quotas: Quotas) -> None:
+        """Prepare to keep `store` within `quotas`."""
         self._store = store
-        self._limits = limits
+        self._quotas = quotas
         self._thread = Background("retention", self._run)
         self._ending = threading.Event()
 
@@ -37,14 +37,14 @@ class Retention:
         self._thread.join()
 
     def look(self) -> None:
-        """Delete what the limits do not keep, if it is this worker's turn."""
+        """Delete what the quotas do not keep, if it is this worker's turn."""
         with self._store.read() as connection:
-            coming = retention.first_to_go(connection, self._limits)
+            coming = retention.first_to_go(connection, self._quotas)
         with self._store.write() as connection:
             turn = retention.put_off(connection) if coming else retention.take_turn(connection)
         if turn and coming:
-            logger.warning("%s", notice(self._limits, coming))
-        elif turn and (deleted := +retention.run(self._store, self._limits, self._pause)):
+            logger.warning("%s", notice(self._quotas, coming))
+        elif turn and (deleted := +retention.run(self._store, self._quotas, self._pause)):
             logger.info("retention deleted %s", retention.in_words(deleted))
 
     def _pause(self, seconds: float) -> bool:
@@ -62,11 +62,11 @@ class Retention:
             self._ending.wait(max(0.0, started + LOOK_SECONDS - time.monotonic()))
 
 
-def notice(limits: Limits, coming: dict[str, int]) -> str:
+def notice(quotas: Quotas, coming: dict[str, int]) -> str:
     """Return what the first run in a store of an earlier release will delete, and how to keep it."""
     return (
         f"Retention begins in {NOTICE_SECONDS // 60} minutes and deletes {retention.in_words(coming)}. "
-        f"It keeps {limits.days or 'any number of'} days (GATEWAY_RETENTION_DAYS), {limits.most_exposures:,} exposures "
-        f"(GATEWAY_MAX_EXPOSURES) and {limits.most_labels:,} labels (GATEWAY_MAX_LABELS). "
+        f"It keeps {quotas.days or 'any number of'} days (GATEWAY_RETENTION_DAYS), {quotas.most_exposures:,} exposures "
+        f"(GATEWAY_MAX_EXPOSURES) and {quotas.most_labels:,} labels (GATEWAY_MAX_LABELS). "
         "To keep everything, set GATEWAY_RETENTION_DAYS=0 and larger numbers, and start again before."
     )

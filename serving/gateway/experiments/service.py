@@ -10,7 +10,7 @@ from serving.gateway.experiments.retention import Retention
 from serving.gateway.experiments.shadow import Shadow
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.manifest import Manifest
-from serving.gateway.store.retention import Limits
+from serving.gateway.store.retention import Quotas
 from serving.gateway.store.store import Store
 from serving.gateway.telemetry.metrics import Metrics
 
@@ -24,14 +24,14 @@ class Experiments:
         batcher: Batcher,
         metrics: Metrics,
         manifest: Callable[[], Manifest | None],
-        limits: Limits,
+        quotas: Quotas,
     ) -> None:
         """Prepare; nothing is connected and no thread runs before the first request. `manifest` is the newest one."""
         self.store = store
         self.cache = ExperimentCache(store, self._watch)
         self._judge = Judge(store)
         self._manifest = manifest
-        self.retention = Retention(store, limits)
+        self.retention = Retention(store, quotas)
         self.recorder = Recorder(store, metrics.exposures_dropped.inc)
         self.shadow = Shadow(batcher, self.recorder.record, metrics.shadows_dropped.inc)
 

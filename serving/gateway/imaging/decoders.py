@@ -4,30 +4,38 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from serving.gateway.access.fair_share import FairShare
+from serving.gateway.errors import NotDecoded
 from serving.gateway.imaging.uploads import FULL, MEDIUM, Effort, Heavy, late
 
 T = TypeVar("T")
 THREADS = 2  # for images that are not large
 
 
-class Lane:
+class DecoderThreads:
     """Some threads, and the most that they are asked to do for one request."""
 
-    def __init__(self, threads: int, effort: Effort, name: str) -> None:
+    def __init__(self, threads: int, effort: Effort, name: str, refused: Callable[[], None]) -> None:
         self.effort = effort
-        self.share = FairShare(threads, threads)
+        self.share = FairShare(threads, threads, refused)
         self.threads = ThreadPoolExecutor(threads, name)
 
 
 class Decoders:
     """Runs the decoding of requests, client by client, each within `seconds`; its owner is one event loop."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, refused: Callable[[str], None] = lambda reason: None) -> None:
+        """Prepare; `refused` is told why a request is not decoded: decode_seconds or waiting."""
         self._seconds = seconds
-        self._lanes = (Lane(THREADS, MEDIUM, "decoder"), Lane(1, FULL, "large decoder"))
+        self._refused = refused
+        wait = partial(refused, "waiting")
+        self._stages = (
+            DecoderThreads(THREADS, MEDIUM, "decoder", wait),
+            DecoderThreads(1, FULL, "large decoder", wait),
+        )
 
     async def run(self, client: str, work: Callable[[Effort], T]) -> T:
         """Return the result of `work`, which raises Heavy where it needs more than its effort.
@@ -35,23 +43,26 @@ class Decoders:
         Raise Unavailable where it is not done in time, TooManyRequests where too much of the client's waits already.
         """
         until = time.monotonic() + self._seconds
-        for lane in self._lanes:
+        for stage in self._stages:
             try:
-                return await self._in(lane, client, work, until)
+                return await self._in(stage, client, work, until)
             except Heavy:
                 continue
-        raise AssertionError("the last lane takes all work")
+            except NotDecoded:
+                self._refused("decode_seconds")
+                raise
+        raise AssertionError("the last stage takes all work")
 
     def close(self) -> None:
         """End the threads."""
-        for lane in self._lanes:
-            lane.threads.shutdown()
+        for stage in self._stages:
+            stage.threads.shutdown()
 
-    async def _in(self, lane: Lane, client: str, work: Callable[[Effort], T], until: float) -> T:
-        turn = lane.share.turn(client, until - time.monotonic())
+    async def _in(self, stage: DecoderThreads, client: str, work: Callable[[Effort], T], until: float) -> T:
+        turn = stage.share.turn(client, until - time.monotonic())
         try:
             async with turn:
-                effort = lane.effort._replace(until=until)
-                return await asyncio.get_running_loop().run_in_executor(lane.threads, work, effort)
+                effort = stage.effort._replace(until=until)
+                return await asyncio.get_running_loop().run_in_executor(stage.threads, work, effort)
         except TimeoutError:
             raise late() from None

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from PIL import Image
 
-from serving.gateway.errors import Fault, TooLarge, Unavailable, Unprocessable
+from serving.gateway.errors import Fault, NotDecoded, TooLarge, Unprocessable
 from serving.gateway.imaging.decode import LARGE, NotAnImage, TooManyPixels, open_image, read_levels
 from serving.gateway.imaging.foreground import NoInk
 from serving.gateway.imaging.framing import FRAMINGS, ImageFormat
@@ -78,9 +78,9 @@ def frame_uploads(
     return [_frame(upload.place, opened.popleft(), image, effort.until) for upload in uploads]
 
 
-def late() -> Unavailable:
+def late() -> NotDecoded:
     """Return the error for images that were not decoded in time."""
-    return Unavailable(
+    return NotDecoded(
         "The images were not decoded in time (GATEWAY_DECODE_SECONDS); send smaller images, or fewer in one request."
     )
 

@@ -7,7 +7,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -49,12 +49,12 @@ class Route(NamedTuple):
     endpoint: str
 
 
-class Lane:
-    """Threads in which the Flask application answers, shared among clients."""
+class FlaskThreads:
+    """Threads in which the Flask application answers, shared among clients; one client has half of them at most."""
 
-    def __init__(self, flask: Flask, threads: int) -> None:
+    def __init__(self, flask: Flask, threads: int, refused: Callable[[], None]) -> None:
         self.flask = WSGIMiddleware(flask.wsgi_app, workers=threads)  # type: ignore[arg-type]
-        self.share = FairShare(threads, max(1, threads // 2))
+        self.share = FairShare(threads, max(1, threads // 2), refused)
 
 
 class Application:
@@ -64,9 +64,9 @@ class Application:
         """Prepare; the services connect when the worker starts."""
         self.services: Gateway = flask.extensions["gateway"]
         self._routes = flask.url_map.bind("")
-        threads = self.services.settings.threads
-        self._lane = Lane(flask, threads)
-        self._lane_of_healthz = Lane(flask, 1)  # answers however many other requests there are
+        refused = partial(self.services.metrics.refused, "waiting")
+        self._threads = FlaskThreads(flask, self.services.settings.threads, refused)
+        self._healthz_thread = FlaskThreads(flask, 1, refused)  # answers however many other requests there are
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or start and stop the services with the worker."""
@@ -137,9 +137,9 @@ class Application:
         async def whole() -> dict[str, Any]:
             return {"type": "http.request", "body": request.body, "more_body": False}
 
-        lane = self._lane_of_healthz if route.endpoint == HEALTHZ else self._lane
-        async with lane.share.turn(request.account):
-            await lane.flask({**scope, "headers": headers}, whole, send)  # type: ignore[arg-type]
+        threads = self._healthz_thread if route.endpoint == HEALTHZ else self._threads
+        async with threads.share.turn(request.account):
+            await threads.flask({**scope, "headers": headers}, whole, send)  # type: ignore[arg-type]
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """Start the services, wait for the worker's end, finish them."""

@@ -67,10 +67,12 @@ class Connections:
         self._open += 1
         client.waiting[connection] = None
         if client.open > client.most:
-            self._make_room(connection, [client], f"{client.most:,} connections of this client")
+            self._make_room(
+                connection, [client], f"{client.most:,} connections of this client (GATEWAY_CONNECTIONS_PER_CLIENT)"
+            )
         elif self._open > self._limits.connections:
             by_size = sorted(self._clients.values(), key=lambda each: -each.open)
-            self._make_room(connection, by_size, f"{self._limits.connections:,} connections")
+            self._make_room(connection, by_size, f"{self._limits.connections:,} connections (GATEWAY_CONNECTIONS)")
         return name
 
     def remove(self, connection: Connection, name: str) -> None:
@@ -127,5 +129,7 @@ class Connections:
         most = max(self._clients.values(), key=lambda each: each.bytes)
         unfinished = [each for each in most.held if each in most.waiting]
         largest = new if most is of and not unfinished else max(unfinished or most.held, key=most.held.__getitem__)
-        detail = f"A worker holds {self._limits.buffered:,} bytes of requests at most; try again shortly."
+        detail = (
+            f"A worker holds {self._limits.buffered:,} bytes at most (GATEWAY_MAX_BUFFERED_BYTES); try again shortly."
+        )
         largest.refuse(Refused(Refusal.TOO_MANY_BYTES, detail))

@@ -20,7 +20,7 @@ TURN_SECONDS = 55  # from one turn to the next, of all workers on a store togeth
 NOTICE_SECONDS = 3600  # from the notice about the first deletions in a store of an earlier release to these
 
 
-class Limits(NamedTuple):
+class Quotas(NamedTuple):
     """How much to keep: rows of the last `days`, all of them where that is None, and at most so many of a kind."""
 
     days: float | None
@@ -40,14 +40,14 @@ class Kind:
     name: str
     table: Table
     condition: ColumnElement[bool]
-    most: Callable[[Limits], int]
+    most: Callable[[Quotas], int]
 
-    def before(self, connection: Connection, limits: Limits) -> float:
+    def before(self, connection: Connection, quotas: Quotas) -> float:
         """Return the time before which rows go."""
         at = self.table.c.at
         newest = select(at).where(self.condition).order_by(at.desc())
-        kept = connection.execute(newest.offset(self.most(limits) - 1).limit(1)).scalar()
-        return max(kept or 0.0, limits.moment or 0.0)
+        kept = connection.execute(newest.offset(self.most(quotas) - 1).limit(1)).scalar()
+        return max(kept or 0.0, quotas.moment or 0.0)
 
     def old(self, moment: float) -> ColumnElement[bool]:
         """Return the condition of the rows to delete."""
@@ -55,19 +55,19 @@ class Kind:
 
 
 KINDS = (
-    Kind("exposures", exposure_rows, true(), lambda limits: limits.most_exposures),
+    Kind("exposures", exposure_rows, true(), lambda quotas: quotas.most_exposures),
     # A request may hold a thousand images, so their number has a bound of its own.
-    Kind("images without a label", image_rows, ~LABELLED, lambda limits: limits.most_exposures),
-    Kind("labels outside experiments", feedback, OUTSIDE, lambda limits: limits.most_labels),
+    Kind("images without a label", image_rows, ~LABELLED, lambda quotas: quotas.most_exposures),
+    Kind("labels outside experiments", feedback, OUTSIDE, lambda quotas: quotas.most_labels),
 )
 OF_ARCHIVED = "rows about units of archived experiments"
 
 
-def first_to_go(connection: Connection, limits: Limits) -> Counter[str]:
+def first_to_go(connection: Connection, quotas: Quotas) -> Counter[str]:
     """Return the rows that the first run in a store will delete, by kind; none once there was a run or a notice."""
     if connection.execute(select(state.c.retained_at)).scalar_one() != 0:
         return Counter()
-    return +Counter({kind.name: _count(connection, kind, limits) for kind in KINDS})
+    return +Counter({kind.name: _count(connection, kind, quotas) for kind in KINDS})
 
 
 def put_off(connection: Connection) -> bool:
@@ -83,14 +83,14 @@ def take_turn(connection: Connection) -> bool:
     return connection.execute(update(state).where(due).values(retained_at=now)).rowcount == 1
 
 
-def run(store: Store, limits: Limits, pause: Callable[[float], object]) -> Counter[str]:
-    """Delete all that `limits` do not keep; return the number of rows by kind.
+def run(store: Store, quotas: Quotas, pause: Callable[[float], object]) -> Counter[str]:
+    """Delete all that `quotas` do not keep; return the number of rows by kind.
 
     Call `pause` between transactions, with the seconds that the last one took; end early where it returns a true value.
     """
     deleted: Counter[str] = Counter()
     started = time.monotonic()
-    for name, rows in _batches(store, limits):
+    for name, rows in _batches(store, quotas):
         deleted[name] += rows
         if pause(time.monotonic() - started):
             break
@@ -104,16 +104,16 @@ def in_words(rows: Mapping[str, int]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _batches(store: Store, limits: Limits) -> Iterator[tuple[str, int]]:
+def _batches(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:
     with store.write(hurried=True) as connection:
         exposures.lock(connection, connection.execute(select(experiments.c.id)).scalars())
         images.forget_old_pixels(connection)
         images.forget_archived_pixels(connection)
     for kind in KINDS:
         with store.read() as connection:
-            old = kind.old(kind.before(connection, limits))
+            old = kind.old(kind.before(connection, quotas))
         yield from _delete_all(store, kind.name, kind.table, old, kind.table.c.at)
-    if (moment := limits.moment) is not None:
+    if (moment := quotas.moment) is not None:
         ended = func.coalesce(experiments.c.stopped_at, experiments.c.created_at) < moment
         archived = select(experiments.c.id).where(experiments.c.status == "archived", ended)
         for table in (units, unit_results):
@@ -139,6 +139,6 @@ def _delete_all(
         yield name, len(rows)
 
 
-def _count(connection: Connection, kind: Kind, limits: Limits) -> int:
-    old = kind.old(kind.before(connection, limits))
+def _count(connection: Connection, kind: Kind, quotas: Quotas) -> int:
+    old = kind.old(kind.before(connection, quotas))
     return connection.execute(select(func.count()).select_from(kind.table).where(old)).scalar_one()

@@ -20,7 +20,7 @@ from serving.gateway.web.request import Request
 JSON, FORM, RAW = "application/json", "multipart/form-data", "application/octet-stream"
 ENCODED = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 FIELD = "image"
-OF_IMAGES = ("/predict", "/compare")  # paths whose bodies are images
+IMAGE_PATHS = ("/predict", "/compare")  # paths whose bodies are images
 BINARY = {"type": "string", "format": "binary"}
 
 DOCUMENTED: dict[str, Any] = {
@@ -42,12 +42,12 @@ DOCUMENTED: dict[str, Any] = {
 
 def most_body(path: str, settings: Settings) -> int:
     """Return the most bytes of the body of a request to `path`."""
-    return settings.max_body_bytes if path in OF_IMAGES else settings.max_other_body_bytes
+    return settings.max_body_bytes if path in IMAGE_PATHS else settings.max_other_body_bytes
 
 
 def too_large(path: str, settings: Settings) -> TooLarge:
     """Return the error for a larger body."""
-    name = "GATEWAY_MAX_BODY_BYTES" if path in OF_IMAGES else "GATEWAY_MAX_OTHER_BODY_BYTES"
+    name = "GATEWAY_MAX_BODY_BYTES" if path in IMAGE_PATHS else "GATEWAY_MAX_OTHER_BODY_BYTES"
     return TooLarge(f"The body is larger than {most_body(path, settings):,} bytes ({name}).")
 
 

@@ -46,8 +46,7 @@ class Instances(BaseModel):
 
 def read_instances(body: bytes, image: ImageFormat, most: int) -> list[bytes | str]:
     """Return each of at most `most` images: its pixels as bytes, or its base64 text; raise a GatewayError otherwise."""
-    starts, separators = SLACK + most * (image.height + 6), SLACK + most * (image.pixels + 1)
-    Structure(starts, separators, f"{most:,} images of {image.height} rows").check(body)
+    Structure(SLACK + most * (image.height + 6), SLACK + most * (image.pixels + 1)).check(body)
     try:
         items = list(_packed(_parsed(body), image))
     except (LookupError, TypeError, ValueError, OverflowError):

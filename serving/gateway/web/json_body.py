@@ -13,7 +13,7 @@ from serving.gateway.web.context import gateway, incoming
 from serving.gateway.web.structure import Structure
 
 MOST_FAULTS = 20  # in one answer
-OF_CALLS = Structure(14_000, 4_000, "1,000 items of feedback")  # one has an object, six texts and three members
+CALL = Structure(14_000, 4_000)  # 1,000 items of feedback; each has an object, six texts and three members
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -25,7 +25,7 @@ def read_json(model: type[M], *, optional: bool = False) -> M:
     if (mimetype := incoming().mimetype) != JSON:
         given = f"Content-Type {mimetype!r}" if mimetype else "A missing Content-Type"
         raise UnsupportedMediaType(f"{given} is not read; send {JSON}.")
-    OF_CALLS.check(text)
+    CALL.check(text)
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:

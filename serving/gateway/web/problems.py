@@ -43,6 +43,7 @@ KINDS: dict[type[GatewayError], Kind] = {
     errors.TooManyRequests: Kind(429, "Too Many Requests", retry_after=1),
     errors.BadGateway: Kind(502, "Bad Gateway"),
     errors.Unavailable: Kind(503, "Service Unavailable", retry_after=1),
+    errors.NotDecoded: Kind(503, "Service Unavailable", retry_after=1),
     errors.NotLoaded: Kind(503, "Service Unavailable", retry_after=1),
     errors.DeadlineExceeded: Kind(504, "Gateway Timeout"),
 }

@@ -9,15 +9,18 @@ SEPARATOR = b","
 
 
 class Structure(NamedTuple):
-    """The most structure of a body: starts of lists, objects and texts, and separators of members; `of` names it."""
+    """The most structure of a body: starts of lists, objects and texts, and separators of members."""
 
     starts: int
     separators: int
-    of: str
 
     def check(self, body: bytes) -> None:
         """Raise TooLarge for JSON with more."""
-        if len(body) <= self.starts:
+        if len(body) <= self.separators:
             return
-        if sum(map(body.count, STARTS)) > self.starts or body.count(SEPARATOR) > self.separators:
-            raise TooLarge(f"The JSON has more lists, objects, texts and members than {self.of} need.")
+        starts, separators = sum(map(body.count, STARTS)), body.count(SEPARATOR)
+        if starts > self.starts or separators > self.separators:
+            raise TooLarge(
+                f"The JSON has {starts:,} brackets, braces and quotes, and {separators:,} commas; at most "
+                f"{self.starts:,} and {self.separators:,} are read. Send less in one request."
+            )

@@ -58,7 +58,7 @@ def test_who_asks_too_often_is_told_when_to_come_again(make_client: MakeClient) 
     assert take(client, 3) == [200, 200, 429]
     answer = client.get("/variants")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
-    assert json_of(answer)["detail"] == "A client may make 2 requests a minute; wait a little."
+    assert json_of(answer)["detail"] == "A client may make 2 requests a minute (GATEWAY_RATE_LIMIT); wait a little."
     assert client.get("/metrics").status_code == 429
     assert b'gateway_refused_total{reason="rate"} 3.0' in client.application.extensions["gateway"].metrics.text()
 
@@ -97,7 +97,9 @@ def test_too_many_wrong_tokens_from_a_network_end_its_logins(make_client: MakeCl
     assert take(client, 3, **here, Authorization=GUESS) == [401, 401, 429]
     answer = client.post("/predict", headers={"X-Forwarded-For": "2001:db8::2", **KEY}, **PREDICT)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
-    assert json_of(answer)["detail"] == "2 wrong tokens or keys a minute are looked at from here; wait a little."
+    assert json_of(answer)["detail"] == (
+        "More than 2 wrong tokens or keys came from here in a minute (GATEWAY_FAILED_LOGINS); wait a little."
+    )
     assert take(client, 1, **elsewhere, **KEY) == [200]
     assert client.get("/variants", headers=here).status_code == 200
     assert b'gateway_refused_total{reason="login"} 2.0' in client.get("/metrics", headers=elsewhere).data

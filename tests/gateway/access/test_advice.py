@@ -10,8 +10,11 @@ from testing.fake_model_server import FakeModelServer
 from testing.running_gateway import Gateway
 
 TOKEN, KEY = "x" * 16, digest("one")
-HOSTS = "lets other machines in, but requests by other names than localhost get 421: name the hosts that clients call"
-OPEN = "lets other machines predict and label without a key: set GATEWAY_API_KEYS"
+ALL = f"{KEY},read:{KEY},metrics:{KEY}"
+REACH = "GATEWAY_HOST=0.0.0.0 lets everybody who reaches the port"
+HOSTS = "GATEWAY_HOST=0.0.0.0 lets others in, but requests by other names than localhost and the gateway's own address"
+OPEN, METRICS, RATE = f"{REACH} predict and label", f"{REACH} read /metrics", f"{REACH} send as many requests"
+ANY_HOST, ANY_ORIGIN = "GATEWAY_HOSTS=* lets any web page", "GATEWAY_CORS_ORIGINS=* lets pages of any site"
 READING = "GATEWAY_API_KEYS closes experiments, reports, the label queue and labels to all but administrators and label"
 SHORT = "GATEWAY_ADMIN_TOKEN is shorter than 16 characters and opens nothing; a random token is printed instead"
 
@@ -24,10 +27,12 @@ SHORT = "GATEWAY_ADMIN_TOKEN is shorter than 16 characters and opens nothing; a 
         ({"host": "[::1]"}, []),
         ({"admin_token": TOKEN}, []),
         ({"admin_token": TOKEN[1:]}, [SHORT]),
-        ({"host": "0.0.0.0"}, ["GATEWAY_HOST=0.0.0.0 " + HOSTS, "GATEWAY_HOST=0.0.0.0 " + OPEN]),
-        ({"host": "[::]", "hosts": "a"}, ["GATEWAY_HOST=[::] " + OPEN]),
-        ({"host": "::", "api_keys": f"{KEY},read:{KEY}"}, ["GATEWAY_HOST=:: " + HOSTS]),
-        ({"host": "0.0.0.0", "hosts": "a", "api_keys": f"{KEY},read:{KEY}"}, []),
+        ({"host": "0.0.0.0"}, [HOSTS, OPEN, METRICS, RATE]),
+        ({"host": "0.0.0.0", "hosts": "a", "rate_limit": "9"}, [OPEN, METRICS]),
+        ({"host": "0.0.0.0", "hosts": "a", "rate_limit": "9", "api_keys": f"{KEY},read:{KEY}"}, [METRICS]),
+        ({"host": "0.0.0.0", "hosts": "a", "rate_limit": "9", "api_keys": f"admin:{KEY},metrics:{KEY}"}, [OPEN]),
+        ({"host": "0.0.0.0", "hosts": "a", "rate_limit": "9", "api_keys": ALL}, []),
+        ({"hosts": "*", "cors_origins": "*"}, [ANY_HOST, ANY_ORIGIN]),
         ({"api_keys": f"label:{KEY}"}, [READING]),
         ({"api_keys": KEY}, [READING]),
         ({"api_keys": f"metrics:{KEY}"}, []),
@@ -46,7 +51,7 @@ def test_settings_of_the_last_release_start_and_each_line_is_logged_once(
     with Gateway(manifest_folder, fake_server.address, workers=2, **settings):
         pass
     written = capfd.readouterr()
-    for line in (HOSTS, OPEN, READING, SHORT):
+    for line in (HOSTS, OPEN, METRICS, RATE, READING, SHORT):
         assert written.err.count(line) == 1
     assert written.out.count("Administrators' token: ") == 1
     assert "(GATEWAY_ADMIN_TOKEN is too short)" in written.out

@@ -55,6 +55,31 @@ def test_what_is_no_origin_is_an_error(text: str) -> None:
         origins(text)
 
 
+ELSEWHERE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/experiments", "/experiments/x/report", "/feedback/x"])
+def test_a_page_of_another_site_loads_nothing_of_a_role(client: FlaskClient, path: str) -> None:
+    answer = client.get(path, headers=ELSEWHERE)
+    assert answer.status_code == 403
+    assert json_of(answer)["detail"].startswith("A page of another site may not load this.")
+    assert client.get(path, headers={**ELSEWHERE, "Sec-Fetch-Mode": "navigate"}).status_code != 403
+    assert client.get(path, headers={**ELSEWHERE, "Sec-Fetch-Site": "same-origin"}).status_code != 403
+
+
+def test_a_page_of_an_allowed_origin_loads(make_client: MakeClient) -> None:
+    cors = {**ELSEWHERE, "Sec-Fetch-Mode": "cors", "Origin": OURS}
+    assert make_client(cors_origins=OURS).get("/metrics", headers=cors).status_code == 200
+    assert make_client(cors_origins="*").get("/metrics", headers=ELSEWHERE).status_code == 200
+    assert make_client(cors_origins=OTHERS).get("/metrics", headers=cors).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/variants", "/openapi.json"])
+def test_what_is_anyones_is_loaded_by_all(client: FlaskClient, path: str) -> None:
+    with client.get(path, headers=ELSEWHERE) as answer:
+        assert answer.status_code == 200
+
+
 # The ways in which a page can send a POST without asking first: a form of each type, and a Blob without one.
 SENT = {
     "multipart/form-data; boundary=x": b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\nx\r\n--x--',

@@ -50,6 +50,15 @@ def test_configured_hosts_are_answered_for(configured: str, host: str) -> None:
     Hosts(read_hosts(configured)).check(to(host))
 
 
+def test_the_host_to_listen_on_is_ours_unless_it_stands_for_all() -> None:
+    Hosts(frozenset(), "192.0.2.1").check(to("192.0.2.1:8080"))
+    Hosts(frozenset(), "digits.example.org").check(to("digits.example.org:8080"))
+    for every in ("0.0.0.0", "[::]", "::"):
+        for host in ("0.0.0.0:8080", "[::]:8080"):
+            with pytest.raises(Misdirected):
+                Hosts(frozenset(), every).check(to(host))
+
+
 def test_the_address_that_a_connection_came_in_at_is_ours() -> None:
     hosts = Hosts(frozenset())
     hosts.check(to("192.0.2.1:8080", server="::ffff:192.0.2.1"))

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from serving.gateway.commands import retention
 from serving.gateway.commands.retention import delete_old
 from serving.gateway.store import images
-from serving.gateway.store.retention import Limits
+from serving.gateway.store.retention import Quotas
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures
 from serving.gateway.store.tables import images as table
@@ -40,7 +40,7 @@ def old(client: FlaskClient, fake_server: FakeModelServer, store: Store) -> str:
 @BOTH
 def test_the_old_goes_and_the_counts_stay(client: FlaskClient, store: Store, old: str) -> None:
     before = report(client)
-    assert delete_old(store, Limits(9, 10**6, 10**6)) == f"Deleted 1 exposures, 9 images without a label{NO_OTHERS}."
+    assert delete_old(store, Quotas(9, 10**6, 10**6)) == f"Deleted 1 exposures, 9 images without a label{NO_OTHERS}."
     after = report(client)
     assert {**after, "as_of": None} == {**before, "as_of": None}
     assert label(client, old, "3") == 201
@@ -53,7 +53,7 @@ def test_the_old_goes_and_the_counts_stay(client: FlaskClient, store: Store, old
 @BOTH
 def test_images_wait_for_a_label_for_a_week(client: FlaskClient, store: Store, old: str) -> None:
     assert len(json_of(client.get("/experiments/test/disagreements"))["disagreements"]) == 2
-    delete_old(store, Limits(30, 10**6, 10**6))
+    delete_old(store, Quotas(30, 10**6, 10**6))
     with store.read() as connection:
         assert len(images.queued(connection, 1, 100)) == 2
 

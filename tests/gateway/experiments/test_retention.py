@@ -12,7 +12,7 @@ from serving.gateway.experiments.retention import Retention
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store.exposures import Exposure
 from serving.gateway.store.images import ImageAnswers
-from serving.gateway.store.retention import Limits
+from serving.gateway.store.retention import Quotas
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures, feedback, images, state
 from testing.api import json_of
@@ -22,7 +22,7 @@ from testing.traffic import PAIRED, act, predict, report, start
 from testing.waiting import eventually
 
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
-LIMITS = Limits(30, 10_000, 1000)
+LIMITS = Quotas(30, 10_000, 1000)
 
 
 def add_label(store: Store, days: float) -> None:

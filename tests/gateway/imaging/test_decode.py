@@ -142,3 +142,11 @@ def test_strips_of_a_transparent_image_are_reduced_as_the_whole(size: tuple[int,
     whole = image.reduce((min(factor, size[0]), min(factor, size[1])))
     shown = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
     assert np.array_equal(levels(encode(image)), np.asarray(shown, np.float32))
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_webp_image_may_have_a_fourth_of_the_pixels(lossless: bool) -> None:
+    image = Image.new("RGB", (501, 500), "white")
+    with pytest.raises(TooManyPixels, match="at most 250,000 are decoded of WebP, which takes 4 times the memory"):
+        open_image(encode(image, "WEBP", lossless=lossless), LIMIT)
+    open_image(encode(image.resize((500, 500)), "WEBP", lossless=lossless), LIMIT)

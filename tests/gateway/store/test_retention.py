@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import Table, insert, select, update
 
 from serving.gateway.store import retention
-from serving.gateway.store.retention import DAY_SECONDS, NOTICE_SECONDS, Limits
+from serving.gateway.store.retention import DAY_SECONDS, NOTICE_SECONDS, Quotas
 from serving.gateway.store.store import Store, bump
 from serving.gateway.store.tables import experiments, exposures, feedback, images, state, unit_results, units
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 
-ALL = Limits(None, 10**9, 10**9)
+ALL = Quotas(None, 10**9, 10**9)
 RUNNING, ARCHIVED = 1, 2
 
 
@@ -55,8 +55,8 @@ def no_pause(seconds: float) -> None:
     pass
 
 
-def run(store: Store, limits: Limits) -> dict[str, int]:
-    return dict(+retention.run(store, limits, no_pause))
+def run(store: Store, quotas: Quotas) -> dict[str, int]:
+    return dict(+retention.run(store, quotas, no_pause))
 
 
 @pytest.mark.parametrize("table", [exposures, images, feedback])
@@ -66,14 +66,14 @@ def test_rows_go_by_their_age_and_by_their_number(store: Store, add: Callable[..
     (name,) = (kind.name for kind in retention.KINDS if kind.table is table)
     assert run(store, ALL._replace(days=30)) == {name: 2}
     assert ages(store, table) == [1, 2, 3]
-    assert run(store, Limits(None, 2, 2)) == {name: 1}
+    assert run(store, Quotas(None, 2, 2)) == {name: 1}
     assert ages(store, table) == [1, 2]
 
 
 def test_labels_of_experiments_and_labelled_images_stay(store: Store, add: Callable[..., None]) -> None:
     add(feedback, [40, 41], experiment_id=RUNNING)
     add(images, [40, 41], label="1", source="user")
-    assert run(store, Limits(30, 1, 1)) == {}
+    assert run(store, Quotas(30, 1, 1)) == {}
     assert ages(store, feedback) == ages(store, images) == [40, 41]
 
 

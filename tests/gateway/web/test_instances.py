@@ -14,7 +14,7 @@ SMALL = ImageFormat(height=8, width=8, framing="mnist")
 ROW = list(range(8))
 IMAGE = [ROW] * 8
 PACKED = bytes(ROW) * 8
-TOO_MANY = "The JSON has more lists, objects, texts and members than 4 images of 8 rows need."
+TOO_MANY = "at most 1,056 and 1,260 are read. Send less in one request."
 
 
 def read(body: Any, most: int = 4) -> list[bytes | str]:
@@ -92,17 +92,17 @@ def test_what_is_no_json_is_a_bad_request(body: bytes) -> None:
         ({"instances": [IMAGE] * 5}, "There are 5 instances; at most 4 are taken."),
         (
             b'{"instances": [' + b"[]," * 2000,
-            "The JSON has more lists, objects, texts and members than 4 images of 8 rows need.",
+            TOO_MANY,
         ),
-        (b'{"a":"",' * 500, "The JSON has more lists, objects, texts and members than 4 images of 8 rows need."),
+        (b'{"a":"",' * 500, TOO_MANY),
         (b'{"instances": [[' + b"0," * 2000, TOO_MANY),
-        (b"[" * 100_000, "The JSON has more lists, objects, texts and members than 4 images of 8 rows need."),
+        (b"[" * 100_000, TOO_MANY),
     ],
 )
 def test_too_much_is_refused(body: Any, detail: str) -> None:
     with pytest.raises(TooLarge) as caught:
         read(body)
-    assert caught.value.detail == detail
+    assert caught.value.detail.endswith(detail)
 
 
 def thoroughly(body: bytes) -> None:

@@ -17,8 +17,8 @@ PATHS = ["/feedback", "/experiments", "/experiments/x/start", "/variants/rollbac
 def test_too_much_structure_is_refused_unparsed(make_client: MakeClient, path: str, body: bytes) -> None:
     answer = make_client().post(path, data=body, content_type="application/json", headers=ADMIN)
     assert answer.status_code == 413  # parsed, it would be 400: it ends too early
-    detail = "The JSON has more lists, objects, texts and members than 1,000 items of feedback need."
-    assert json_of(answer)["detail"] == detail
+    assert json_of(answer)["detail"].startswith("The JSON has ")
+    assert json_of(answer)["detail"].endswith("at most 14,000 and 4,000 are read. Send less in one request.")
 
 
 @pytest.mark.parametrize("path", PATHS)
