@@ -3,14 +3,14 @@
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Sized
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serving.gateway.server.connections import Connections
+from serving.gateway.server.flow import AnswerTransport, QueueingFlow
 from serving.gateway.server.limits import MALFORMED, Limits, Refusal, Refused, head_too_large, malformed
 from serving.gateway.web.replies import Reply
 
@@ -18,33 +18,6 @@ LINGER_SECONDS = 1.0  # that a client has to take the answer to a request that i
 LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since closing on them would lose the answer
 HEAD_BYTES = 4096  # that a request takes in memory while it waits for those before it on its connection
 OVERHEAD = 8  # bytes on the way for each byte of a body: a chunk of one byte has six
-
-
-class QueueingFlow(FlowControl):
-    """Reads no more from a client while requests of its own wait for their turn, or once it has `ended`."""
-
-    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
-        super().__init__(transport)
-        self._waiting = waiting
-        self.ended = False
-
-    def resume_reading(self) -> None:
-        """Read on, unless requests wait."""
-        if not self._waiting and not self.ended:
-            super().resume_reading()
-
-
-class AnswerTransport:
-    """The transport of one request's answer, which closes a connection so that the client can take the answer."""
-
-    def __init__(self, protocol: "LimitedProtocol") -> None:
-        self._protocol = protocol
-        self.write = protocol.transport.write
-        self.is_closing = protocol.transport.is_closing
-
-    def close(self) -> None:
-        """Close the connection after this answer."""
-        self._protocol.close_after_answer()
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -179,7 +152,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return  # `_feed` reads it again without
         self._in_body = True
         super().on_headers_complete()
-        self.cycle.transport = AnswerTransport(self)  # type: ignore[assignment]  # all that it needs
+        self.cycle.transport = AnswerTransport(self.transport, self.close_after_answer)  # type: ignore[assignment]  # all that it needs
         self._unanswered.append(self.cycle)
         self._held.append(0)
         if len(self._unanswered) > 1:
@@ -259,13 +232,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if method == b"CONNECT":
             self.refuse(malformed("it asks for a tunnel."))
             return
-        head = [b"%s %s HTTP/%s" % (method, self.url, version)]
-        for name, value in self.headers:
-            if name == b"connection":
-                tokens = [token.strip() for token in value.lower().split(b",")]
-                value = b", ".join(token for token in tokens if token not in (b"upgrade", b"http2-settings"))
-            if name != b"upgrade" and (value or name != b"connection"):
-                head.append(name + b": " + value)
+        head = _without_upgrade(b"%s %s HTTP/%s" % (method, self.url, version), self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self._feed(b"\r\n".join([*head, b"", rest]))
 
@@ -357,6 +324,18 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+
+def _without_upgrade(line: bytes, headers: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    """Return the lines of a head without the fields that ask for another protocol."""
+    head = [line]
+    for name, value in headers:
+        if name == b"connection":
+            tokens = [token.strip() for token in value.lower().split(b",")]
+            value = b", ".join(token for token in tokens if token not in (b"upgrade", b"http2-settings"))
+        if name != b"upgrade" and (value or name != b"connection"):
+            head.append(name + b": " + value)
+    return head
 
 
 def _address(transport: asyncio.Transport) -> str:

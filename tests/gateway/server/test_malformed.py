@@ -2,14 +2,11 @@
 
 import json
 import re
-import select
 import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -17,10 +14,9 @@ import requests
 from testing.fake_model_server import FakeModelServer
 from testing.manifest import MANIFEST
 from testing.running_gateway import Gateway
-from testing.waiting import eventually
+from tests.gateway.server.raw import HEAD, connect
 
 pytestmark = pytest.mark.slow
-HEAD = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
 CHUNKED = HEAD + "Transfer-Encoding: chunked\r\n"
 RAW = {"Content-Type": "application/octet-stream"}
 SLOW_CLIENTS = 200
@@ -34,10 +30,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     yield running
     running.stop()
     server.stop()
-
-
-def connect(gateway: Gateway) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", gateway.port), timeout=20)
 
 
 def exchange(gateway: Gateway, request: bytes) -> tuple[int, dict[str, object]]:
@@ -183,82 +175,6 @@ def test_each_path_has_a_limit_of_its_own(gateway: Gateway, path: str, most: int
         assert connection.recv(12) == (b"HTTP/1.1 401" if path == "/experiments" else b"HTTP/1.1 100")
 
 
-def test_bodies_that_are_held_are_bounded_for_all_together(manifest_folder: Path, fake_server: FakeModelServer) -> None:
-    """The client that holds most loses its largest body; another client's small one has room."""
-    limits: dict[str, Any] = {"max_body_bytes": 2**20, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**21}
-    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
-        greedy = [connect(small) for _ in range(3)]
-        for number, connection in enumerate(greedy):
-            connection.sendall((HEAD + f"Content-Length: {2**20}\r\n\r\n").encode() + bytes(2**20 - 4 + number))
-        refused = [each for each in greedy if _answers(each)]
-        assert [each.recv(12) for each in refused] == [b"HTTP/1.1 503"]
-        with socket.create_connection(("127.0.0.1", small.port), 20, ("127.0.0.2", 0)) as other:
-            other.sendall((HEAD + "Content-Length: 7840\r\n\r\n").encode() + bytes(7840))
-            assert other.recv(12) == b"HTTP/1.1 200"
-        assert 'gateway_refused_total{reason="buffered"}' in requests.get(small.url + "/metrics", timeout=20).text
-        for connection in greedy:
-            connection.close()
-
-
-def test_requests_that_wait_on_a_connection_count_as_held(manifest_folder: Path, fake_server: FakeModelServer) -> None:
-    limits: dict[str, Any] = {"max_body_bytes": 2**19, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**19}
-    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small, connect(small) as connection:
-        with suppress(ConnectionError):
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000)
-        statuses = re.findall(rb"HTTP/1\.1 (\d+)", connection.makefile("rb").read())
-        assert set(statuses[:-1]) == {b"200"} and statuses[-1] == b"503"
-        assert len(statuses) < 1000
-        assert requests.get(f"{small.url}/healthz", timeout=20).ok
-
-
-def test_answers_that_nobody_takes_count_as_held(manifest_folder: Path, fake_server: FakeModelServer) -> None:
-    """One of the clients that do not read loses its connection when they hold too much; others lose nothing."""
-    limits: dict[str, Any] = {"max_body_bytes": 2**18, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**18}
-    with Gateway(manifest_folder, fake_server.address, workers=1, client_seconds=600, **limits) as small:
-        slow = [socket.socket() for _ in range(8)]
-        for connection in slow:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.connect(("127.0.0.1", small.port))
-            large = b"GET /docs/static/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            connection.sendall(large * 5)  # more than the kernel's buffers hold
-        buffered = 'gateway_refused_total{reason="buffered"}'
-        eventually(lambda: buffered in requests.get(f"{small.url}/metrics", timeout=20).text, "one to be dropped")
-        with socket.create_connection(("127.0.0.1", small.port), 20, ("127.0.0.2", 0)) as other:
-            other.sendall((HEAD + "Content-Length: 7840\r\n\r\n").encode() + bytes(7840))
-            assert other.recv(12) == b"HTTP/1.1 200"
-        for connection in slow:
-            connection.close()
-
-
-def _answers(connection: socket.socket) -> bool:
-    return bool(select.select([connection], [], [], 1)[0])
-
-
-def test_one_client_leaves_connections_to_others(manifest_folder: Path, fake_server: FakeModelServer) -> None:
-    limits: dict[str, Any] = {"connections": 20, "connections_per_client": 10}
-    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
-        greedy = [connect(small) for _ in range(10)]
-        for connection in greedy:
-            connection.sendall((HEAD + "Content-Length: 784\r\n\r\nhalf").encode())
-        other = HTTPConnection("127.0.0.1", small.port, 20, source_address=("127.0.0.2", 0))
-        assert _status(other) == 200
-        its_own = other.sock
-        more = [connect(small) for _ in range(30)]
-        assert greedy[0].recv(1) == b""  # the longest waiting one of the same client went
-        assert _status(other) == 200
-        assert other.sock is its_own
-        other.close()
-        for connection in greedy + more:
-            connection.close()
-
-
-def _status(connection: HTTPConnection) -> int:
-    connection.request("GET", "/healthz")
-    answer = connection.getresponse()
-    answer.read()
-    return answer.status
-
-
 def test_clients_that_leave_while_requests_wait_stop_no_thread(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
@@ -305,17 +221,6 @@ def test_a_body_in_chunks_reaches_flask_whole(gateway: Gateway) -> None:
     headers = {"Content-Type": "application/json"}
     answer = requests.post(f"{gateway.url}/feedback", data=parts, headers=headers, timeout=20)
     assert (answer.status_code, answer.json()["items"][0]["status"]) == (200, 404)
-
-
-def test_where_there_are_too_many_connections_the_one_that_is_idle_longest_goes(
-    manifest_folder: Path, fake_server: FakeModelServer
-) -> None:
-    with Gateway(manifest_folder, fake_server.address, workers=1, connections=3) as small:
-        idle = [connect(small) for _ in range(4)]
-        assert idle[0].recv(1) == b""  # closed
-        assert requests.get(f"{small.url}/healthz", timeout=20).ok
-        for connection in idle:
-            connection.close()
 
 
 def test_it_is_counted(gateway: Gateway) -> None:
