@@ -48,10 +48,11 @@ class FairShare:
         try:
             await ready
         except asyncio.CancelledError:
-            if ready.cancelled():  # it is passed over when its turn comes
-                self._next()
-            else:
+            if not ready.cancelled():
                 self._give_back(client)
+            elif ready in self._waiting.get(client, ()):
+                self._waiting[client].remove(ready)
+                self._forget_idle(client)
             raise
 
     def _give_back(self, client: str) -> None:
@@ -67,12 +68,15 @@ class FairShare:
             queue = self._waiting[client]
             ready = queue.popleft()
             self._waiting.move_to_end(client)
-            if not queue:
-                del self._waiting[client]
+            self._forget_idle(client)
             if not ready.cancelled():
                 ready.set_result(None)
                 self._free -= 1
                 self._taken[client] = self._taken.get(client, 0) + 1
+
+    def _forget_idle(self, client: str) -> None:
+        if not self._waiting[client]:
+            del self._waiting[client]
 
     def _whose_turn(self) -> str | None:
         return next((client for client in self._waiting if self._taken.get(client, 0) < self._each), None)

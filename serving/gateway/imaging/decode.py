@@ -24,6 +24,7 @@ STRIP = 16  # rows of the reduced image
 LARGE = 4_000_000  # pixels: larger images are decoded one at a time, which bounds a worker's memory
 ONE_LARGE = threading.Lock()
 WEBP_COST = 4  # times the memory of other formats: libwebp's decoder holds two frames beside the image, Pillow a copy
+BMP_RUNS, RUNS_COST = (1, 2), 16  # the compressions RLE8 and RLE4, which Pillow decodes in Python
 MOST_SCANS = 100  # of a progressive JPEG, which usually has ten; each costs a pass over all pixels
 START_OF_SCAN = b"\xff\xda"
 DARK_SHARE = 0.01  # of the opaque part: with more dark ink, a transparent image is laid on white
@@ -54,15 +55,22 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
         raise TooManyPixels(f"The image has more than {max_pixels:,} pixels.") from error
     except Exception as error:  # Pillow's parsers raise many types
         raise NotAnImage(f"This is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image.") from error
-    of_format = ""
-    if image.format == WebPImagePlugin.WebPImageFile.format:
-        max_pixels, of_format = max_pixels // WEBP_COST, f" of WebP, which takes {WEBP_COST} times the memory"
-    if image.width * image.height > max_pixels:
+    cost, of_format = _cost(image)
+    if image.width * image.height > max_pixels // cost:
         found = f"The image has {image.width} × {image.height} pixels"
-        raise TooManyPixels(f"{found}; at most {max_pixels:,} are decoded{of_format}.")
+        raise TooManyPixels(f"{found}; at most {max_pixels // cost:,} are decoded{of_format}.")
     if data.count(START_OF_SCAN) > MOST_SCANS and image.format == JpegImagePlugin.JpegImageFile.format:
         raise NotAnImage(f"The JPEG image has more than {MOST_SCANS} scans.")
     return image
+
+
+def _cost(image: Image.Image) -> tuple[int, str]:
+    """Return how many times more a pixel costs than in other formats, and the reason in words."""
+    if image.format == WebPImagePlugin.WebPImageFile.format:
+        return WEBP_COST, f" of WebP, which takes {WEBP_COST} times the memory"
+    if image.format == BmpImagePlugin.BmpImageFile.format and image.info.get("compression") in BMP_RUNS:
+        return RUNS_COST, f" of BMP in runs, which takes {RUNS_COST} times as long"
+    return 1, ""
 
 
 def read_levels(image: Image.Image) -> Floats:

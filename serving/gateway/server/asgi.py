@@ -20,7 +20,7 @@ from serving.gateway import create_app
 from serving.gateway.access.fair_share import FairShare
 from serving.gateway.errors import Unavailable
 from serving.gateway.server.limits import Refusal, Refused
-from serving.gateway.views import predict
+from serving.gateway.views import compare, predict
 from serving.gateway.web import problems, request_log
 from serving.gateway.web.bodies import most_body, too_large
 from serving.gateway.web.context import Gateway, RequestRecord
@@ -28,8 +28,7 @@ from serving.gateway.web.replies import Reply
 from serving.gateway.web.request import Request, from_asgi
 from serving.gateway.web.request_log import Admitted
 
-PREDICT = "/predict"
-ENDPOINT, HEALTHZ = "predict.predict", "health.healthz"
+HEALTHZ = "health.healthz"
 UNKNOWN_PATH = request_log.UNKNOWN_PATH
 OF_BODY = (b"content-length", b"transfer-encoding")
 
@@ -49,12 +48,36 @@ class Route(NamedTuple):
     endpoint: str
 
 
+# Calls that are answered on the event loop, by path.
+COROUTINES = {
+    "/predict": (Route("/predict", "predict.predict"), predict.answer),
+    "/compare": (Route("/compare", "compare.compare"), compare.answer),
+}
+
+
 class FlaskThreads:
     """Threads in which the Flask application answers, shared among clients; one client has half of them at most."""
 
     def __init__(self, flask: Flask, threads: int, refused: Callable[[], None]) -> None:
-        self.flask = WSGIMiddleware(flask.wsgi_app, workers=threads)  # type: ignore[arg-type]
-        self.share = FairShare(threads, max(1, threads // 2), refused)
+        self._flask = WSGIMiddleware(flask.wsgi_app, workers=threads)  # type: ignore[arg-type]
+        self._share = FairShare(threads, max(1, threads // 2), refused)
+
+    async def answer(self, client: str, scope: Scope, body: bytes) -> list[dict[str, Any]]:
+        """Return the messages of an answer, made when the client's turn comes.
+
+        They are sent after the turn: a client that is slow to take its answer keeps no thread.
+        """
+        made: list[dict[str, Any]] = []
+
+        async def whole() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def keep(message: dict[str, Any]) -> None:
+            made.append(message)
+
+        async with self._share.turn(client):
+            await self._flask(scope, whole, keep)  # type: ignore[arg-type]
+        return made
 
 
 class Application:
@@ -75,17 +98,16 @@ class Application:
             return
         services, request = self.services, from_asgi(scope, self.services.settings.trusted_proxies)
         record = request_log.begin(services, request)
-        predicts = request.path == PREDICT and request.method == "POST"
-        route = Route(PREDICT, ENDPOINT) if predicts else self._route(request)
+        on_loop = COROUTINES.get(request.path) if request.method == "POST" else None
+        route = on_loop[0] if on_loop else self._route(request)
         try:
             services.admission.admit(request, route.endpoint)
-            if route.endpoint:  # the body of a request to nothing is not read
+            if request.method == "POST" and route.endpoint:  # nothing else has a body that is read
                 request.body = await receive_body(receive)
-            if not predicts:
-                scope["admitted"] = Admitted(request, record)
-                await self._other(scope, request, route, send)
+            if on_loop is None:
+                await self._by_flask(scope, Admitted(request, record), route, send)
                 return
-            reply = await predict.answer(services, predict.Call(request, record))
+            reply = await on_loop[1](services, request, record)
         except ClientGone:
             return
         except Exception as error:
@@ -99,6 +121,10 @@ class Application:
     def too_large(self, path: str) -> str:
         """Return the detail of the problem with a larger one."""
         return too_large(path, self.services.settings).detail
+
+    def client(self, scope: Scope) -> str:
+        """Return the address of the client behind trusted proxies."""
+        return from_asgi(scope, self.services.settings.trusted_proxies).client
 
     def dropped(self, refusal: Refusal) -> None:
         """Count a connection that is ended without an answer."""
@@ -128,18 +154,18 @@ class Application:
             return Route(UNKNOWN_PATH, "")
         return Route(rule.rule, rule.endpoint)
 
-    async def _other(self, scope: Scope, request: Request, route: Route, send: Send) -> None:
+    async def _by_flask(self, scope: Scope, admitted: Admitted, route: Route, send: Send) -> None:
         """Answer by the Flask application, in a thread."""
+        request = admitted.request
         # Flask could not tell X_Forwarded_For from X-Forwarded-For; a body that came in chunks has a length now.
         headers = [pair for pair in scope["headers"] if b"_" not in pair[0] and pair[0] not in OF_BODY]
         headers.append((b"content-length", str(len(request.body)).encode()))
-
-        async def whole() -> dict[str, Any]:
-            return {"type": "http.request", "body": request.body, "more_body": False}
-
         threads = self._healthz_thread if route.endpoint == HEALTHZ else self._threads
-        async with threads.share.turn(request.account):
-            await threads.flask({**scope, "headers": headers}, whole, send)  # type: ignore[arg-type]
+        environ = {**scope, "headers": headers, "admitted": admitted}
+        start, *parts = await threads.answer(request.account, environ, request.body)
+        await send(start)
+        # As one piece, all of which the connection holds while the client takes it.
+        await send({"type": "http.response.body", "body": b"".join(part.get("body", b"") for part in parts)})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """Start the services, wait for the worker's end, finish them."""

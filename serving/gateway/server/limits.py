@@ -6,6 +6,7 @@ from enum import Enum
 from serving.gateway.access.proxies import Network
 from serving.gateway.settings import Settings
 
+MOST_HEAD = 65_536  # bytes, however many fields there are
 MALFORMED = "This is no request that the gateway reads: "
 
 
@@ -25,10 +26,11 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        """Return the limits that `settings` give; one body of the largest size always has room."""
+        """Return the limits that `settings` give; a body of the largest size has room in the half of one client."""
+        largest = max(settings.max_body_bytes, settings.max_other_body_bytes) + MOST_HEAD
         return cls(
             settings.max_line_bytes, settings.max_headers, settings.max_header_bytes,
-            max(settings.max_buffered_bytes, settings.max_body_bytes, settings.max_other_body_bytes),
+            max(settings.max_buffered_bytes, 2 * largest),
             settings.keepalive_seconds, settings.client_seconds, settings.connections,
             min(settings.connections_per_client, settings.connections), settings.trusted_proxies,
         )  # fmt: skip
@@ -36,7 +38,7 @@ class Limits:
     @property
     def head(self) -> int:
         """Return the most bytes of a head."""
-        return self.line + self.fields * self.field
+        return min(self.line + self.fields * self.field, MOST_HEAD)
 
 
 class Refusal(Enum):

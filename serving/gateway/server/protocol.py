@@ -16,7 +16,8 @@ from serving.gateway.web.replies import Reply
 
 LINGER_SECONDS = 1.0  # that a client has to take the answer to a request that it goes on sending
 LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since closing on them would lose the answer
-HEAD_BYTES = 4096  # that a request takes in memory while it waits for those before it on its connection
+HEAD_BYTES = 4096  # that a request takes in memory beside its own
+MOST_UPGRADES = 16  # requests in one piece of data that ask for another protocol: each takes a new parser
 OVERHEAD = 8  # bytes on the way for each byte of a body: a chunk of one byte has six
 
 
@@ -31,7 +32,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request; where there are too many connections, one of them goes."""
-        self._flooded = self.shares.floods(_address(transport))
+        address = _address(transport)
+        self._flooded = self.shares.floods(address)
         if self._flooded:  # at once, which takes the least time
             self.app.dropped(Refusal.TOO_MANY_CONNECTIONS)
             transport.abort()
@@ -39,13 +41,14 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow: QueueingFlow = QueueingFlow(transport, self.pipeline)
         self._unanswered: deque[RequestResponseCycle] = deque()
-        self._held: deque[int] = deque()  # bytes of the body of each
+        self._held: deque[int] = deque()  # bytes of each
         self._in_head = self._in_body = self._working = self._lingering = False
-        self._thrown_away = self._unsent = 0
+        self._thrown_away = self._unsent = self._begun = 0
         self._refused: Refused | None = None
         self._slow_reader: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = self._close_later()
-        self._shares_of = self.shares.add(self, _address(transport))
+        self._is_shared = self.shares.is_shared(address)
+        self.shares.add(self, address)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timers, and tell the application of each request that is not answered."""
@@ -58,7 +61,7 @@ class LimitedProtocol(HttpToolsProtocol):
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
-        self.shares.remove(self, self._shares_of)
+        self.shares.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -72,10 +75,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._note(began=self._in_body and not in_body)
         if self._refused or self.transport.is_closing():
             return
-        if in_head and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > self.limits.head:
-                self.refuse(head_too_large(f"its head is longer than {self.limits.head} bytes."))
+        if self._in_head:
+            self._begun += len(data)
+            self.shares.hold(self, len(data))
+            if self._refused:
+                return
+            if in_head and self._begun > self.limits.head:
+                self.refuse(self._head_too_long())
                 return
         if in_body and self._in_body:
             self._raw_bytes += len(data)
@@ -106,14 +112,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._slow_reader = self.loop.call_later(self.limits.client_seconds, self.transport.abort)
         self._unsent = self.transport.get_write_buffer_size()
         self._note()
-        self.shares.hold(self, self._shares_of, self._unsent)
+        self.shares.hold(self, self._unsent)
 
     def resume_writing(self) -> None:
         """Go on sending."""
         if self._slow_reader:
             self._slow_reader.cancel()
             self._slow_reader = None
-        self.shares.release(self, self._shares_of, self._unsent)
+        self.shares.release(self, self._unsent)
         self._unsent = 0
         self._note()
         super().resume_writing()
@@ -127,6 +133,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Read a part of the first line."""
         super().on_url(url)
+        self._head_bytes += len(url)
         if len(self.url) > self.limits.line:
             detail = f"{MALFORMED}its first line is longer than {self.limits.line} bytes."
             raise Refused(Refusal.LINE_TOO_LONG, detail)
@@ -138,6 +145,9 @@ class LimitedProtocol(HttpToolsProtocol):
             raise head_too_large(f"it has more than {self.limits.fields} header fields.")
         if len(name) + len(value) > self.limits.field:
             raise head_too_large(f"a header field is longer than {self.limits.field} bytes.")
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > self.limits.head:
+            raise self._head_too_long()
         if not self._in_head:
             return  # a trailer, which nobody reads
         if name.lower() == b"content-length":
@@ -151,12 +161,18 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # `_feed` reads it again without
         self._in_body = True
+        if not self.url.startswith((b"/", b"*")):
+            self._take_host_of_target()
         super().on_headers_complete()
         self.cycle.transport = AnswerTransport(self.transport, self.close_after_answer)  # type: ignore[assignment]  # all that it needs
         self._unanswered.append(self.cycle)
         self._held.append(0)
-        if len(self._unanswered) > 1:
-            self._hold(HEAD_BYTES)
+        self._forget_head()
+        self._hold(HEAD_BYTES + self._head_bytes)
+        if self._is_shared:
+            self.shares.assign(self, self.app.client(self.scope))
+            if self._refused:
+                raise self._refused
         self._most_body = self.app.most_body(self.scope["path"])
         if self._announced > self._most_body:
             raise self._body_too_large()
@@ -180,7 +196,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, or with a refusal that had to wait for its turn."""
         self._unanswered.popleft()
-        self.shares.release(self, self._shares_of, self._held.popleft())
+        self.shares.release(self, self._held.popleft())
         super().on_response_complete()
         self._note()
         if self.transport.is_closing():
@@ -218,23 +234,34 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._abort_later()
 
-    def _feed(self, data: bytes) -> None:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_without_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("")
+    def _take_host_of_target(self) -> None:
+        """Replace the Host field by the host of a whole URL, which counts (RFC 9112, section 3.2.2)."""
+        target = httptools.parse_url(self.url)
+        host = (target.host or b"") + (b":%d" % target.port if target.port else b"")
+        self.headers[:] = [(b"host", host), *(field for field in self.headers if field[0] != b"host")]
 
-    def _go_on_without_upgrade(self, rest: bytes) -> None:
-        """Read a request that asks for another protocol as if it did not: clients offer HTTP/2 with a body behind."""
-        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-        if method == b"CONNECT":
-            self.refuse(malformed("it asks for a tunnel."))
-            return
-        head = _without_upgrade(b"%s %s HTTP/%s" % (method, self.url, version), self.headers)
+    def _feed(self, data: bytes) -> None:
+        for _ in range(MOST_UPGRADES):
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = data[upgrade.args[0] :]
+            except httptools.HttpParserError:
+                self.send_400_response("")
+                return
+            if self.parser.get_method() == b"CONNECT":
+                self.refuse(malformed("it asks for a tunnel."))
+                return
+            data = self._without_upgrade(rest)
+        self.refuse(malformed("too many requests at once ask for another protocol."))
+
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """Return a request that asks for another protocol as if it did not: clients offer HTTP/2 with a body behind."""
+        version = self.parser.get_http_version().encode()
+        head = _without_upgrade(b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version), self.headers)
         self.parser = httptools.HttpRequestParser(self)
-        self._feed(b"\r\n".join([*head, b"", rest]))
+        return b"\r\n".join([*head, b"", rest])
 
     def _close_later(self) -> asyncio.TimerHandle:
         return self.loop.call_later(self.limits.idle_seconds, self.transport.abort)
@@ -258,13 +285,20 @@ class LimitedProtocol(HttpToolsProtocol):
         detail = f"{MALFORMED}its body did not come within {self.limits.client_seconds:g} seconds."
         self.refuse(Refused(Refusal.LATE, detail))
 
+    def _head_too_long(self) -> Refused:
+        return head_too_large(f"its head is longer than {self.limits.head:,} bytes.")
+
     def _body_too_large(self) -> Refused:
         return Refused(Refusal.BODY_TOO_LARGE, self.app.too_large(self.scope["path"]))
+
+    def _forget_head(self) -> None:
+        self.shares.release(self, self._begun)
+        self._begun = 0
 
     def _hold(self, size: int) -> None:
         """Count bytes of the last request; raise Refused where there is no room for them."""
         self._held[-1] += size
-        self.shares.hold(self, self._shares_of, size)
+        self.shares.hold(self, size)
         if self._refused:
             raise self._refused
 
@@ -272,9 +306,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Tell whether the connection waits for its client; where a body `began`, it has not waited so far."""
         working = len(self._unanswered) > self._in_body and not self._unsent
         if working and not self._working:
-            self.shares.works(self, self._shares_of)
+            self.shares.works(self)
         elif not working and (self._working or began):
-            self.shares.waits(self, self._shares_of)
+            self.shares.waits(self)
         self._working = working
 
     def _throw_away(self, data: bytes) -> None:
@@ -287,11 +321,13 @@ class LimitedProtocol(HttpToolsProtocol):
         """Answer no request that comes after this one, and this one when those before it are answered."""
         if self._unsent:  # it could not take a refusal either
             self.app.dropped(refused.refusal)
+            self.shares.remove(self)
             self.loop.call_soon(self.transport.abort)
             return
         if self._refused or self._lingering:
             return
         self._refused = refused
+        self._forget_head()
         self._calm()
         self._unset_keepalive()
         cycle = self.cycle
@@ -300,7 +336,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self._in_body:  # the application waits for the rest
             self._unanswered.pop()
-            self.shares.release(self, self._shares_of, self._held.pop())
+            self.shares.release(self, self._held.pop())
             if self.pipeline and self.pipeline[0][0] is cycle:
                 self.pipeline.popleft()
             cycle.disconnected, cycle.waiting_for_100_continue = True, False

@@ -19,11 +19,12 @@ from serving.gateway.inference import prediction
 from serving.gateway.inference.tf_serving.client import PROBABILITIES
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
-from serving.gateway.web.answers import CompareAnswer, send
+from serving.gateway.web.answers import CompareAnswer
 from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
-from serving.gateway.web.context import Gateway, gateway, incoming, record
-from serving.gateway.web.parameters import CompareQuery, Headers
+from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
+from serving.gateway.web.parameters import CompareQuery, Headers, read_query
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
+from serving.gateway.web.replies import Reply, as_json
 from serving.gateway.web.request import Request
 
 blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")])
@@ -43,27 +44,37 @@ def compare(query: CompareQuery, header: Headers) -> Response:
     """Show what each variant says of the very same pixels."""
     services, call = gateway(), incoming()
     call.body = read_body(request.environ, request.path, services.settings)
+    return services.event_loop.run(answer(services, call, record())).response()
+
+
+async def answer(services: Gateway, call: Request, done: RequestRecord) -> Reply:
+    """Return the reply to a call whose body is whole; raise a GatewayError."""
+    query = read_query(CompareQuery, call.query)
     with services.in_flight:
         manifest = services.manifest.current()
         variants = _chosen(manifest, query.variants)
-        images = services.event_loop.run(_decoded(services, call, manifest.image))
-        record().images = images.count
-        by_variant = services.event_loop.run(_ask_all(services, manifest, variants, images, record().span))
+        charge = partial(services.admission.charge, call)
+
+        def read(effort: Effort) -> Images:
+            return read_images(call, manifest.image, services.settings, effort.charging(charge))
+
+        images = await services.decoders.run(call.account, read)
+        done.images = images.count
+        by_variant = await _ask_all(services, manifest, variants, images, done.span)
+        return await services.decoders.run(
+            call.account, lambda effort: _composed(done.id, manifest.image, images, by_variant)
+        )
+
+
+def _composed(
+    request_id: str, image: ImageFormat, images: Images, by_variant: Sequence[Sequence[dict[str, Any]]]
+) -> Reply:
     results = []
     for at, of_image in enumerate(zip(*by_variant, strict=True)):
-        pixels = images.pixels[at * manifest.image.pixels : (at + 1) * manifest.image.pixels]
+        pixels = images.pixels[at * image.pixels : (at + 1) * image.pixels]
         agree = len({each["label"] for each in of_image}) == 1
-        results.append({"seen": data_url(pixels, manifest.image), "agree": agree, "variants": of_image})
-    return send({"request_id": record().id, "results": results})
-
-
-async def _decoded(services: Gateway, call: Request, image: ImageFormat) -> Images:
-    """Return the images of a request, decoded when its client's turn comes."""
-
-    def work(effort: Effort) -> Images:
-        return read_images(call, image, services.settings, effort.charging(partial(services.admission.charge, call)))
-
-    return await services.decoders.run(call.account, work)
+        results.append({"seen": data_url(pixels, image), "agree": agree, "variants": of_image})
+    return as_json({"request_id": request_id, "results": results})
 
 
 def _chosen(manifest: Manifest, names: str | None) -> list[Variant]:

@@ -71,16 +71,16 @@ class PredictCall(PendingPrediction):
 )
 def predict(query: PredictQuery, header: Headers) -> Response:
     """Say which class each image shows."""
-    services, call = gateway(), Call(incoming(), record())
-    call.request.body = read_body(request.environ, request.path, services.settings)
+    services, call = gateway(), incoming()
+    call.body = read_body(request.environ, request.path, services.settings)
     services.experiments.cache.current()  # the first look waits for the store, for which the event loop must not
-    return services.event_loop.run(answer(services, call)).response()
+    return services.event_loop.run(answer(services, call, record())).response()
 
 
-async def answer(services: Gateway, call: Call) -> Reply:
+async def answer(services: Gateway, call: Request, done: RequestRecord) -> Reply:
     """Return the reply to a call whose body is whole; raise a GatewayError."""
     with services.in_flight:
-        return await services.predictions.answer(call)
+        return await services.predictions.answer(Call(call, done))
 
 
 def prepare(

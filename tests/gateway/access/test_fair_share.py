@@ -125,3 +125,18 @@ def test_too_many_that_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
         assert work.begun == ["a1", "a2"]
 
     run(story())
+
+
+def test_those_that_gave_up_do_not_wait_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fair_share, "MOST_WAITING", 2)
+
+    async def story() -> None:
+        work = Work(FairShare(1, 1))
+        _, *waiting = await work.ask("b1", "a1", "a2")
+        for each in waiting:
+            each.cancel()
+        await work.ask("a3", "a4")
+        await work.end("b1")
+        assert work.begun == ["b1", "a3"]
+
+    run(story())

@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -150,3 +152,13 @@ def test_a_webp_image_may_have_a_fourth_of_the_pixels(lossless: bool) -> None:
     with pytest.raises(TooManyPixels, match="at most 250,000 are decoded of WebP, which takes 4 times the memory"):
         open_image(encode(image, "WEBP", lossless=lossless), LIMIT)
     open_image(encode(image.resize((500, 500)), "WEBP", lossless=lossless), LIMIT)
+
+
+def test_a_bmp_image_in_runs_may_have_a_sixteenth_of_the_pixels() -> None:
+    runs = bytes((100, 0)) * 8
+    header = struct.pack("<IiiHHIIiiII", 40, 800, 100, 1, 8, 1, len(runs), 0, 0, 256, 0)
+    start = 14 + len(header) + 1024
+    file = b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + header + bytes(1024) + runs
+    with pytest.raises(TooManyPixels, match="at most 62,500 are decoded of BMP in runs, which takes 16 times as long"):
+        open_image(file, LIMIT)
+    assert open_image(file, 16 * 80_000).size == (800, 100)

@@ -14,26 +14,25 @@ class Fake:
         self.dropped = False
         self.refused: Refusal | None = None
         self._shares = shares
-        self.client = shares.add(self, address)
+        shares.add(self, address)
 
     def drop(self) -> None:
         self.dropped = True
-        self._shares.remove(self, self.client)
 
     def refuse(self, refused: Refused) -> None:
         self.refused = refused.refusal
 
     def works(self) -> None:
-        self._shares.works(self, self.client)
+        self._shares.works(self)
 
     def waits(self) -> None:
-        self._shares.waits(self, self.client)
+        self._shares.waits(self)
 
     def sends(self, size: int) -> None:
-        self._shares.hold(self, self.client, size)
+        self._shares.hold(self, size)
 
     def forgets(self, size: int) -> None:
-        self._shares.release(self, self.client, size)
+        self._shares.release(self, size)
 
 
 class Clock:
@@ -115,50 +114,89 @@ def test_addresses_of_one_network_are_one_client(shares: Connections) -> None:
 def test_connections_that_end_leave_nothing(shares: Connections) -> None:
     for _ in range(10):
         each = Fake(shares, "1.1.1.1")
-        each.sends(60)
-        shares.remove(each, each.client)
+        each.sends(40)
+        shares.remove(each)
         assert each.refused is None
     assert shares._clients == {}
 
 
-def test_where_too_many_bytes_are_held_the_largest_body_of_the_largest_client_goes(shares: Connections) -> None:
+def test_one_client_holds_half_of_the_bytes_at_most(shares: Connections) -> None:
     small, large, good = (Fake(shares, address) for address in ("1.1.1.1", "1.1.1.1", "2.2.2.2"))
     small.sends(20)
     large.sends(30)
     good.sends(45)
-    good.sends(1)
-    assert good.refused is None
-    good.sends(4)
     assert (small.refused, large.refused, good.refused) == (None, None, None)
     small.sends(1)
-    assert large.refused is Refusal.TOO_MANY_BYTES
+    assert large.refused is Refusal.TOO_MANY_BYTES  # its largest request
     assert (small.refused, good.refused) == (None, None)
+
+
+def test_where_too_many_bytes_are_held_the_largest_body_of_the_largest_client_goes(shares: Connections) -> None:
+    greedy = [Fake(shares, address) for address in ("1.1.1.1", "2.2.2.2")]
+    for each, size in zip(greedy, (45, 50), strict=True):
+        each.sends(size)
+    good = Fake(shares, "3.3.3.3")
+    good.sends(6)
+    assert [each.refused for each in greedy] == [None, Refusal.TOO_MANY_BYTES]
+    assert good.refused is None
 
 
 def test_a_client_with_whole_requests_gets_no_more(shares: Connections) -> None:
     whole = Fake(shares, "1.1.1.1")
-    whole.sends(90)
+    whole.sends(50)
     whole.works()
-    whole.sends(20)
+    whole.sends(1)
     assert whole.refused is Refusal.TOO_MANY_BYTES  # the request behind, which is not whole
 
 
-def test_a_client_with_whole_requests_takes_no_room_from_others(shares: Connections) -> None:
-    greedy, good = Fake(shares, "1.1.1.1"), Fake(shares, "2.2.2.2")
-    greedy.sends(90)
-    greedy.works()
-    good.sends(20)
-    assert (greedy.refused, good.refused) == (Refusal.TOO_MANY_BYTES, None)
+def test_where_all_is_held_by_whole_requests_a_new_one_is_refused(shares: Connections) -> None:
+    greedy = [Fake(shares, address) for address in ("1.1.1.1", "2.2.2.2")]
+    for each in greedy:
+        each.sends(50)
+        each.works()
+    new = Fake(shares, "3.3.3.3")
+    new.sends(1)
+    assert [each.refused for each in (*greedy, new)] == [None, None, Refusal.TOO_MANY_BYTES]
+
+
+def test_a_proxy_may_hold_all_bytes(shares: Connections) -> None:
+    proxy = Fake(shares, "10.0.0.1")
+    proxy.sends(100)
+    assert proxy.refused is None
+
+
+def test_a_burst_drops_a_connection_for_each_new_one(shares: Connections) -> None:
+    """Though a connection that is dropped ends a moment later."""
+    burst = [Fake(shares, "1.1.1.1") for _ in range(40)]
+    assert [each.dropped for each in burst] == [True] * 38 + [False] * 2
+    for each in burst:
+        shares.remove(each)
+    assert shares._clients == {}
+
+
+def test_a_connection_of_a_proxy_belongs_to_the_client_of_its_last_request(shares: Connections) -> None:
+    greedy = [Fake(shares, "10.0.0.1") for _ in range(2)]
+    for each in greedy:
+        shares.assign(each, "1.1.1.1")
+        each.sends(24)
+    good = Fake(shares, "10.0.0.1")
+    shares.assign(good, "2.2.2.2")
+    good.sends(40)
+    greedy[0].sends(3)
+    assert [each.refused for each in (*greedy, good)] == [Refusal.TOO_MANY_BYTES, None, None]
+    third = Fake(shares, "10.0.0.1")
+    shares.assign(third, "1.1.1.1")
+    assert [each.dropped for each in (*greedy, good, third)] == [True, False, False, False]
 
 
 def test_answered_requests_hold_nothing(shares: Connections) -> None:
     one = Fake(shares, "1.1.1.1")
     for _ in range(10):
-        one.sends(60)
-        one.forgets(60)
+        one.sends(40)
+        one.forgets(40)
     assert one.refused is None
 
 
 def test_the_largest_body_always_has_room() -> None:
     settings = Settings.from_environ({"GATEWAY_MAX_BUFFERED_BYTES": "1024", "GATEWAY_MAX_BODY_BYTES": "5000000"})
-    assert Limits.of(settings).buffered == 5_000_000
+    assert Limits.of(settings).buffered == 2 * (5_000_000 + 65_536)

@@ -20,14 +20,14 @@ pytestmark = pytest.mark.slow
 
 
 def test_bodies_that_are_held_are_bounded_for_all_together(manifest_folder: Path, fake_server: FakeModelServer) -> None:
-    """The client that holds most loses its largest body; another client's small one has room."""
+    """A client may hold half; beyond it loses its largest body. Another client's has room."""
     limits: dict[str, Any] = {"max_body_bytes": 2**20, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**21}
     with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
         greedy = [connect(small) for _ in range(3)]
         for number, connection in enumerate(greedy):
             connection.sendall((HEAD + f"Content-Length: {2**20}\r\n\r\n").encode() + bytes(2**20 - 4 + number))
         refused = [each for each in greedy if _answers(each)]
-        assert [each.recv(12) for each in refused] == [b"HTTP/1.1 503"]
+        assert [each.recv(12) for each in refused] == [b"HTTP/1.1 503"] * 2
         with socket.create_connection(("127.0.0.1", small.port), 20, ("127.0.0.2", 0)) as other:
             other.sendall((HEAD + "Content-Length: 7840\r\n\r\n").encode() + bytes(7840))
             assert other.recv(12) == b"HTTP/1.1 200"
@@ -103,4 +103,39 @@ def test_where_there_are_too_many_connections_the_one_that_is_idle_longest_goes(
         assert idle[0].recv(1) == b""  # closed
         assert requests.get(f"{small.url}/healthz", timeout=20).ok
         for connection in idle:
+            connection.close()
+
+
+def test_heads_count_as_held(manifest_folder: Path, fake_server: FakeModelServer) -> None:
+    """Unfinished heads of one client, too; each is bounded as a whole."""
+    limits: dict[str, Any] = {"max_body_bytes": 2**16, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**17}
+    field = "X: " + "x" * 8000 + "\r\n"
+    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
+        greedy = [connect(small) for _ in range(4)]
+        for connection in greedy:
+            connection.sendall((HEAD + field * 7).encode())
+        eventually(lambda: any(_answers(each) for each in greedy), "a refusal")
+        [refused, *_] = [each for each in greedy if _answers(each)]
+        assert refused.recv(12) == b"HTTP/1.1 503"
+        with connect(small) as long:
+            long.sendall((HEAD + field * 9 + "\r\n").encode())
+            assert long.recv(12) == b"HTTP/1.1 431"
+        for connection in greedy:
+            connection.close()
+
+
+def test_a_client_that_takes_no_answer_keeps_no_thread(manifest_folder: Path, fake_server: FakeModelServer) -> None:
+    large = b"GET /docs/static/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with Gateway(manifest_folder, fake_server.address, workers=1, threads=2, client_seconds=600) as small:
+        slow = [socket.socket() for _ in range(4)]
+        for connection in slow:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", small.port))
+            connection.sendall(large * 5)
+        many = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3000
+        with connect(small) as deaf:
+            deaf.sendall(many)
+            for path in ("/healthz", "/variants", "/healthz"):
+                assert requests.get(small.url + path, timeout=10).ok
+        for connection in slow:
             connection.close()

@@ -256,3 +256,21 @@ def test_slow_clients_do_not_stop_others(gateway: Gateway, start: str) -> None:
     finally:
         for connection in slow:
             connection.close()
+
+
+def test_a_whole_url_as_target_names_the_host(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(b"GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 421"
+    with connect(gateway) as connection:
+        connection.sendall(b"GET http://localhost:80/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_many_offers_of_another_protocol_at_once_are_refused(gateway: Gateway) -> None:
+    offer = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with connect(gateway) as connection:
+        connection.sendall(offer * 1000)
+        statuses = re.findall(rb"HTTP/1\.1 (\d+)", connection.makefile("rb").read())
+    assert set(statuses[:-1]) == {b"200"} and statuses[-1] == b"400"
+    assert len(statuses) < 30
