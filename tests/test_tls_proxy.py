@@ -148,7 +148,7 @@ def test_a_body_that_is_too_large_gets_the_gateways_answer(
     file.write_bytes(bytes(2**24))
     names = ["Content-Type: application/octet-stream", f"Host: {HOST}", "Expect:", *fields]  # it does not wait for 100
     command = [
-        "curl", "--silent", "--show-error", version, "--cacert", proxy.certificate, "--data-binary", f"@{file}",
+        "curl", "--silent", "--show-error", version, "--cacert", str(proxy.certificate), "--data-binary", f"@{file}",
         *(word for name in names for word in ("--header", name)),
         f"https://localhost:{proxy.https_port}/predict",
     ]  # fmt: skip
