@@ -20,7 +20,7 @@ BROKEN = 0  # stands where there is no status, because the connection ended befo
 
 
 @dataclass
-class Seen:
+class TimedAnswers:
     """Answers of some time: their statuses, and how long each took, in seconds."""
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -89,9 +89,9 @@ class Load:
         self._began = time.perf_counter()
         self._sent = 0
 
-    def run(self, seconds: float) -> Seen:
+    def run(self, seconds: float) -> TimedAnswers:
         """Send for so long and return the answers; those still under way belong to the next run."""
-        seen, end = Seen(), time.perf_counter() + seconds
+        seen, end = TimedAnswers(), time.perf_counter() + seconds
         while (now := time.perf_counter()) < end:
             while self._free and (due := self._due(now)) <= now:
                 self._send(seen, due)
@@ -99,9 +99,9 @@ class Load:
             self._receive(seen, max(wait, 0))
         return seen
 
-    def finish(self, seconds: float) -> Seen:
+    def finish(self, seconds: float) -> TimedAnswers:
         """Wait at most so long for answers under way, count missing ones as broken, and close."""
-        seen, end = Seen(), time.perf_counter() + seconds
+        seen, end = TimedAnswers(), time.perf_counter() + seconds
         while self._waiting and (left := end - time.perf_counter()) > 0:
             self._receive(seen, left)
         seen.statuses[BROKEN] += len(self._waiting)
@@ -112,7 +112,7 @@ class Load:
     def _due(self, now: float) -> float:
         return now if self._rate is None else self._began + self._sent / self._rate
 
-    def _send(self, seen: Seen, due: float) -> None:
+    def _send(self, seen: TimedAnswers, due: float) -> None:
         connection, request = self._free.pop(), self._requests[self._sent % len(self._requests)]
         self._sent += 1
         try:
@@ -122,12 +122,12 @@ class Load:
         else:
             self._waiting[connection.socket] = connection
 
-    def _end(self, seen: Seen, connection: Connection, status: int) -> None:
+    def _end(self, seen: TimedAnswers, connection: Connection, status: int) -> None:
         seen.statuses[status] += 1
         seen.times.append(time.perf_counter() - connection.due)
         self._free.append(connection)
 
-    def _receive(self, seen: Seen, wait: float) -> None:
+    def _receive(self, seen: TimedAnswers, wait: float) -> None:
         for each in select.select(list(self._waiting), [], [], wait)[0]:
             connection = self._waiting[each]
             if (status := connection.receive()) is not None:

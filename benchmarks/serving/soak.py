@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.serving.bodies import write_bodies
 from benchmarks.serving.servers import GATEWAY, SERVERS, Running, started, write_models
 from testing.http_load import post
-from testing.open_loop import Load, Seen
+from testing.open_loop import Load, TimedAnswers
 from training.data import load
 
 CONNECTIONS = 64
@@ -76,11 +76,11 @@ def minutes(
         seen = load.run(seconds)
         if minute == number:
             last = load.finish(10)
-            seen = Seen(seen.statuses + last.statuses, seen.times + last.times)
+            seen = TimedAnswers(seen.statuses + last.statuses, seen.times + last.times)
         yield described(minute, seen, gateway)
 
 
-def described(minute: int, seen: Seen, gateway: Running) -> dict[str, Any]:
+def described(minute: int, seen: TimedAnswers, gateway: Running) -> dict[str, Any]:
     """Return one minute's figures, printed."""
     p50, p99, longest = np.percentile(seen.times, [50, 99, 100]) * 1000
     workers = {each.pid for each in gateway.workers()}

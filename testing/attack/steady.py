@@ -3,19 +3,19 @@
 import multiprocessing
 import time
 from collections import Counter
+from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from testing.attack.wire import RAW
 from testing.http_load import post
-from testing.open_loop import Load, Seen
+from testing.open_loop import Load, TimedAnswers
 
 RATE = 50.0  # requests a second
 SLICE_SECONDS = 0.25
 LAST_SECONDS = 30.0  # that answers under way at the end may take
-REQUESTS_SECONDS = 60.0
 
-Slices = list[tuple[float, Seen]]  # the moment of each slice's end, and the answers in it
+Slices = list[tuple[float, TimedAnswers]]  # the moment of each slice's end, and the answers in it
 
 
 class Figures(NamedTuple):
@@ -30,19 +30,29 @@ class Steady:
     """A client at 127.0.0.1 that sends small images, every other one on a new connection."""
 
     def __init__(self, port: int, key: str, connections: int) -> None:
-        """Start; `key` may be empty."""
+        """Start; `key` may be empty. Raise ChildProcessError where it cannot."""
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._process = context.Process(target=_send, args=(port, key, connections, theirs), daemon=True)
         self._process.start()
-        self._ours.recv()  # it is connected
+        theirs.close()  # else this process would wait for what it could send itself
+        self._receive()  # it is connected
 
     def finish(self) -> Slices:
-        """Stop it and return all answers."""
-        self._ours.send("stop")
-        found: Slices = self._ours.recv()
+        """Stop it and return all answers; raise ChildProcessError where it has ended before."""
+        with suppress(BrokenPipeError):
+            self._ours.send("stop")
+        found: Slices = self._receive()
         self._process.join()
         return found
+
+    def _receive(self) -> Any:
+        try:
+            return self._ours.recv()
+        except (EOFError, ConnectionResetError):
+            self._process.join()
+            code = self._process.exitcode
+            raise ChildProcessError(f"the steady client ended with exit code {code}: see its traceback") from None
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,7 @@
 """`make attack`: which figures fail a part, and what is printed of it."""
 
+import multiprocessing
+import socket
 from collections import Counter
 
 import pytest
@@ -7,9 +9,9 @@ import pytest
 from benchmarks.attack import detail, parse, row
 from testing.attack.measure import MOST_MEMORY, Outcome
 from testing.attack.seen import Seen
-from testing.attack.steady import Figures, figures
-from testing.open_loop import BROKEN
-from testing.open_loop import Seen as Answers
+from testing.attack.steady import Figures, Steady, figures
+from testing.machine import free_port
+from testing.open_loop import BROKEN, TimedAnswers
 
 BEFORE = Figures(400, 10.0, Counter())
 
@@ -58,11 +60,26 @@ def test_few_undisturbed_answers_prove_nothing() -> None:
 
 def test_figures_are_of_the_slices_between_two_moments() -> None:
     slices = [
-        (1.0, Answers(Counter({200: 1}), [9.0])),
-        (2.0, Answers(Counter({200: 98, 503: 1, BROKEN: 1}), [0.001] * 98 + [0.2, 0.1])),
-        (3.0, Answers(Counter({429: 1}), [9.0])),
+        (1.0, TimedAnswers(Counter({200: 1}), [9.0])),
+        (2.0, TimedAnswers(Counter({200: 98, 503: 1, BROKEN: 1}), [0.001] * 98 + [0.2, 0.1])),
+        (3.0, TimedAnswers(Counter({429: 1}), [9.0])),
     ]
     assert figures(slices, after=1.0, until=2.0) == Figures(100, 200.0, Counter({503: 1, BROKEN: 1}))
+
+
+@pytest.mark.slow
+def test_a_steady_client_that_cannot_start_is_an_error() -> None:
+    with pytest.raises(ChildProcessError, match="the steady client ended with exit code 1"):
+        Steady(free_port(), "", connections=1)
+
+
+@pytest.mark.slow
+def test_a_steady_client_that_has_ended_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, Steady(server.getsockname()[1], "", connections=1) as steady:
+        for process in multiprocessing.active_children():
+            process.kill()
+        with pytest.raises(ChildProcessError, match="the steady client ended with exit code -9"):
+            steady.finish()
 
 
 def test_without_names_all_parts_run_and_unknown_ones_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
