@@ -15,6 +15,7 @@ from serving.gateway.server.limits import MALFORMED, Limits, Refusal, Refused, h
 from serving.gateway.web.replies import Reply
 
 LINGER_SECONDS = 1.0  # that a client has to take the answer to a request that it goes on sending
+LAST_SECONDS = 5.0  # that clients have to take their answers when the worker ends
 LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since closing on them would lose the answer
 HEAD_BYTES = 4096  # that a request takes in memory beside its own
 MOST_UPGRADES = 16  # requests in one piece of data that ask for another protocol: each takes a new parser
@@ -229,10 +230,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
-        """End the connection when its requests are answered."""
+        """End the connection when its requests are answered, soon if its client does not take the last answer."""
         super().shutdown()
-        if self.transport.is_closing():
-            self._abort_later()
+        if self.transport.is_closing() or self._unsent:
+            self.loop.call_later(LAST_SECONDS, self.transport.abort)
 
     def _take_host_of_target(self) -> None:
         """Replace the Host field by the host of a whole URL, which counts (RFC 9112, section 3.2.2)."""

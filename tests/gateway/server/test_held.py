@@ -139,3 +139,19 @@ def test_a_client_that_takes_no_answer_keeps_no_thread(manifest_folder: Path, fa
                 assert requests.get(small.url + path, timeout=10).ok
         for connection in slow:
             connection.close()
+
+
+def test_a_client_that_takes_no_answer_does_not_hold_up_the_end(
+    manifest_folder: Path, fake_server: FakeModelServer
+) -> None:
+    """Its requests that wait for an answer still get none of the time that those under way have."""
+    with (
+        Gateway(manifest_folder, fake_server.address, workers=1, client_seconds=600) as small,
+        socket.socket() as deaf,
+    ):
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", small.port))
+        deaf.sendall(b"GET /docs/static/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5)
+        assert deaf.recv(12) == b"HTTP/1.1 200"
+        small.process.terminate()
+        assert small.process.wait(20) == 0
