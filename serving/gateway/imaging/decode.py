@@ -100,7 +100,7 @@ def _with_levels(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits, which Pillow's conversion would clip
         return _of_16_bits(image)
     wanted = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
-    if wanted == "RGBA" and image.format == BmpImagePlugin.BmpImageFile.format and not image.getextrema()[3][1]:
+    if wanted == "RGBA" and image.format == BmpImagePlugin.BmpImageFile.format and not image.getchannel("A").getbbox():
         wanted = "RGB"  # a BMP's fourth byte is often left at 0, and viewers show such a one opaque
     return image if image.mode == wanted else image.convert(wanted)  # converting to the same mode would copy
 

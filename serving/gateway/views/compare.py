@@ -23,6 +23,7 @@ from serving.gateway.web.answers import CompareAnswer, send
 from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
 from serving.gateway.web.context import Gateway, gateway, incoming, record
 from serving.gateway.web.parameters import CompareQuery, Headers
+from serving.gateway.web.pixels import Reading
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
 from serving.gateway.web.request import Request
 
@@ -46,7 +47,7 @@ def compare(query: CompareQuery, header: Headers) -> Response:
     with services.in_flight:
         manifest = services.manifest.current()
         variants = _chosen(manifest, query.variants)
-        images = services.event_loop.run(_decoded(services, call, manifest.image))
+        images = services.event_loop.run(_decoded(services, call, manifest.image, Reading(int(query.scale))))
         record().images = images.count
         by_variant = services.event_loop.run(_ask_all(services, manifest, variants, images, record().span))
     results = []
@@ -57,11 +58,12 @@ def compare(query: CompareQuery, header: Headers) -> Response:
     return send({"request_id": record().id, "results": results})
 
 
-async def _decoded(services: Gateway, call: Request, image: ImageFormat) -> Images:
+async def _decoded(services: Gateway, call: Request, image: ImageFormat, reading: Reading) -> Images:
     """Return the images of a request, decoded when its client's turn comes."""
 
     def work(effort: Effort) -> Images:
-        return read_images(call, image, services.settings, effort.charging(partial(services.admission.charge, call)))
+        charging = effort.charging(partial(services.admission.charge, call))
+        return read_images(call, image, services.settings, charging, reading)
 
     return await services.decoders.run(services.admission.client(call), work)
 
