@@ -23,7 +23,7 @@ def photo(progressive: bool, colour: bool = False) -> bytes:
 
 def test_a_video_behind_the_image_does_not_matter() -> None:
     data = photo(progressive=False)
-    video = b"\0\0\0\x18ftypmp42" + np.random.default_rng(1).bytes(100_000) + 200 * SCAN
+    video = 8000 * SCAN + b"\0\0\0\x18ftypmp42" + np.random.default_rng(1).bytes(100_000)
     assert (levels(data + video) == levels(data)).all()
 
 
