@@ -66,3 +66,17 @@ def test_scans_may_not_be_missing() -> None:
 def test_endless_scans_and_segments_are_refused(between: bytes) -> None:
     with pytest.raises(NotAnImage, match="The JPEG image has more than 100 scans, or 1000 segments between them."):
         open_image(photo(progressive=True)[:-2] + 100 * between + b"\xff\xd9", LIMIT)
+
+
+def test_endless_scans_are_refused_earlier_where_each_is_decoded_to_check_it() -> None:
+    data = photo(progressive=True)[:-2]
+    assert open_image(data + 20 * SCAN, LIMIT).format == "JPEG"
+    with pytest.raises(NotAnImage, match="The JPEG image has more than 100 scans"):
+        open_image(data + 40 * SCAN, LIMIT)
+
+
+@pytest.mark.parametrize("end", [b"\xff\xda", b"\xff\xda\0\x08\x01", b"\xff"])
+def test_a_scan_that_ends_in_its_header_is_missing(end: bytes) -> None:
+    data = photo(progressive=True)
+    with pytest.raises(NotAnImage, match="The JPEG image is damaged or cut off: "):
+        levels(data[: data.rindex(b"\xff\xda")] + end)
