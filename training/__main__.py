@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from training import data, fetch, publish, quiet
+from training import data, fetch, publish, quiet, readers
 from training.arguments import DATA, parser, with_options
 from training.variants import select
 
@@ -21,7 +21,7 @@ def main() -> int:
     run = {"data": run_data, "train": run_train, "study": run_study}[arguments.command]
     try:
         return run(arguments)
-    except (data.DataError, ValueError, OSError) as error:
+    except (readers.DataError, ValueError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:

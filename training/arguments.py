@@ -26,7 +26,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     names = ",".join(v.name for v in VARIANTS)
     train.add_argument(
         "--data", type=Path, metavar="DIR",
-        help="folder of an image set, IDX files or mnist.npz (default: data, into which MNIST is fetched if need be)",
+        help="folder of an image set, IDX, CSV or mnist.npz (default: data, into which MNIST is fetched if need be)",
     )  # fmt: skip
     train.add_argument("--models", type=Path, default=MODELS, metavar="DIR", help="where to publish (default: models)")
     train.add_argument(

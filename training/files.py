@@ -1,10 +1,13 @@
 """Write files whole: a reader finds the old content or the new one, never a part of it."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+PART = re.compile(r"\..+\.(\d+)\.part")
 
 
 @contextmanager
@@ -25,3 +28,20 @@ def write(path: Path, content: str | bytes) -> None:
     """Replace `path` by `content`, text in UTF-8."""
     with replacing(path) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
+
+
+def remove_stale_parts(folder: Path) -> None:
+    """Remove parts that processes left in `folder` which were killed while they wrote."""
+    for path in folder.glob(".*.part"):
+        if (part := PART.fullmatch(path.name)) and not _is_running(int(part[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it runs, as somebody else
+        return True
+    return True

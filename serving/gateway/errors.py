@@ -59,7 +59,7 @@ class Misdirected(GatewayError):
 
 
 class UnsupportedMediaType(GatewayError):
-    """The gateway does not read this Content-Type or Content-Encoding. `detail` lists those it reads."""
+    """The gateway does not read this Content-Type, Content-Encoding or image format. `detail` lists those it reads."""
 
 
 class Unprocessable(GatewayError):

@@ -32,6 +32,7 @@ def _png() -> list[bytes]:
         encode(grey.convert("LA")),
         encode(palette, transparency=0, bits=4),
         encode(Image.fromarray(levels)),
+        encode(Image.fromarray(levels // 257)),
         encode(grey, save_all=True, append_images=_frames()),
         encode(grey, icc_profile=bytes(200)),
     ]
@@ -46,6 +47,9 @@ def _jpeg() -> list[bytes]:
         encode(colour, "JPEG", subsampling=2, comment=b"a comment"),
         encode(grey.convert("CMYK"), "JPEG"),
         encode(colour, "JPEG", icc_profile=bytes(70_000), restart_marker_rows=1),
+        encode(colour, "JPEG", progressive=True)[:-2],
+        encode(grey, "JPEG")[:-1] + b"\0\0\0\x18ftypmp42",
+        encode(grey, "MPO", save_all=True, append_images=_frames()),
     ]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from testing.machine import ROOT
-from training.data import read_idx
+from training.readers import read_idx
 
 SPRITE = ROOT / "serving" / "gateway" / "static" / "page" / "examples.png"
 # Test images by digit: those that come first, and such as trained variants disagreed on.

@@ -9,7 +9,7 @@ from testing.machine import ROOT
 from testing.running_gateway import Gateway
 from testing.waiting import PATIENCE, eventually
 from tests.browser.examples import images_of_mnist
-from training.data import read_idx
+from training.readers import read_idx
 
 LABELS = ROOT / "data" / "t10k-labels-idx1-ubyte"
 RAW = {"Content-Type": "application/octet-stream"}

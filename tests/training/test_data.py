@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from testing.digits import FILES, digits, write_idx, write_set
-from training.data import DataError, load
+from training.data import load
+from training.readers import DataError
 
 
 @pytest.fixture
@@ -32,6 +33,110 @@ def test_compressed_and_differently_named_files_are_the_same_set(
     ):
         (other / f"{theirs}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
     assert load(other).sha256 == load(folder).sha256
+
+
+def test_gzip_is_known_by_its_bytes(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for name in FILES[:2]:
+        (other / name).write_bytes(gzip.compress((folder / name).read_bytes()))
+    for name in FILES[2:]:
+        (other / f"{name}.gz").write_bytes((folder / name).read_bytes())
+    assert load(other).sha256 == load(folder).sha256
+
+
+def test_a_macs_attributes_and_unfinished_files_are_skipped(folder: Path) -> None:
+    before = load(folder).sha256
+    for name in FILES:
+        (folder / f"._{name}").write_bytes(b"\0\5\x16\7Mac OS X")
+        (folder / f".{name}.1.part").write_bytes(b"\0\0")
+    assert load(folder).sha256 == before
+
+
+def test_a_set_one_level_down_is_held_to_its_checksums(folder: Path) -> None:
+    raw = folder / "raw"
+    write_set_into(raw)
+    for name in FILES:
+        (folder / name).unlink()
+    assert load(folder).test_labels.tolist() == list(range(10))
+    (raw / "MD5SUMS").write_text(f"{'0' * 32}  {FILES[0]}\n")
+    with pytest.raises(DataError, match="expected MD5 0000"):
+        load(folder)
+
+
+def write_set_into(folder: Path) -> None:
+    folder.mkdir()
+    write_set(folder, train=20, test=10)
+
+
+def test_qmnists_labels_are_read(folder: Path) -> None:
+    before = load(folder).sha256
+    for name in (FILES[1], FILES[3]):
+        labels = np.frombuffer((folder / name).read_bytes(), np.uint8, offset=8)
+        rows = np.full((len(labels), 8), 4711, ">i4")
+        rows[:, 0] = labels
+        header = bytes((0, 0, 12, 2)) + np.array(rows.shape, ">u4").tobytes()
+        (folder / name.replace("idx1-ubyte", "idx2-int")).write_bytes(header + rows.tobytes())
+        (folder / name).unlink()
+    assert load(folder).sha256 == before
+
+
+@pytest.mark.parametrize("names", [True, False])
+@pytest.mark.parametrize("packed", [True, False])
+def test_csv_is_the_same_set(folder: Path, tmp_path_factory: pytest.TempPathFactory, names: bool, packed: bool) -> None:
+    images, other = load(folder), tmp_path_factory.mktemp("csv")
+    for part in ("train", "test"):
+        x, y = getattr(images, f"{part}_images"), getattr(images, f"{part}_labels")
+        lines = [",".join(map(str, (label, *image.ravel()))) for image, label in zip(x, y, strict=True)]
+        header = [",".join(("label", *(f"pixel{at}" for at in range(784))))] if names else []
+        text = "\n".join([*header, *lines, ""]).encode()
+        (other / f"mnist_{part}.csv").write_bytes(gzip.compress(text) if packed else text)
+    assert load(other).sha256 == images.sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("label,pixel0\n", "found"),
+        ("1,2,3\n", "found 3 columns"),
+        (",".join(["0"] * 784), "found 784 columns. Kaggle's test.csv has no labels: put some rows of train.csv into"),
+        (",".join(["0"] * 784 + ["256"]), "found 0…256"),
+        (",".join(["0"] * 784 + ["x"]), "found: "),
+        (",".join(["0"] * 784 + ["0.5"]), "found: "),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:loadtxt")
+def test_what_is_no_csv_of_images_is_named(tmp_path: Path, text: str, found: str) -> None:
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=f"train.csv: expected .*{found}"):
+        load(tmp_path)
+
+
+def write_transposed(folder: Path, count: int, prefix: str = "") -> None:
+    """Write a set as EMNIST's are, its columns first."""
+    folder.mkdir()
+    for name, array in zip(FILES, (*digits(count, seed=1), *digits(count, seed=2)), strict=True):
+        write_idx(folder / f"{prefix}{name}", array.transpose(0, 2, 1) if array.ndim == 3 else array)
+
+
+@pytest.mark.parametrize(("count", "prefix"), [(200, "emnist-digits-"), (200, ""), (20, "emnist-digits-")])
+def test_images_stored_columns_first_are_set_upright(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, prefix: str
+) -> None:
+    write_transposed(tmp_path / "set", count, prefix)
+    found = load(tmp_path)
+    assert (found.train_images == digits(count, seed=1)[0]).all()
+    assert (found.test_images == digits(count, seed=2)[0]).all()
+    assert "the images are stored columns first; they are transposed." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("count", "prefix"), [(200, "emnist-digits-"), (200, ""), (20, "")])
+def test_upright_images_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, prefix: str) -> None:
+    images = digits(count, seed=1)[0]
+    for name, array in zip(FILES, (*digits(count, seed=1), *digits(count, seed=2)), strict=True):
+        write_idx(tmp_path / f"{prefix}{name}", array)
+    assert (load(tmp_path).train_images == images).all()
+    assert capsys.readouterr().out == ""
 
 
 def test_an_npz_is_the_same_set(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -1,10 +1,14 @@
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from training import fetch
-from training.data import FILES, DataError
+from training.image_files import FILES
+from training.readers import DataError
 
 CONTENTS = [b"one", b"two", b"three", b"four"]
 
@@ -54,3 +58,25 @@ def test_files_that_are_there_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     (tmp_path / "emnist-train-images").write_bytes(b"mine")
     fetch.ensure(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["emnist-train-images"]
+
+
+def test_parts_of_a_killed_fetch_are_no_images_and_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", (("only", lambda: CONTENTS),))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f".{FILES[0]}.{ended.pid}.part").write_bytes(b"on")
+    (tmp_path / f".{FILES[1]}.{os.getppid()}.part").write_bytes(b"tw")
+    (tmp_path / f"._{FILES[0]}").write_bytes(b"attributes")
+    fetch.ensure(tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in FILES] == CONTENTS
+    hidden = sorted(path.name for path in tmp_path.glob(".*"))
+    assert hidden == [f"._{FILES[0]}", f".{FILES[1]}.{os.getppid()}.part"]
+
+
+def test_a_set_one_level_down_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", ())
+    (tmp_path / "raw").mkdir()
+    for name in FILES:
+        (tmp_path / "raw" / name).write_bytes(b"")
+    fetch.ensure(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["raw"]

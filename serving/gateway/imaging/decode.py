@@ -9,6 +9,7 @@ import numpy as np
 # Importing a module registers its format with Pillow; nothing else is ever decoded.
 from PIL import BmpImagePlugin, ExifTags, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from serving.gateway.imaging import formats, jpeg
 from serving.gateway.imaging.foreground import Floats
 
 PLUGINS = (
@@ -25,8 +26,7 @@ LARGE = 4_000_000  # pixels: larger images are decoded one at a time, which boun
 ONE_LARGE = threading.Lock()
 WEBP_COST = 4  # times the memory of other formats: libwebp's decoder holds two frames beside the image, Pillow a copy
 BMP_RUNS, RUNS_COST = (1, 2), 16  # the compressions RLE8 and RLE4, which Pillow decodes in Python
-MOST_SCANS = 100  # of a progressive JPEG, which usually has ten; each costs a pass over all pixels
-START_OF_SCAN = b"\xff\xda"
+FEW_LEVELS = 0x4000  # of 16 bits: in a narrower range, such as a camera's 12 bits, 8 bits of it would show too little
 DARK_SHARE = 0.01  # of the opaque part: with more dark ink, a transparent image is laid on white
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -43,24 +43,34 @@ class NotAnImage(ValueError):
     """Bytes that are no image of a known format, or a damaged one; the text says which."""
 
 
+class UnreadFormat(ValueError):
+    """A file of a known format that is not decoded; the text names it, and the formats that are."""
+
+
 class TooManyPixels(ValueError):
     """An image with more pixels than the limit; the text says how many."""
 
 
 def open_image(data: bytes, max_pixels: int) -> Image.Image:
-    """Read the header of an image, without decoding; raise NotAnImage, or TooManyPixels beyond `max_pixels`."""
+    """Read the header of an image, without decoding; its content tells the format.
+
+    Raise NotAnImage, UnreadFormat, or TooManyPixels beyond `max_pixels`.
+    """
     try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
+        image = jpeg.open_jpeg(data) if data.startswith(jpeg.START) else Image.open(BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(f"The image has more than {max_pixels:,} pixels.") from error
+    except jpeg.Unreadable as error:
+        raise NotAnImage(str(error)) from error
     except Exception as error:  # Pillow's parsers raise many types
-        raise NotAnImage(f"This is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image.") from error
+        read = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        if found := formats.unread_format(data):
+            raise UnreadFormat(f"This is a file of format {found}, which is not read; send a {read} image.") from error
+        raise NotAnImage(f"This is no {read} image.") from error
     cost, of_format = _cost(image)
     if image.width * image.height > max_pixels // cost:
         found = f"The image has {image.width} × {image.height} pixels"
         raise TooManyPixels(f"{found}; at most {max_pixels // cost:,} are decoded{of_format}.")
-    if data.count(START_OF_SCAN) > MOST_SCANS and image.format == JpegImagePlugin.JpegImageFile.format:
-        raise NotAnImage(f"The JPEG image has more than {MOST_SCANS} scans.")
     return image
 
 
@@ -102,9 +112,20 @@ def _orientation(image: Image.Image) -> int:
 def _with_levels(image: Image.Image) -> Image.Image:
     """Return the image in one of the modes L, RGB and RGBA, 8 bits a channel."""
     if image.mode.startswith("I"):  # 16 bits, which Pillow's conversion would clip
-        return Image.fromarray((np.asarray(image).clip(0, 0xFFFF) >> 8).astype(np.uint8))
+        return _of_16_bits(image)
     wanted = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
+    if wanted == "RGBA" and image.format == BmpImagePlugin.BmpImageFile.format and not image.getchannel("A").getbbox():
+        wanted = "RGB"  # a BMP's fourth byte is often left at 0, and viewers show such a one opaque
     return image if image.mode == wanted else image.convert(wanted)  # converting to the same mode would copy
+
+
+def _of_16_bits(image: Image.Image) -> Image.Image:
+    """Return the upper 8 bits of 16, or the levels in use stretched where there are few."""
+    levels = np.asarray(image).clip(0, 0xFFFF)
+    low, high = int(levels.min()), int(levels.max())
+    if high - low < FEW_LEVELS:
+        return Image.fromarray(((levels - low) * (255 / max(high - low, 1))).astype(np.uint8))
+    return Image.fromarray((levels >> 8).astype(np.uint8))
 
 
 def _reduced(image: Image.Image) -> Image.Image:

@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 from PIL import Image
 
-from serving.gateway.errors import Fault, NotDecoded, TooLarge, Unprocessable
-from serving.gateway.imaging.decode import LARGE, NotAnImage, TooManyPixels, open_image, read_levels
+from serving.gateway.errors import Fault, NotDecoded, TooLarge, Unprocessable, UnsupportedMediaType
+from serving.gateway.imaging.decode import LARGE, NotAnImage, TooManyPixels, UnreadFormat, open_image, read_levels
 from serving.gateway.imaging.foreground import NoInk
 from serving.gateway.imaging.framing import FRAMINGS, ImageFormat
 
@@ -63,8 +63,8 @@ def frame_uploads(
 ) -> list[bytes]:
     """Return the framed pixels of each upload; raise Heavy where they have more pixels than `effort` allows.
 
-    Raise TooLarge or Unprocessable, with its place, for an unreadable upload. All headers are read before any upload is
-    decoded.
+    Raise TooLarge, Unprocessable or UnsupportedMediaType, with its place, for an unreadable upload. All headers are
+    read before any upload is decoded.
     """
     opened = deque(_open(upload, limits.max_pixels) for upload in uploads)
     pixels = sum(each.width * each.height for each in opened)
@@ -87,7 +87,11 @@ def late() -> NotDecoded:
 
 def unprocessable(place: str, detail: str) -> Unprocessable:
     """Return the error for what is wrong at `place`."""
-    return Unprocessable(f"{place}: {detail}" if place else detail, [Fault(place, detail)])
+    return Unprocessable(*_at(place, detail))
+
+
+def _at(place: str, detail: str) -> tuple[str, list[Fault]]:
+    return f"{place}: {detail}" if place else detail, [Fault(place, detail)]
 
 
 def _open(upload: Upload, max_pixels: int) -> Image.Image:
@@ -95,6 +99,8 @@ def _open(upload: Upload, max_pixels: int) -> Image.Image:
         return open_image(upload.data, max_pixels)
     except NotAnImage as error:
         raise unprocessable(upload.place, str(error)) from error
+    except UnreadFormat as error:
+        raise UnsupportedMediaType(*_at(upload.place, str(error))) from error
     except TooManyPixels as error:
         raise TooLarge(str(error), [Fault(upload.place, str(error))]) from error
 

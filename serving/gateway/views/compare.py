@@ -23,6 +23,7 @@ from serving.gateway.web.answers import CompareAnswer
 from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
 from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
 from serving.gateway.web.parameters import CompareQuery, Headers, read_query
+from serving.gateway.web.pixels import Reading
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
 from serving.gateway.web.replies import Reply, as_json
 from serving.gateway.web.request import Request
@@ -53,10 +54,11 @@ async def answer(services: Gateway, call: Request, done: RequestRecord) -> Reply
     with services.in_flight:
         manifest = services.manifest.current()
         variants = _chosen(manifest, query.variants)
+        reading = Reading(int(query.scale))
         charge = partial(services.admission.charge, call)
 
         def read(effort: Effort) -> Images:
-            return read_images(call, manifest.image, services.settings, effort.charging(charge))
+            return read_images(call, manifest.image, services.settings, effort.charging(charge), reading)
 
         images = await services.decoders.run(call.account, read)
         done.images = images.count

@@ -30,6 +30,7 @@ from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
 from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
 from serving.gateway.web.instances import Instances
 from serving.gateway.web.parameters import Headers, PredictQuery, read_query, read_unit
+from serving.gateway.web.pixels import Reading
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
 from serving.gateway.web.replies import Reply, as_json
 from serving.gateway.web.request import Request
@@ -142,9 +143,8 @@ def _prepare(
             candidates = list(dict.fromkeys((choice.name, manifest.default)))
             others = [other.name for other in manifest.variants if other.name != choice.name]
             last_resort = others[0] if choice.name == manifest.default and others else None
-    images = read_images(
-        call.request, manifest.image, settings, effort.charging(partial(services.admission.charge, call.request))
-    )
+    charging = effort.charging(partial(services.admission.charge, call.request))
+    images = read_images(call.request, manifest.image, settings, charging, Reading(int(query.scale), signature))
     call.record.images, call.record.variant = images.count, candidates[0]
     return PredictCall(
         manifest, images, candidates, signature, samples, time.monotonic() + settings.deadline_ms / 1000,

@@ -9,18 +9,25 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_content_length
 
-from serving.gateway.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType, pointer
+from serving.gateway.errors import BadRequest, TooLarge, UnsupportedMediaType, pointer
+from serving.gateway.imaging import formats
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import FULL, Effort, Heavy, Upload, frame_uploads, unprocessable
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.settings import Settings
-from serving.gateway.web.instances import Instances, read_instances
+from serving.gateway.web.instances import BYTE_ORDER_MARK, Instances, read_instances
+from serving.gateway.web.pixels import AS_SENT, Reading, read_octets
 from serving.gateway.web.request import Request
+from serving.gateway.web.tensors import EncodedText
 
 JSON, FORM, RAW = "application/json", "multipart/form-data", "application/octet-stream"
+CURLS = "application/x-www-form-urlencoded"  # the type that curl gives to any body
+IMAGE = "image/"
 ENCODED = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 FIELD = "image"
 IMAGE_PATHS = ("/predict", "/compare")  # paths whose bodies are images
+HEAD = 64  # bytes in which JSON's first bracket stands
+URL_SAFE = str.maketrans("-_", "+/")  # to the usual alphabet
 BINARY = {"type": "string", "format": "binary"}
 
 DOCUMENTED: dict[str, Any] = {
@@ -35,7 +42,12 @@ DOCUMENTED: dict[str, Any] = {
                 "properties": {FIELD: {"type": "array", "items": BINARY, "minItems": 1}},
             }
         },
-        RAW: {"schema": {**BINARY, "description": "Pixels, one byte each, row by row, image after image"}},
+        RAW: {
+            "schema": {
+                **BINARY,
+                "description": "Pixels, one byte each, row by row, image after image; or one encoded image",
+            }
+        },
     },
 }
 
@@ -67,57 +79,72 @@ def read_body(environ: dict[str, Any], path: str, settings: Settings) -> bytes:
     return body
 
 
-def read_images(request: Request, image: ImageFormat, settings: Settings, effort: Effort = FULL) -> Images:
+def read_images(
+    request: Request, image: ImageFormat, settings: Settings, effort: Effort = FULL, reading: Reading = AS_SENT
+) -> Images:
     """Return the images of a request as the models take them; raise a GatewayError that names what is wrong.
 
     Raise Heavy where that takes more than `effort`.
     """
-    if request.mimetype != RAW and len(request.body) > effort.body_bytes:
+    body = request.body
+    form = _form_of(request.mimetype, body, image)
+    if form != RAW and len(body) > effort.body_bytes:
         raise Heavy
     if (encoding := request.headers.get("content-encoding", "")) not in ("", "identity"):
         raise UnsupportedMediaType(f"Content-Encoding {encoding!r}: send the body as it is.")
-    mimetype, body = request.mimetype, request.body
-    if mimetype == JSON:
-        pixels = _json(body, image, settings, effort)
-    elif mimetype == RAW:
-        pixels = _raw(body, image)
-    elif mimetype == FORM:
+    if form == JSON:
+        pixels = _json(body, image, settings, effort, reading)
+    elif form == RAW:
+        pixels = read_octets(body, image, reading.scale)
+    elif form == FORM:
         pixels = _form(request, image, settings, effort)
-    elif mimetype in ENCODED:
-        [pixels] = frame_uploads([Upload("", body)], image, settings, effort)
     else:
-        given = f"Content-Type {mimetype!r}" if mimetype else "A missing Content-Type"
-        raise UnsupportedMediaType(f"{given} is not read; send one of {', '.join((JSON, *ENCODED, FORM, RAW))}.")
+        [pixels] = frame_uploads([Upload("", body)], image, settings, effort)
     count = len(pixels) // image.pixels
     if count > settings.max_instances:
         raise TooLarge(f"There are {count:,} images; at most {settings.max_instances:,} are taken.")
     return Images(pixels, count, image.height, image.width)
 
 
-def _json(body: bytes, image: ImageFormat, settings: Settings, effort: Effort) -> bytes:
-    items = read_instances(body, image, settings.max_instances)
-    texts = [(pointer("instances", at, "b64"), item) for at, item in enumerate(items) if isinstance(item, str)]
+def _form_of(mimetype: str, body: bytes, image: ImageFormat) -> str:
+    """Return JSON, FORM, RAW or IMAGE; the body decides where its type says little of it."""
+    if mimetype in (JSON, FORM):
+        return mimetype
+    if mimetype.startswith(IMAGE):
+        return IMAGE
+    if mimetype in (RAW, CURLS, ""):
+        if formats.is_known(body):
+            return IMAGE
+        if mimetype == RAW:
+            return RAW
+        if body[:HEAD].removeprefix(BYTE_ORDER_MARK).lstrip().startswith((b"{", b"[")):
+            return JSON
+        if mimetype == "" and body and len(body) % image.pixels == 0:
+            return RAW
+    given = f"Content-Type {mimetype!r}" if mimetype else "A missing Content-Type"
+    curl = " With curl, use -F image=@FILE, or -H 'Content-Type: …' beside -d." if mimetype == CURLS else ""
+    raise UnsupportedMediaType(f"{given} is not read; send one of {', '.join((JSON, *ENCODED, FORM, RAW))}.{curl}")
+
+
+def _json(body: bytes, image: ImageFormat, settings: Settings, effort: Effort, reading: Reading) -> bytes:
+    items = read_instances(body, image, settings.max_instances, reading)
+    texts = [item for item in items if isinstance(item, EncodedText)]
     if not texts:
         return b"".join(items)  # type: ignore[arg-type]  # none of them is a text
     uploads = [Upload(place, _decoded(place, text)) for place, text in texts]
     framed = iter(frame_uploads(uploads, image, settings, effort))
-    return b"".join(next(framed) if isinstance(item, str) else item for item in items)
+    return b"".join(next(framed) if isinstance(item, EncodedText) else item for item in items)
 
 
 def _decoded(place: str, text: str) -> bytes:
+    """Return the bytes of base64, of either alphabet, padded or not, or of a data URL."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    text = "".join(text.split()).translate(URL_SAFE)
     try:
-        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+        return binascii.a2b_base64(text if text.endswith("=") else text + "=" * (-len(text) % 4), strict_mode=True)
     except ValueError as error:
         raise unprocessable(place, f"This is not base64: {error}.") from error
-
-
-def _raw(body: bytes, image: ImageFormat) -> bytes:
-    if not body or len(body) % image.pixels:
-        raise Unprocessable(
-            f"The body has {len(body):,} bytes; images of {image.height} × {image.width} pixels take a multiple of "
-            f"{image.pixels} bytes, at least one."
-        )
-    return body
 
 
 def _form(request: Request, image: ImageFormat, settings: Settings, effort: Effort) -> bytes:

@@ -1,7 +1,7 @@
 """The parameters of the API, checked by pydantic and documented from the same models."""
 
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,10 +47,16 @@ class Headers(Parameters):
     )
 
 
-class PredictQuery(Parameters):
-    """The query of POST /predict."""
+class ImagesQuery(Parameters):
+    """The query of any call that sends images."""
 
     model_config = ConfigDict(title="query", extra="forbid")
+
+    scale: Literal["1", "255"] = Field("255", description="Full ink in lists and raw bytes of pixels: 1 if 0…1")
+
+
+class PredictQuery(ImagesQuery):
+    """The query of POST /predict."""
 
     variant: str | None = Field(None, description="The variant that is to answer; the default one if not given")
     experiment: str | None = Field(None, description="The experiment that is to choose the variant")
@@ -81,10 +87,8 @@ class QueueQuery(Parameters):
     limit: int = Field(20, ge=1, le=100, description="Most images in the answer")
 
 
-class CompareQuery(Parameters):
+class CompareQuery(ImagesQuery):
     """The query of POST /compare."""
-
-    model_config = ConfigDict(title="query", extra="forbid")
 
     variants: str | None = Field(None, description="Names separated by commas; all variants if not given")
 

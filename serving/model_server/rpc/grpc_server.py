@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from serving.model_server.rpc.health import HealthService
+from serving.model_server.rpc.health import HEALTH, HealthService
+from serving.model_server.rpc.reflection import ReflectionService
 
 Methods = Mapping[str, grpc.RpcMethodHandler]
 # Calls that run or wait for a thread; more get RESOURCE_EXHAUSTED, so a flood of calls cannot take all memory.
@@ -15,7 +16,7 @@ MAX_CALLS = 1024
 
 
 class GrpcServer:
-    """A server of unary calls and, on request, of `grpc.health.v1`."""
+    """A server of unary calls, of reflection and, on request, of `grpc.health.v1`."""
 
     def __init__(
         self, services: Mapping[str, Methods], threads: int, options: Sequence[tuple[str, int | str]], health: bool
@@ -29,9 +30,11 @@ class GrpcServer:
         )
         for name, methods in services.items():
             self._server.add_registered_method_handlers(name, dict(methods))
-        self._health = HealthService() if health else None
+        self._health = HealthService(services) if health else None
         if self._health:
             self._health.add_to(self._server)
+        self._reflection = ReflectionService((*services, *([HEALTH] if health else [])))
+        self._reflection.add_to(self._server)
 
     def listen(self, address: str) -> None:
         """Open `host:port` or `unix:PATH`; raise `OSError` where that fails.
@@ -57,4 +60,5 @@ class GrpcServer:
         ended = self._server.stop(grace)
         if self._health:
             self._health.end_watches()
+        self._reflection.end_streams()
         return ended

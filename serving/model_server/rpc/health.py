@@ -1,19 +1,24 @@
-"""The service `grpc.health.v1`: SERVING, for the server as a whole, as long as it runs."""
+"""The service `grpc.health.v1`: SERVING, for the server and each of its services, as long as it runs."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+HEALTH = health.SERVICE_NAME
+
 
 class HealthService(health.HealthServicer):
     """The library's servicer, in a thread that no model occupies, whose watches end with the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: Iterable[str]) -> None:
         threads = ThreadPoolExecutor(1, "health")
         super().__init__(experimental_thread_pool=threads)
         HealthService.Check.experimental_thread_pool = threads  # type: ignore[attr-defined]
+        for name in services:
+            self.set(name, health_pb2.HealthCheckResponse.SERVING)
         self._watches: set[grpc.ServicerContext] = set()
 
     def add_to(self, server: grpc.Server) -> None:
@@ -21,7 +26,7 @@ class HealthService(health.HealthServicer):
         health_pb2_grpc.add_HealthServicer_to_server(self, server)
 
     def Check(self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Answer with the state; NOT_FOUND for the name of any single service."""
+        """Answer with the state; NOT_FOUND for a service that is not there."""
         return super().Check(request, context)
 
     def Watch(  # noqa: N802

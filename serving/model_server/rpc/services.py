@@ -14,7 +14,9 @@ from tensorflow_serving.apis import (
     get_model_status_pb2,
     inference_pb2,
     model_management_pb2,
+    model_service_pb2,
     predict_pb2,
+    prediction_service_pb2,
     regression_pb2,
 )
 from tensorflow_serving.config import model_server_config_pb2
@@ -57,9 +59,10 @@ def serving_methods(service: Service, configure: Configure | None) -> dict[str, 
         ),
         "HandleReloadConfigRequest": _reload(service, configure) if configure else _refuse_reload,
     }
+    # The names of descriptors, which reflection describes once their modules are loaded.
     return {
-        "tensorflow.serving.PredictionService": _handlers(prediction),
-        "tensorflow.serving.ModelService": _handlers(model),
+        prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name: _handlers(prediction),
+        model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name: _handlers(model),
     }
 
 

@@ -111,7 +111,7 @@ def test_the_manifest_decides_on_size_and_classes(
     names = [f"letter {number}" for number in range(10)]
     image = {"height": 16, "width": 20, "framing": "mnist"}
     (manifest_folder / "manifest.json").write_text(json.dumps({**MANIFEST, "classes": names, "image": image}))
-    answer = client.post("/predict", json={"instances": [[[1] + [0] * 19] * 16, {"b64": text(FILES[0])}]})
+    answer = client.post("/predict", json={"instances": [[[11] + [0] * 19] * 16, {"b64": text(FILES[0])}]})
     assert json_of(answer)["predictions"][0]["label"] == "letter 6"
     assert (sent(fake_server).count, sent(fake_server).height, sent(fake_server).width) == (2, 16, 20)
 

@@ -303,6 +303,13 @@ def test_health_is_told(server: Running) -> None:
     watch.cancel()
 
 
+@pytest.mark.parametrize("service", ["tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"])
+def test_health_is_told_by_name(server: Running, service: str) -> None:
+    request = health_pb2.HealthCheckRequest(service=service)
+    response = health_pb2_grpc.HealthStub(server.channel).Check(request, timeout=SECONDS)
+    assert response.status == health_pb2.HealthCheckResponse.SERVING
+
+
 def test_a_large_request_is_taken(server: Running) -> None:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "pixels"

@@ -1,5 +1,6 @@
 """The gRPC server with a service that only repeats its request, and gRPC's own client."""
 
+import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from serving.model_server.rpc.grpc_server import GrpcServer
 from testing.waiting import eventually
@@ -144,8 +146,32 @@ def test_health_is_told_while_all_threads_are_taken(
     watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS)
     assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
     with pytest.raises(grpc.RpcError) as caught:
-        stub.Check(health_pb2.HealthCheckRequest(service="x"), timeout=SECONDS)
+        stub.Check(health_pb2.HealthCheckRequest(service="y"), timeout=SECONDS)
     assert caught.value.code() is StatusCode.NOT_FOUND
+
+
+def test_health_is_told_of_each_service(make: Callable[..., GrpcServer], channel: grpc.Channel) -> None:
+    make()
+    answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="x"), timeout=SECONDS)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize(
+    ("health", "names"),
+    [
+        (True, ["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", "x"]),
+        (False, ["grpc.reflection.v1alpha.ServerReflection", "x"]),
+    ],
+)
+def test_reflection_lists_the_services_while_all_threads_are_taken(
+    make: Callable[..., GrpcServer], service: Service, channel: grpc.Channel, health: bool, names: list[str]
+) -> None:
+    make(threads=1, health=health)
+    holding(channel, service)
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    ask = reflection_pb2.ServerReflectionRequest(list_services="")
+    (answer,) = stub.ServerReflectionInfo(iter([ask]), timeout=SECONDS)
+    assert sorted(each.name for each in answer.list_services_response.service) == names
 
 
 def test_health_may_be_left_out(make: Callable[..., GrpcServer], channel: grpc.Channel) -> None:
@@ -176,6 +202,19 @@ def test_a_watch_ends_with_the_server(make: Callable[..., GrpcServer], channel: 
     with pytest.raises(grpc.RpcError) as caught:
         next(watch)
     assert caught.value.code() in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED)
+
+
+def test_a_stream_of_reflection_ends_with_the_server(make: Callable[..., GrpcServer], channel: grpc.Channel) -> None:
+    server = make()
+    questions: queue.Queue[Any] = queue.Queue()
+    stream = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter(questions.get, None))
+    questions.put(reflection_pb2.ServerReflectionRequest(list_services=""))
+    assert next(stream).list_services_response.service
+    assert server.stop(3600).wait(SECONDS)
+    with pytest.raises(grpc.RpcError) as caught:
+        next(stream)
+    assert caught.value.code() in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED)
+    questions.put(None)
 
 
 def test_a_server_waits_no_longer_than_it_is_told(

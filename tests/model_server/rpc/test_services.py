@@ -6,7 +6,9 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
 from grpc import StatusCode
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from serving.model_server.errors import ServingError
@@ -88,3 +90,17 @@ def test_bytes_that_do_not_parse_are_refused(channel: grpc.Channel) -> None:
         call(b"\xff", timeout=SECONDS)
     assert caught.value.code() is StatusCode.INTERNAL
     assert caught.value.details() == "The message is no tensorflow.serving.PredictRequest."
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "request_type"),
+    [
+        ("PredictionService", "Predict", "PredictRequest"),
+        ("ModelService", "GetModelStatus", "GetModelStatusRequest"),
+    ],
+)
+def test_reflection_describes_the_services(channel: grpc.Channel, name: str, method: str, request_type: str) -> None:
+    pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+    described = pool.FindServiceByName(f"tensorflow.serving.{name}").methods_by_name[method]
+    assert described.input_type.full_name == f"tensorflow.serving.{request_type}"
+    assert "model_spec" in described.input_type.fields_by_name
