@@ -25,11 +25,28 @@ def predict_all(client: FlaskClient, query: str, bodies: Sequence[bytes], units:
     return loop.run(every())
 
 
+def post(client: FlaskClient, path: str, content_type: str, body: bytes) -> int:
+    """Send one request; return the status of its answer."""
+    application = Application(client.application)
+    head = [(b"host", b"localhost"), (b"content-type", content_type.encode())]
+    loop = client.application.extensions["gateway"].event_loop
+    return loop.run(_answer(application, path, "", head, body))[0]["status"]
+
+
 async def _post(application: Application, query: str, head: list[tuple[bytes, bytes]], body: bytes) -> Any:
+    sent = await _answer(application, "/predict", query, head, body)
+    assert sent[0]["status"] == 200, sent
+    return json.loads(sent[1]["body"])
+
+
+async def _answer(
+    application: Application, path: str, query: str, head: list[tuple[bytes, bytes]], body: bytes
+) -> list[Any]:
+    """Return the messages of an answer."""
     scope = {
-        "type": "http", "method": "POST", "path": "/predict", "query_string": query.encode(),
+        "type": "http", "method": "POST", "path": path, "query_string": query.encode(),
         "headers": [*head, (b"content-length", str(len(body)).encode())], "client": ("127.0.0.1", 1),
-        "scheme": "http", "http_version": "1.1", "server": ("127.0.0.1", 80), "raw_path": b"/predict",
+        "scheme": "http", "http_version": "1.1", "server": ("127.0.0.1", 80), "raw_path": path.encode(),
     }  # fmt: skip
     sent: list[Any] = []
 
@@ -40,5 +57,4 @@ async def _post(application: Application, query: str, head: list[tuple[bytes, by
         sent.append(message)
 
     await application(scope, receive, send)
-    assert sent[0]["status"] == 200, sent
-    return json.loads(sent[1]["body"])
+    return sent

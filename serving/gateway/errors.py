@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class Fault(NamedTuple):
@@ -28,6 +28,14 @@ class GatewayError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.faults = tuple(faults)
+
+    def bare(self) -> Self:
+        """Return it without traceback and cause, for use as a value.
+
+        Their frames would hold the request, and the error itself, until the next collection of garbage.
+        """
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class BadRequest(GatewayError):

@@ -105,7 +105,10 @@ class Settings(BaseSettings):
         2**20, "Largest body of a request to any path but `/predict` and `/compare`, in bytes", ge=1024, le=2**30
     )
     max_buffered_bytes: Whole = setting(
-        64 * 2**20, "Most bytes of requests that a worker holds at once; it refuses more with 503", ge=1024, le=2**36
+        48 * 2**20,
+        "Most bytes of requests that a worker holds at once, half of them for one client; it refuses more with 503",
+        ge=1024,
+        le=2**36,
     )
     max_pixels: Whole = setting(
         25_000_000, "Largest encoded image, in pixels; WebP, which takes more memory, a fourth", ge=1, le=2**30

@@ -81,7 +81,10 @@ class Dispatch(Generic[Request, P, Reply]):
         self._arrived.append(Arrival(request, reply))
         if len(self._arrived) == 1:
             loop.call_soon(self._wait_for_arrivals, 1, time.monotonic() + GATHER_SECONDS)
-        return await reply
+        try:
+            return await reply
+        finally:
+            del reply  # an error's traceback holds this frame: it would hold the error, and both the request's body
 
     def close(self) -> None:
         """End the threads."""
@@ -142,7 +145,7 @@ class Dispatch(Generic[Request, P, Reply]):
         try:
             self._begin(arrival, await self._decoders.run(self._client(arrival.request), work))
         except GatewayError as error:
-            self._begin(arrival, error)
+            self._begin(arrival, error.bare())
 
     def _begin_all(
         self, arrivals: Sequence[Arrival[Request, Reply]], prepared: Sequence[P | Exception | Later]

@@ -117,6 +117,8 @@ def _prepared(
         return _prepare(services, call, query, manifest, snapshot, effort)
     except Heavy:
         return Later.HEAVY
+    except GatewayError as error:
+        return error.bare()
     except Exception as error:
         return error
 

@@ -4,6 +4,7 @@ import binascii
 from io import BytesIO
 from typing import Any
 
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
@@ -160,8 +161,14 @@ def _form(request: Request, image: ImageFormat, settings: Settings, effort: Effo
         raise unprocessable(pointer(FIELD), f"The form has no file in a field {FIELD!r}; its fields: {found}.")
     if len(files) > settings.max_instances:
         raise TooLarge(f"There are {len(files):,} images; at most {settings.max_instances:,} are taken.")
-    uploads = [Upload(pointer(FIELD, at), file.read()) for at, file in enumerate(files)]
+    uploads = [Upload(pointer(FIELD, at), _content(file)) for at, file in enumerate(files)]
     return b"".join(frame_uploads(uploads, image, settings, effort))
+
+
+def _content(file: FileStorage) -> bytes:
+    """Return an uploaded file's bytes, without a copy."""
+    assert isinstance(file.stream, BytesIO)
+    return file.stream.getvalue()
 
 
 def _in_memory(*_: object, **__: object) -> BytesIO:
