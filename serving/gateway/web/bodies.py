@@ -15,7 +15,7 @@ from serving.gateway.imaging.uploads import FULL, Effort, Heavy, Upload, frame_u
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.settings import Settings
 from serving.gateway.web.instances import Instances, read_instances
-from serving.gateway.web.request import Request
+from serving.gateway.web.request import LONGEST, SHOWN, Request
 
 JSON, FORM, RAW = "application/json", "multipart/form-data", "application/octet-stream"
 ENCODED = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
@@ -75,7 +75,7 @@ def read_images(request: Request, image: ImageFormat, settings: Settings, effort
     if request.mimetype != RAW and len(request.body) > effort.body_bytes:
         raise Heavy
     if (encoding := request.headers.get("content-encoding", "")) not in ("", "identity"):
-        raise UnsupportedMediaType(f"Content-Encoding {encoding!r}: send the body as it is.")
+        raise UnsupportedMediaType(f"Content-Encoding {encoding[:SHOWN]!r}: send the body as it is.")
     mimetype, body = request.mimetype, request.body
     if mimetype == JSON:
         pixels = _json(body, image, settings, effort)
@@ -121,8 +121,11 @@ def _raw(body: bytes, image: ImageFormat) -> bytes:
 
 
 def _form(request: Request, image: ImageFormat, settings: Settings, effort: Effort) -> bytes:
+    content_type = request.headers["content-type"]
+    if len(content_type) > LONGEST:  # such a boundary takes more than a second to compile
+        raise BadRequest(f"The Content-Type has {len(content_type):,} characters; send at most {LONGEST:,}.")
     parser = FormDataParser(stream_factory=_in_memory, max_form_parts=settings.max_instances + 1)
-    options = parse_options_header(request.headers.get("content-type"))[1]
+    options = parse_options_header(content_type)[1]
     try:
         _, form, uploaded = parser.parse(BytesIO(request.body), FORM, len(request.body), options)
     except RequestEntityTooLarge as error:
