@@ -20,6 +20,7 @@ from serving.gateway.server.event_loop import EventLoop
 from serving.gateway.settings import Settings, SettingsError
 from serving.gateway.store.engine import UnusableDatabase
 from serving.gateway.store.store import Store
+from serving.gateway.telemetry.fresh import Fresh
 from serving.gateway.telemetry.journal import Journal
 from serving.gateway.telemetry.logs import log_config
 from serving.gateway.telemetry.metrics import Metrics
@@ -107,6 +108,7 @@ def _services(settings: Settings, store: Store) -> Gateway:
         tracing=follow,
         in_flight=in_flight,
         admission=admission,
+        not_ready=Fresh(lambda: health.not_ready(services)),
         experiments=Experiments(store, batcher, metrics, manifest.newest, settings.retention),
     )
     return services

@@ -162,7 +162,10 @@ class Settings(BaseSettings):
     rate_limit: Whole = setting(0, "Requests a minute from one client to each worker; 0: no limit", ge=0, le=1_000_000)
     rate_burst: Whole = setting(60, "Requests from one client at once, where there is a rate", ge=1, le=1_000_000)
     failed_logins: Whole = setting(
-        10, "Wrong tokens and keys a minute from one client to each worker; more get 429", ge=1, le=1_000_000
+        10,
+        "Wrong tokens and keys a minute from one client to each worker; more get 429, valid ones pass",
+        ge=1,
+        le=1_000_000,
     )
     hosts: Hosts = setting(
         "", "Names and addresses, besides those of this machine, by which clients reach the gateway, or `*`"

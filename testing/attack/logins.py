@@ -27,8 +27,9 @@ def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:
         if reply.status == 429:
             seen.expect("retry-after" in reply.headers, "429 for wrong tokens without Retry-After")
     seen.expect(seen.statuses[429] > 0, f"{TRIES} wrong tokens from one address: no 429")
-    own = ask(gateway.port, "GET", "/variants/promotions", headers=bearer(TOKEN), address=OTHER)
-    seen.expect(own.status == 200, f"the administrator at another address, meanwhile: {own.status}")
+    for address in (ADDRESS, OTHER):
+        own = ask(gateway.port, "GET", "/variants/promotions", headers=bearer(TOKEN), address=address)
+        seen.expect(own.status == 200, f"the administrator at {address}, meanwhile: {own.status}")
     ask(gateway.port, "POST", "/predict", bytes(784), {"Content-Type": RAW, **bearer(KEY)}, address=OTHER)
     try:
         eventually(lambda: _named(gateway), seconds=5)

@@ -11,12 +11,11 @@ from serving.gateway.access.roles import Role, closed_roles, refusal, role_of
 from serving.gateway.errors import Forbidden, GatewayError, TooManyRequests, Unauthorized
 from serving.gateway.settings import Settings
 from serving.gateway.telemetry.metrics import Metrics
-from serving.gateway.web.request import Request
+from serving.gateway.web.request import SHOWN, Request
 
 # Endpoints: probes call some at all times, and the parts of a page come in a burst.
 UNLIMITED = ("health.healthz", "health.readyz", "static", "swagger.static")
 PIXELS_A_REQUEST = 1_000_000  # to decode, each of which counts as one more request
-LONGEST = 100  # characters in an error of a text that the client chose
 
 
 class Admission:
@@ -47,39 +46,41 @@ class Admission:
         if is_foreign(request.method, request.headers, self._origins):
             self._metrics.refused("origin")
             raise _foreign(request.headers["origin"])
-        if request.method == "OPTIONS":  # browsers ask, without a key, first
-            return
-        role = role_of(endpoint)
+        # Browsers ask by OPTIONS, without a key, first.
+        role = Role.ANYONE if request.method == "OPTIONS" else role_of(endpoint)
         if role is not Role.ANYONE and is_loaded_elsewhere(request.headers, self._origins):
             self._metrics.refused("origin")
             raise Forbidden("A page of another site may not load this. Name its origin in GATEWAY_CORS_ORIGINS.")
         if token := bearer(request):
-            self._identify(request, token)
+            request.caller, request.roles = self._callers.find(token)
         if self._limit and endpoint not in UNLIMITED and (wait := self._limit.take(request.account)):
             raise self._too_many(
                 "rate", f"A client may make {self._rate:,} requests a minute (GATEWAY_RATE_LIMIT); wait a little.", wait
             )
         if role in self._closed and role not in request.roles:
+            self.count_guess(request)
             self._metrics.refused("key")
             raise self._refusal(role, request)
+
+    def count_guess(self, request: Request) -> None:
+        """Count a wrong token on a request that is to be refused for it; raise TooManyRequests after too many.
+
+        Known tokens never come here, so nobody locks them out. That is enough: 16 random characters cannot be guessed
+        at any rate that a worker answers. The limit bounds load and noise in the log, and tells operators.
+        """
+        if request.caller or not bearer(request):
+            return
+        if wait := self._failed.take(network_of(request.client)):
+            detail = (
+                f"More than {self._most_failed:,} wrong tokens or keys came from here in a minute "
+                "(GATEWAY_FAILED_LOGINS); wait a little, or send a valid one."
+            )
+            raise self._too_many("login", detail, wait)
 
     def charge(self, request: Request, pixels: int) -> None:
         """Charge the client's rate, if there is one, for the pixels that a request has to decode."""
         if self._limit:
             self._limit.charge(request.account, pixels // PIXELS_A_REQUEST)
-
-    def _identify(self, request: Request, token: str) -> None:
-        """Note the sender of a token; look at none from a network that has sent too many wrong ones."""
-        network = network_of(request.client)
-        if wait := self._failed.wait(network):
-            detail = (
-                f"More than {self._most_failed:,} wrong tokens or keys came from here in a minute "
-                "(GATEWAY_FAILED_LOGINS); wait a little."
-            )
-            raise self._too_many("login", detail, wait)
-        request.caller, request.roles = self._callers.find(token)
-        if not request.caller:
-            self._failed.take(network)
 
     def _too_many(self, reason: str, detail: str, wait: float) -> TooManyRequests:
         self._metrics.refused(reason)
@@ -98,6 +99,6 @@ class Admission:
 
 def _foreign(origin: str) -> Forbidden:
     return Forbidden(
-        f"A page of the origin {origin[:LONGEST]!r} may not call this. Name it in GATEWAY_CORS_ORIGINS; where it is "
+        f"A page of the origin {origin[:SHOWN]!r} may not call this. Name it in GATEWAY_CORS_ORIGINS; where it is "
         "the gateway's own page, have the proxy pass the Host header on."
     )

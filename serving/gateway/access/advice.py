@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from serving.gateway.access.api_keys import Scope, scopes
 from serving.gateway.access.callers import SHORTEST_TOKEN, long_enough
-from serving.gateway.access.hosts import EVERY, host_of, is_loopback
+from serving.gateway.access.hosts import EVERY, bracketed, host_of, is_loopback
 from serving.gateway.access.roles import Role, closed_roles, remedy
 from serving.gateway.settings import Settings
 
@@ -22,14 +22,19 @@ def _on_hosts(settings: Settings) -> Iterator[str]:
         )
     if EVERY in settings.cors_origins:
         yield "GATEWAY_CORS_ORIGINS=* lets pages of any site call the API: name the origins that may."
-    if is_loopback(host_of(settings.host)):
+    if not is_loopback(host_of(bracketed(settings.host))):
+        opening, there = f"GATEWAY_HOST={settings.host}", "port"
+    elif settings.trusted_proxies:
+        opening, there = "GATEWAY_TRUSTED_PROXIES", "proxy"
+    else:
         return
-    reach = f"GATEWAY_HOST={settings.host} lets everybody who reaches the port"
+    reach = f"{opening} lets everybody who reaches the {there}"
     closed = closed_roles(settings.api_keys)
     if not settings.hosts:
+        passing = ", and have the proxy pass the Host header on" if settings.trusted_proxies else ""
         yield (
-            f"GATEWAY_HOST={settings.host} lets others in, but requests by other names than localhost and the "
-            "gateway's own address get 421: name the hosts that clients call in GATEWAY_HOSTS."
+            f"{opening} lets others in, but requests by other names than localhost and the gateway's own address "
+            f"get 421: name the hosts that clients call in GATEWAY_HOSTS{passing}."
         )
     if Role.CLIENT not in closed:
         yield f"{reach} predict and label: set GATEWAY_API_KEYS to entries that 'make api-key' makes."

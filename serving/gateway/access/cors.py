@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 Headers = list[tuple[str, str]]
 
 EVERY = "*"
+LONGEST = 300  # characters of an origin: a name has at most 253
 READING = ("GET", "HEAD", "OPTIONS")  # methods that change nothing
 PORTS = {"http": ":80", "https": ":443"}
 OF_PREFLIGHT: Headers = [
@@ -61,7 +62,7 @@ def cors_headers(method: str, headers: Mapping[str, str], allowed: frozenset[str
         return []
     added = [("Vary", "Origin")]
     origin = headers.get("origin")
-    if origin and (origin in allowed or EVERY in allowed):
+    if origin and len(origin) <= LONGEST and (origin in allowed or EVERY in allowed):
         preflight = method == "OPTIONS" and "access-control-request-method" in headers
         added += [("Access-Control-Allow-Origin", origin), *(OF_PREFLIGHT if preflight else OF_ANSWER)]
     return added

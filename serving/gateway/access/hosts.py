@@ -3,17 +3,18 @@
 import ipaddress
 import re
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from serving.gateway.access.proxies import unmapped
 from serving.gateway.errors import BadRequest, Misdirected
-from serving.gateway.web.request import Request
+from serving.gateway.web.request import SHOWN, Request
 
 EVERY = "*"
 LONGEST = 270  # characters of a Host header: a name has at most 253, a port 6
-SHOWN = 100  # of them in an error
 CACHED = 1024  # decisions
 NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+HEADER = re.compile(
+    rf"((?P<name>{NAME.pattern})\.?|\[(?P<ipv6>[0-9a-f:.]+)\])(:[0-9]{{1,5}})?", re.IGNORECASE | re.ASCII
+)
 
 
 class Hosts:
@@ -24,16 +25,18 @@ class Hosts:
 
         `listening` is the host to listen on; it is answered at, too, unless it stands for all addresses.
         """
-        host = host_of(listening)
+        host = host_of(bracketed(listening))
         self._allowed = allowed if not host or is_unspecified(host) else allowed | {host}
         self._is_ours = lru_cache(CACHED)(self._decide)
 
     def check(self, request: Request) -> None:
-        """Raise Misdirected for a request to another host, BadRequest for one that names none but has to."""
+        """Raise Misdirected for a request to another host, BadRequest for one that names none, or several."""
         host = request.headers.get("host", "")
         if not host:
             if request.version != "1.0":
                 raise BadRequest("The Host header is missing; send it with the host and port that you call.")
+        elif "," in host:  # so are several fields joined; no host has one
+            raise BadRequest("There is more than one Host header; send it once.")
         elif len(host) > LONGEST or not self._is_ours(host, request.server):
             raise Misdirected(
                 f"The gateway does not answer at the host {host[:SHOWN]!r}. Name it in GATEWAY_HOSTS, and restart."
@@ -41,10 +44,10 @@ class Hosts:
 
     def _decide(self, header: str, server: str) -> bool:
         """Say whether a Host header names the gateway; a page cannot rebind an address, so `server` is ours, too."""
-        if EVERY in self._allowed:
-            return True
         host = host_of(header)
-        return bool(host) and (is_loopback(host) or host in self._allowed or host == unmapped(server))
+        if not host or EVERY in self._allowed:
+            return bool(host)
+        return is_loopback(host) or host in self._allowed or host == unmapped(server)
 
 
 def read_hosts(text: str) -> frozenset[str]:
@@ -53,15 +56,21 @@ def read_hosts(text: str) -> frozenset[str]:
 
 
 def host_of(header: str) -> str:
-    """Return the name or address in a Host header as `read_hosts` does, without its port; empty if it has none."""
+    """Return the name or address in a Host header as `read_hosts` does, without its port; empty if it is no host."""
+    found = HEADER.fullmatch(header)
+    if not found:
+        return ""
+    if found["name"]:
+        return found["name"].lower()
     try:
-        host = urlsplit(f"//{header.strip()}").hostname or ""
+        return unmapped(str(ipaddress.IPv6Address(found["ipv6"])))
     except ValueError:
         return ""
-    try:
-        return unmapped(str(ipaddress.ip_address(host)))
-    except ValueError:
-        return host.removesuffix(".")
+
+
+def bracketed(host: str) -> str:
+    """Return a host to listen on as URLs write it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def is_loopback(host: str) -> bool:

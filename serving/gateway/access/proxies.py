@@ -6,6 +6,7 @@ from functools import lru_cache
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")  # IPv4 addresses in IPv6 form: RFC 4291, section 2.5.5.2
+MOST_PROXIES = 32  # in a chain
 HOST_BITS = 64  # of an IPv6 address: one client has all addresses that differ in these
 
 
@@ -18,10 +19,11 @@ def client_address(peer: str, forwarded_for: str, trusted: tuple[Network, ...]) 
     """Return the last address of the chain client, proxy, …, `peer` that is not of a `trusted` proxy.
 
     `forwarded_for` is X-Forwarded-For, to which each proxy adds its caller. Entries from untrusted callers, and text
-    that is no address, do not count. IPv4 addresses in IPv6 form are returned as IPv4.
+    that is no address, do not count, nor those before the last MOST_PROXIES. IPv4 addresses in IPv6 form are returned
+    as IPv4.
     """
     address = unmapped(peer)
-    for caller in reversed(forwarded_for.split(",")):
+    for caller in reversed(forwarded_for.rsplit(",", MOST_PROXIES)[-MOST_PROXIES:]):
         if not within(address, trusted) or not _is_address(caller := caller.strip()):
             break
         address = unmapped(caller)

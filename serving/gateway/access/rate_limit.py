@@ -24,11 +24,6 @@ class RateLimit:
         self._lock = threading.Lock()
         self._full: OrderedDict[str, float] = OrderedDict()  # time at which each bucket is full again
 
-    def wait(self, client: str) -> float:
-        """Return the seconds until the next token of `client`, 0 where there is one; take none."""
-        full = self._full.get(client)  # one step, which needs no lock
-        return 0.0 if full is None else max(full - self._clock() - self._slack, 0.0)
-
     def take(self, client: str) -> float:
         """Take a token of `client`; return 0, or the seconds until the next token."""
         with self._lock:

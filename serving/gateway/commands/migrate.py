@@ -1,6 +1,6 @@
 """Bring the schema of GATEWAY_DATABASE_URL up to date: `python -m serving.gateway.commands.migrate`.
 
-gunicorn's parent does the same before the workers start.
+Log also what retention will delete, where that is put off. gunicorn's parent does the same before the workers start.
 """
 
 import os
@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 
 from serving.gateway.errors import GatewayError
+from serving.gateway.experiments.retention import remind
 from serving.gateway.settings import Settings, SettingsError
 from serving.gateway.store.engine import UnusableDatabase
 from serving.gateway.store.store import Store
@@ -16,7 +17,9 @@ from serving.gateway.store.store import Store
 def main() -> int:
     """Migrate; return the exit code."""
     try:
-        with closing(Store(Settings.from_environ(os.environ).database_url)) as store, store.read():
+        settings = Settings.from_environ(os.environ)
+        with closing(Store(settings.database_url)) as store:
+            remind(store, settings.retention)  # reading migrates
             return 0
     except (SettingsError, UnusableDatabase, GatewayError) as error:
         print(f"migrate: {error}", file=sys.stderr)

@@ -1,13 +1,14 @@
 """Delete old rows by itself: a thread of each worker, one of which has the turn each minute."""
 
 import logging
+import math
 import threading
 import time
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.background import Background
 from serving.gateway.store import retention
-from serving.gateway.store.retention import NOTICE_SECONDS, Quotas
+from serving.gateway.store.retention import Quotas
 from serving.gateway.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -39,11 +40,11 @@ class Retention:
     def look(self) -> None:
         """Delete what the quotas do not keep, if it is this worker's turn."""
         with self._store.read() as connection:
-            coming = retention.first_to_go(connection, self._quotas)
+            unannounced = retention.needs_notice(connection)
         with self._store.write() as connection:
-            turn = retention.put_off(connection) if coming else retention.take_turn(connection)
-        if turn and coming:
-            logger.warning("%s", notice(self._quotas, coming))
+            turn = retention.put_off(connection) if unannounced else retention.take_turn(connection)
+        if turn and unannounced:
+            remind(self._store, self._quotas)
         elif turn and (deleted := +retention.run(self._store, self._quotas, self._pause)):
             logger.info("retention deleted %s", retention.in_words(deleted))
 
@@ -62,10 +63,17 @@ class Retention:
             self._ending.wait(max(0.0, started + LOOK_SECONDS - time.monotonic()))
 
 
-def notice(quotas: Quotas, coming: dict[str, int]) -> str:
-    """Return what the first run in a store of an earlier release will delete, and how to keep it."""
+def remind(store: Store, quotas: Quotas) -> None:
+    """Log what the first run in a store of an earlier release will delete, and how to keep it, until that is due."""
+    with store.read() as connection:
+        if seconds := retention.put_off_seconds(connection):
+            logger.warning("%s", _notice(math.ceil(seconds / 60), quotas, retention.to_go(connection, quotas)))
+
+
+def _notice(minutes: int, quotas: Quotas, rows: dict[str, int]) -> str:
+    deletes = f" and deletes {retention.in_words(rows)}" if rows else ""
     return (
-        f"Retention begins in {NOTICE_SECONDS // 60} minutes and deletes {retention.in_words(coming)}. "
+        f"Retention begins in {minutes} minutes{deletes}. "
         f"It keeps {quotas.days or 'any number of'} days (GATEWAY_RETENTION_DAYS), {quotas.most_exposures:,} exposures "
         f"(GATEWAY_MAX_EXPOSURES) and {quotas.most_labels:,} labels (GATEWAY_MAX_LABELS). "
         "To keep everything, set GATEWAY_RETENTION_DAYS=0 and larger numbers, and start again before."

@@ -30,6 +30,7 @@ from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
 from serving.gateway.access.advice import advice  # noqa: E402
 from serving.gateway.access.callers import long_enough  # noqa: E402
+from serving.gateway.access.hosts import bracketed  # noqa: E402
 from serving.gateway.commands import migrate  # noqa: E402
 from serving.gateway.settings import Settings, SettingsError  # noqa: E402
 from serving.gateway.telemetry.logs import log_config  # noqa: E402
@@ -46,7 +47,7 @@ if not long_enough(settings.admin_token):  # one for all workers, told once
     print(f"Administrators' token: {os.environ['GATEWAY_ADMIN_TOKEN']}   (GATEWAY_ADMIN_TOKEN is {why})", flush=True)
 
 wsgi_app = "serving.gateway.server.asgi:create_asgi()"
-bind = f"{settings.host}:{settings.port}"
+bind = f"{bracketed(settings.host)}:{settings.port}"
 workers = settings.workers
 worker_class = "serving.gateway.server.worker.Worker"
 worker_tmp_dir = MEMORY

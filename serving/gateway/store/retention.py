@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, func, or_, select, true, update
 
 from serving.gateway.store import exposures, images
 from serving.gateway.store.store import Store
@@ -63,11 +63,29 @@ KINDS = (
 OF_ARCHIVED = "rows about units of archived experiments"
 
 
-def first_to_go(connection: Connection, quotas: Quotas) -> Counter[str]:
-    """Return the rows that the first run in a store will delete, by kind; none once there was a run or a notice."""
-    if connection.execute(select(state.c.retained_at)).scalar_one() != 0:
-        return Counter()
-    return +Counter({kind.name: _count(connection, kind, quotas) for kind in KINDS})
+def needs_notice(connection: Connection) -> bool:
+    """Say whether a store holds rows, however old, about which there was neither a run nor a notice."""
+    if _retained_at(connection) != 0:
+        return False
+    tables = [(kind.table, kind.condition) for kind in KINDS] + [(units, true()), (unit_results, true())]
+    return any(
+        connection.execute(select(exists().select_from(table).where(condition))).scalar() for table, condition in tables
+    )
+
+
+def to_go(connection: Connection, quotas: Quotas) -> Counter[str]:
+    """Return the numbers of rows that a run would delete now, by kind."""
+    old = [(kind.name, kind.table, kind.old(kind.before(connection, quotas))) for kind in KINDS]
+    counts = Counter[str]()
+    for name, table, condition in [*old, *((OF_ARCHIVED, *each) for each in _of_archived(quotas))]:
+        counts[name] += connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one()
+    return +counts
+
+
+def put_off_seconds(connection: Connection) -> float:
+    """Return the seconds until the first run, 0 where that is not put off, or due within the next turn."""
+    ahead = _retained_at(connection) - time.time()
+    return ahead if TURN_SECONDS < ahead <= NOTICE_SECONDS else 0.0
 
 
 def put_off(connection: Connection) -> bool:
@@ -113,12 +131,17 @@ def _batches(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:
         with store.read() as connection:
             old = kind.old(kind.before(connection, quotas))
         yield from _delete_all(store, kind.name, kind.table, old, kind.table.c.at)
-    if (moment := quotas.moment) is not None:
-        ended = func.coalesce(experiments.c.stopped_at, experiments.c.created_at) < moment
-        archived = select(experiments.c.id).where(experiments.c.status == "archived", ended)
-        for table in (units, unit_results):
-            of = table.c.experiment_id
-            yield from _delete_all(store, OF_ARCHIVED, table, of.in_(archived), of)
+    for table, old in _of_archived(quotas):
+        yield from _delete_all(store, OF_ARCHIVED, table, old, table.c.experiment_id)
+
+
+def _of_archived(quotas: Quotas) -> list[tuple[Table, ColumnElement[bool]]]:
+    """Return the tables with rows about units, and the conditions of those to delete."""
+    if (moment := quotas.moment) is None:
+        return []
+    ended = func.coalesce(experiments.c.stopped_at, experiments.c.created_at) < moment
+    archived = select(experiments.c.id).where(experiments.c.status == "archived", ended)
+    return [(table, table.c.experiment_id.in_(archived)) for table in (units, unit_results)]
 
 
 def _delete_all(
@@ -139,6 +162,5 @@ def _delete_all(
         yield name, len(rows)
 
 
-def _count(connection: Connection, kind: Kind, quotas: Quotas) -> int:
-    old = kind.old(kind.before(connection, quotas))
-    return connection.execute(select(func.count()).select_from(kind.table).where(old)).scalar_one()
+def _retained_at(connection: Connection) -> float:
+    return connection.execute(select(state.c.retained_at)).scalar_one()

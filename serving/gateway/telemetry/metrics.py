@@ -1,9 +1,7 @@
 """Count and time what the gateway does, for Prometheus."""
 
 import logging
-import math
 import os
-import threading
 import time
 from collections import Counter as Counted
 from collections.abc import Callable, Iterable, Sequence
@@ -17,11 +15,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from serving.gateway.telemetry.fresh import Fresh
+
 logger = logging.getLogger(__name__)
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-FRESH_SECONDS = 1.0  # merging the files of all workers takes milliseconds
 CIRCUIT = {"closed": 0, "half_open": 1, "open": 2}
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus-client shares between workers
 
@@ -56,9 +55,7 @@ class Metrics:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._merging = threading.Lock()
-        self._text, self._fresh_until = b"", -math.inf
+        self._text = Fresh(self._merged, clock)  # merging the files of all workers takes milliseconds
         self.incomplete = False  # whether there was no room for something
         self._registry = registry = CollectorRegistry()
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
@@ -128,11 +125,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format, at most FRESH_SECONDS old."""
-        with self._merging:
-            if self._clock() >= self._fresh_until:
-                self._text = self._merged()
-                self._fresh_until = self._clock() + FRESH_SECONDS
-            return self._text
+        return self._text.get()
 
     def _merged(self) -> bytes:
         if MULTIPROCESS_DIR not in os.environ:

@@ -15,6 +15,8 @@ from serving.gateway.inference.tf_serving.client import Metadata
 
 NAME = "dropserve-gateway"
 SERVER_ERROR = 500
+CARRIED = ("traceparent", "tracestate")  # fields of the caller's span
+LONGEST = 512  # characters of each; OpenTelemetry would log all of a longer one
 PREDICT = {"rpc.system": "grpc", "rpc.service": "tensorflow.serving.PredictionService", "rpc.method": "Predict"}
 
 Attributes = Mapping[str, str | int]
@@ -37,7 +39,8 @@ class Spans:
     def begin(self, method: str, path: str, headers: Mapping[str, str]) -> Span:
         """Start the span of a request, as a child of the caller's."""
         attributes = {"http.request.method": method, "url.path": path}
-        return self._tracer.start_span(method, self._propagator.extract(headers), SpanKind.SERVER, attributes)
+        caller = {name: headers[name] for name in CARRIED if 0 < len(headers.get(name, "")) <= LONGEST}
+        return self._tracer.start_span(method, self._propagator.extract(caller), SpanKind.SERVER, attributes)
 
     def trace_id(self, span: Span) -> str:
         """Return the trace's id, 32 hexadecimal digits."""

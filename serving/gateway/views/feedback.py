@@ -170,6 +170,8 @@ def _answer(item: FeedbackItem, result: FeedbackResult | GatewayError) -> dict[s
 def _record(items: list[FeedbackItem]) -> list[FeedbackResult | GatewayError]:
     """Store the labels that the sender may send; return for each item its result, or the error that it ends in."""
     refused = labellers.refusals({item.source for item in items}, incoming())
+    if refused:
+        gateway().admission.count_guess(incoming())
     results = iter(_store([item for item in items if item.source not in refused]))
     return [refused.get(item.source) or next(results) for item in items]
 

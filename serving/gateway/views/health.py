@@ -10,7 +10,7 @@ from serving.gateway.access.roles import security
 from serving.gateway.errors import Fault, Forbidden, Unauthorized, Unavailable, pointer
 from serving.gateway.inference.tf_serving.client import AVAILABLE
 from serving.gateway.web.answers import send
-from serving.gateway.web.context import gateway
+from serving.gateway.web.context import Gateway, gateway
 from serving.gateway.web.problems import problems
 
 blueprint = APIBlueprint("health", __name__, abp_tags=[Tag(name="operation")])
@@ -30,17 +30,21 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz", operation_id="readyz", responses={200: Status, **problems(Unavailable)})
 def readyz() -> Response:
-    """Check that every variant of the manifest answers."""
-    server = gateway().model_server
-    names = [variant.name for variant in gateway().manifest.current().variants]
-    faults = [
-        Fault(pointer("variants", name), f"{live.state} {live.detail or refusal}".strip())
-        for name, live in zip(names, gateway().event_loop.run(server.states(names)), strict=True)
-        if (refusal := server.refusal(name)) or live.state != AVAILABLE
-    ]
-    if faults:
+    """Check that every variant of the manifest answers, or did within the last second."""
+    if faults := gateway().not_ready.get():
         raise Unavailable("Not ready: " + "; ".join(f"{fault.pointer} is {fault.detail}" for fault in faults), faults)
     return send({"status": "ready"})
+
+
+def not_ready(services: Gateway) -> list[Fault]:
+    """Return a fault for each variant of the manifest that does not answer."""
+    server = services.model_server
+    names = [variant.name for variant in services.manifest.current().variants]
+    return [
+        Fault(pointer("variants", name), f"{live.state} {live.detail or refusal}".strip())
+        for name, live in zip(names, services.event_loop.run(server.states(names)), strict=True)
+        if (refusal := server.refusal(name)) or live.state != AVAILABLE
+    ]
 
 
 @blueprint.get(

@@ -18,7 +18,7 @@ from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.settings import Settings
 from serving.gateway.web.instances import BYTE_ORDER_MARK, Instances, read_instances
 from serving.gateway.web.pixels import AS_SENT, Reading, read_octets
-from serving.gateway.web.request import Request
+from serving.gateway.web.request import LONGEST, SHOWN, Request
 from serving.gateway.web.tensors import EncodedText
 
 JSON, FORM, RAW = "application/json", "multipart/form-data", "application/octet-stream"
@@ -92,7 +92,7 @@ def read_images(
     if form != RAW and len(body) > effort.body_bytes:
         raise Heavy
     if (encoding := request.headers.get("content-encoding", "")) not in ("", "identity"):
-        raise UnsupportedMediaType(f"Content-Encoding {encoding!r}: send the body as it is.")
+        raise UnsupportedMediaType(f"Content-Encoding {encoding[:SHOWN]!r}: send the body as it is.")
     if form == JSON:
         pixels = _json(body, image, settings, effort, reading)
     elif form == RAW:
@@ -122,7 +122,7 @@ def _form_of(mimetype: str, body: bytes, image: ImageFormat) -> str:
             return JSON
         if mimetype == "" and body and len(body) % image.pixels == 0:
             return RAW
-    given = f"Content-Type {mimetype!r}" if mimetype else "A missing Content-Type"
+    given = f"Content-Type {mimetype[:SHOWN]!r}" if mimetype else "A missing Content-Type"
     curl = " With curl, use -F image=@FILE, or -H 'Content-Type: …' beside -d." if mimetype == CURLS else ""
     raise UnsupportedMediaType(f"{given} is not read; send one of {', '.join((JSON, *ENCODED, FORM, RAW))}.{curl}")
 
@@ -149,8 +149,11 @@ def _decoded(place: str, text: str) -> bytes:
 
 
 def _form(request: Request, image: ImageFormat, settings: Settings, effort: Effort) -> bytes:
+    content_type = request.headers["content-type"]
+    if len(content_type) > LONGEST:  # such a boundary takes more than a second to compile
+        raise BadRequest(f"The Content-Type has {len(content_type):,} characters; send at most {LONGEST:,}.")
     parser = FormDataParser(stream_factory=_in_memory, max_form_parts=settings.max_instances + 1)
-    options = parse_options_header(request.headers.get("content-type"))[1]
+    options = parse_options_header(content_type)[1]
     try:
         _, form, uploaded = parser.parse(BytesIO(request.body), FORM, len(request.body), options)
     except RequestEntityTooLarge as error:

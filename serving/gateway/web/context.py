@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app, g
 
 from serving.gateway.access.in_flight import InFlight
+from serving.gateway.errors import Fault
 from serving.gateway.experiments.service import Experiments
 from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.inference.batching import Batcher
@@ -16,6 +17,7 @@ from serving.gateway.inference.dispatch import Dispatch
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.server.event_loop import EventLoop
 from serving.gateway.settings import Settings
+from serving.gateway.telemetry.fresh import Fresh
 from serving.gateway.telemetry.journal import Journal
 from serving.gateway.telemetry.metrics import Metrics
 from serving.gateway.telemetry.tracing import Tracing
@@ -41,6 +43,7 @@ class Gateway:
     tracing: Tracing
     in_flight: InFlight
     admission: Admission
+    not_ready: Fresh[list[Fault]]
     experiments: Experiments
 
     async def finish(self) -> None:

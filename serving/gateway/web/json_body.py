@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 from serving.gateway.errors import BadRequest, Fault, Unprocessable, UnsupportedMediaType, pointer
 from serving.gateway.web.bodies import JSON, read_body
 from serving.gateway.web.context import gateway, incoming
+from serving.gateway.web.problems import MOST_FAULTS
 from serving.gateway.web.structure import Structure
 
-MOST_FAULTS = 20  # in one answer
 CALL = Structure(14_000, 4_000)  # 1,000 items of feedback; each has an object, six texts and three members
 M = TypeVar("M", bound=BaseModel)
 

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 MIMETYPE = "application/problem+json"
 SCHEMA = {"$ref": "#/components/schemas/Problem"}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try", "schema": {"type": "integer"}}}
+MOST_FAULTS = 20  # in one answer
 
 
 class Kind(NamedTuple):
@@ -105,7 +106,7 @@ def invalid_parameters(error: ValidationError) -> NoReturn:
             pointer(error.title, *found["loc"]),
             "There is no such parameter" if found["type"] == "extra_forbidden" else found["msg"],
         )
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
+        for found in error.errors(include_url=False, include_context=False, include_input=False)[:MOST_FAULTS]
     ]
     raise Unprocessable(f"{faults[0].pointer}: {faults[0].detail}.", faults)
 

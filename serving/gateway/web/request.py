@@ -1,6 +1,6 @@
 """A request as the gateway works with it, whether it came over ASGI or WSGI."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,13 @@ from serving.gateway.access.proxies import Network, client_address, network_of
 from serving.gateway.access.roles import Role
 
 WSGI_NAMES = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
+LONGEST = 1000  # characters of a field that costs time to parse
+SHOWN = 100  # characters in an error of a text that the client chose
+COSTLY = (
+    "HTTP_ACCEPT", "HTTP_ACCEPT_CHARSET", "HTTP_ACCEPT_ENCODING", "HTTP_ACCEPT_LANGUAGE", "HTTP_CACHE_CONTROL",
+    "HTTP_COOKIE", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE",
+    "HTTP_IF_UNMODIFIED_SINCE", "HTTP_RANGE",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -32,8 +39,8 @@ class Request:
 
     @property
     def mimetype(self) -> str:
-        """Return the content type without its parameters, in lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        """Return the content type without its parameters, in lower case, cut to SHOWN characters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()[:SHOWN]
 
     @property
     def account(self) -> str:
@@ -69,6 +76,16 @@ def from_wsgi(environ: Mapping[str, Any], trusted: tuple[Network, ...]) -> Reque
         environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, _client(peer, headers, trusted),
         version=environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/"),
     )  # fmt: skip
+
+
+def forget_long_fields(environ: MutableMapping[str, Any]) -> None:
+    """Remove from a WSGI environment the fields that Werkzeug parses and that are longer than LONGEST.
+
+    A client may repeat a field up to the limit of a head, and parsing that would take seconds. Each may be absent.
+    """
+    for name in COSTLY:
+        if len(environ.get(name, "")) > LONGEST:
+            del environ[name]
 
 
 def _client(peer: str, headers: Mapping[str, str], trusted: tuple[Network, ...]) -> str:

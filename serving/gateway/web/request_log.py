@@ -12,7 +12,7 @@ from serving.gateway.access.security_headers import security_headers
 from serving.gateway.telemetry.journal import Answered
 from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
 from serving.gateway.web.replies import Headers
-from serving.gateway.web.request import Request, from_wsgi
+from serving.gateway.web.request import Request, forget_long_fields, from_wsgi
 
 HEADER = "X-Request-Id"
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -30,6 +30,7 @@ def register(app: Flask) -> None:
     """Make `app` begin and end its requests so."""
 
     def start() -> None:
+        forget_long_fields(request.environ)
         admitted = request.environ.get("asgi.scope", {}).get("admitted")
         if admitted:
             g.incoming, g.record = admitted

@@ -78,6 +78,12 @@ def test_keys_are_counted_apart_and_those_who_guess_by_their_address(make_client
     assert statuses == [[200, 429], [200, 429], [401, 429], [429, 429]]
 
 
+def test_browsers_questions_are_counted(make_client: MakeClient) -> None:
+    client = make_client(rate_limit=1, rate_burst=2)
+    assert [client.options(path).status_code for path in ("/predict", "/variants", "/predict")] == [200, 200, 429]
+    assert [client.options("/healthz").status_code for _ in range(3)] == [200] * 3
+
+
 def test_clients_behind_a_trusted_proxy_are_counted_apart(make_client: MakeClient) -> None:
     client = make_client(rate_limit=1, rate_burst=1, trusted_proxies="127.0.0.1")
     chains = ["1.1.1.1", "9.9.9.9, 1.1.1.1", "2.2.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:1::1"]
@@ -90,28 +96,51 @@ def test_what_anybody_else_says_of_itself_is_not_believed(make_client: MakeClien
     assert take(client, 1) + take(client, 1, **{"X-Forwarded-For": "1.1.1.1"}) == [200, 429]
 
 
-def test_too_many_wrong_tokens_from_a_network_end_its_logins(make_client: MakeClient) -> None:
+def test_after_too_many_wrong_tokens_a_network_gets_429_for_more(make_client: MakeClient) -> None:
     client = make_client(failed_logins=2, api_keys=digest("one"), trusted_proxies="127.0.0.1")
     here, elsewhere = {"X-Forwarded-For": "2001:db8::1"}, {"X-Forwarded-For": "2001:db8:1::1"}
     assert take(client, 3, **here) == [401, 401, 401]  # without a token, nobody logs in
     assert take(client, 3, **here, Authorization=GUESS) == [401, 401, 429]
-    answer = client.post("/predict", headers={"X-Forwarded-For": "2001:db8::2", **KEY}, **PREDICT)
+    wrong = {"X-Forwarded-For": "2001:db8::2", "Authorization": "Bearer another"}
+    answer = client.post("/predict", headers=wrong, **PREDICT)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
     assert json_of(answer)["detail"] == (
-        "More than 2 wrong tokens or keys came from here in a minute (GATEWAY_FAILED_LOGINS); wait a little."
+        "More than 2 wrong tokens or keys came from here in a minute (GATEWAY_FAILED_LOGINS); wait a little, or send "
+        "a valid one."
     )
-    assert take(client, 1, **elsewhere, **KEY) == [200]
-    assert client.get("/variants", headers=here).status_code == 200
-    assert b'gateway_refused_total{reason="login"} 2.0' in client.get("/metrics", headers=elsewhere).data
+    assert take(client, 1, **here) == [401]
+    assert take(client, 1, **elsewhere, Authorization=GUESS) == [401]
+    assert b'gateway_refused_total{reason="login"} 2.0' in client.get("/metrics").data
 
 
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/variants"), ("POST", "/variants/rollback"), ("GET", "/nowhere")]
-)
-def test_a_wrong_token_counts_wherever_it_is_sent(make_client: MakeClient, method: str, path: str) -> None:
+def test_nobody_locks_out_keys_and_tokens_of_the_same_network(make_client: MakeClient) -> None:
+    client = make_client(failed_logins=1, api_keys=digest("one"))
+    assert take(client, 3, Authorization=GUESS) == [401, 429, 429]
+    assert take(client, 3, **KEY) == [200, 200, 200]
+    assert client.post("/variants/rollback", headers=ADMIN).status_code == 409
+
+
+@pytest.mark.parametrize("path", ["/", "/variants", "/healthz", "/nowhere", "/experiments"])
+def test_where_anyone_may_call_a_wrong_token_does_no_harm(make_client: MakeClient, path: str) -> None:
     client = make_client(failed_logins=1)
-    statuses = [client.open(path, method=method, headers={"Authorization": GUESS}).status_code for _ in range(2)]
-    assert statuses[0] != 429 and statuses[1] == 429
+    headers = {"Authorization": GUESS}
+    statuses = [client.get(path, headers=headers).status_code for _ in range(3)]
+    assert statuses == [client.get(path).status_code] * 3
+    assert client.post("/variants/rollback", headers=headers).status_code == 401  # the first that counts
+
+
+def test_wrong_tokens_for_labels_that_decide_count(make_client: MakeClient) -> None:
+    client = make_client(failed_logins=2)
+    audit, user = ({"prediction_id": "p", "label": "1", "source": source} for source in ("audit", "user"))
+
+    def statuses(label: dict[str, str], headers: dict[str, str]) -> list[int]:
+        return [client.post("/feedback", json=label, headers=headers).status_code for _ in range(3)]
+
+    guess = {"Authorization": GUESS}
+    assert statuses(user, guess) == [404] * 3
+    assert statuses(audit, {}) == [401] * 3
+    assert statuses(audit, guess) == [401, 401, 429]
+    assert statuses(audit, ADMIN) == [404] * 3
 
 
 def test_right_tokens_are_no_failed_logins(make_client: MakeClient) -> None:

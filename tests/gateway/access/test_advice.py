@@ -14,6 +14,13 @@ ALL = f"{KEY},read:{KEY},metrics:{KEY}"
 REACH = "GATEWAY_HOST=0.0.0.0 lets everybody who reaches the port"
 HOSTS = "GATEWAY_HOST=0.0.0.0 lets others in, but requests by other names than localhost and the gateway's own address"
 OPEN, METRICS, RATE = f"{REACH} predict and label", f"{REACH} read /metrics", f"{REACH} send as many requests"
+PROXIED = (
+    "GATEWAY_TRUSTED_PROXIES lets others in, but requests by other names than localhost and the gateway's own address "
+    "get 421: name the hosts that clients call in GATEWAY_HOSTS, and have the proxy pass the Host header on."
+)
+BOTH = PROXIED.replace("GATEWAY_TRUSTED_PROXIES", "GATEWAY_HOST=::")
+PROXY = "GATEWAY_TRUSTED_PROXIES lets everybody who reaches the proxy"
+PROXY_OPEN, PROXY_METRICS, PROXY_RATE = f"{PROXY} predict", f"{PROXY} read /metrics", f"{PROXY} send as many requests"
 ANY_HOST, ANY_ORIGIN = "GATEWAY_HOSTS=* lets any web page", "GATEWAY_CORS_ORIGINS=* lets pages of any site"
 READING = "GATEWAY_API_KEYS closes experiments, reports, the label queue and labels to all but administrators and label"
 SHORT = "GATEWAY_ADMIN_TOKEN is shorter than 16 characters and opens nothing; a random token is printed instead"
@@ -25,6 +32,10 @@ SHORT = "GATEWAY_ADMIN_TOKEN is shorter than 16 characters and opens nothing; a 
         ({}, []),
         ({"host": "localhost"}, []),
         ({"host": "[::1]"}, []),
+        ({"host": "::1"}, []),
+        ({"trusted_proxies": "10.0.0.1"}, [PROXIED, PROXY_OPEN, PROXY_METRICS, PROXY_RATE]),
+        ({"trusted_proxies": "10.0.0.1", "hosts": "a", "rate_limit": "9", "api_keys": ALL}, []),
+        ({"host": "::", "trusted_proxies": "10.0.0.1", "rate_limit": "9", "api_keys": ALL}, [BOTH]),
         ({"admin_token": TOKEN}, []),
         ({"admin_token": TOKEN[1:]}, [SHORT]),
         ({"host": "0.0.0.0"}, [HOSTS, OPEN, METRICS, RATE]),

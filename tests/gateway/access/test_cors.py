@@ -15,7 +15,9 @@ def sharing(make_client: MakeClient) -> FlaskClient:
 
 
 def test_a_page_of_an_allowed_origin_may_ask_first(sharing: FlaskClient) -> None:
-    headers = sharing.options("/predict", headers={"Origin": OURS, **PREFLIGHT}).headers
+    answer = sharing.options("/predict", headers={"Origin": OURS, **PREFLIGHT})
+    assert answer.status_code == 200  # without a key
+    headers = answer.headers
     assert headers["Access-Control-Allow-Origin"] == OURS
     assert headers["Access-Control-Allow-Methods"] == "GET, POST"
     assert headers["Access-Control-Allow-Headers"].startswith("Authorization, Content-Type,")
@@ -47,6 +49,11 @@ def test_by_default_nobody_may(client: FlaskClient) -> None:
 def test_everybody_may_where_that_is_set(make_client: MakeClient) -> None:
     answer = make_client(cors_origins="*").get("/healthz", headers={"Origin": OTHERS})
     assert answer.headers["Access-Control-Allow-Origin"] == OTHERS
+
+
+def test_a_text_that_is_too_long_for_an_origin_is_not_repeated(make_client: MakeClient) -> None:
+    answer = make_client(cors_origins="*").get("/healthz", headers={"Origin": f"https://{'a' * 300}"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 @pytest.mark.parametrize("text", ["example.com", "https://example.com/", "ftp://a", "https://", "*,", "null"])

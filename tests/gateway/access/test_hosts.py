@@ -1,7 +1,7 @@
 import pytest
 from flask.testing import FlaskClient
 
-from serving.gateway.access.hosts import Hosts, host_of, read_hosts
+from serving.gateway.access.hosts import Hosts, bracketed, host_of, read_hosts
 from serving.gateway.errors import BadRequest, Misdirected
 from serving.gateway.web.request import Request
 from testing.api import ADMIN, json_of
@@ -9,8 +9,12 @@ from tests.gateway.conftest import MakeClient
 
 OURS = ["localhost", "localhost:8080", "LOCALHOST", "a.localhost:1", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080",
         "[::ffff:127.0.0.1]:80", "localhost."]  # fmt: skip
+NO_HOSTS = ["evil@localhost", "127.0.0.1:evil", "127.0.0.1:", "localhost:123456", "127.0.0.1:80:80",
+            "localhost:8\u0660", "[::1%25x]", "[::1%x]", "[::1", "::1", "[localhost]", "[127.0.0.1]",
+            "[::ffff:127.0.0.1.1]", "localhost/a", "localhost?a", "localhost#a", "localhost\\a", "localhost..",
+            ".localhost", "\u017f.localhost", " localhost", "[", "a b", "x" * 5000]  # fmt: skip
 OTHERS = ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "notlocalhost",
-          "localhost@evil.example", "192.0.2.1", "[2001:db8::1]:8080", "0.0.0.0", "[", "a b", "x" * 5000]  # fmt: skip
+          "localhost@evil.example", "192.0.2.1", "[2001:db8::1]:8080", "0.0.0.0", *NO_HOSTS]  # fmt: skip
 
 
 def to(host: str | None, server: str = "", version: str = "1.1") -> Request:
@@ -52,6 +56,7 @@ def test_configured_hosts_are_answered_for(configured: str, host: str) -> None:
 
 def test_the_host_to_listen_on_is_ours_unless_it_stands_for_all() -> None:
     Hosts(frozenset(), "192.0.2.1").check(to("192.0.2.1:8080"))
+    Hosts(frozenset(), "2001:db8::1").check(to("[2001:db8::1]:8080"))
     Hosts(frozenset(), "digits.example.org").check(to("digits.example.org:8080"))
     for every in ("0.0.0.0", "[::]", "::"):
         for host in ("0.0.0.0:8080", "[::]:8080"):
@@ -74,6 +79,26 @@ def test_only_http_1_0_may_leave_the_host_out(host: str | None, configured: str)
     hosts.check(to(host, version="1.0"))
     with pytest.raises(BadRequest, match="The Host header is missing"):
         hosts.check(to(host))
+
+
+@pytest.mark.parametrize("host", ["evil.example,x.localhost", "localhost,localhost", "localhost,"])
+def test_several_hosts_are_no_request(host: str) -> None:
+    for configured in ("", "*"):
+        with pytest.raises(BadRequest, match="There is more than one Host header; send it once."):
+            Hosts(read_hosts(configured)).check(to(host))
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_where_every_host_is_answered_for_it_still_has_to_be_one(host: str) -> None:
+    with pytest.raises(Misdirected):
+        Hosts(read_hosts("*")).check(to(host))
+
+
+@pytest.mark.parametrize(
+    ("host", "written"), [("::1", "[::1]"), ("[::1]", "[::1]"), ("a", "a"), ("0.0.0.0", "0.0.0.0")]
+)
+def test_an_address_to_listen_on_may_lack_its_brackets(host: str, written: str) -> None:
+    assert bracketed(host) == written
 
 
 @pytest.mark.parametrize("text", ["a:80", "a b", "http://a", "a,", "[::1]:80", "-a"])

@@ -1,6 +1,6 @@
 import pytest
 
-from serving.gateway.access.proxies import client_address, network_of, networks, within
+from serving.gateway.access.proxies import MOST_PROXIES, client_address, network_of, networks, within
 
 TRUSTED = networks("10.0.0.0/8, 127.0.0.1,fd00::/8")
 
@@ -18,6 +18,8 @@ TRUSTED = networks("10.0.0.0/8, 127.0.0.1,fd00::/8")
         ("10.0.0.1", "1.2.3.4, unknown", "10.0.0.1"),
         ("10.0.0.1", "1.2.3.4:80", "10.0.0.1"),
         ("", "1.2.3.4", ""),
+        ("10.0.0.1", "1.2.3.4" + ", 10.0.0.2" * (MOST_PROXIES - 1), "1.2.3.4"),
+        ("10.0.0.1", "1.2.3.4, 10.0.0.9" + ", 10.0.0.2" * (MOST_PROXIES - 1), "10.0.0.9"),
         ("::ffff:5.6.7.8", "", "5.6.7.8"),
         ("::ffff:10.0.0.1", "::ffff:1.2.3.4", "1.2.3.4"),
     ],

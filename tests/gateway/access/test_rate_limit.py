@@ -32,15 +32,6 @@ def test_a_bucket_fills_up_again_and_no_further(clock: Clock) -> None:
         assert [limit.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
 
 
-def test_to_ask_for_the_wait_takes_no_token(clock: Clock) -> None:
-    limit = RateLimit(2.0, 1, clock)
-    assert [limit.wait("a"), limit.wait("a"), limit.take("a"), limit.wait("a"), limit.wait("b")] == [0, 0, 0, 0.5, 0]
-    clock.now += 0.5
-    assert [limit.wait("a"), limit.take("a")] == [0, 0]
-    clock.now += 1000
-    assert limit.wait("a") == 0
-
-
 def test_a_charge_is_paid_off_before_the_next_request(clock: Clock) -> None:
     limit = RateLimit(1.0, 2, clock)
     limit.take("a")

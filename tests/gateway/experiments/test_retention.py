@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from serving.gateway.experiments import lifecycle, recorder
 from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.recorder import Recorder
-from serving.gateway.experiments.retention import Retention
+from serving.gateway.experiments.retention import Retention, remind
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store.exposures import Exposure
 from serving.gateway.store.images import ImageAnswers
@@ -36,6 +36,10 @@ def labels(store: Store) -> list[str]:
         return sorted(connection.execute(select(feedback.c.prediction)).scalars())
 
 
+def notices(log: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in log.records if each.getMessage().startswith("Retention begins")]
+
+
 def later(store: Store, seconds: float) -> None:
     """Let time pass since the last turn."""
     with store.write() as connection:
@@ -53,7 +57,7 @@ def test_a_store_of_an_earlier_release_gets_a_notice_and_an_hour(
         Retention(each, LIMITS).look()
     other.close()
     assert labels(store) == ["1", "31"]
-    (line,) = [record.getMessage() for record in gateway_log.records if record.name.endswith("retention")]
+    (line,) = notices(gateway_log)
     assert line == (
         "Retention begins in 60 minutes and deletes 1 labels outside experiments. It keeps 30 days "
         "(GATEWAY_RETENTION_DAYS), 10,000 exposures (GATEWAY_MAX_EXPOSURES) and 1,000 labels (GATEWAY_MAX_LABELS). "
@@ -63,6 +67,49 @@ def test_a_store_of_an_earlier_release_gets_a_notice_and_an_hour(
     Retention(store, LIMITS).look()
     assert labels(store) == ["1"]
     assert "retention deleted 1 labels outside experiments" in gateway_log.text
+
+
+@BOTH
+def test_rows_that_are_all_young_get_the_notice_too(store: Store, gateway_log: pytest.LogCaptureFixture) -> None:
+    add_label(store, 29)
+    Retention(store, LIMITS).look()
+    (line,) = notices(gateway_log)
+    assert line.startswith("Retention begins in 60 minutes. It keeps 30 days (GATEWAY_RETENTION_DAYS), 10,000 exp")
+    add_label(store, 31)  # as time passes
+    Retention(store, LIMITS).look()
+    assert labels(store) == ["29", "31"]
+
+
+@BOTH
+def test_the_notice_is_repeated_until_the_first_run_is_due(store: Store, gateway_log: pytest.LogCaptureFixture) -> None:
+    remind(store, LIMITS)
+    assert notices(gateway_log) == []  # the first worker gives the first one
+    add_label(store, 31)
+    Retention(store, LIMITS).look()
+    later(store, 1800)
+    remind(store, LIMITS)
+    first, second = notices(gateway_log)
+    assert second == first.replace("60 minutes", "30 minutes")
+    later(store, 1800)
+    remind(store, LIMITS)
+    Retention(store, LIMITS).look()
+    later(store, 60)
+    Retention(store, LIMITS).look()
+    remind(store, LIMITS)
+    assert len(notices(gateway_log)) == 2
+    assert labels(store) == []
+
+
+@pytest.mark.slow
+def test_each_start_repeats_the_notice_once(
+    store: Store, manifest_folder: Path, fake_server: FakeModelServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    add_label(store, 1)
+    Retention(store, LIMITS).look()
+    for _ in range(2):
+        with Gateway(manifest_folder, fake_server.address, workers=2):
+            pass
+        assert capfd.readouterr().err.count("Retention begins in 60 minutes. It keeps 30 days") == 1
 
 
 @BOTH

@@ -90,6 +90,35 @@ def test_units_go_with_archived_experiments_alone(store: Store, add: Callable[..
             assert connection.execute(select(table.c.experiment_id)).scalars().all() == [RUNNING]
 
 
+def test_rows_of_archived_experiments_are_foretold(store: Store, add: Callable[..., None]) -> None:
+    add(exposures, [1, 40])
+    with store.write() as connection:
+        of = {"experiment_id": ARCHIVED, "unit": 1, "phase": 1}
+        connection.execute(insert(units).values({**of, "arm": 0, "cases": 0}))
+        connection.execute(insert(unit_results).values({**of, "epoch": 1, "pairs": []}))
+    with store.read() as connection:
+        assert retention.to_go(connection, ALL) == {}
+        found = retention.to_go(connection, ALL._replace(days=30))
+    assert found == {"exposures": 1, retention.OF_ARCHIVED: 2} == run(store, ALL._replace(days=30))
+
+
+@pytest.mark.parametrize("table", [exposures, images, feedback, None])
+def test_rows_of_any_age_need_a_notice_once(store: Store, add: Callable[..., None], table: Table | None) -> None:
+    with store.read() as connection:
+        assert not retention.needs_notice(connection)
+    if table is not None:
+        add(table, [0])
+    else:
+        with store.write() as connection:
+            row = {"experiment_id": ARCHIVED, "unit": 1, "phase": 1, "arm": 0, "cases": 0}
+            connection.execute(insert(units).values(row))
+    with store.write() as connection:
+        assert retention.needs_notice(connection)
+        assert retention.put_off(connection)
+        assert not retention.needs_notice(connection)
+        assert not retention.put_off(connection)
+
+
 def test_pixels_of_archived_experiments_are_forgotten(store: Store, add: Callable[..., None]) -> None:
     add(images, [0], pixels=b"p", prediction_id="a")
     add(images, [0], pixels=b"p", prediction_id="b", experiment_id=ARCHIVED)

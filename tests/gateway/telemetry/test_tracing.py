@@ -107,6 +107,15 @@ def test_without_a_caller_a_trace_begins_here(
     assert json.loads(capfd.readouterr().err.splitlines()[-1])["trace_id"] == span.trace_id.hex()
 
 
+def test_long_fields_of_a_caller_are_as_if_absent(
+    capfd: pytest.CaptureFixture[str], make_client: MakeClient, collector: Collector
+) -> None:
+    traced = make_client(traces_endpoint=collector.url)
+    traced.get("/nowhere", headers={"traceparent": f"00-{TRACE}-{CALLER}-01", "tracestate": "no member" * 100})
+    assert sent(traced, collector)["GET other"].trace_id.hex() == TRACE
+    assert "no member" not in capfd.readouterr().err
+
+
 def test_what_failed_says_so(traced: FlaskClient, collector: Collector, fake_server: FakeModelServer) -> None:
     fake_server.stop()
     assert traced.post("/predict", data=bytes(784), content_type=RAW).status_code == 503

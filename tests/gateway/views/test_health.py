@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.inference.tf_serving import wire_pb2 as wire
+from serving.gateway.telemetry import fresh
 from testing.api import json_of
 from testing.fake_model_server import FakeModelServer
+from testing.waiting import eventually
 
 
 def test_ready_when_every_variant_answers(client: FlaskClient) -> None:
@@ -28,6 +31,21 @@ def test_not_ready_while_models_are_loading(client: FlaskClient, fake_server: Fa
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert json_of(answer)["detail"] == "Not ready: /variants/plain is LOADING; /variants/dropout is LOADING"
+
+
+def test_variants_are_not_asked_again_while_the_answer_is_fresh(
+    client: FlaskClient, fake_server: FakeModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fresh, "FRESH_SECONDS", 1e9)
+    assert client.get("/readyz").status_code == 200
+    fake_server.models.remove("dropout")
+    assert client.get("/readyz").status_code == 200
+
+
+def test_it_is_noticed_that_a_variant_has_gone(client: FlaskClient, fake_server: FakeModelServer) -> None:
+    assert client.get("/readyz").status_code == 200
+    fake_server.models.remove("dropout")
+    eventually(lambda: client.get("/readyz").status_code == 503)
 
 
 def test_not_ready_without_a_manifest_but_alive(client: FlaskClient, manifest_folder: Path) -> None:

@@ -1,6 +1,7 @@
 import pytest
 from flask.testing import FlaskClient
 
+from serving.gateway.web.request import LONGEST
 from testing.api import json_of
 
 JSON = {"Accept": "application/json"}
@@ -38,6 +39,22 @@ def test_the_language_is_the_one_chosen_or_the_browsers(
 
 
 @pytest.mark.parametrize(
+    ("field", "item"),
+    [
+        ("Accept", "application/json,"),
+        ("Accept-Language", "zh,"),
+        ("Cookie", "language=zh;"),
+        ("Cookie", "theme=dark;"),
+    ],
+)
+def test_fields_that_would_take_long_to_parse_are_as_if_absent(client: FlaskClient, field: str, item: str) -> None:
+    client = client.application.test_client(use_cookies=False)  # which would remove the field
+    plain = client.get("/").text
+    assert client.get("/", headers={field: item}).text != plain
+    assert client.get("/", headers={field: item * (LONGEST // len(item) + 1)}).text == plain
+
+
+@pytest.mark.parametrize(
     ("chosen", "start"), [("dark", '<html lang="en" data-theme="dark">'), ("auto", '<html lang="en">')]
 )
 def test_the_first_paint_has_the_theme_that_was_chosen(client: FlaskClient, chosen: str, start: str) -> None:
@@ -57,3 +74,8 @@ def test_static_files_are_typed_and_revalidated(client: FlaskClient, path: str, 
         tag = answer.headers["ETag"]
     with client.get(f"/static/{path}", headers={"If-None-Match": tag}) as again:
         assert again.status_code == 304
+    with client.get(f"/static/{path}", headers={"If-None-Match": f"{tag}," * LONGEST}) as unread:
+        assert unread.status_code == 200
+    for blanks, status in ((0, 206), (LONGEST, 200)):
+        with client.get(f"/static/{path}", headers={"Range": f"bytes=0-{' ' * blanks}1"}) as part:
+            assert part.status_code == status

@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from serving.gateway.web.problems import Problem
+from serving.gateway.web.problems import MOST_FAULTS, Problem
 from testing.encoded import drawn, encode
 from testing.fake_model_server import FakeModelServer
 from tests.gateway.conftest import MakeClient
@@ -115,6 +115,29 @@ def test_an_endless_unit_id_is_refused(client: FlaskClient) -> None:
 def test_a_compressed_body_is_refused(client: FlaskClient) -> None:
     found = problem(client.post("/predict", json=ONE, headers={"Content-Encoding": "gzip"}), 415)
     assert found.detail == "Content-Encoding 'gzip': send the body as it is."
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "start"),
+    [
+        ("/predict", {"Content-Type": PNG, "Content-Encoding": "x" * 5000}, 415, "Content-Encoding 'xxx"),
+        ("/predict", {"Content-Type": "x" * 5000}, 415, "Content-Type 'xxx"),
+        ("/feedback", {"Content-Type": "x" * 5000}, 415, "Content-Type 'xxx"),
+        ("/predict", {"Content-Type": f"{FORM}; boundary={'x' * 5000}"}, 400, "The Content-Type has 5,030 characters"),
+    ],
+)
+def test_long_fields_are_neither_parsed_nor_repeated(
+    client: FlaskClient, path: str, headers: dict[str, str], status: int, start: str
+) -> None:
+    found = problem(client.post(path, data=FILE, headers=headers), status)
+    assert found.detail.startswith(start)
+    assert len(found.detail) < 300
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare"])
+def test_an_answer_names_twenty_faults_of_a_query(client: FlaskClient, path: str) -> None:
+    found = problem(client.post(f"{path}?{'&'.join(f'a{at}' + '=1' for at in range(500))}", json=ONE), 422)
+    assert len(found.errors or []) == MOST_FAULTS
 
 
 @pytest.mark.parametrize("content_type", [JSON, RAW, PNG, FORM])

@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+
+import pytest
+
+from serving.gateway.telemetry.fresh import Fresh
+
+
+def test_a_value_is_found_again_after_a_second() -> None:
+    now = [0.0]
+    values: Iterator[int] = iter(range(9))
+    value = Fresh(lambda: next(values), lambda: now[0])
+    found = []
+    for now[0] in (5, 5.9, 6, 6.9, 100):
+        found.append(value.get())
+    assert found == [0, 0, 1, 1, 2]
+
+
+def test_errors_are_not_kept() -> None:
+    results: list[int] = []
+    value = Fresh(lambda: results[0], lambda: 0.0)
+    with pytest.raises(IndexError):
+        value.get()
+    results.append(7)
+    assert value.get() == 7
