@@ -33,3 +33,12 @@ def until_answered(channel: grpc.Channel, *, seconds: float = PATIENCE) -> None:
     except grpc.RpcError as error:
         if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:  # the request names no model
             raise
+
+
+class Clock:
+    """A clock that stands still until a test moves it; `now` is in seconds."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now

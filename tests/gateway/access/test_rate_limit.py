@@ -2,13 +2,7 @@ import pytest
 
 from serving.gateway.access import rate_limit
 from serving.gateway.access.rate_limit import RateLimit
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from testing.waiting import Clock
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 from serving.gateway.server.connections import REPLACED, Connections
 from serving.gateway.server.limits import Limits, Refusal, Refused
 from serving.gateway.settings import Settings
+from testing.waiting import Clock
 
 
 class Fake:
@@ -33,13 +34,6 @@ class Fake:
 
     def forgets(self, size: int) -> None:
         self._shares.release(self, size)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
