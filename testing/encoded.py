@@ -12,6 +12,7 @@ from serving.gateway.imaging.uploads import Upload, frame_uploads
 from serving.gateway.settings import Settings
 
 MOST_PIXELS = 25_000_000
+SETTINGS = Settings.from_environ({})
 
 
 def drawn(label: int) -> Image.Image:
@@ -37,5 +38,5 @@ def levels(data: bytes) -> np.ndarray:
 def framed(data: bytes, height: int = 28, width: int = 28) -> np.ndarray:
     """Return the digit of an encoded image as the models see it, uint8 `[height, width]`."""
     format = ImageFormat(height=height, width=width, framing="mnist")
-    [[digit]] = frame_uploads([Upload("", data)], format, Settings.from_environ({}))
+    [[digit]] = frame_uploads([Upload("", data)], format, SETTINGS)
     return np.frombuffer(digit.pixels, np.uint8).reshape(height, width)
