@@ -2,15 +2,12 @@
 
 import numpy as np
 
-from serving.gateway.imaging.framing import ImageFormat
-from serving.gateway.imaging.uploads import Upload, frame_uploads
-from serving.gateway.settings import Settings
+from serving.gateway.imaging.decode import open_image, read_levels
+from serving.gateway.imaging.framing import frame_mnist
 
-FORMAT = ImageFormat(height=28, width=28, framing="mnist")
-LIMITS = Settings.from_environ({})
+MAX_PIXELS = 25_000_000
 
 
 def pixels_of(file: bytes) -> np.ndarray:
     """Return a PNG file as uint8 `[28, 28]`, framed as MNIST is."""
-    [[digit]] = frame_uploads([Upload("", file)], FORMAT, LIMITS)
-    return np.frombuffer(digit.pixels, np.uint8).reshape(28, 28)
+    return frame_mnist(read_levels(open_image(file, MAX_PIXELS)), 28, 28)
