@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         2**20, "Largest body of a request to any path but `/predict` and `/compare`, in bytes", ge=1024, le=2**30
     )
     max_buffered_bytes: Whole = setting(
-        36 * 2**20,
+        64 * 2**20,
         "Most bytes of requests that a worker holds at once, half of them for one client; it refuses more with 503",
         ge=1024,
         le=2**36,

@@ -14,7 +14,7 @@ from testing.running_gateway import Gateway
 ADDRESS = "127.0.4.1"
 BODIES = 30  # in each process
 BODY = 8 * 2**20  # bytes: the largest that is read
-BUFFERED = 2 * 36 * 2**20  # bytes that two workers hold by default
+BUFFERED = 2 * 64 * 2**20  # bytes that two workers hold by default
 PATHS = ("/predict", "/compare")
 HELD = -1  # stands for a body that is neither answered nor closed
 WITHOUT_KEY = {401, 413, 429, CLOSED}
