@@ -216,7 +216,7 @@ class Settings(BaseSettings):
 
     @property
     def retention(self) -> Quotas:
-        """What retention keeps."""
+        """Return the quotas that retention holds rows to."""
         return Quotas(self.retention_days or None, self.max_exposures, self.max_labels)
 
     @property

@@ -71,9 +71,10 @@ class Connections:
 
     def assign(self, connection: Connection, address: str) -> None:
         """Let a connection belong to the client at `address`; end or refuse one where it has too many."""
-        client, before = self._client(address), self._of.get(connection)
-        if before is None or before is client:
+        before = self._of.get(connection)
+        if before is None or before.name == network_of(address):
             return
+        client = self._client(address)
         size = before.held.get(connection, 0)
         self._leave(connection, before)
         self._join(connection, client)
@@ -126,7 +127,6 @@ class Connections:
 
     def _join(self, connection: Connection, client: Client) -> None:
         self._of[connection] = client
-        self._clients[client.name] = client
         client.open += 1
         client.waiting[connection] = None
 

@@ -183,6 +183,13 @@ def test_a_connection_of_a_proxy_belongs_to_the_client_of_its_last_request(share
     assert [each.dropped for each in (*greedy, good, third)] == [True, False, False, False]
 
 
+def test_a_connection_that_is_gone_is_assigned_to_nobody(shares: Connections) -> None:
+    gone = Fake(shares, "10.0.0.1")
+    shares.remove(gone)
+    shares.assign(gone, "1.1.1.1")
+    assert shares._clients == {}
+
+
 def test_answered_requests_hold_nothing(shares: Connections) -> None:
     one = Fake(shares, "1.1.1.1")
     for _ in range(10):
