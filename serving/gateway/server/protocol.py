@@ -47,6 +47,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._thrown_away = self._unsent = self._begun = 0
         self._refused: Refused | None = None
         self._slow_reader: asyncio.TimerHandle | None = None
+        self._answer_seconds = self.limits.client_seconds
         self._patience: asyncio.TimerHandle | None = self._close_later()
         self._is_shared = self.shares.is_shared(address)
         self.shares.add(self, address)
@@ -110,7 +111,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Begin to watch over the time in which the client takes its answer, whose rest is held meanwhile."""
         super().pause_writing()
-        self._slow_reader = self.loop.call_later(self.limits.client_seconds, self.transport.abort)
+        self._slow_reader = self.loop.call_later(self._answer_seconds, self.transport.abort)
         self._unsent = self.transport.get_write_buffer_size()
         self._note()
         self.shares.hold(self, self._unsent)
@@ -230,7 +231,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
-        """End the connection when its requests are answered, soon if its client does not take the last answer."""
+        """End the connection when its requests are answered, soon if its client does not take the answers."""
+        self._answer_seconds = LAST_SECONDS
         super().shutdown()
         if self.transport.is_closing() or self._unsent:
             self.loop.call_later(LAST_SECONDS, self.transport.abort)
@@ -270,7 +272,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _abort_later(self) -> None:
         """End a connection that is being closed even if its client does not take the last answer."""
         if self._slow_reader is None:
-            self._slow_reader = self.loop.call_later(self.limits.client_seconds, self.transport.abort)
+            self._slow_reader = self.loop.call_later(self._answer_seconds, self.transport.abort)
 
     def _calm(self) -> None:
         if self._patience:

@@ -3,6 +3,7 @@
 import re
 import select
 import socket
+import threading
 from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -141,17 +142,38 @@ def test_a_client_that_takes_no_answer_keeps_no_thread(manifest_folder: Path, fa
             connection.close()
 
 
+@pytest.mark.parametrize("when", ["while it takes none", "before its first"])
 def test_a_client_that_takes_no_answer_does_not_hold_up_the_end(
-    manifest_folder: Path, fake_server: FakeModelServer
+    manifest_folder: Path, fake_server: FakeModelServer, when: str
 ) -> None:
     """Its requests that wait for an answer still get none of the time that those under way have."""
+    arrived, released = threading.Event(), threading.Event()
+
+    def hold(context: object) -> None:
+        arrived.set()
+        released.wait(20)
+
+    large = b"GET /docs/static/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5
     with (
         Gateway(manifest_folder, fake_server.address, workers=1, client_seconds=600) as small,
         socket.socket() as deaf,
     ):
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", small.port))
-        deaf.sendall(b"GET /docs/static/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5)
-        assert deaf.recv(12) == b"HTTP/1.1 200"
+        if when == "before its first":
+            fake_server.fault = hold
+            deaf.sendall((HEAD + "Content-Length: 784\r\n\r\n").encode() + bytes(784) + large)
+            assert arrived.wait(20)
+        else:
+            deaf.sendall(large)
+            assert deaf.recv(12) == b"HTTP/1.1 200"
         small.process.terminate()
+        eventually(lambda: not _accepts(small), "the end of listening")
+        released.set()
         assert small.process.wait(20) == 0
+
+
+def _accepts(gateway: Gateway) -> bool:
+    with suppress(OSError), connect(gateway):
+        return True
+    return False
