@@ -47,5 +47,5 @@ class RateLimit:
 
     def _forget(self, now: float) -> None:
         """Drop clients with full buckets, which equals having none, and those beyond MOST_CLIENTS."""
-        while len(self._full) > MOST_CLIENTS or next(iter(self._full.values())) <= now:
+        while self._full and (len(self._full) > MOST_CLIENTS or next(iter(self._full.values())) <= now):
             self._full.popitem(last=False)

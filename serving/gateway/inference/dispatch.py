@@ -219,6 +219,8 @@ class Dispatch(Generic[Request, P, Reply]):
 def _settle(future: asyncio.Future[Reply], outcome: Reply | Exception) -> None:
     if future.done():  # its request was given up
         return
+    if isinstance(outcome, StopIteration):  # which a future refuses
+        outcome = RuntimeError(repr(outcome))
     if isinstance(outcome, Exception):
         future.set_exception(outcome)
     else:

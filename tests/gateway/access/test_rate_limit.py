@@ -33,6 +33,12 @@ def test_a_charge_is_paid_off_before_the_next_request(clock: Clock) -> None:
     assert [limit.take("a"), limit.take("b")] == [10, 0]
 
 
+def test_a_charge_of_nothing_changes_nothing(clock: Clock) -> None:
+    limit = RateLimit(1.0, 2, clock)
+    limit.charge("a", 0)
+    assert [limit.take("a") for _ in range(3)] == [0, 0, 1]
+
+
 def test_clients_do_not_share(clock: Clock) -> None:
     limit = RateLimit(1.0, 1, clock)
     assert [limit.take(client) for client in "aabba"] == [0, 1, 0, 1, 1]

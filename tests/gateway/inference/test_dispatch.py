@@ -29,6 +29,8 @@ class Lookups:
     def prepare(
         self, requests: Sequence[str], later: Later | None, effort: Effort
     ) -> Sequence[PendingPrediction | Exception | Later]:
+        if "stops" in requests:
+            return [StopIteration()]
         if later is None:
             return [Later.UNSETTLED if name.startswith("new") else NotFound(name) for name in requests]
         if later is Later.HEAVY:
@@ -66,9 +68,9 @@ class Asker:
         self._loop.run(send())
 
     async def _answer(self, name: str) -> None:
-        with pytest.raises(NotFound) as caught:
+        with pytest.raises((NotFound, RuntimeError)) as caught:
             await self._dispatch.answer(name)
-        self.ended.append(caught.value.detail)
+        self.ended.append(caught.value.detail if isinstance(caught.value, NotFound) else str(caught.value))
 
     def close(self) -> None:
         self._dispatch.close()
@@ -112,3 +114,8 @@ def test_a_heavy_request_that_was_looked_up_is_decoded_elsewhere(asker: Asker, l
     asker.ask("new and heavy")
     lookups.go_on.set()
     eventually(lambda: asker.ended == ["new and heavy"], "the answer")
+
+
+def test_an_exception_that_no_future_takes_is_answered_too(asker: Asker) -> None:
+    asker.ask("stops")
+    eventually(lambda: asker.ended == ["StopIteration()"], "the answer")
