@@ -16,11 +16,11 @@ THREADS = 2  # for images that are not large
 
 
 class DecoderThreads:
-    """Some threads, and the most that they are asked to do for one request."""
+    """Some threads, one at most for each client, and the most that they are asked to do for one request."""
 
     def __init__(self, threads: int, effort: Effort, name: str, refused: Callable[[], None]) -> None:
         self.effort = effort
-        self.share = FairShare(threads, threads, refused)
+        self.share = FairShare(threads, 1, refused)
         self.threads = ThreadPoolExecutor(threads, name)
 
 

@@ -91,6 +91,20 @@ def test_clients_take_turns_with_large_images(decoders: Decoders) -> None:
     assert order.index("good") < 6
 
 
+def test_a_client_leaves_a_thread_to_others(decoders: Decoders) -> None:
+    go_on = threading.Event()
+
+    async def story() -> None:
+        slow = [asyncio.create_task(decoders.run("a", lambda effort: go_on.wait(PATIENCE))) for _ in range(4)]
+        await asyncio.sleep(0)  # they ask first
+        await decoders.run("b", thread_for(1))
+        assert not any(each.done() for each in slow)
+        go_on.set()
+        assert all(await asyncio.gather(*slow))
+
+    asyncio.run(story())
+
+
 def test_waiting_for_a_turn_ends_in_time() -> None:
     decoders, go_on, begun = Decoders(0.05), threading.Event(), list[Effort]()
 
@@ -99,7 +113,7 @@ def test_waiting_for_a_turn_ends_in_time() -> None:
         return go_on.wait(PATIENCE)
 
     async def story() -> None:
-        slow = [asyncio.create_task(decoders.run("a", slow_work)) for _ in range(2)]
+        slow = [asyncio.create_task(decoders.run(client, slow_work)) for client in "ac"]
         while len(begun) < 2:
             await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="GATEWAY_DECODE_SECONDS"):
