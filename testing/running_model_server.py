@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -75,7 +76,8 @@ def running(*flags: str) -> Iterator[Running]:
         yield server
         assert server.process
         server.process.terminate()
-        assert server.process.wait(STOP_SECONDS) == 0
+        code = server.process.wait(STOP_SECONDS)
+        assert code == 0, f"the model server ended with {signal.Signals(-code).name if code < 0 else code}"
 
 
 @contextlib.contextmanager

@@ -75,9 +75,10 @@ def test_a_steady_client_that_cannot_start_is_an_error() -> None:
 
 @pytest.mark.slow
 def test_a_steady_client_that_has_ended_is_an_error() -> None:
+    others = multiprocessing.active_children()  # servers of other tests, which go on
     with socket.create_server(("127.0.0.1", 0)) as server, Steady(server.getsockname()[1], "", connections=1) as steady:
-        for process in multiprocessing.active_children():
-            process.kill()
+        (client,) = set(multiprocessing.active_children()).difference(others)
+        client.kill()
         with pytest.raises(ChildProcessError, match="the steady client ended with exit code -9"):
             steady.finish()
 

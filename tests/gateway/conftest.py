@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 
 from serving.gateway import create_app
 from serving.gateway.experiments import cache, judge
@@ -21,6 +22,25 @@ from testing.fake_model_server import FakeModelServer
 from testing.manifest import MANIFEST
 
 MakeClient = Callable[..., FlaskClient]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def routes_compiled_once() -> Iterator[None]:
+    """Have all applications share their compiled routes, which take most of the time to make one."""
+    compiled: dict[tuple[object, ...], dict[str, object]] = {}
+    compile_anew = Rule.compile
+
+    def compile_rule(rule: Rule) -> None:
+        key = (rule.rule, rule.host, rule.subdomain, rule.merge_slashes, str(rule.defaults))
+        if key not in compiled:
+            before = dict(vars(rule))
+            compile_anew(rule)
+            compiled[key] = {name: each for name, each in vars(rule).items() if each is not before.get(name)}
+        vars(rule).update(compiled[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "compile", compile_rule)
+        yield
 
 
 @pytest.fixture

@@ -38,11 +38,21 @@ def gateway(manifest_folder: Path, fake_server: FakeModelServer) -> Iterator[Gat
     running.stop()
 
 
-def test_a_worker_stays_small(gateway: Gateway) -> None:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway for the tests that neither count what it did nor end it."""
+    server, folder = FakeModelServer(), tmp_path_factory.mktemp("gunicorn")
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
+    with Gateway(folder, server.address) as running:
+        yield running
+    server.stop()
+
+
+def test_a_worker_stays_small(shared: Gateway) -> None:
     file = encode(drawn(5))
     for _ in range(50):  # over both workers
-        assert requests.post(gateway.url + "/predict", data=file, headers={"Content-Type": "image/png"}).ok
-    sizes = [worker.memory_info().rss for worker in gateway.workers()]
+        assert requests.post(shared.url + "/predict", data=file, headers={"Content-Type": "image/png"}).ok
+    sizes = [worker.memory_info().rss for worker in shared.workers()]
     assert len(sizes) == 2
     assert max(sizes) < MOST_RESIDENT
 
@@ -85,13 +95,13 @@ def test_who_sends_one_request_after_the_other_does_not_keep_others_waiting(
         taking.join()
 
 
-def test_connections_are_spread_over_the_workers(gateway: Gateway) -> None:
-    connections = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(CONNECTIONS)]
+def test_connections_are_spread_over_the_workers(shared: Gateway) -> None:
+    connections = [socket.create_connection(("127.0.0.1", shared.port)) for _ in range(CONNECTIONS)]
 
     def held() -> list[int]:
         return [
-            sum(each.laddr.port == gateway.port and each.status == "ESTABLISHED" for each in worker.net_connections())
-            for worker in gateway.workers()
+            sum(each.laddr.port == shared.port and each.status == "ESTABLISHED" for each in worker.net_connections())
+            for worker in shared.workers()
         ]
 
     eventually(lambda: sum(held()) >= CONNECTIONS, "all connections to be taken")
@@ -101,9 +111,9 @@ def test_connections_are_spread_over_the_workers(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("size", [9 * 2**20, 40 * 2**20])
-def test_a_body_without_a_length_is_held_to_the_limit(gateway: Gateway, size: int) -> None:
+def test_a_body_without_a_length_is_held_to_the_limit(shared: Gateway, size: int) -> None:
     """Read the answer as it comes; a client that does not look before it has sent everything may be cut off."""
-    with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
+    with socket.create_connection(("127.0.0.1", shared.port)) as connection:
         head = (
             "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
@@ -115,7 +125,7 @@ def test_a_body_without_a_length_is_held_to_the_limit(gateway: Gateway, size: in
             except ConnectionError:
                 break
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
-    assert requests.get(gateway.url + "/healthz").ok
+    assert requests.get(shared.url + "/healthz").ok
 
 
 def test_nothing_is_left_behind(gateway: Gateway) -> None:
@@ -141,13 +151,13 @@ def test_a_request_under_way_is_finished_at_the_end(gateway: Gateway, fake_serve
     assert gateway.process.wait(timeout=40) == 0
 
 
-def test_a_killed_worker_is_replaced(gateway: Gateway) -> None:
-    before = gateway.workers()
+def test_a_killed_worker_is_replaced(shared: Gateway) -> None:
+    before = shared.workers()
     before[0].kill()
     deadline = time.monotonic() + 30
-    while len(gateway.workers()) < 2 or before[0] in gateway.workers():
+    while len(shared.workers()) < 2 or before[0] in shared.workers():
         assert time.monotonic() < deadline
-    assert requests.get(gateway.url + "/readyz", timeout=10).ok
+    assert requests.get(shared.url + "/readyz", timeout=10).ok
 
 
 @pytest.mark.parametrize(
@@ -198,8 +208,8 @@ def test_others_are_answered_while_large_images_are_decoded(
     assert meanwhile > 10
 
 
-def test_files_are_their_owners_alone(gateway: Gateway) -> None:
-    assert requests.get(gateway.url + "/experiments").ok
-    files = [*gateway.metrics.glob("*.db"), *gateway.metrics.parent.glob("experiments.db*")]
+def test_files_are_their_owners_alone(shared: Gateway) -> None:
+    assert requests.get(shared.url + "/experiments").ok
+    files = [*shared.metrics.glob("*.db"), *shared.metrics.parent.glob("experiments.db*")]
     assert len(files) > 2
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}

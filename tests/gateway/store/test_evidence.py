@@ -4,11 +4,12 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, insert
+from sqlalchemy import Connection, Engine, create_engine, insert
 
 from serving.gateway.store import counts, images
 from serving.gateway.store.counts import Count, Tally
@@ -31,12 +32,18 @@ ORDER = ("pool", "drawn", "sample_log_e", "repeats")  # depend on the order of l
 unhurried = settings(deadline=None, max_examples=30)
 
 
+@cache
+def engine() -> Engine:
+    """Return a database that holds the schema, and nothing else but while a book is open."""
+    made = create_engine("sqlite://")
+    metadata.create_all(made)
+    return made
+
+
 @contextmanager
 def book(scoring: Scoring) -> Iterator[tuple[Book, Connection]]:
-    """Give the book of one running experiment with one phase."""
-    engine = create_engine("sqlite://")
-    metadata.create_all(engine)
-    with engine.begin() as connection:
+    """Give the book of one running experiment with one phase, which is forgotten at the end."""
+    with engine().connect() as connection:
         spec = {**SPEC, "paired": scoring.paired}
         connection.execute(
             insert(experiments).values(id=1, name="test", spec=spec, status="running", phase=1, created_at=0)
@@ -48,7 +55,6 @@ def book(scoring: Scoring) -> Iterator[tuple[Book, Connection]]:
             )
         )  # fmt: skip
         yield Book(connection, 1, 1, {1: scoring}, b"secret"), connection
-    engine.dispose()
 
 
 def seen(image: int, unit: int, answers: Answers, at: float = 0) -> Seen:
