@@ -28,6 +28,7 @@ from serving.gateway.telemetry.tracing import tracing
 from serving.gateway.views import (
     compare,
     documentation,
+    events,
     experiments,
     feedback,
     health,
@@ -40,6 +41,10 @@ from serving.gateway.views import (
 )
 from serving.gateway.web import problems, request_log
 from serving.gateway.web.context import Gateway
+from serving.gateway.webhooks.notifier import Notifier
+from serving.gateway.webhooks.queues import QueueWatch
+from serving.gateway.webhooks.receiver import Receiver
+from serving.gateway.webhooks.signature import secrets_of
 
 VERSION = "0.2.0"
 INFO = Info(
@@ -71,7 +76,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     app.extensions["gateway"] = _services(settings, store)
     request_log.register(app)
     problems.register(app)
-    for view in (predict, compare, variants, promotions, feedback, experiments, reports, health):
+    for view in (predict, compare, variants, promotions, feedback, experiments, reports, events, health):
         app.register_api(view.blueprint)
     for blueprint in (page.blueprint, study.blueprint, documentation.blueprint, documentation.swagger_files()):
         app.register_blueprint(blueprint)
@@ -89,6 +94,7 @@ def _services(settings: Settings, store: Store) -> Gateway:
 
     decoders, admission = Decoders(settings.decode_seconds, metrics.refused), Admission(settings, metrics)
     manifest = ManifestFile(settings.models_dir / "manifest.json")
+    notifier = Notifier(store, _receiver(settings), QueueWatch(store, settings.queue_hours), metrics.webhook)
     services = Gateway(
         settings=settings,
         manifest=manifest,
@@ -109,6 +115,12 @@ def _services(settings: Settings, store: Store) -> Gateway:
         in_flight=in_flight,
         admission=admission,
         not_ready=Fresh(lambda: health.not_ready(services)),
-        experiments=Experiments(store, batcher, metrics, manifest.newest, settings.retention),
+        experiments=Experiments(store, batcher, metrics, manifest.newest, settings.retention, notifier),
     )
     return services
+
+
+def _receiver(settings: Settings) -> Receiver | None:
+    if not settings.webhook_url:
+        return None
+    return Receiver(settings.webhook_url, secrets_of(settings.webhook_secret), settings.webhook_allow)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
@@ -16,6 +16,8 @@ from serving.gateway.access.hosts import read_hosts
 from serving.gateway.access.proxies import Network, networks
 from serving.gateway.store.engine import DATABASES, database_url
 from serving.gateway.store.retention import Quotas
+from serving.gateway.webhooks.addresses import RefusedAddress, check_url
+from serving.gateway.webhooks.signature import check_secrets
 
 PREFIX = "GATEWAY_"
 SECRETS = (SecretStr, URL)  # types whose values no message shows
@@ -23,6 +25,10 @@ SECRETS = (SecretStr, URL)  # types whose values no message shows
 
 class SettingsError(ValueError):
     """An unusable value of a setting; the text is one line: variable, value, usable values, default."""
+
+
+class Unusable(ValueError):
+    """A value whose error says more than the usable values of its type."""
 
 
 class Must(NamedTuple):
@@ -78,6 +84,11 @@ Hosts = Annotated[
 ]
 Origins = Annotated[
     frozenset[str], BeforeValidator(origins), Must("origins such as https://example.com, separated by commas, or *")
+]
+Secrets = Annotated[
+    SecretStr,
+    BeforeValidator(check_secrets),
+    Must("`whsec_` and 24 to 64 bytes in base64; up to 3 of them, separated by spaces"),
 ]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], Must("one of debug, info, warning, error")]
 
@@ -188,9 +199,31 @@ class Settings(BaseSettings):
     traces_endpoint: HttpUrl = setting(
         "", "OTLP/HTTP address for traces, such as `http://collector:4318/v1/traces`; none: no traces"
     )
+    webhook_allow: Networks = setting(
+        "", "Addresses or networks that a webhook may lead to though they are loopback, link-local or of metadata"
+    )
+    webhook_secret: Secrets = setting(
+        "", "Secrets that sign webhooks by Standard Webhooks: `echo whsec_$(openssl rand -base64 32)`"
+    )
+    webhook_url: HttpUrl = setting(
+        "", "Receiver of [webhooks](experiments.md#webhooks); needs a secret; none: no webhooks"
+    )
+    queue_hours: Whole = setting(
+        24, "Hours that an image may wait for its label before a webhook says so", ge=1, le=168
+    )
     study_report: File = setting("runs/study/report.html", "The report of `make study`, which `/study` serves")
     log_level: LogLevel = setting("info", "Least severe log line to write")
     access_log: Truth = setting("true", "Whether to log each request, in a line of level info")
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _may_be_called(cls, url: str, info: ValidationInfo) -> str:
+        if url and "webhook_secret" in info.data and not info.data["webhook_secret"].get_secret_value():
+            raise Unusable("it needs a secret in GATEWAY_WEBHOOK_SECRET")
+        try:
+            return check_url(url, info.data.get("webhook_allow", ())) if url else url
+        except RefusedAddress as error:
+            raise Unusable(str(error)) from error
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -246,5 +279,5 @@ def _unusable(table: Mapping[str, FieldInfo], error: ValidationError) -> str:
     given = "" if row.annotation in SECRETS else f"={first['input']!r}"
     default = row.default if row.default != "" else "none"
     cause = first.get("ctx", {}).get("error")
-    why = f"; {cause}" if isinstance(cause, UnknownScope) else ""
+    why = f"; {cause}" if isinstance(cause, UnknownScope | Unusable) else ""
     return f"{variable(name)}{given} cannot be used: it must be {usable(row)} (default {default}){why}"

@@ -39,6 +39,7 @@ ROLES: Mapping[str, Role] = {
     "reports.report": Role.READER,
     "reports.disagreements": Role.READER,
     "promotions.every": Role.READER,
+    "events.every": Role.READER,
     "health.metrics": Role.MONITOR,
     "experiments.create": Role.ADMINISTRATOR,
     "experiments.reweight": Role.ADMINISTRATOR,

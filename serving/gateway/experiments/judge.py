@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Row
 
 from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.cache import WATCHED, Watched
-from serving.gateway.experiments.evidence import report
+from serving.gateway.experiments.evidence import ALARMS, report
 from serving.gateway.experiments.lifecycle import GATEWAY, Act
 from serving.gateway.manifest import Manifest
-from serving.gateway.store import counts, experiments, interim_results, promotions
+from serving.gateway.store import counts, events, experiments, interim_results, promotions
 from serving.gateway.store.store import Store, hold
 
 logger = logging.getLogger(__name__)
@@ -65,19 +65,37 @@ def judge(store: Store, name: str, manifest: Manifest) -> None:
         if held is None or not (news := _news(connection, held)):
             return
         interim_results.keep(connection, held.id, time.time(), news)
+        if alarm := _alarm(connection, held, news):
+            events.add(connection, f"experiment.{news['decision']['recommendation']}", name, _told(held, news),
+                       once=alarm)  # fmt: skip
         if verdict := _verdict(held, news):
             _keep(connection, held, verdict)
+            events.add(connection, "experiment.verdict", name, _told(held, news))
             if held.spec["on_decision"] == "promote":
                 _act(connection, held, verdict, manifest)
 
 
 def _news(connection: Connection, experiment: Row) -> dict[str, Any] | None:
-    """Return the report of an experiment if it holds the first verdict, or an interim result is due."""
+    """Return the report of an experiment if it holds the first verdict or an alarm, or an interim result is due."""
     if experiment.status not in WATCHED:
         return None
     found = report(connection, experiment)
     due = interim_results.due(connection, experiment.id, found["counts"]["labelled"])
-    return found if due or _verdict(experiment, found) else None
+    return found if due or _verdict(experiment, found) or _alarm(connection, experiment, found) else None
+
+
+def _alarm(connection: Connection, experiment: Row, found: dict[str, Any]) -> str | None:
+    """Return the key of a report's alarm, None without one; each is told once a phase, since it may come and go."""
+    if found["decision"]["recommendation"] not in ALARMS:
+        return None
+    once = f"{found['decision']['recommendation']}:{experiment.id}:{experiment.phase}"
+    return None if events.known(connection, once) else once
+
+
+def _told(experiment: Row, found: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of an event about a report."""
+    return {"experiment": experiment.name, "phase": experiment.phase, "labelled": found["counts"]["labelled"],
+            **found["decision"]}  # fmt: skip
 
 
 def _verdict(experiment: Row, found: dict[str, Any]) -> dict[str, Any] | None:
@@ -106,5 +124,6 @@ def _act(connection: Connection, experiment: Row, verdict: dict[str, Any], manif
     reason = " ".join(verdict["reasons"])
     lifecycle.step(connection, experiment.name, "stop", Act(GATEWAY, reason), decision=verdict)
     if verdict["recommendation"] == "ship":
-        promotions.promote(connection, verdict["variant"], GATEWAY, f"{experiment.name}: {reason}")
+        promotions.promote(connection, verdict["variant"], GATEWAY, f"{experiment.name}: {reason}",
+                           experiment=experiment.name)  # fmt: skip
         experiments.log(connection, GATEWAY, "promote", verdict["variant"], f"{experiment.name}: {reason}")

@@ -12,8 +12,8 @@ from serving.gateway.errors import Conflict, NotFound, Unprocessable
 from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.spec import ExperimentSpec, check_weights
 from serving.gateway.manifest import Manifest
+from serving.gateway.store import events, promotions
 from serving.gateway.store import experiments as rows
-from serving.gateway.store import promotions
 from serving.gateway.store.images import forget_pixels
 from serving.gateway.store.store import hold
 
@@ -134,6 +134,8 @@ def withdraw_verdict(connection: Connection, experiment: int, reason: str) -> No
     text = f"verdict withdrawn: {recommendation!r}, since {reason}"
     logger.info("experiment %s: %s", found.name, text)
     rows.log(connection, GATEWAY, "withdraw", found.name, text)
+    told = {"experiment": found.name, "recommendation": recommendation, "reason": reason}
+    events.add(connection, "experiment.verdict_withdrawn", found.name, told)
 
 
 def reweight(connection: Connection, name: str, weights: Mapping[str, float], traffic: float | None, act: Act) -> None:

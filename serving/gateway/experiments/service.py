@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from serving.gateway.experiments import versions
 from serving.gateway.experiments.cache import ExperimentCache, Snapshot
+from serving.gateway.experiments.gauges import ExperimentGauges
 from serving.gateway.experiments.judge import Judge
 from serving.gateway.experiments.recorder import Recorder
 from serving.gateway.experiments.retention import Retention
@@ -13,10 +14,11 @@ from serving.gateway.manifest import Manifest
 from serving.gateway.store.retention import Quotas
 from serving.gateway.store.store import Store
 from serving.gateway.telemetry.metrics import Metrics
+from serving.gateway.webhooks.notifier import Notifier
 
 
 class Experiments:
-    """The store, its newest snapshot, the threads that write exposures and delete old rows, and the shadow calls."""
+    """The store, its newest snapshot, the threads that write, delete and deliver its rows, and the shadow calls."""
 
     def __init__(
         self,
@@ -25,6 +27,7 @@ class Experiments:
         metrics: Metrics,
         manifest: Callable[[], Manifest | None],
         quotas: Quotas,
+        notifier: Notifier,
     ) -> None:
         """Prepare; nothing is connected and no thread runs before the first request. `manifest` is the newest one."""
         self.store = store
@@ -32,6 +35,8 @@ class Experiments:
         self._judge = Judge(store)
         self._manifest = manifest
         self.retention = Retention(store, quotas)
+        self.notifier = notifier
+        metrics.add(ExperimentGauges(store))
         self.recorder = Recorder(store, metrics.exposures_dropped.inc)
         self.shadow = Shadow(batcher, self.recorder.record, metrics.shadows_dropped.inc)
 
@@ -39,6 +44,7 @@ class Experiments:
         """Write the exposures that wait and end the threads; for the end of a worker."""
         self.cache.close()
         self.retention.close()
+        self.notifier.close()
         self.recorder.close()
         self.store.close()
 

@@ -174,6 +174,7 @@ class Application:
         services.event_loop.use(loop)
         await asyncio.to_thread(services.experiments.cache.current)  # the first request would wait for it
         services.experiments.retention.start()
+        services.experiments.notifier.start()
         with suppress(Unavailable):  # it will be read again
             services.manifest.current()  # so that every worker has read a manifest that is damaged later
         journal = loop.create_task(services.journal.run())

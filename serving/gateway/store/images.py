@@ -70,6 +70,11 @@ def count_queued(connection: Connection, experiment: int) -> int:
     return connection.execute(select(func.count()).select_from(images).where(*_waiting(experiment))).scalar_one()
 
 
+def oldest_queued(connection: Connection, experiment: int) -> float | None:
+    """Return since when the oldest image of the queue waits, in seconds since 1970; None for an empty queue."""
+    return connection.execute(select(func.min(images.c.at)).where(*_waiting(experiment))).scalar()
+
+
 def forget_old_pixels(connection: Connection) -> None:
     """Delete the pixels of images that have waited QUEUED_DAYS for a label."""
     _forget(connection, images.c.at < _oldest())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, func, or_, select, true, update
 
-from serving.gateway.store import exposures, images
+from serving.gateway.store import events, exposures, images
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import LABELLED, OUTSIDE, experiments, feedback, state, unit_results, units
 from serving.gateway.store.tables import exposures as exposure_rows
@@ -127,6 +127,7 @@ def _batches(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:
         exposures.lock(connection, connection.execute(select(experiments.c.id)).scalars())
         images.forget_old_pixels(connection)
         images.forget_archived_pixels(connection)
+        events.forget_old(connection)
     for kind in KINDS:
         with store.read() as connection:
             old = kind.old(kind.before(connection, quotas))

@@ -36,6 +36,9 @@ state = Table(
     Column("revision", Integer, nullable=False),
     Column("signing_key", String(64), nullable=False),
     Column("retained_at", Float, nullable=False),  # the last turn to delete old rows; ahead until the first is due
+    # The worker that delivers webhooks, and until when no other does.
+    Column("lease_holder", String(16)),
+    Column("lease_until", Float, nullable=False),
 )
 
 experiments = Table(
@@ -211,3 +214,24 @@ audit = Table(
     Column("subject", NAME, nullable=False, index=True),
     Column("reason", Text),
 )
+
+# Messages for the receiver of webhooks. Those of a stream, an experiment as a rule, are delivered in the order of `id`.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message", String(40), nullable=False, unique=True),
+    Column("once", String(64), unique=True),  # the same for events that are told but once
+    Column("type", String(40), nullable=False),
+    Column("stream", NAME, nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("state", String(16), nullable=False),  # waiting, delivered or given_up
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Float, nullable=False),  # of the next attempt
+    Column("error", Text),  # of the last attempt
+    Column("ended_at", Float),
+    sqlite_autoincrement=True,  # no number comes twice, though old rows are deleted
+)
+WAITS = events.c.state == "waiting"
+Index("ix_events_waiting", events.c.stream, events.c.id, sqlite_where=WAITS, postgresql_where=WAITS)

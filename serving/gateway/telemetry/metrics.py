@@ -86,6 +86,9 @@ class Metrics:
         self.shadows_dropped = counter(
             "gateway_shadows_dropped", "Images about which other arms were not asked for want of time"
         )
+        webhooks = counter("gateway_webhook_deliveries", "Attempts to deliver an event, by outcome", ["outcome"])
+        self._webhooks = cache(webhooks.labels)
+        self._of_store: list[Collector] = []
 
     @_where_possible
     def answered(self, requests: Sequence[Answered]) -> None:
@@ -115,6 +118,15 @@ class Metrics:
         """Record that a variant's circuit is now `closed`, `half_open` or `open`."""
         self._circuit(variant).set(CIRCUIT[state])
 
+    @_where_possible
+    def webhook(self, outcome: str) -> None:
+        """Record an attempt to deliver an event: delivered, failed or given_up."""
+        self._webhooks(outcome).inc()
+
+    def add(self, collector: Collector) -> None:
+        """Have `collector` find its metrics whenever the text is merged: those that are the same in all workers."""
+        self._of_store.append(collector)
+
     def in_flight(self, predictions: int) -> None:
         """Record how many predictions this worker works on now."""
         self._in_flight.set(predictions)
@@ -128,10 +140,9 @@ class Metrics:
         return self._text.get()
 
     def _merged(self) -> bytes:
-        if MULTIPROCESS_DIR not in os.environ:
-            return generate_latest(self._registry)
         registry = CollectorRegistry()
-        registry.register(_OfAllWorkers())
+        for collector in (self._registry if MULTIPROCESS_DIR not in os.environ else _OfAllWorkers(), *self._of_store):
+            registry.register(collector)
         return generate_latest(registry)
 
 

@@ -26,6 +26,7 @@ EXPECTED = {
     "GET /experiments/{name}/report": READER,
     "GET /experiments/{name}/disagreements": READER,
     "GET /variants/promotions": READER,
+    "GET /events": READER,
     "GET /metrics": MONITOR,
     "POST /experiments": ADMINISTRATOR,
     "POST /experiments/{name}/weights": ADMINISTRATOR,

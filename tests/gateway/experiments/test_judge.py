@@ -12,7 +12,7 @@ from serving.gateway.experiments.judge import Judge, judge
 from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.manifest import Manifest
-from serving.gateway.store import counts, experiments, interim_results, promotions
+from serving.gateway.store import counts, events, experiments, interim_results, promotions
 from serving.gateway.store.counts import Count
 from serving.gateway.store.store import Store
 from testing.api import json_of
@@ -157,6 +157,48 @@ def test_after_a_withdrawal_it_is_judged_anew(store: Store, reports: Reports, ru
     judge(store, "test", PUBLISHED)
     assert look(store)[1] == "roll_back"
     assert log(store, "verdict") == ["ship: Made up.", "roll_back: Made up."]
+
+
+def told(store: Store) -> list[str]:
+    """Return the types of the experiment's events, the oldest first."""
+    with store.read() as connection:
+        return [event.type for event in reversed(events.latest(connection, 20)) if event.stream == "test"]
+
+
+def test_verdicts_promotions_and_withdrawals_are_events(
+    store: Store, reports: Reports, run: Callable[..., None]
+) -> None:
+    run(SPLIT)
+    judge(store, "test", PUBLISHED)
+    judge(store, "test", PUBLISHED)
+    assert told(store) == ["experiment.verdict"]
+    with store.write() as connection:
+        lifecycle.withdraw_verdict(connection, 1, "its labels were replaced")
+        experiments.change(connection, 1, spec={**experiments.by_id(connection, 1).spec, "on_decision": "promote"})
+    judge(store, "test", PUBLISHED)
+    assert told(store) == [
+        "experiment.verdict",
+        "experiment.verdict_withdrawn",
+        "experiment.verdict",
+        "variant.promoted",
+    ]
+
+
+@pytest.mark.parametrize("alarm", ["unhealthy", "guardrail_broken"])
+@pytest.mark.parametrize("before", ["continue", "ship"])
+def test_an_alarm_is_told_once_a_phase(
+    store: Store, reports: Reports, run: Callable[..., None], alarm: str, before: str
+) -> None:
+    """Also after a verdict, and though it comes and goes."""
+    run(SPLIT)
+    for recommendation in (before, alarm, "continue", alarm):
+        reports.recommendation = recommendation
+        judge(store, "test", PUBLISHED)
+    assert told(store).count(f"experiment.{alarm}") == 1
+    with store.write() as connection:
+        lifecycle.reweight(connection, "test", {"plain": 0.75, "dropout": 0.25}, None, BY)
+    judge(store, "test", PUBLISHED)
+    assert told(store).count(f"experiment.{alarm}") == 2
 
 
 def test_only_news_is_judged(store: Store, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,74 @@
+"""Show running and paused experiments, and the events to deliver, as metrics; read from the store when asked."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, Row
+
+from serving.gateway.errors import GatewayError
+from serving.gateway.experiments.evidence import report
+from serving.gateway.store import events, experiments, images
+from serving.gateway.store.store import Store
+
+SHOWN = ("running", "paused")
+OF_EXPERIMENTS = {
+    "labels_waiting": ("Images in the label queue", []),
+    "oldest_unlabelled_seconds": ("Time that the oldest of them has waited, 0 without any", []),
+    "labelled": ("Labels that count", []),
+    "e_value": ("Evidence that a variant differs from control", ["variant"]),
+    "e_threshold": ("Evidence that decides", ["variant"]),
+    "healthy": ("Whether a check holds", ["check"]),
+    "decision": ("1 for the present recommendation", ["recommendation", "variant"]),
+}  # fmt: skip
+
+Samples = dict[str, list[tuple[list[str], float]]]
+
+
+class ExperimentGauges(Collector):
+    """Metrics of a store; none while it is unavailable."""
+
+    def __init__(self, store: Store) -> None:
+        """Prepare to read `store`."""
+        self._store = store
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the store, and return the metrics."""
+        try:
+            with self._store.read() as connection:
+                return [*_of_experiments(connection), *_of_events(connection)]
+        except GatewayError:
+            return []  # the store has logged it
+
+
+def _of_experiments(connection: Connection) -> Iterator[Metric]:
+    shown = [row for row in experiments.every(connection) if row.status in SHOWN]
+    samples = [(row.name, _samples(connection, row)) for row in shown]
+    for name, (meaning, labels) in OF_EXPERIMENTS.items():
+        family = GaugeMetricFamily(f"gateway_experiment_{name}", meaning, labels=["experiment", *labels])
+        for experiment, found in samples:
+            for values, value in found[name]:
+                family.add_metric([experiment, *values], value)
+        yield family
+
+
+def _samples(connection: Connection, row: Row) -> Samples:
+    found, oldest = report(connection, row), images.oldest_queued(connection, row.id)
+    decision = found["decision"]
+    return {
+        "labels_waiting": [([], images.count_queued(connection, row.id))],
+        "oldest_unlabelled_seconds": [([], max(0.0, time.time() - oldest) if oldest else 0.0)],
+        "labelled": [([], found["counts"]["labelled"])],
+        "e_value": [([each["variant"]], each["e_value"]) for each in found["comparisons"]],
+        "e_threshold": [([each["variant"]], each["e_threshold"]) for each in found["comparisons"]],
+        "healthy": [([name], float(check["ok"])) for name, check in found["checks"].items()],
+        "decision": [([decision["recommendation"], decision["variant"] or ""], 1.0)],
+    }
+
+
+def _of_events(connection: Connection) -> Iterator[Metric]:
+    waiting, oldest = events.waiting(connection)
+    yield GaugeMetricFamily("gateway_events_waiting", "Events that the receiver of webhooks has not taken", waiting)
+    age = max(0.0, time.time() - oldest) if oldest else 0.0
+    yield GaugeMetricFamily("gateway_oldest_event_seconds", "Time that the oldest of them has waited", age)
