@@ -32,6 +32,7 @@ from serving.gateway.views import (
     feedback,
     health,
     page,
+    planning,
     predict,
     promotions,
     reports,
@@ -71,7 +72,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     app.extensions["gateway"] = _services(settings, store)
     request_log.register(app)
     problems.register(app)
-    for view in (predict, compare, variants, promotions, feedback, experiments, reports, health):
+    for view in (predict, compare, variants, promotions, feedback, experiments, planning, reports, health):
         app.register_api(view.blueprint)
     for blueprint in (page.blueprint, study.blueprint, documentation.blueprint, documentation.swagger_files()):
         app.register_blueprint(blueprint)

@@ -1,8 +1,9 @@
 """Read the counts of an experiment, and report on them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
@@ -18,23 +19,41 @@ SHOWN = tuple(reversed(SOURCES))
 ALARMS = ("unhealthy", "guardrail_broken")  # these override an earlier verdict
 
 
+class Judged(NamedTuple):
+    """An experiment's spec, all its phases, and the counts of those in which the arms have their present versions.
+
+    `first` is the number of the first of these phases, `total` the sum of their counters.
+    """
+
+    spec: ExperimentSpec
+    rows: Sequence[Row]
+    phases: list[PhaseCounts]
+    first: int
+    total: Tally
+
+
+def judged(connection: Connection, experiment: Row) -> Judged:
+    """Read the counts of an experiment that are evidence on the present versions of its arms."""
+    spec = ExperimentSpec.model_validate(experiment.spec)
+    tallies = counts.read(connection, experiment.id)
+    rows = phases_of(connection, experiment.id)
+    present = [row for row in rows if row.epoch == rows[-1].epoch]
+    phases = [_phase(tuple(row.weights), spec, tallies.get(row.number, Tally())) for row in present]
+    total = sum((tallies.get(row.number, Tally()) for row in present), Tally())
+    return Judged(spec, rows, phases, present[0].number if present else 1, total)
+
+
 def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     """Return the report of an experiment; its `verdict` is the first one reached, and stands.
 
     Evidence comes from the phases in which the arms had their present versions.
     """
-    spec = ExperimentSpec.model_validate(experiment.spec)
-    tallies = counts.read(connection, experiment.id)
-    rows = phases_of(connection, experiment.id)
-    judged = [row for row in rows if row.epoch == rows[-1].epoch]
-    phases = [_phase(tuple(row.weights), spec, tallies.get(row.number, Tally())) for row in judged]
-    total = sum((tallies.get(row.number, Tally()) for row in judged), Tally())
+    spec, rows, phases, first, total = judged(connection, experiment)
     arms = range(len(spec.arms))
     latencies = [_latency(total, arm) for arm in arms]
-    first = judged[0].number if judged else 1
     built = build_report(spec.design, phases, latencies, experiment.status, datetime.now(UTC), first)
     built["versions"] = dict(zip(spec.variants, rows[-1].versions, strict=True)) if rows else {}
-    if len(judged) < len(rows):
+    if first > 1:
         built["notes"].append(
             f"Phases 1 to {first - 1} are left out: their evidence is on other versions of the arms, "
             "or was collected before an upgrade."

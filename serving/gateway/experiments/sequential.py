@@ -7,6 +7,12 @@ phase before. All functions work on log E.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 ODDS_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # alternatives of the one-sided test, mixed in equal parts
 TUNED_FOR = 10_000  # observations at which the sequence is narrowest
@@ -14,21 +20,28 @@ LARGEST_LOG = 690.0  # its exponential still fits into JSON
 BISECTIONS = 50  # to 1e-15
 
 
-def log_e_shares(counts: Sequence[int], shares: Sequence[float], concentration: float) -> float:
+@overload
+def log_e_shares(counts: Sequence[int], shares: Sequence[float], concentration: float) -> float: ...
+@overload
+def log_e_shares(
+    counts: Sequence[Array], shares: Sequence[float], concentration: float, log_gamma: Callable[[Array], Array]
+) -> Array: ...
+def log_e_shares(counts, shares, concentration, log_gamma=math.lgamma):
     """Return log E against "each case falls to arm i with probability `shares[i]`", renormalised to sum to 1.
 
     The Dirichlet-multinomial e-value of Lindon & Malek (NeurIPS 2022, arXiv 2011.03567). A larger `concentration` puts
     the alternatives nearer to `shares`. Log E is infinite with a case of an arm whose share is 0.
+    Counts may be arrays over many experiments, with a `log_gamma` of arrays and shares above 0.
     """
-    if any(count and not share for count, share in zip(counts, shares, strict=True)):
+    if any(not share and count for count, share in zip(counts, shares, strict=True)):
         return math.inf
     total = sum(shares)
     arms = [(count, share / total) for count, share in zip(counts, shares, strict=True) if share]
     return (
         math.lgamma(concentration)
-        - math.lgamma(concentration + sum(counts))
+        - log_gamma(concentration + sum(counts))
         + sum(
-            math.lgamma(concentration * share + count)
+            log_gamma(concentration * share + count)
             - math.lgamma(concentration * share)
             - count * math.log(share)
             for count, share in arms
@@ -65,15 +78,19 @@ def p_anytime(log_e: float, tests: int = 1) -> float:
     return math.exp(-max(log_e - math.log(tests), 0.0))
 
 
-def half_width(variance: float, n: float, alpha: float) -> float:
-    """Return half the width of the asymptotic confidence sequence for the mean of `n` observations.
+@overload
+def half_width(variance: float, n: float, alpha: float) -> float: ...
+@overload
+def half_width(variance: Array, n: Array | float, alpha: float) -> Array: ...
+def half_width(variance, n, alpha):
+    """Return half the width of the asymptotic confidence sequence for the mean of `n` observations; takes arrays, too.
 
     Equation 9 of Waudby-Smith et al., Annals of Statistics 2024 (arXiv 2103.06476), with the ρ that their appendix
     gives for the narrowest interval at `TUNED_FOR` observations. `variance` is that of one observation.
     """
     rho2 = (-2 * math.log(alpha) + math.log1p(-2 * math.log(alpha))) / TUNED_FOR
     spread = n * rho2 + 1
-    return math.sqrt(variance * 2 * spread / (n * n * rho2) * math.log(math.sqrt(spread) / alpha))
+    return np.sqrt(variance * 2 * spread / (n * n * rho2) * np.log(np.sqrt(spread) / alpha))
 
 
 def share_sequence(right: int, n: int, alpha: float) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from serving.gateway.experiments import versions
 from serving.gateway.experiments.cache import ExperimentCache, Snapshot
 from serving.gateway.experiments.judge import Judge
+from serving.gateway.experiments.planning.planner import Planner
 from serving.gateway.experiments.recorder import Recorder
 from serving.gateway.experiments.retention import Retention
 from serving.gateway.experiments.shadow import Shadow
@@ -31,6 +32,7 @@ class Experiments:
         self.cache = ExperimentCache(store, self._watch)
         self._judge = Judge(store)
         self._manifest = manifest
+        self.planner = Planner(store)
         self.retention = Retention(store, quotas)
         self.recorder = Recorder(store, metrics.exposures_dropped.inc)
         self.shadow = Shadow(batcher, self.recorder.record, metrics.shadows_dropped.inc)

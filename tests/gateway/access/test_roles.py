@@ -28,6 +28,7 @@ EXPECTED = {
     "GET /variants/promotions": READER,
     "GET /metrics": MONITOR,
     "POST /experiments": ADMINISTRATOR,
+    "POST /experiments/plan": ADMINISTRATOR,
     "POST /experiments/{name}/weights": ADMINISTRATOR,
     "POST /experiments/{name}/start": ADMINISTRATOR,
     "POST /experiments/{name}/pause": ADMINISTRATOR,

@@ -44,6 +44,7 @@ function decoded(step) {
 const IMPORTS = {
   "views/draw": ["draw/answers", "draw/asking", "draw/examples", "draw/feedback", "draw/pad"],
   "views/variants": ["chart"],
+  "experiments/create": ["experiments/plan"],
   "experiments/detail": ["chart", "experiments/action", "experiments/evidence"],
   "experiments/queue": ["experiments/labels", "experiments/outbox"],
 };
