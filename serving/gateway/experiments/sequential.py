@@ -7,7 +7,7 @@ phase before. All functions work on log E.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,30 +20,37 @@ LARGEST_LOG = 690.0  # its exponential still fits into JSON
 BISECTIONS = 50  # to 1e-15
 
 
-@overload
-def log_e_shares(counts: Sequence[int], shares: Sequence[float], concentration: float) -> float: ...
-@overload
-def log_e_shares(
-    counts: Sequence[Array], shares: Sequence[float], concentration: float, log_gamma: Callable[[Array], Array]
-) -> Array: ...
-def log_e_shares(counts, shares, concentration, log_gamma=math.lgamma):
+def log_e_shares(counts: Sequence[int], shares: Sequence[float], concentration: float) -> float:
     """Return log E against "each case falls to arm i with probability `shares[i]`", renormalised to sum to 1.
 
     The Dirichlet-multinomial e-value of Lindon & Malek (NeurIPS 2022, arXiv 2011.03567). A larger `concentration` puts
     the alternatives nearer to `shares`. Log E is infinite with a case of an arm whose share is 0.
-    Counts may be arrays over many experiments, with a `log_gamma` of arrays and shares above 0.
     """
-    if any(not share and count for count, share in zip(counts, shares, strict=True)):
+    if any(count and not share for count, share in zip(counts, shares, strict=True)):
         return math.inf
     total = sum(shares)
     arms = [(count, share / total) for count, share in zip(counts, shares, strict=True) if share]
+    return _log_e(arms, concentration, math.lgamma, math.log)
+
+
+def log_e_shares_of_many(
+    counts: Sequence[Array], shares: Sequence[Array | float], concentration: float, log_gamma: Callable[[Array], Array]
+) -> Array:
+    """Return log E as `log_e_shares` does, of many experiments at once; `shares` are above 0, `log_gamma` is ln Γ."""
+    total = sum(shares)
+    return _log_e([(count, share / total) for count, share in zip(counts, shares, strict=True)], concentration,
+                  log_gamma, np.log)  # fmt: skip
+
+
+def _log_e(arms: Sequence[Any], concentration: float, log_gamma: Callable[..., Any], log: Callable[..., Any]) -> Any:
+    """Return log E of pairs (count, share)."""
     return (
         math.lgamma(concentration)
-        - log_gamma(concentration + sum(counts))
+        - log_gamma(concentration + sum(count for count, _ in arms))
         + sum(
             log_gamma(concentration * share + count)
-            - math.lgamma(concentration * share)
-            - count * math.log(share)
+            - log_gamma(concentration * share)
+            - count * log(share)
             for count, share in arms
         )
     )  # fmt: skip

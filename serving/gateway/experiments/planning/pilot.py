@@ -80,12 +80,12 @@ def _traffic(spec: PlanSpec, found: Judged, arm: int, ended: float) -> dict[str,
     given: dict[str, object] = {}
     if not found.phases:
         return given
+    assert found.began is not None
     pairs = [phase.pairs[arm] for phase in found.phases if phase.pairs]
     units, images = sum(pair.units for pair in pairs), sum(pair.images for pair in pairs)
     images = images or sum(sum(phase.exposures) for phase in found.phases)  # unpaired: requests
-    began = next(row.started_at for row in found.rows if row.number == found.first)
     if spec.images_per_unit is None and units:
         given["images_per_unit"] = min(1000, max(1, round(images / units)))
     if spec.images_per_day is None and images:
-        given["images_per_day"] = images / max(ended - began, 1.0) * DAY_SECONDS
+        given["images_per_day"] = images / max(ended - found.began, 1.0) * DAY_SECONDS
     return given

@@ -13,7 +13,7 @@ from serving.gateway.experiments import paired, unpaired
 from serving.gateway.experiments.planning.looks import Looks
 from serving.gateway.experiments.planning.rates import Rates
 from serving.gateway.experiments.planning.spec import PlanSpec
-from serving.gateway.experiments.sequential import Array, log_e_shares
+from serving.gateway.experiments.sequential import Array, log_e_shares_of_many
 
 UNLIKELY = 1e-6  # numbers of cases in a unit that are rarer than the likeliest by this much are left out
 SHIFT = 8  # beyond which Stirling's series is exact to 1e-11
@@ -99,7 +99,7 @@ class PairedStream(Stream):
         spread = np.maximum(squares - net**2 * self._size / images, 0)
         all_of_them = np.broadcast_to(labelled, net.shape)
         return Evidence(
-            log_e_shares((first_won, first_lost), (1, 1), paired.CONCENTRATION, log_gamma),
+            log_e_shares_of_many((first_won, first_lost), (1, 1), paired.CONCENTRATION, log_gamma),
             first_won - first_lost, net / labelled, np.broadcast_to(spec.label_share * units, net.shape),
             spread / labelled**2, first_won + first_lost >= paired.SEQUENCE_FROM,
             won + lost + neither if spec.label == "disagreements" else all_of_them,
@@ -123,19 +123,21 @@ class UnpairedStream(Stream):
         rates = [each / of for each, of in zip(wrong, n, strict=True)]
         odds = (1 - self._spec.weight) / self._spec.weight
         all_of_them = np.broadcast_to(units, of_variant.shape)
+        by_weight = log_e_shares_of_many(wrong, (odds, 1), unpaired.CONCENTRATION, log_gamma)
+        by_label = log_e_shares_of_many(wrong, n, unpaired.CONCENTRATION, log_gamma)
         return Evidence(
-            log_e_shares(wrong, (odds, 1), unpaired.CONCENTRATION, log_gamma),
+            np.where((units > of_variant) & (of_variant > 0), np.minimum(by_weight, by_label), 0),
             wrong[0] - (wrong[0] + wrong[1]) * odds / (1 + odds), rates[0] - rates[1], all_of_them,
             rates[0] * (1 - rates[0]) / n[0] + rates[1] * (1 - rates[1]) / n[1],
             np.minimum(*wrong) >= unpaired.SEQUENCE_FROM, all_of_them,
         )  # fmt: skip
 
 
-def log_gamma(x: Array) -> Array:
+def log_gamma(x: Array | float) -> Array:
     """Return ln Γ of values above 0, to 1e-11, by Stirling's series at x + SHIFT."""
-    product = np.ones_like(x)
+    product = np.asarray(1.0)
     for step in range(SHIFT):
-        product *= x + step
+        product = product * (x + step)
     z = x + SHIFT
     inverse = 1 / (z * z)
     series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / z

@@ -6,7 +6,7 @@ import { Resource, problem, shown } from "../resource.js";
 import { go } from "../route.js";
 import { Plan, figure } from "./plan.js";
 
-const NUMBERS = { traffic: 1, alpha: 0.05, margin: 0.002, max_labels: 200000 }; // what they are unless changed
+const NUMBERS = { traffic: 1, alpha: 0.05, margin: 0.002, max_labels: 200000, min_days: 0, min_units: 0, maturity_days: 0 }; // what they are unless changed
 const ARM_COLUMNS = ["variant", "takesPart", "control", "weight"];
 const GUARDRAILS = { error_rate: ["margin"], slow: ["margin", "threshold_ms"] };
 
