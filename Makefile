@@ -56,6 +56,9 @@ serve: $(VENV)/.serve ## Serve on http://127.0.0.1:8080, without Docker, and tra
 api-key: $(VENV)/.serve ## Make a key for clients, and its entry for GATEWAY_API_KEYS (ARGS="--scope SCOPE": read, label, metrics, admin)
 	@$(BIN)/python -m serving.gateway.commands.new_api_key $(ARGS)
 
+plan: $(VENV)/.serve ## Plan an experiment: images, labels and days to a decision (ARGS="--control-error 0.01 --variant-error 0.007 --disagreement 0.009", or --help)
+	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.plan $(ARGS)
+
 data: $(VENV)/.serve ## Fetch MNIST into data/ and verify it
 	@$(BIN)/python -m training data
 
@@ -150,7 +153,7 @@ verify-durability: $(VENV)/.dev ## Kill workers and databases 50 times under loa
 attack: $(VENV)/.dev ## Attack a gateway: made-up requests, damaged images, each known weakness beside a steady client (10 minutes; ARGS="connections buffers": some parts)
 	$(BIN)/python -m benchmarks.attack $(ARGS)
 
-verify-experiments: $(VENV)/.dev data ## False decisions by queue, units and faults, and images to a decision, by simulation (ARGS=queue: one part)
+verify-experiments: $(VENV)/.dev data ## False decisions by queue, units and faults, images to a decision, and plans, by simulation (ARGS=queue: one part)
 	@$(BIN)/python -m training train --if-missing
 	$(BIN)/python -m benchmarks.verify_experiments $(ARGS)
 
@@ -181,4 +184,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe

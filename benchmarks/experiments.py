@@ -23,13 +23,14 @@ from serving.gateway import create_app
 from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.spec import ExperimentSpec
+from serving.gateway.store import days
 from serving.gateway.store.counts import Count, add
 from serving.gateway.store.store import Store
 from testing.api import ADMIN_TOKEN
 from testing.http_load import post, requests_a_second
 from testing.traffic import RAW
 
-LABELS = 10_000_000
+LABELS, DAYS = 10_000_000, 365
 REPORTS = 50
 CONNECTIONS, SECONDS, ROUNDS = 16, 2.0, 10
 IMAGE_BYTES = 784
@@ -78,6 +79,13 @@ def report() -> None:
             tally |= {Count(name, 1): LABELS // 2 for name in ("pair_disagreements", "pair_labelled", "squares")}
             tally |= {Count(name): LABELS for name in ("labels", "compared")}
             tally |= {Count("latency", arm, bucket): LABELS // 40 for arm in (0, 1) for bucket in range(20)}
+            tally |= {
+                Count(name, arm, day): LABELS // DAYS // 2
+                for name in (days.UNITS, days.LABELLED, days.DIFFERING, days.DIFFERING_LABELLED)
+                for arm in (0, 1)
+                for day in range(DAYS)
+            }
+            tally |= {Count(days.DELAY, arm, bucket): LABELS // 80 for arm in (0, 1) for bucket in range(80)}
             add(connection, 1, 1, tally)
         store.close()
         client = create_app({"GATEWAY_DATABASE_URL": url, "GATEWAY_LOG_LEVEL": "error"}).test_client()

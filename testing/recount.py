@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from serving.gateway.experiments import scorings
-from serving.gateway.store import counts
+from serving.gateway.store import counts, days
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.images import FIELDS
 from serving.gateway.store.scoring import (
@@ -16,6 +16,7 @@ from serving.gateway.store.scoring import (
     UnitResult,
     image_facts,
     image_tally,
+    outcome_days,
     outcome_tally,
     pair_score,
     pair_scores,
@@ -27,7 +28,7 @@ from serving.gateway.store.tables import exposures, feedback, images, unit_resul
 # Counters without rows to count: of requests, of repeats, and of the order in which labels came.
 WITHOUT_ROWS = {
     "exposures", "requests", "calls", "calls_shadow", "failures", "latency", "stand_ins", "repeats", "pool", "drawn",
-    "sample_log_e",
+    "sample_log_e", days.UNITS, days.DELAY,
 }  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def recounted(connection: Connection, experiment: int) -> dict[int, Tally]:
         phases[image.phase].update(image_tally(image_facts(image, pair_scores(image, scoring), scoring)))
         if outcomes.get((image.phase, image.unit)) == image.image:
             phases[image.phase].update(outcome_tally(image, scored[image.phase]))
+            phases[image.phase].update(outcome_days(image))
     for (_, _), (phase, results) in unit_results_of(connection, experiment).items():
         phases[phase].update(unit_tally(results))
     return {phase: Tally({count: n for count, n in tally.items() if n}) for phase, tally in phases.items()}

@@ -2,6 +2,7 @@
 
 import itertools
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -122,7 +123,7 @@ class Trial:
             served = running.control if labels[arm] is None else arm
             shown, version = labels[served], running.versions[served]
             assert shown is not None and version is not None
-            key, exposed = f"{number:024x}", Exposed(running.id, running.phase, number, arm, served)
+            key, exposed = f"{number:024x}", Exposed(running.id, running.phase, number, arm, served, int(time.time()))
             ids += prediction_id.sign(SECRET, key, [shown], running.arms[served], version, exposed, [number])
             one = exposure(
                 key, running, Assignment(arm, running.split.weights[arm], number), served,

@@ -33,6 +33,7 @@ from serving.gateway.views import (
     feedback,
     health,
     page,
+    planning,
     predict,
     promotions,
     reports,
@@ -76,7 +77,9 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     app.extensions["gateway"] = _services(settings, store)
     request_log.register(app)
     problems.register(app)
-    for view in (predict, compare, variants, promotions, feedback, experiments, reports, events, health):
+    for view in (
+        predict, compare, variants, promotions, feedback, experiments, planning, reports, events, health,
+    ):  # fmt: skip
         app.register_api(view.blueprint)
     for blueprint in (page.blueprint, study.blueprint, documentation.blueprint, documentation.swagger_files()):
         app.register_blueprint(blueprint)

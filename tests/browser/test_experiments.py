@@ -54,6 +54,23 @@ def test_what_is_wrong_is_told_beside_its_field(visit: Visit, shared: Gateway) -
     expect(page.get_by_role("group", name="Variants")).to_contain_text("▲ the weights add up to 0.9 instead of 1")
 
 
+def test_an_experiment_is_planned(visit: Visit, shared: Gateway) -> None:
+    page = administer(visit("#/experiments/new-experiment", at=shared, expected="status of 422"))
+    page.get_by_text("How long will it take?").click()
+    page.get_by_label("Error rate of the control").fill("1")
+    page.get_by_label("Error rate of the variant").fill("0.7")
+    disagreement = page.get_by_label("Images that the two label differently")
+    disagreement.fill("0.1")
+    page.get_by_role("button", name="Plan").click()
+    expect(disagreement).to_have_accessible_description(re.compile("▲ 0.001 is too low"))
+    disagreement.fill("0.9")
+    page.get_by_label("Images a day").fill("1000")
+    page.get_by_role("button", name="Plan").click()
+    expect(page.get_by_role("row", name="Labels")).to_have_text(re.compile(r"Labels\s+\d\d\s+1\d\d"))
+    expect(page.get_by_role("row", name="Days")).to_be_visible()
+    expect(page.get_by_text("percentage points in four of five cases")).to_be_visible()
+
+
 def test_an_experiment_is_made_started_and_decided(visit: Visit, shared: Gateway) -> None:
     page = visit("#/experiments", at=shared, expected="status of 401")
     page.get_by_role("link", name="New experiment").click()

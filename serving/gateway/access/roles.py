@@ -42,6 +42,7 @@ ROLES: Mapping[str, Role] = {
     "events.every": Role.READER,
     "health.metrics": Role.MONITOR,
     "experiments.create": Role.ADMINISTRATOR,
+    "planning.plan": Role.ADMINISTRATOR,
     "experiments.reweight": Role.ADMINISTRATOR,
     "experiments.start": Role.ADMINISTRATOR,
     "experiments.pause": Role.ADMINISTRATOR,

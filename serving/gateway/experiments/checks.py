@@ -102,8 +102,8 @@ def check_split(phase: PhaseCounts) -> Check:
 
 
 def check_labels(phase: PhaseCounts) -> Check:
-    """Check that labelled units follow the weights."""
-    return _check("labelled units", phase.weights, phase.labelled)
+    """Check that labelled units follow the weights; of an experiment whose labels come late, the mature ones."""
+    return _check("labelled units", phase.weights, phase.labelled if phase.mature is None else phase.mature)
 
 
 def _check(subject: str, weights: tuple[float, ...], seen: tuple[int, ...]) -> Check:

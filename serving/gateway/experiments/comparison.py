@@ -82,7 +82,7 @@ def _sequence(evidence: Evidence, alpha: float) -> tuple[float, float] | None:
     """Return the confidence sequence of the difference, None while it would not hold."""
     if evidence.difference is None or not evidence.variance or not evidence.enough:
         return None
-    reach = half_width(evidence.n * evidence.variance, evidence.n, alpha)
+    reach = float(half_width(evidence.n * evidence.variance, evidence.n, alpha))
     return max(-1.0, evidence.difference - reach), min(1.0, evidence.difference + reach)
 
 

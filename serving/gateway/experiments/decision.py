@@ -24,11 +24,13 @@ class Decision:
 
 
 def decide(
-    design: Design, health: Health, guardrails: Sequence[GuardrailState], comparisons: Sequence[Comparison], labels: int
-) -> Decision:
+    design: Design, health: Health, guardrails: Sequence[GuardrailState], comparisons: Sequence[Comparison],
+    labels: int, early: str | None = None,
+) -> Decision:  # fmt: skip
     """Decide by the first rule that applies; `labels` is the number of labels that count.
 
-    While stand-ins answer for an arm, its accuracy decides nothing.
+    While stand-ins answer for an arm, its accuracy decides nothing. Nor does any while it is too `early`, which says
+    why.
     """
     stood_in = reasons.stood_in_for(design, health.stand_ins)
     if failed := health.failed:
@@ -38,6 +40,9 @@ def decide(
         return Decision(
             "guardrail_broken", design.arms[worst.arm], tuple(reasons.broken(design, state) for state in broken)
         )
+    if early:
+        told = tuple(reasons.compared(design, c, "undecided") for c in comparisons)
+        return Decision("continue", None, (early, *told, *stood_in))
     judged = [c for c in comparisons if own_answers(design, health, c)]
     return _by_accuracy(design, judged, len(comparisons) - len(judged), stood_in, labels)
 

@@ -1,15 +1,18 @@
 """Read the counts of an experiment, and report on them."""
 
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
+from serving.gateway.experiments.maturity import maturity
 from serving.gateway.experiments.outcomes import Cases, Latency, PairCounts, PhaseCounts
 from serving.gateway.experiments.report import build_report
 from serving.gateway.experiments.spec import ExperimentSpec
-from serving.gateway.store import counts, exposures, fair_sample
+from serving.gateway.store import counts, days, exposures, fair_sample
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.experiments import phases_of
 from serving.gateway.store.sources import SOURCES
@@ -18,23 +21,45 @@ SHOWN = tuple(reversed(SOURCES))
 ALARMS = ("unhealthy", "guardrail_broken")  # these override an earlier verdict
 
 
+class Judged(NamedTuple):
+    """An experiment's spec, all its phases, and the counts of those in which the arms have their present versions.
+
+    `first` is the number of the first of these phases, `began` its start in seconds, `total` the sum of their counters.
+    """
+
+    spec: ExperimentSpec
+    rows: Sequence[Row]
+    phases: list[PhaseCounts]
+    first: int
+    began: float | None
+    total: Tally
+
+
+def judged(connection: Connection, experiment: Row) -> Judged:
+    """Read the counts of an experiment that are evidence on the present versions of its arms."""
+    spec = ExperimentSpec.model_validate(experiment.spec)
+    tallies = counts.read(connection, experiment.id)
+    rows = phases_of(connection, experiment.id)
+    present = [row for row in rows if row.epoch == rows[-1].epoch]
+    phases = [_phase(tuple(row.weights), spec, tallies.get(row.number, Tally()), time.time()) for row in present]
+    total = sum((tallies.get(row.number, Tally()) for row in present), Tally())
+    first, began = (present[0].number, present[0].started_at) if present else (1, None)
+    return Judged(spec, rows, phases, first, began, total)
+
+
 def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     """Return the report of an experiment; its `verdict` is the first one reached, and stands.
 
     Evidence comes from the phases in which the arms had their present versions.
     """
-    spec = ExperimentSpec.model_validate(experiment.spec)
-    tallies = counts.read(connection, experiment.id)
-    rows = phases_of(connection, experiment.id)
-    judged = [row for row in rows if row.epoch == rows[-1].epoch]
-    phases = [_phase(tuple(row.weights), spec, tallies.get(row.number, Tally())) for row in judged]
-    total = sum((tallies.get(row.number, Tally()) for row in judged), Tally())
+    spec, rows, phases, first, began, total = judged(connection, experiment)
+    now = datetime.fromtimestamp(time.time(), UTC)
     arms = range(len(spec.arms))
     latencies = [_latency(total, arm) for arm in arms]
-    first = judged[0].number if judged else 1
-    built = build_report(spec.design, phases, latencies, experiment.status, datetime.now(UTC), first)
+    built = build_report(spec.design, phases, latencies, experiment.status, now, first, began)
+    built["maturity"] = maturity(spec.design, total, began, now)
     built["versions"] = dict(zip(spec.variants, rows[-1].versions, strict=True)) if rows else {}
-    if len(judged) < len(rows):
+    if first > 1:
         built["notes"].append(
             f"Phases 1 to {first - 1} are left out: their evidence is on other versions of the arms, "
             "or was collected before an upgrade."
@@ -46,12 +71,16 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     return built
 
 
-def _phase(weights: tuple[float, ...], spec: ExperimentSpec, tally: Tally) -> PhaseCounts:
+def _phase(weights: tuple[float, ...], spec: ExperimentSpec, tally: Tally, now: float) -> PhaseCounts:
     def by_arm(name: str) -> tuple[int, ...]:
         return tuple(tally[Count(name, arm)] for arm in range(len(weights)))
 
     def alone(name: str) -> int:
         return tally[Count(name)]
+
+    def of_mature(arm: int) -> int:
+        last = days.day(now - spec.maturity_days * days.DAY_SECONDS) - 1  # a whole day before
+        return sum(n for c, n in tally.items() if c.name == days.LABELLED and c.arm == arm and c.value <= last)
 
     pairs = _pairs(len(weights), tally) if spec.paired else ()
     return PhaseCounts(
@@ -65,6 +94,7 @@ def _phase(weights: tuple[float, ...], spec: ExperimentSpec, tally: Tally) -> Ph
         labels=alone("labels"), compared=alone("compared"), disagreements=alone("disagreements"),
         labelled_disagreements=alone("labelled_disagreements"), unreadable=alone("unreadable"),
         repeats=alone("repeats"), without_answers=alone("without_answers"),
+        mature=tuple(map(of_mature, range(len(weights)))) if spec.maturity_days else None,
     )  # fmt: skip
 
 

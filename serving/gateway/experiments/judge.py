@@ -18,7 +18,8 @@ from serving.gateway.store.store import Store, hold
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
-Seen = tuple[int, Any]  # the present phase, and counts that change with the evidence
+HOUR_SECONDS = 3600
+Seen = tuple[int, Any]  # the present phase, and what evidence depends on: counts, and the hour, for a least run time
 VERDICTS = ("guardrail_broken", "ship", "roll_back", "equivalent", "inconclusive")
 
 
@@ -41,7 +42,9 @@ class Judge:
             return
         with self._store.read() as connection:
             found: dict[int, Seen] = {
-                each.id: (each.phase, counts.read(connection, each.id)) for each in watched if each.versions
+                each.id: (each.phase, (counts.read(connection, each.id), time.time() // HOUR_SECONDS))
+                for each in watched
+                if each.versions
             }
             # A stopped experiment changes by labels alone, and there may be many of them.
             stopped = {each.id: each.phase for each in watched if not each.versions}

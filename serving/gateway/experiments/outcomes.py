@@ -19,7 +19,10 @@ class Guardrail:
 
 @dataclass(frozen=True)
 class Design:
-    """The part of an experiment that is fixed at its start; `control` is an arm."""
+    """The part of an experiment that is fixed at its start; `control` is an arm.
+
+    No verdict on accuracy comes before `min_days` and `min_units`. Nearly all labels come within `maturity_days`.
+    """
 
     name: str
     arms: tuple[str, ...]
@@ -29,6 +32,9 @@ class Design:
     margin: float
     max_labels: int
     guardrails: tuple[Guardrail, ...] = ()
+    min_days: float = 0.0
+    min_units: int = 0
+    maturity_days: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class PhaseCounts:
     unreadable          images whose label says that nobody can read them
     repeats             images left out, since the experiment has their pixels already
     without_answers     paired: labels of images whose answers of all arms are missing or deleted
+    mature              of `labelled`, units exposed longer than `maturity_days` ago; None if that is 0
     """
 
     weights: tuple[float, ...]
@@ -121,6 +128,7 @@ class PhaseCounts:
     unreadable: int = 0
     repeats: int = 0
     without_answers: int = 0
+    mature: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,17 @@ LONGEST = 4000  # characters of an id that is read; those made here have about 8
 
 
 class Exposed(NamedTuple):
-    """The part of a prediction in an experiment; `assigned` and `served` are arms."""
+    """The part of a prediction in an experiment; `assigned` and `served` are arms.
+
+    `at` is in whole seconds since 1970, 0 in ids made before ids held it.
+    """
 
     experiment: int
     phase: int
     unit: int
     assigned: int
     served: int
+    at: int = 0
 
 
 class PredictionRef(NamedTuple):

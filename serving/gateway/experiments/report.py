@@ -8,6 +8,7 @@ from serving.gateway.experiments.checks import MOST_STAND_INS, Check, StandIns, 
 from serving.gateway.experiments.comparison import Comparison, compare
 from serving.gateway.experiments.decision import decide, own_answers
 from serving.gateway.experiments.guardrails import GuardrailState, watch_guardrails
+from serving.gateway.experiments.maturity import too_early
 from serving.gateway.experiments.notes import notes, skewed
 from serving.gateway.experiments.outcomes import Design, Latency, PhaseCounts
 from serving.gateway.experiments.sequential import e_value, share_sequence
@@ -20,15 +21,17 @@ def build_report(
     status: str,
     as_of: datetime,
     first_phase: int = 1,
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Return the report as JSON values; `latencies` are by arm, `as_of` has a time zone.
 
-    `phases` are in their order, the first of them with the number `first_phase`.
+    `phases` are in their order, the first of them with the number `first_phase`, which `began` at a time in seconds.
     """
     health = check_health(design, phases, first_phase)
     guardrails = watch_guardrails(design, health.fit)
     comparisons = [compare(design, health.fit, arm) for arm in range(len(design.arms)) if arm != design.control]
-    decision = decide(design, health, guardrails, comparisons, sum(phase.labels for phase in phases))
+    early = too_early(design, sum(sum(phase.units) for phase in phases), began, as_of)
+    decision = decide(design, health, guardrails, comparisons, sum(phase.labels for phase in phases), early)
     return {
         "experiment": design.name,
         "phase": first_phase + len(phases) - 1,
@@ -44,7 +47,8 @@ def build_report(
         "counts": _counts(phases),
         "arms": [_arm(design, phases, latencies[arm], arm) | _accuracy(design, health.fit, arm)
                  for arm in range(len(design.arms))],
-        "comparisons": [_comparison(design, c, judged=own_answers(design, health, c)) for c in comparisons],
+        "comparisons": [_comparison(design, c, judged=not early and own_answers(design, health, c))
+                        for c in comparisons],
         "guardrails": [_guardrail(design, state) for state in guardrails],
         "notes": notes(design, phases, health, guardrails),
         "decision": {

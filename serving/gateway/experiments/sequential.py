@@ -7,6 +7,12 @@ phase before. All functions work on log E.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 ODDS_RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)  # alternatives of the one-sided test, mixed in equal parts
 TUNED_FOR = 10_000  # observations at which the sequence is narrowest
@@ -24,13 +30,27 @@ def log_e_shares(counts: Sequence[int], shares: Sequence[float], concentration: 
         return math.inf
     total = sum(shares)
     arms = [(count, share / total) for count, share in zip(counts, shares, strict=True) if share]
+    return _log_e(arms, concentration, math.lgamma, math.log)
+
+
+def log_e_shares_of_many(
+    counts: Sequence[Array], shares: Sequence[Array | float], concentration: float, log_gamma: Callable[[Array], Array]
+) -> Array:
+    """Return log E as `log_e_shares` does, of many experiments at once; `shares` are above 0, `log_gamma` is ln Γ."""
+    total = sum(shares)
+    return _log_e([(count, share / total) for count, share in zip(counts, shares, strict=True)], concentration,
+                  log_gamma, np.log)  # fmt: skip
+
+
+def _log_e(arms: Sequence[Any], concentration: float, log_gamma: Callable[..., Any], log: Callable[..., Any]) -> Any:
+    """Return log E of pairs (count, share)."""
     return (
         math.lgamma(concentration)
-        - math.lgamma(concentration + sum(counts))
+        - log_gamma(concentration + sum(count for count, _ in arms))
         + sum(
-            math.lgamma(concentration * share + count)
-            - math.lgamma(concentration * share)
-            - count * math.log(share)
+            log_gamma(concentration * share + count)
+            - log_gamma(concentration * share)
+            - count * log(share)
             for count, share in arms
         )
     )  # fmt: skip
@@ -65,15 +85,19 @@ def p_anytime(log_e: float, tests: int = 1) -> float:
     return math.exp(-max(log_e - math.log(tests), 0.0))
 
 
-def half_width(variance: float, n: float, alpha: float) -> float:
-    """Return half the width of the asymptotic confidence sequence for the mean of `n` observations.
+@overload
+def half_width(variance: float, n: float, alpha: float) -> float: ...
+@overload
+def half_width(variance: Array, n: Array | float, alpha: float) -> Array: ...
+def half_width(variance, n, alpha):
+    """Return half the width of the asymptotic confidence sequence for the mean of `n` observations; takes arrays, too.
 
     Equation 9 of Waudby-Smith et al., Annals of Statistics 2024 (arXiv 2103.06476), with the ρ that their appendix
     gives for the narrowest interval at `TUNED_FOR` observations. `variance` is that of one observation.
     """
     rho2 = (-2 * math.log(alpha) + math.log1p(-2 * math.log(alpha))) / TUNED_FOR
     spread = n * rho2 + 1
-    return math.sqrt(variance * 2 * spread / (n * n * rho2) * math.log(math.sqrt(spread) / alpha))
+    return np.sqrt(variance * 2 * spread / (n * n * rho2) * np.log(np.sqrt(spread) / alpha))
 
 
 def share_sequence(right: int, n: int, alpha: float) -> tuple[float, float]:

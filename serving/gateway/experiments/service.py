@@ -6,6 +6,7 @@ from serving.gateway.experiments import versions
 from serving.gateway.experiments.cache import ExperimentCache, Snapshot
 from serving.gateway.experiments.gauges import ExperimentGauges
 from serving.gateway.experiments.judge import Judge
+from serving.gateway.experiments.planning.planner import Planner
 from serving.gateway.experiments.recorder import Recorder
 from serving.gateway.experiments.retention import Retention
 from serving.gateway.experiments.shadow import Shadow
@@ -34,6 +35,7 @@ class Experiments:
         self.cache = ExperimentCache(store, self._watch)
         self._judge = Judge(store)
         self._manifest = manifest
+        self.planner = Planner(store)
         self.retention = Retention(store, quotas)
         self.notifier = notifier
         metrics.add(ExperimentGauges(store))

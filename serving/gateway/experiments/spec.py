@@ -60,6 +60,14 @@ class ExperimentSpec(BaseModel):
     max_labels: int = Field(200_000, ge=1, le=MOST_LABELS)
     guardrails: list[GuardrailSpec] = Field(default=[], max_length=2)
     on_decision: Literal["notify", "promote"] = "notify"
+    min_days: float = Field(
+        0.0, ge=0, le=3650, allow_inf_nan=False, description="Days to run before any verdict on accuracy"
+    )
+    min_units: int = Field(0, ge=0, le=MOST_LABELS, description="Units to expose before any verdict on accuracy")
+    maturity_days: float = Field(
+        0.0, ge=0, le=3650, allow_inf_nan=False,
+        description="Days within which nearly all labels come; the check of label rates leaves younger exposures out",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -89,6 +97,7 @@ class ExperimentSpec(BaseModel):
         return Design(
             self.name, tuple(self.variants), self.variants.index(self.control), self.paired, self.alpha, self.margin,
             self.max_labels, tuple(Guardrail(g.metric, g.margin, g.threshold_ms) for g in self.guardrails),
+            self.min_days, self.min_units, self.maturity_days,
         )  # fmt: skip
 
     @property

@@ -23,9 +23,16 @@ class Errors:
     odds: float
 
     def log_e(self, for_variant: int = 0, for_control: int = 0) -> float:
-        """Return log E against equal arms, after these further cases."""
+        """Return log E against equal arms, after these further cases.
+
+        The smaller one of two: that errors fall as the weights, and that they fall as the labels so far. The first is
+        exact where labels come evenly. The second holds where those of one arm come later.
+        """
         counts = self.wrong[0] + for_variant, self.wrong[1] + for_control
-        return log_e_shares(counts, (self.odds, 1), CONCENTRATION)
+        by_weight = log_e_shares(counts, (self.odds, 1), CONCENTRATION)
+        if not all(self.labelled):  # a forecast takes future labels to fall as the weights
+            return by_weight if for_variant + for_control else min(by_weight, 0.0)
+        return min(by_weight, log_e_shares(counts, self.labelled, CONCENTRATION))
 
     @property
     def lean(self) -> float:

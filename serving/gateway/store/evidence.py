@@ -26,6 +26,7 @@ from serving.gateway.store.scoring import (
     UnitResult,
     image_facts,
     image_tally,
+    outcome_days,
     outcome_tally,
     pair_score,
     pair_scores,
@@ -47,7 +48,7 @@ class Seen(NamedTuple):
 
 
 class ImageLabel(NamedTuple):
-    """A label of an image, and the exposure that it is about."""
+    """A label of an image, and the exposure that it is about, `at` its time where that is known."""
 
     image: int
     phase: int
@@ -173,9 +174,9 @@ class Book:
             if image.scores or ((old := before.get(key)) is not None and old.scores):
                 scored[image.phase].append(image)
         for phase, of_phase in scored.items():
-            arms = {image.unit: image.assigned for image in of_phase}
-            self._tallies[phase].update(units.write(self._connection, self._experiment, phase, arms))
-            was = units.outcomes(self._connection, self._experiment, phase, arms)
+            of_units = {image.unit: (image.assigned, image.at) for image in of_phase}
+            self._tallies[phase].update(units.write(self._connection, self._experiment, phase, of_units))
+            was = units.outcomes(self._connection, self._experiment, phase, of_units)
             held = {image for image in was.values() if image is not None}
             earlier = {**before, **self._load(held - before.keys())}
             known = {**earlier, **changed}
@@ -192,6 +193,7 @@ class Book:
                 old, new = _of(earlier, was[unit]), _of(known, outcome)
                 gone, gained = (outcome_tally(each, self._scorings[phase]) for each in (old, new))
                 self._add(phase, gained, gone)
+                self._add(phase, outcome_days(new), outcome_days(old))
                 self._corrected |= bool(gone) and gained != gone
 
     def _next_outcomes(

@@ -92,7 +92,8 @@ def write(connection: Connection, given: Sequence[Exposure], scorings: Mapping[i
         by_epoch[exposure.experiment_id, exposure.epoch].append(exposure)
     for (experiment, phase), batch in by_phase.items():
         tally = _requests(batch)
-        tally += units.write(connection, experiment, phase, {exposure.unit: exposure.assigned for exposure in batch})
+        of_units = {exposure.unit: (exposure.assigned, exposure.at) for exposure in reversed(batch)}
+        tally += units.write(connection, experiment, phase, of_units)
         tally += _cases(connection, experiment, phase, batch)
         add(connection, experiment, phase, tally)
     for (experiment, epoch), batch in by_epoch.items():

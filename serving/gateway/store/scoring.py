@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from serving.gateway.store import days
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.sources import RANK, TRUSTED, UNREADABLE, trusted
 
@@ -105,6 +106,8 @@ class ImageFacts(NamedTuple):
     disagree: bool
     labelled: bool
     unreadable: bool
+    differing: tuple[int, int] | None = None  # paired, and the arms disagree: the assigned arm and the day
+    trusted: bool = False
 
 
 def image_facts(image: Image, scores: Sequence[PairScore], scoring: Scoring) -> ImageFacts:
@@ -112,6 +115,7 @@ def image_facts(image: Image, scores: Sequence[PairScore], scoring: Scoring) -> 
     return ImageFacts(
         tuple(scores) if scoring.paired else (), image.answers is not None, image.disagree, image.label is not None,
         image.label == UNREADABLE,
+        (image.assigned, days.day(image.at)) if scoring.paired and image.disagree else None, trusted(image.source),
     )  # fmt: skip
 
 
@@ -125,6 +129,9 @@ def image_tally(facts: ImageFacts, images: int = 1) -> Tally:
         tally[Count("labels")] = images * counted
         tally[Count("disagreements")] = images * facts.disagree
         tally[Count("labelled_disagreements")] = images * (facts.disagree and counted)
+    if facts.differing:
+        tally[Count(days.DIFFERING, *facts.differing)] = images
+        tally[Count(days.DIFFERING_LABELLED, *facts.differing)] = images * facts.trusted
     for arm, score in enumerate(facts.scores):
         tally[Count("pair_images", arm)] = images * score.compared
         tally[Count("pair_disagreements", arm)] = images * score.disagree
@@ -149,6 +156,13 @@ def outcome_tally(image: Image | None, scoring: Scoring) -> Tally:
         right = sum(1 << arm for arm, answer in answered if answer[0] == image.label)
         tally[Count("first", sum(1 << arm for arm, _ in answered), right)] = 1
     return +tally
+
+
+def outcome_days(image: Image | None) -> Tally:
+    """Return the counter, by day of exposure, of a unit's outcome, which is this image's."""
+    if image is None or not image.scores:
+        return Tally()
+    return Tally({Count(days.LABELLED, image.assigned, days.day(image.at)): 1})
 
 
 class UnitResult(NamedTuple):

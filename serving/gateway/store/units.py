@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from serving.gateway.store import days
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.scoring import UnitResult
 from serving.gateway.store.store import insert
@@ -13,14 +14,17 @@ from serving.gateway.store.tables import unit_results, units
 Results = list[UnitResult]
 
 
-def write(connection: Connection, experiment: int, phase: int, arms: Mapping[int, int]) -> Tally:
-    """Write the new ones among units, given with their arms; return the counts of these."""
+def write(connection: Connection, experiment: int, phase: int, given: Mapping[int, tuple[int, float]]) -> Tally:
+    """Write the new ones among units, given with their arms and times of exposure; return the counts of these."""
     rows = [
         {"experiment_id": experiment, "phase": phase, "unit": unit, "arm": arm, "image": None, "cases": 0}
-        for unit, arm in sorted(arms.items())
+        for unit, (arm, _) in sorted(given.items())
     ]
-    statement = insert(connection.dialect.name, units).on_conflict_do_nothing().returning(units.c.arm)
-    return Tally(Count("units", arm) for arm in connection.execute(statement, rows).scalars())
+    statement = insert(connection.dialect.name, units).on_conflict_do_nothing().returning(units.c.unit)
+    new = [given[unit] for unit in connection.execute(statement, rows).scalars()]
+    counts = Tally(Count("units", arm) for arm, _ in new)
+    counts.update(Count(days.UNITS, arm, days.day(at)) for arm, at in new)
+    return counts
 
 
 def outcomes(connection: Connection, experiment: int, phase: int, of: Collection[int]) -> dict[int, int | None]:

@@ -186,7 +186,7 @@ def _expose(services: Gateway, each: PredictCall, arm: routing.ArmChoice) -> Rep
     exposure = traffic.exposure(each.key, running, assignment, served, outcomes, each.images.count)
     exposed, hashes = None, list[int]()
     if served is not None:
-        exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, served)
+        exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, served, int(exposure.at))
         hashes = _hashes(each)
     ids: list[str] = []
     try:

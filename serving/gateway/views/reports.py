@@ -50,6 +50,9 @@ class ReportAnswer(BaseModel):
     history: list[InterimResult] = Field(description="The course of the comparisons, the oldest first")
     verdict: dict[str, Any] | None = Field(description="The first verdict, which stands")
     decision: dict[str, Any] = Field(description="The recommendation, and its reasons")
+    maturity: dict[str, Any] = Field(
+        description="Delays of labels, share labelled by age of exposure, labels expected, and what a verdict waits for"
+    )
 
 
 class ArmAnswer(BaseModel):

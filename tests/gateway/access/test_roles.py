@@ -29,6 +29,7 @@ EXPECTED = {
     "GET /events": READER,
     "GET /metrics": MONITOR,
     "POST /experiments": ADMINISTRATOR,
+    "POST /experiments/plan": ADMINISTRATOR,
     "POST /experiments/{name}/weights": ADMINISTRATOR,
     "POST /experiments/{name}/start": ADMINISTRATOR,
     "POST /experiments/{name}/pause": ADMINISTRATOR,

@@ -148,7 +148,8 @@ def test_a_difference_without_a_direction_is_no_reason_to_ship() -> None:
     assert decision.reasons[0].endswith(
         "units and images favour different arms: find the units with most of the images."
     )
-    reported = decided([unpaired_phase([15, 45], [15, 45], units=(3000, 3000))], UNPAIRED)
+    late = unpaired_phase([60, 120], [6000, 60_000], units=(60_000, 60_000), mature=(100, 100))
+    reported = decided([late], UNPAIRED)
     assert reported.recommendation == "continue"
     assert "favour different arms: find why labels are uneven." in reported.reasons[0]
 

@@ -17,7 +17,7 @@ from serving.gateway.experiments.prediction_id import (
 )
 
 SECRET = b"a secret"
-EXPOSED = Exposed(3, 2, -(2**63), 1, 0)
+EXPOSED = Exposed(3, 2, -(2**63), 1, 0, 1_800_000_000)
 BOTH = pytest.mark.parametrize("exposed", [None, EXPOSED])
 
 

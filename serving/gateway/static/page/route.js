@@ -44,7 +44,8 @@ function decoded(step) {
 const IMPORTS = {
   "views/draw": ["draw/answers", "draw/asking", "draw/examples", "draw/feedback", "draw/pad"],
   "views/variants": ["chart"],
-  "experiments/detail": ["chart", "experiments/action", "experiments/evidence"],
+  "experiments/create": ["experiments/plan"],
+  "experiments/detail": ["chart", "experiments/action", "experiments/evidence", "experiments/maturity"],
   "experiments/queue": ["experiments/labels", "experiments/outbox"],
 };
 

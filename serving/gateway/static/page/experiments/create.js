@@ -4,8 +4,9 @@ import { path, post } from "../api.js";
 import { t } from "../i18n.js";
 import { Resource, problem, shown } from "../resource.js";
 import { go } from "../route.js";
+import { Plan, figure } from "./plan.js";
 
-const NUMBERS = { traffic: 1, alpha: 0.05, margin: 0.002, max_labels: 200000 }; // what they are unless changed
+const NUMBERS = { traffic: 1, alpha: 0.05, margin: 0.002, max_labels: 200000, min_days: 0, min_units: 0, maturity_days: 0 }; // what they are unless changed
 const ARM_COLUMNS = ["variant", "takesPart", "control", "weight"];
 const GUARDRAILS = { error_rate: ["margin"], slow: ["margin", "threshold_ms"] };
 
@@ -19,6 +20,7 @@ class Create {
 
   constructor(place) {
     this.place = place;
+    this.plan = new Plan(() => this.design(), () => this.render());
     this.variants = new Resource("/variants", () => this.render());
     this.variants.refresh();
   }
@@ -46,6 +48,13 @@ class Create {
       this.render();
       form.querySelector('[aria-invalid="true"]')?.focus();
     }
+  }
+
+  /** Return what a plan needs to know of the form. */
+  design() {
+    const { spec } = written(new FormData(this.place.querySelector("#create")));
+    const { paired, alpha, margin, max_labels, arms } = spec;
+    return { paired, alpha, margin, max_labels, arms: Math.max(2, arms.length) };
   }
 
   /** Return what is wrong with the field called `name`. */
@@ -115,6 +124,7 @@ class Create {
         </details>
         <p><button class="primary">${t("experiments.create")}</button></p>
       </form>
+      ${this.plan.template()}
     `;
   }
 
@@ -176,10 +186,4 @@ function written(data) {
     spec.guardrails.push({ metric, ...Object.fromEntries(values) });
   }
   return { spec, places };
-}
-
-/** Return the number that `text` writes; the text itself if it is none, for the gateway to refuse. */
-function figure(text) {
-  const value = Number(text.trim());
-  return Number.isNaN(value) ? text : value;
 }

@@ -6,6 +6,7 @@ import { Resource, shown } from "../resource.js";
 import { href } from "../route.js";
 import { Action } from "./action.js";
 import { arms, differences, grounds, health, meters, sentence } from "./evidence.js";
+import { maturity } from "./maturity.js";
 
 const POLL_MS = 5000;
 
@@ -77,6 +78,10 @@ class Detail {
           <h2 id="health">${t("experiments.health")}</h2>
           ${health(report)}
         </section>
+        <section class="box" aria-labelledby="maturity">
+          <h2 id="maturity">${t("experiments.maturity")}</h2>
+          ${maturity(report)}
+        </section>
         <section class="box action" aria-labelledby="action">
           <h2 id="action" tabindex="-1">${t("experiments.action")}</h2>
           ${this.action.template(experiment, report, verdict)}
@@ -102,7 +107,7 @@ function present(experiment) {
   return { ...experiment, arms, traffic: phase.traffic };
 }
 
-function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most, guardrails, on_decision: then }) {
+function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most, guardrails, on_decision: then, ...rest }) {
   const guards = guardrails.map(({ metric, margin, threshold_ms: ms }) =>
     t(`experiments.guard.${metric}`, { margin: percent(margin, 0), ms: number(ms ?? 0) }));
   const facts = {
@@ -115,6 +120,9 @@ function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most
     max_labels: number(most),
     guardrails: guards.join("; ") || "–",
     promote: t(`experiments.then.${then}`),
+    min_days: number(rest.min_days ?? 0, 2),
+    min_units: number(rest.min_units ?? 0),
+    maturity_days: number(rest.maturity_days ?? 0, 2),
   };
   return html`
     <details><summary>${t("experiments.setup")}</summary>

@@ -1,0 +1,97 @@
+// How long an experiment will take: a form beside that of a new experiment, and what the gateway's simulation says.
+import { html, nothing } from "../../vendor/lit-html-3.3.3/lit-html.js";
+import { path, post } from "../api.js";
+import { number, t } from "../i18n.js";
+import { problem } from "../resource.js";
+
+const PERCENTAGES = ["control_error", "variant_error", "disagreement"];
+const OTHERS = ["images_per_day", "label_delay_days", "images_per_unit"];
+const MEASURES = { images: 0, labels: 0, days: 1 }; // with so many places after the point
+
+export class Plan {
+  found = null;
+  error = null;
+  asking = false;
+
+  /** `design()` returns what the new experiment's form says; `changed()` draws anew. */
+  constructor(design, changed) {
+    Object.assign(this, { design, changed });
+  }
+
+  async ask(form) {
+    const data = new FormData(form);
+    const given = (name) => data.get(name).trim();
+    const spec = this.design();
+    for (const name of PERCENTAGES) if (given(name) && (spec.paired || name !== "disagreement")) spec[name] = percentage(given(name));
+    for (const name of OTHERS) if (given(name)) spec[name] = figure(given(name));
+    if (given("pilot")) spec.pilot = given("pilot");
+    this.form = form;
+    Object.assign(this, { asking: true, error: null });
+    this.changed();
+    try {
+      this.found = await post(path("experiments", "plan"), spec, { as: "admin" });
+    } catch (error) {
+      Object.assign(this, { error, found: null });
+    }
+    this.asking = false;
+    this.changed();
+  }
+
+  template() {
+    const submitted = (event) => {
+      event.preventDefault();
+      this.ask(event.target);
+    };
+    return html`
+      <details class="plan">
+        <summary>${t("experiments.plan")}</summary>
+        <p>${t("experiments.plan.lead")}</p>
+        <form id="plan" novalidate @submit=${submitted}>
+          ${[...PERCENTAGES, ...OTHERS, "pilot"].map((name) => this.field(name))}
+          <p><button ?disabled=${this.asking}>${t("experiments.plan.ask")}</button></p>
+        </form>
+        ${this.error ? problem(this.error, () => this.ask(this.form)) : ""}
+        <div role="status">${this.asking ? t("experiments.plan.asking") : this.found ? told(this.found) : ""}</div>
+      </details>
+    `;
+  }
+
+  field(name) {
+    const faults = this.error?.errors.filter(({ pointer }) => pointer === `/${name}`) ?? [];
+    return html`
+      <div class="field">
+        <label for=${`plan-${name}`}>${t(`experiments.plan.${name}`)}</label>
+        <input id=${`plan-${name}`} name=${name} autocomplete="off" spellcheck="false"
+          inputmode=${name === "pilot" ? nothing : "decimal"} aria-invalid=${faults.length ? "true" : nothing}
+          aria-describedby=${faults.length ? `plan-${name}-fault` : nothing}>
+        ${faults.length ? html`<p class="fault" id=${`plan-${name}-fault`}>▲ ${faults.map(({ detail }) => detail).join(" ")}</p>` : ""}
+      </div>
+    `;
+  }
+}
+
+function told({ verdicts, smallest_difference: smallest, max_labels: most, ...found }) {
+  const measures = Object.entries(MEASURES).filter(([name]) => name !== "days" || found.images_per_day !== null);
+  const decided = verdicts.ship + verdicts.roll_back + verdicts.equivalent;
+  const values = { most: number(most), smallest: number(100 * (smallest ?? 0), 3) };
+  return html`
+    <table>
+      <caption>${t("experiments.plan.caption", { share: number(100 * decided), most: values.most })}</caption>
+      <thead><tr>${["measure", "median", "p80"].map((column) => html`
+        <th scope="col" class=${column === "measure" ? "" : "figure"}>${t(`experiments.plan.column.${column}`)}</th>`)}</tr></thead>
+      <tbody>${measures.map(([name, digits]) => html`
+        <tr><th scope="row">${t(`experiments.plan.of.${name}`)}</th>
+          ${["median", "p80"].map((key) => html`
+            <td class="figure">${found[name][key] === null ? "–" : number(found[name][key], digits)}</td>`)}</tr>`)}</tbody>
+    </table>
+    <p>${t(smallest === null ? "experiments.plan.nothing" : "experiments.plan.smallest", values)}</p>
+  `;
+}
+
+/** Return the number that `text` writes; the text itself if it is none, for the gateway to refuse. */
+export function figure(text) {
+  const value = Number(text.trim());
+  return Number.isNaN(value) ? text : value;
+}
+
+const percentage = (text) => (Number.isNaN(Number(text)) ? text : Number((Number(text) / 100).toPrecision(12)));
