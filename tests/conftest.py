@@ -1,6 +1,7 @@
 """Fixtures that start the real thing: a small image set, models trained on it, and servers that answer from them."""
 
 import fcntl
+import gc
 import importlib
 import os
 import shutil
@@ -46,8 +47,17 @@ def scope(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders in SHARING. They take longest, and none is left to one process at the end."""
-    items.sort(key=lambda item: scope(item.nodeid) not in SHARING)
+    """Begin with the folders in SHARING, which take longest, and end with the gateway's files, which are short.
+
+    So no process is left with a long one at the end.
+    """
+    items.sort(key=lambda item: (scope(item.nodeid) not in SHARING, scope(item.nodeid).startswith("gateway/")))
+
+
+def pytest_collection_finish() -> None:
+    """Have collections of garbage pass over all that was imported; they would look through TensorFlow each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -37,17 +37,19 @@ class Experiment:
         assert answer.ok, answer.text
         return answer.json()
 
-    def ask(self, first: int, count: int) -> None:
-        """Ask about so many test images, each a unit of its own, and wait until all arms have been asked."""
-        chosen = slice(first, first + count)
+    def ask(self, first: int, count: int, *, together: int = 1) -> None:
+        """Ask about so many test images, `together` of them a unit, and wait until all arms have been asked."""
+        images, truth = images_of_mnist(), read_idx(LABELS, 1)
         with requests.Session() as session:
-            for image, truth in zip(images_of_mnist()[chosen], read_idx(LABELS, 1)[chosen], strict=True):
+            for start in range(first, first + count, together):
+                chosen = slice(start, start + together)
                 answer = session.post(
-                    f"{self.gateway.url}/predict?experiment={self.name}", image.tobytes(), headers=self.headers,
-                    timeout=PATIENCE,
+                    f"{self.gateway.url}/predict?experiment={self.name}", images[chosen].tobytes(),
+                    headers=self.headers, timeout=PATIENCE,
                 )  # fmt: skip
                 assert answer.ok, answer.text
-                self.truth[answer.json()["predictions"][0]["id"]] = str(truth)
+                ids = [each["id"] for each in answer.json()["predictions"]]
+                self.truth.update(zip(ids, map(str, truth[chosen]), strict=True))
         eventually(lambda: self.counts["compared"] == len(self.truth))
 
     def label(self, source: str = "ground_truth") -> None:

@@ -33,7 +33,7 @@ def test_a_report_is_light(chromium: Browser, gateway: Gateway) -> None:
 def test_a_long_queue_is_light(chromium: Browser, gateway: Gateway) -> None:
     experiment = Experiment(gateway, "long")
     for first in (0, 1000, 2000):
-        experiment.ask(first, 1000)
+        experiment.ask(first, 1000, together=100)
     assert len(experiment.waiting) > 50  # more than the page asks for
     is_light(chromium, gateway, "experiments/long/queue")
 

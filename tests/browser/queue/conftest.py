@@ -26,7 +26,7 @@ def labelled_gateway(site: Site) -> Iterator[Gateway]:
 def experiment(labelled_gateway: Gateway) -> Experiment:
     """An experiment whose arms disagree on some images."""
     asked = Experiment(labelled_gateway, f"queue_{next(numbers)}")
-    asked.ask(0, 300)
+    asked.ask(0, 300, together=100)
     assert len(asked.waiting) > 3
     return asked
 

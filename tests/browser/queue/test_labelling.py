@@ -23,7 +23,7 @@ def test_a_queue_is_labelled_by_keyboard_to_its_end_and_beyond(page: Page, exper
     expect(task(page)).to_contain_text("No image wants a label now.")
     eventually(lambda: experiment.call("GET", "/report")["labels"]["audit"] == len(waiting))
     assert [experiment.said(image) for image in waiting] == [experiment.right(image) for image in waiting]
-    experiment.ask(300, 300)
+    experiment.ask(300, 300, together=100)
     picture = task(page).get_by_role("img")
     expect(task(page)).to_be_focused()
     seen = picture.get_attribute("src")
@@ -103,7 +103,7 @@ def test_a_skipped_image_waits_and_can_be_looked_at_again(page: Page, experiment
 def test_what_was_skipped_stays_away_as_long_as_others_can_be_listed(visit: Visit, labelled_gateway: Gateway) -> None:
     long = Experiment(labelled_gateway, "long")
     while (all_of_them := long.call("GET", "/disagreements")["waiting"]) <= len(listed := long.waiting):
-        long.ask(len(long.truth), 1000)
+        long.ask(len(long.truth), 1000, together=100)
     page = look(visit, long)
     for image in listed:
         shows(page, image)

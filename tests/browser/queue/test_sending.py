@@ -91,7 +91,7 @@ def test_a_token_can_be_given_beforehand(visit: Visit, experiment: Experiment) -
 def test_a_labellers_key_will_do_and_no_other_will(visit: Visit, site: Site) -> None:
     with site.gateway(api_keys=f"{digest('client')},read:{digest('reader')},label:{digest('labeller')}") as gateway:
         experiment = Experiment(gateway, "keyed", key="client")
-        experiment.ask(0, 300)
+        experiment.ask(0, 300, together=100)
         first = experiment.waiting[0]
         page = visit("#/experiments/keyed/queue", at=gateway, expected="status of 40[13]")
         expect(page.get_by_role("alert")).to_contain_text("Unauthorized Send the header")

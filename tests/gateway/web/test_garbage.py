@@ -26,14 +26,12 @@ BODIES = [
 def garbage() -> Iterator[list[object]]:
     """The objects that only a collection of garbage finds, once it is asked for."""
     gc.collect()
-    gc.freeze()  # what is there already need not be looked at again
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
     yield gc.garbage
     gc.set_debug(0)
     gc.garbage.clear()
     gc.enable()
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
