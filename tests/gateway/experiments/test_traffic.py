@@ -134,17 +134,22 @@ def test_a_dead_arm_breaks_its_guardrail_by_the_calls_that_are_made(
     start(client, {**SPLIT, "guardrails": [{"metric": "error_rate", "margin": 0.5}]})
     fake_server.models.remove("dropout")
 
-    def broken() -> bool:
+    def made() -> int:
+        return sum(request.model_spec.name == "dropout" for request in fake_server.requests)
+
+    def counted() -> list[int]:
+        with store_of(client).read() as connection:
+            tally = counts.read(connection, 1)[1]
+        return [tally[Count(name, 1)] for name in ("failures", "calls", "case_failed")]
+
+    def broken_and_refused() -> bool:
         for _ in range(20):
             predict(client, 3)
-        return report(client)["guardrails"][0]["state"] == "broken"
+        return report(client)["guardrails"][0]["state"] == "broken" and counted()[0] > made()
 
-    eventually(broken)
-    made = sum(request.model_spec.name == "dropout" for request in fake_server.requests)
-    with store_of(client).read() as connection:
-        tally = counts.read(connection, 1)[1]
-    failures, calls, cases = (tally[Count(name, 1)] for name in ("failures", "calls", "case_failed"))
-    assert 0 < cases == calls <= made < failures
+    eventually(broken_and_refused)
+    failures, calls, cases = counted()
+    assert 0 < cases == calls <= made() < failures
 
 
 def test_when_no_arm_answers_the_client_is_told_and_the_failure_counted(
