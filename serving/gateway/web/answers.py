@@ -5,12 +5,34 @@ from typing import Any
 from flask import Response
 from pydantic import BaseModel, Field
 
+from serving.gateway.imaging.raster import Place
 from serving.gateway.web.replies import as_json
 
 Probabilities = list[float]
 
 
-class ImagePrediction(BaseModel):
+class BoxModel(BaseModel):
+    """A part of an upright picture, in its pixels from the top left."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class PlaceModel(BaseModel):
+    """The place of a digit in the request; both members are there with `split=true` only."""
+
+    image: int | None = Field(None, description="The number of its picture in the request, from 0")
+    box: BoxModel | None = Field(None, description="Its box there; null for pixels, which are taken as they are")
+
+
+def as_members(place: Place) -> dict[str, Any]:
+    """Return a digit's place as members of its answer."""
+    return {"image": place.image, "box": place.box and place.box._asdict()}
+
+
+class ImagePrediction(PlaceModel):
     """The prediction for one image."""
 
     id: str = Field(description="The id of this prediction, for POST /feedback")
@@ -52,7 +74,7 @@ class VariantPrediction(BaseModel):
     milliseconds: float = Field(description="The model server's time for all images of the request")
 
 
-class ComparedImage(BaseModel):
+class ComparedImage(PlaceModel):
     """One image and the predictions of each variant."""
 
     seen: str = Field(description="The pixels that the variants saw, as the data URL of a PNG image")
