@@ -24,6 +24,9 @@ LARGE_HEIGHT, LARGE_MASS = 0.5, 0.15  # of the highest and heaviest: a mark that
 NEAR_PART = 0.1  # of its longer side: a mark so close to a part counts too
 PIECE = 0.4  # of the longest mark: pieces of a digit lie so close to the rest of it
 BROKEN = 0.08  # of the longest mark: a gap within a digit
+STACKED = (
+    0.25  # of the longest mark: a gap within a digit from one piece to the next below; digits mostly stand in rows
+)
 OVERLAP = 0.5  # of the narrower mark: one above the other
 CARD_SIDE = 24  # pixels, at least
 CARD_EDGE = 0.03  # of its shorter side: the edge of a card, of which all of its sides have ink
@@ -192,7 +195,7 @@ def _one_digit(one: Mark, other: Mark, longest: int, labels: NDArray) -> bool:
     down = max(one.top, other.top) - min(one.bottom, other.bottom)
     across = max(one.left, other.left) - min(one.right, other.right)
     if down >= 0:  # one above the other
-        return down <= BROKEN * longest and -across >= OVERLAP * min(one.width, other.width)
+        return down <= STACKED * longest and -across >= STACKED * min(one.width, other.width)
     if -across >= OVERLAP * min(one.width, other.width):
         return True
     left, right = sorted((one, other), key=lambda mark: mark.left)
