@@ -1,10 +1,11 @@
 """Pictures as people send them, through the gateway's framing and the published champion: right answers of each kind.
 
-    python -m benchmarks.uploads [--pictures N] [--kinds TEXT] [--models DIR]
+    python -m benchmarks.uploads [--pictures N] [--kinds TEXT] [--models DIR] [--data DIR]
 
 Draws N pictures of each digit and kind from strokes (testing/pictures), and asks the champion. Prints right of asked by
-kind. Of pictures with two or three digits it prints how many are refused, and how many are split rightly. Exits with 1
-where a kind is read worse than the goal.
+kind. Of pictures with two or three digits it prints how many are refused, and how many are split rightly. Of the image
+set it prints how many images come out as they went in: all have to. Exits with 1 where a kind is read worse than the
+goal.
 """
 
 import argparse
@@ -21,11 +22,13 @@ from serving.gateway.errors import GatewayError
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import Upload, frame_uploads
 from serving.gateway.settings import Settings
+from testing.encoded import encode
 from testing.pictures.kinds import CLEAN, KINDS
 from testing.pictures.several import several
+from training.data import load
 
 GOAL = 0.95
-SEVERAL = "several digits"
+SEVERAL, FRAMED = "several digits", "framed already"
 SEED = 20
 BELOW = "  below the goal"
 SETTINGS = Settings.from_environ({})
@@ -47,6 +50,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=10, metavar="N", help="of each digit (default: %(default)s)")
     parser.add_argument("--kinds", default="", metavar="TEXT", help="only kinds whose name holds this text")
     parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="(default: %(default)s)")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kinds = [kind for kind in KINDS if arguments.kinds in kind]
@@ -61,6 +65,8 @@ def main() -> None:
         print(f"{kind:32} {sum(right):4} of {len(right)}  refused {refused}{BELOW if missed else ''}")
     if arguments.kinds in SEVERAL:
         failed |= count_several(arguments.models, 20 * arguments.pictures)
+    if arguments.kinds in FRAMED:
+        failed |= count_framed(arguments.data)
     sys.exit(failed)
 
 
@@ -79,6 +85,21 @@ def count_several(models: Path, pictures: int) -> bool:
         f"{SEVERAL + ', split in so many':32} {sum(right):4} of {pictures}; {100 * read:.1f} % of these digits are read"
     )
     return few
+
+
+def count_framed(data: Path) -> bool:
+    """Print how many images of the set come out bit for bit; return whether not all do."""
+    found = load(data)
+    images = np.concatenate([found.train_images, found.test_images])
+    with ProcessPoolExecutor() as pool:
+        same = sum(pool.map(_same, images, chunksize=1000))
+    print(f"{FRAMED + ', the same after':32} {same:4} of {len(images)}{BELOW if same < len(images) else ''}")
+    return same < len(images)
+
+
+def _same(image: np.ndarray) -> bool:
+    [[digit]] = frame_uploads([Upload("", encode(image))], FORMAT, SETTINGS)
+    return digit.pixels == image.tobytes()
 
 
 class Split(NamedTuple):
