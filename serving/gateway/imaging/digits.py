@@ -36,10 +36,10 @@ def _look(raster: Raster, view: View, seen: list[Box], looks: int) -> list[Found
     A closer look is at the digits that were `seen` before.
     """
     found, card = _in_view(view, seen)
-    if looks == 1:
+    if looks == 1 or (not card and max(view.step) == 1):
         return found
     closer = card or _around([digit.box for digit in found], view).inside(*raster.whole[2:])
-    if card or (_small(found) and max(view.step) > 1 and closer.width < view.width and closer.height < view.height):
+    if card or (_small(found) and closer.width < view.width and closer.height < view.height):
         with suppress(NoInk):
             boxes = [] if card else [digit.box for digit in found]
             return _look(raster, raster.view(closer, SIDE), boxes, looks - 1)

@@ -36,27 +36,45 @@ def find_ink(image: NDArray) -> tuple[Floats, Mask]:
     ink, noise = _on_even_ground(image) if small else _on_any_ground(image)
     if small and np.count_nonzero(ink > ink.max() / 2) > ink.size / 2:  # the border was a frame
         ink, noise = _on_any_ground(image)
-    peak = ink[ink >= ink.max() / 2].mean()
+    peak = float(ink[ink >= ink.max() / 2].mean())
     if peak < max(BLANK_LEVELS, BLANK_NOISES * noise):
         raise NoInk
-    stray = _quantile(np.abs(ink[~grown(grown(ink > peak / 4))]), 0.99)
+    stray = _quantile(np.abs(ink[~grown(ink > peak / 4, 2)]), 0.99)
     strong = ink >= min(max(STRONG * peak, STRAY * stray, NOISES * noise), peak / 2)
-    ink[(ink <= 2 * noise) | ~grown(strong)] = 0
-    return ink, strong
+    return np.where(grown(strong) & (ink > 2 * noise), ink, np.float32(0)), strong
 
 
-def grown(mask: Mask) -> Mask:
-    """Return `mask` with every neighbouring pixel, diagonal ones too."""
-    padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
-    padded[1:-1, 1:-1] = mask
-    rows = padded[:-2] | padded[1:-1] | padded[2:]
-    return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
+def extent(mask: NDArray) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return the first row and the one past the last, and so the columns, of what is not 0 in a mask or in bytes."""
+    (top, bottom), (left, right) = _ends(mask.tobytes(), mask.shape[1]), _ends(mask.T.tobytes(), mask.shape[0])
+    return ((top, bottom), (left, right)) if bottom else None
+
+
+def _ends(pixels: bytes, width: int) -> tuple[int, int]:
+    """Return the first row and the one past the last with a pixel; faster than reductions by NumPy for small ones."""
+    return (len(pixels) - len(pixels.lstrip(b"\0"))) // width, -(-len(pixels.rstrip(b"\0")) // width)
+
+
+def grown(mask: Mask, reach: int = 1) -> Mask:
+    """Return `mask` with every pixel at most `reach` away, diagonally too."""
+    height, width = mask.shape
+    padded = np.zeros((height + 2 * reach, width + 2 * reach), bool)
+    padded[reach : reach + height, reach : reach + width] = mask
+    rows = padded[:height]
+    for step in range(1, 2 * reach + 1):
+        rows = rows | padded[step : step + height]
+    found = rows[:, :width]
+    for step in range(1, 2 * reach + 1):
+        found = found | rows[:, step : step + width]
+    return found
 
 
 def _on_even_ground(image: NDArray) -> tuple[Floats, float]:
     """Return the ink on a ground of one colour, that of the border, and the noise of that ground: none."""
-    height, width, _ = image.shape
+    height, width, channels = image.shape
     thickness = max(1, round(RING * min(height, width)))
+    if channels == 1:
+        return _grey_on_even_ground(np.asarray(image[:, :, 0], np.float32), thickness), 0.0
     border = np.ones((height, width), bool)
     border[thickness : height - thickness, thickness : width - thickness] = False
     away = image - np.array([_quantile(channel, 0.5) for channel in image[border].T], np.float32)
@@ -64,6 +82,12 @@ def _on_even_ground(image: NDArray) -> tuple[Floats, float]:
     colour = away[distance >= distance.max() / 2].mean(axis=0)
     # The ink's colour relative to the ground's: the polarity of grey, the most telling mixture of colour channels.
     return away @ (colour / max(np.abs(colour).sum(), 1.0)), 0.0
+
+
+def _grey_on_even_ground(levels: Floats, thickness: int) -> Floats:
+    sides = levels[:thickness], levels[-thickness:], levels[:, :thickness], levels[:, -thickness:]
+    level = _quantile(np.concatenate([side.ravel() for side in sides]), 0.5)
+    return levels - level if levels.max() - level >= level - levels.min() else level - levels
 
 
 def _on_any_ground(image: NDArray) -> tuple[Floats, float]:

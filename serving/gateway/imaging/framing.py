@@ -16,7 +16,7 @@ from PIL import Image
 from pydantic import BaseModel, Field, model_validator
 
 from serving.gateway.imaging.digits import FoundDigit
-from serving.gateway.imaging.foreground import Floats
+from serving.gateway.imaging.foreground import Floats, extent
 from serving.gateway.imaging.strokes import with_pen
 
 Pixels = NDArray[np.uint8]
@@ -45,9 +45,8 @@ def framed_already(levels: NDArray[np.uint8]) -> Pixels | None:
     pixels = levels[:, :, 0]
     if pixels[0, 0]:
         pixels = ~pixels
-    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
-    side = round(INK_SHARE * min(pixels.shape))
-    if not len(rows) or not side - 1 <= max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 <= side:
+    side, found = round(INK_SHARE * min(pixels.shape)), extent(pixels)
+    if found is None or not side - 1 <= max(end - start for start, end in found) <= side:
         return None
     centred = (
         abs(_centre(pixels.sum(axis=1 - axis, dtype=np.int64)) - length / 2) <= OFF_CENTRE

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.gateway.imaging.foreground import Floats, Mask
+from serving.gateway.imaging.foreground import extent as ink_extent
 
 MOST = 60  # marks are looked at, the heaviest
 FAINT = 0.3  # of the strongest ink: a mark without stronger ink is none
@@ -22,11 +23,10 @@ FLAT = 0.25  # height over width of a line under a digit, at most
 UNDER = 0.03  # of the digit's height: the gap to a line under it
 LARGE_HEIGHT, LARGE_MASS = 0.5, 0.15  # of the highest and heaviest: a mark that may be a digit by itself, as no bar is
 NEAR_PART = 0.1  # of its longer side: a mark so close to a part counts too
-PIECE = 0.4  # of the longest mark: pieces of a digit lie so close to the rest of it
+PIECE = 0.5  # of the longest mark: pieces of a digit lie so close to the rest of it
 BROKEN = 0.08  # of the longest mark: a gap within a digit
-STACKED = (
-    0.25  # of the longest mark: a gap within a digit from one piece to the next below; digits mostly stand in rows
-)
+STACKED = 0.25  # of the longest mark: a gap within a digit to the piece below; digits mostly stand in rows
+CORNERS = 0.2  # of the longest mark: such a gap to a piece below and beside
 OVERLAP = 0.5  # of the narrower mark: one above the other
 CARD_SIDE = 24  # pixels, at least
 CARD_EDGE = 0.03  # of its shorter side: the edge of a card, of which all of its sides have ink
@@ -70,7 +70,9 @@ def find_digits(ink: Floats, strong: Mask, parts: Sequence[Part] = ()) -> tuple[
 
     Only marks whose middle is in one of `parts` count, if there are any.
     """
-    labels, _ = mahotas.label(strong, AROUND)
+    labels, count = mahotas.label(strong, AROUND)
+    if count == 1:
+        return labels, [[_only(strong)]]
     marks = _marks(ink, labels)
     marks = [mark for mark in marks if any(_is_in(mark, part) for part in parts)] or marks
     if len(marks) > 1:
@@ -78,6 +80,14 @@ def find_digits(ink: Floats, strong: Mask, parts: Sequence[Part] = ()) -> tuple[
             marks = clean(marks, labels)
     digits = _grouped(marks, labels)
     return labels, sorted(digits, key=lambda digit: min(mark.left for mark in digit))
+
+
+def _only(strong: Mask) -> Mark:
+    """Return the one mark of a view; without others its mass says nothing."""
+    found = ink_extent(strong)
+    assert found is not None
+    (top, bottom), (left, right) = found
+    return Mark(1, top, bottom, left, right, 1.0, alone=True)
 
 
 def _marks(ink: Floats, labels: NDArray) -> list[Mark]:
@@ -166,20 +176,19 @@ def _grouped(marks: list[Mark], labels: NDArray) -> list[Digit]:
     total, heaviest = sum(mark.mass for mark in marks), max(mark.mass for mark in marks)
     kept = [mark for mark in marks if mark.mass >= min(SPECK * total, heaviest)]
     longest, highest = max(mark.length for mark in kept), max(mark.height for mark in kept)
-    large = [
-        mark
-        for mark in kept
-        if mark.mass == heaviest or (mark.height >= LARGE_HEIGHT * highest and mark.mass >= LARGE_MASS * heaviest)
-    ]
-    digits: list[Digit] = []
-    for mark in large:
-        joined = [d for d in digits if any(_one_digit(mark, other, longest, labels) for other in d)]
-        digits = [d for d in digits if d not in joined] + [[mark, *(other for d in joined for other in d)]]
+
+    def large(mark: Mark) -> bool:
+        return mark.mass == heaviest or (mark.height >= LARGE_HEIGHT * highest and mark.mass >= LARGE_MASS * heaviest)
+
+    groups: list[Digit] = []
     for mark in kept:
-        if mark not in large:
-            nearest = min(digits, key=lambda digit: min(_gap(mark, other) for other in digit))
-            if min(_gap(mark, other) for other in nearest) <= PIECE * longest:
-                nearest.append(mark)
+        joined = [d for d in groups if any(_one_digit(mark, other, longest, labels) for other in d)]
+        groups = [d for d in groups if d not in joined] + [[mark, *(other for d in joined for other in d)]]
+    digits = [group for group in groups if any(map(large, group))]
+    for mark in (mark for group in groups if group not in digits for mark in group):
+        nearest = min(digits, key=lambda digit: min(_gap(mark, other) for other in digit))
+        if min(_gap(mark, other) for other in nearest) <= PIECE * longest:
+            nearest.append(mark)
     return digits
 
 
@@ -195,7 +204,8 @@ def _one_digit(one: Mark, other: Mark, longest: int, labels: NDArray) -> bool:
     down = max(one.top, other.top) - min(one.bottom, other.bottom)
     across = max(one.left, other.left) - min(one.right, other.right)
     if down >= 0:  # one above the other
-        return down <= STACKED * longest and -across >= STACKED * min(one.width, other.width)
+        overlap = -across >= STACKED * min(one.width, other.width)
+        return (down <= STACKED * longest and overlap) or max(down, across) <= CORNERS * longest
     if -across >= OVERLAP * min(one.width, other.width):
         return True
     left, right = sorted((one, other), key=lambda mark: mark.left)
@@ -216,9 +226,11 @@ def _between(left: Mask, right: Mask) -> float:
 def card_inside(labels: NDArray, digit: Digit) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Return the rows and columns inside a card: a filled rectangle with holes, which are ink of the other polarity."""
     rows, columns = extent(digit)
+    if min(rows[1] - rows[0], columns[1] - columns[0]) < CARD_SIDE:
+        return None
     part = labels[slice(*rows), slice(*columns)] > 0
     edge = max(1, round(CARD_EDGE * min(part.shape)))
-    if min(part.shape) < CARD_SIDE or part.mean() < CARD_FULL or part.mean() > 1 - CARD_INK:
+    if not CARD_FULL <= part.mean() <= 1 - CARD_INK:
         return None
     sides = part[:edge].any(axis=0), part[-edge:].any(axis=0), part[:, :edge].any(axis=1), part[:, -edge:].any(axis=1)
     if min(float(side.mean()) for side in sides) < SURROUNDED:

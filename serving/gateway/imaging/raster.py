@@ -100,6 +100,8 @@ class Raster:
     def view(self, box: Box, side: int) -> View:
         """Return a part of the image, its longer side at most `side` pixels."""
         size = self._image.size
+        if box == self.whole and size == self._size and max(size) <= side and self._turn is None:
+            return View(_levels(self._opaque(self._image)), 0, 0, (1, 1))
         reduction = self._size[0] / size[0]  # the file's pixels a decoded pixel
         x, y, width, height = box.turned(*self.whole[2:], BACK[self._turn] if self._turn is not None else None)
         left, top = int(x / reduction), int(y / reduction)
@@ -108,13 +110,11 @@ class Raster:
         factor = max(-(-max(part[2:]) // side), 1)
         factors = min(factor, part.width), min(factor, part.height)
         image = self._opaque(_reduced(self._image, part, factors))
-        levels = np.asarray(image.transpose(self._turn) if self._turn is not None else image)
+        levels = _levels(image.transpose(self._turn) if self._turn is not None else image)
         shown = Box(*(round(each * reduction) for each in part)).turned(*self._size, self._turn)
         step = factors[0] * reduction, factors[1] * reduction
         swapped = self._turn in SWAPPING
-        return View(
-            levels if levels.ndim == 3 else levels[:, :, np.newaxis], shown.x, shown.y, step[::-1] if swapped else step
-        )
+        return View(levels, shown.x, shown.y, step[::-1] if swapped else step)
 
     def _opaque(self, image: Image.Image) -> Image.Image:
         if image.mode != "RGBA":
@@ -122,6 +122,11 @@ class Raster:
         if self._ground is None:  # the first view shows the whole
             self._ground = Ground.of(image)
         return on_ground(image, self._ground)
+
+
+def _levels(image: Image.Image) -> NDArray[np.uint8]:
+    levels = np.asarray(image)
+    return levels if levels.ndim == 3 else levels[:, :, np.newaxis]
 
 
 def _reduced(image: Image.Image, part: Box, factors: tuple[int, int]) -> Image.Image:

@@ -31,7 +31,7 @@ def without_rules(ink: Floats, strong: Mask) -> Mask:
 def _without_faint(ink: Floats, strong: Mask, most: float) -> Mask:
     """Leave out what goes from border to border, far from the pen's strokes, in at most a share of their strength."""
     peak = ink.max()
-    faint = strong & ~grown(grown(ink > PEN * peak))
+    faint = strong & ~grown(ink > PEN * peak, 2)
     if not (_spans(faint) or _spans(faint.T)):
         return strong
     least = ABOVE * np.quantile(ink[faint], 0.95)
@@ -57,9 +57,12 @@ def _without_thin(strong: Mask) -> Mask:
 def _cut_out(strong: Mask) -> bool:
     """Return whether the ink touches all sides as a digit does that was cut out closely, and not as lines do."""
     sides = strong[0], strong[-1], strong[:, 0], strong[:, -1]
+    top, bottom, left, right = (b"\1" in side.tobytes() for side in sides)
+    if not (top and bottom or left and right):
+        return True
     runs = [int(side[0]) + int((side[1:] > side[:-1]).sum()) for side in sides]
     if min(runs) == 0:
-        return sum(runs) == 0 or not (runs[0] and runs[1] or runs[2] and runs[3])
+        return False
     return max(runs) <= TIGHT_RUNS and np.concatenate(sides).mean() < TIGHT_SHARE
 
 
