@@ -107,10 +107,15 @@ async def _ask(
             "version": answer.version,
             "label": label,
             "confidence": confidence,
+            "familiarity": familiar,
             "probabilities": row,
             "milliseconds": milliseconds,
         }
-        for label, confidence, row in zip(
-            prediction.labels(answer, manifest), answer.confidences, probabilities, strict=True
+        for label, confidence, familiar, row in zip(
+            prediction.labels(answer, manifest),
+            answer.confidences,
+            prediction.familiarities(answer),
+            probabilities,
+            strict=True,
         )
     ]

@@ -248,8 +248,10 @@ def _predictions(
 ) -> list[dict[str, Any]]:
     probabilities = answer.outputs[PROBABILITIES]
     predictions: list[dict[str, Any]] = [
-        {"id": one, "label": label, "confidence": confidence, "probabilities": row}
-        for one, label, confidence, row in zip(ids, labels, answer.confidences, probabilities, strict=True)
+        {"id": one, "label": label, "confidence": confidence, "familiarity": familiar, "probabilities": row}
+        for one, label, confidence, familiar, row in zip(
+            ids, labels, answer.confidences, prediction.familiarities(answer), probabilities, strict=True
+        )
     ]
     for name in prediction.UNCERTAINTY_OUTPUTS:
         for each, value in zip(predictions, answer.outputs.get(name, ()), strict=False):

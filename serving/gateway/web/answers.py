@@ -1,6 +1,6 @@
 """Document and send the answers of the API."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Response
 from pydantic import BaseModel, Field
@@ -9,6 +9,17 @@ from serving.gateway.imaging.raster import Place
 from serving.gateway.web.replies import as_json
 
 Probabilities = list[float]
+
+
+Familiarity = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=1,
+        description="The share of held-out training images that are less like the training images of their class; "
+        "low for images unlike any digit and for doubtful answers. Null for models exported without it",
+    ),
+]
 
 
 class BoxModel(BaseModel):
@@ -38,6 +49,7 @@ class ImagePrediction(PlaceModel):
     id: str = Field(description="The id of this prediction, for POST /feedback")
     label: str = Field(description="The most probable class")
     confidence: float = Field(ge=0, le=1, description="The probability of that class")
+    familiarity: Familiarity
     probabilities: Probabilities = Field(description="One a class, in the order of the manifest's classes")
     entropy: float | None = Field(None, description="Predictive entropy in nats; with `uncertainty=true`")
     mutual_information: float | None = Field(
@@ -70,6 +82,7 @@ class VariantPrediction(BaseModel):
     version: int
     label: str
     confidence: float = Field(ge=0, le=1)
+    familiarity: Familiarity
     probabilities: Probabilities
     milliseconds: float = Field(description="The model server's time for all images of the request")
 
