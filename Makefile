@@ -140,6 +140,14 @@ verify-champion: $(VENV)/.dev data ## The champion from five seeds: test images,
 verify-accuracy: $(VENV)/.dev data ## The test images through a running gateway, as pixels and PNG files, against the manifest
 	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
 
+verify-uploads: $(VENV)/.dev data ## Thirty kinds of pictures as people send them, drawn from strokes: right answers of each (ARGS="--kinds shadow": some)
+	@$(BIN)/python -m training train --if-missing
+	@$(BIN)/python -m benchmarks.uploads $(ARGS)
+
+verify-familiarity: $(VENV)/.dev data ## How well familiarity tells right from wrong answers on redrawn digits, and digits from clothes (ARGS="--clothes FOLDER": Fashion-MNIST)
+	@$(BIN)/python -m training train --if-missing
+	@$(BIN)/python -m benchmarks.familiarity $(ARGS)
+
 bench-training: $(VENV)/.dev data ## The post's eager loop beside this engine: speed, share of the matmul peak, memory
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.training
 
@@ -184,4 +192,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe
+.PHONY: help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads

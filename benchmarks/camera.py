@@ -5,20 +5,26 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-from serving.gateway.imaging import decode as images
-from serving.gateway.imaging import framing
+from serving.gateway.imaging.framing import ImageFormat
+from serving.gateway.imaging.uploads import Upload, frame_uploads
+from serving.gateway.settings import Settings
 
 SIDE, FINER = 28, 4  # pixels of an image's side; pixels that each becomes in a drawing
+FORMAT = ImageFormat(height=SIDE, width=SIDE, framing="mnist")
+SETTINGS = Settings.from_environ({})
 SIZE = (1.0, 8.0)  # of the photographed sheet, times the original's
 
 
 def photographed(ink: np.ndarray, form: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a drawing, 0…1, `[112, 112]`, as the gateway frames its photograph: uint8 `[28, 28]`.
 
+    Of a digit in pieces that the gateway takes for several, the first is returned.
+
     `form`, `[2, 2]`, says how the sheet's pixels come from those of the image that was drawn: slant, size and so on.
     """
     photograph = _photograph(_placed(ink, form / FINER, rng), rng)
-    return framing.frame_mnist(images.read_levels(images.open_image(photograph, 25_000_000)), SIDE, SIDE)
+    [[digit, *_]] = frame_uploads([Upload("", photograph)], FORMAT, SETTINGS, split=True)
+    return np.frombuffer(digit.pixels, np.uint8).reshape(SIDE, SIDE)
 
 
 def _placed(ink: np.ndarray, form: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -10,6 +10,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from training import network
 from training.data import SIDE
+from training.familiarity import Familiarity, familiarity
 from training.loop import draw_masks
 from training.variants import Noise
 
@@ -34,19 +35,28 @@ class Servable(tf.Module):
         self.weights = [tf.Variable(w, trainable=False, name=f"weight_{i}") for i, w in enumerate(weights)]
 
 
-def signatures_of(weights: list[tf.Variable], predict: Predict, noise_at_end: Noise | None) -> dict[str, Any]:
+def signatures_of(
+    weights: list[tf.Variable], predict: Predict, noise_at_end: Noise | None, familiar: Familiarity | None
+) -> dict[str, Any]:
     """Return the concrete functions to serve, by signature name; `mc_dropout` where there is noise."""
+
+    def with_familiarity(images: tf.Tensor, outputs: Outputs) -> Outputs:
+        if familiar is None:
+            return outputs
+        return {**outputs, "familiarity": familiarity(familiar, images, outputs["probabilities"])}
 
     @tf.function(autograph=False, input_signature=[IMAGES])
     def serving_default(images: tf.Tensor) -> Outputs:
-        return {"probabilities": predict(weights, checked(images))}
+        images = checked(images)
+        return with_familiarity(images, {"probabilities": predict(weights, images)})
 
     found = {"serving_default": serving_default.get_concrete_function()}
     if noise_at_end:
 
         @tf.function(autograph=False, input_signature=[IMAGES, SAMPLES])
         def mc_dropout(images: tf.Tensor, samples: tf.Tensor) -> Outputs:
-            return sampled(weights, noise_at_end, checked(images), samples)
+            images = checked(images)
+            return with_familiarity(images, sampled(weights, noise_at_end, images, samples))
 
         found["mc_dropout"] = mc_dropout.get_concrete_function()
     return found
@@ -99,14 +109,15 @@ def export(
     name: str,
     samples: np.ndarray,
     folder: Path,
+    familiar: Familiarity | None = None,
 ) -> list[str]:
     """Write the SavedModel of trained weights with its warm-up records into `folder`; return its signatures' names.
 
     `serving_default` answers by `predict`; `mc_dropout` draws from `noise_at_end`, the noise of the last step. The
-    warm-up requests send `samples`, uint8 images `[n, 28, 28]`.
+    warm-up requests send `samples`, uint8 images `[n, 28, 28]`. With `familiar`, both give `familiarity` too.
     """
     servable = Servable(weights)
-    signatures = signatures_of(servable.weights, predict, noise_at_end)
+    signatures = signatures_of(servable.weights, predict, noise_at_end, familiar)
     tf.saved_model.save(servable, str(folder), signatures=signatures)
     extra = folder / "assets.extra"
     extra.mkdir()

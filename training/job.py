@@ -14,6 +14,7 @@ import tensorflow as tf
 from training import manifest, network, population, publish
 from training.console import Console
 from training.data import SIDE, ImageSet
+from training.familiarity import clusters_of
 from training.progress import Progress, recorded
 from training.trainers import trainer_of
 from training.variants import Variant
@@ -92,11 +93,12 @@ def publish_members(
 ) -> list[dict[str, Any]]:
     """Export and publish trained members; return their entries in the manifest."""
     entries = []
+    clusters = clusters_of(data.train_images, data.train_labels, len(data.classes))
     for member in trained:
         if stop.is_set():
             raise population.Stopped
         version = publish.next_version(models, member.member.variant.name)
-        entries.append(manifest.export_member(member, data, staged, version))
+        entries.append(manifest.export_member(member, data, clusters, staged, version))
     new = manifest.new_manifest(data, entries, publish.read_manifest(models))
     publish.publish(models, {entry["name"]: staged / entry["name"] for entry in entries}, new, keep)
     return entries

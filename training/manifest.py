@@ -9,13 +9,19 @@ import tensorflow as tf
 
 from training import evaluate, export, population
 from training.data import SIDE, ImageSet
+from training.familiarity import Clusters, familiarity_of
 from training.progress import now
 from training.trainers import trainer_of
 from training.variants import DEFAULT, VARIANTS, ChampionRecipe, Noise, Recipe
 
 
-def export_member(trained: population.Trained, data: ImageSet, staged: Path, version: int) -> dict[str, Any]:
-    """Export a trained member below `staged`, check it, and return its entry in the manifest."""
+def export_member(
+    trained: population.Trained, data: ImageSet, clusters: Clusters, staged: Path, version: int
+) -> dict[str, Any]:
+    """Export a trained member below `staged`, check it, and return its entry in the manifest.
+
+    `clusters` are those of the training images.
+    """
     variant, recipe = trained.member.variant, trained.member.variant.recipe
     folder = staged / variant.name
     images = recipe.learned_from(len(data.train_images))
@@ -23,7 +29,9 @@ def export_member(trained: population.Trained, data: ImageSet, staged: Path, ver
     predict, temperature = prediction_of(trained, data, recipe)
     noise = variant.noise
     at_end = noise and Noise(noise.kind, noise.strength_at(steps))
-    signatures = export.export(trained.weights, predict, at_end, variant.name, data.test_images[:64], folder)
+    constants = [tf.constant(w) for w in trained.weights]
+    familiar = familiarity_of(clusters, data.train_images, lambda some: predict(constants, tf.constant(some)).numpy())
+    signatures = export.export(trained.weights, predict, at_end, variant.name, data.test_images[:64], folder, familiar)
     probabilities = export.check(folder, trained.weights, predict, data.test_images)
     return {
         "name": variant.name,

@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
+from testing.encoded import encode
 from testing.machine import ROOT
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.hand import STROKES, card, draw, pen, said, touch
@@ -89,6 +91,46 @@ def test_a_picture_that_cannot_be_read_is_told_of(visit: Visit) -> None:
     expect(page.get_by_role("alert")).to_contain_text("The PNG image is damaged or cut off")
     draw(page, "1")
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("language", "why"), [("en-GB", "Nothing on this picture"), ("zh-CN", "图片上没有")])
+def test_a_blank_picture_is_told_of_in_each_language(visit: Visit, language: str, why: str) -> None:
+    page = visit(expected="status of 422", locale=language)
+    blank = {"name": "blank.png", "mimeType": "image/png", "buffer": encode(Image.new("L", (90, 90), 255))}
+    page.locator("input[type=file]").set_input_files(blank)  # type: ignore[arg-type]
+    expect(page.locator(".unread")).to_contain_text(why)
+
+
+def blue(page: Page) -> int:
+    """Return how many pixels of the pad have the colour of boxes."""
+    return page.locator("canvas").evaluate(
+        """(canvas) => { const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+             let count = 0;
+             for (let i = 0; i < data.length; i += 4) count += data[i] === 0 && data[i + 1] === 95 && data[i + 2] === 153;
+             return count; }"""
+    )
+
+
+def test_the_digit_that_was_found_is_marked_on_its_picture(visit: Visit) -> None:
+    page = visit()
+    page.get_by_label("Pick a picture").set_input_files(SEVEN)
+    page.locator('[aria-busy="false"]').wait_for()
+    assert blue(page) > 50
+    page.locator("canvas").press("Escape")
+    assert blue(page) == 0
+
+
+def test_each_of_several_digits_is_shown(visit: Visit) -> None:
+    page = visit()
+    with Image.open(SEVEN) as seven:
+        both = Image.new("L", (2 * seven.width, seven.height), 255)
+        for at in range(2):
+            both.paste(seven.convert("L"), (at * seven.width, 0))
+    file = {"name": "both.png", "mimeType": "image/png", "buffer": encode(both)}
+    page.get_by_label("Pick a picture").set_input_files(file)  # type: ignore[arg-type]
+    expect(page.locator(".digits li")).to_have_count(2)
+    expect(page.locator(".sentence")).to_contain_text("2 digits, from left to right: 7 7.")
+    assert blue(page) > 50
 
 
 def test_a_test_image_is_read_without_a_pen(visit: Visit, default: str) -> None:

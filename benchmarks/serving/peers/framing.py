@@ -2,12 +2,15 @@
 
 import numpy as np
 
-from serving.gateway.imaging.decode import open_image, read_levels
-from serving.gateway.imaging.framing import frame_mnist
+from serving.gateway.imaging.framing import ImageFormat
+from serving.gateway.imaging.uploads import Upload, frame_uploads
+from serving.gateway.settings import Settings
 
-MAX_PIXELS = 25_000_000
+FORMAT = ImageFormat(height=28, width=28, framing="mnist")
+LIMITS = Settings.from_environ({})
 
 
 def pixels_of(file: bytes) -> np.ndarray:
     """Return a PNG file as uint8 `[28, 28]`, framed as MNIST is."""
-    return frame_mnist(read_levels(open_image(file, MAX_PIXELS)), 28, 28)
+    [[digit]] = frame_uploads([Upload("", file)], FORMAT, LIMITS)
+    return np.frombuffer(digit.pixels, np.uint8).reshape(28, 28)

@@ -1,6 +1,7 @@
 """Decode images of any size, colour and orientation to grey levels or colours."""
 
 import threading
+from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import BmpImagePlugin, ExifTags, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from serving.gateway.imaging import formats, jpeg
-from serving.gateway.imaging.foreground import Floats
+from serving.gateway.imaging.raster import Raster
 
 PLUGINS = (
     BmpImagePlugin.BmpImageFile,
@@ -20,14 +21,13 @@ PLUGINS = (
     WebPImagePlugin.WebPImageFile,
 )
 FORMATS = tuple(plugin.format for plugin in PLUGINS)
-WORKING_SIDE = 256  # pixels: larger images are reduced first
-STRIP = 16  # rows of the reduced image
+WORKING_SIDE = 256  # pixels: larger images are first looked at reduced to so many
 LARGE = 4_000_000  # pixels: larger images are decoded one at a time, which bounds a worker's memory
 ONE_LARGE = threading.Lock()
 WEBP_COST = 4  # times the memory of other formats: libwebp's decoder holds two frames beside the image, Pillow a copy
 BMP_RUNS, RUNS_COST = (1, 2), 16  # the compressions RLE8 and RLE4, which Pillow decodes in Python
+FRAMES = 32  # of an animation are looked at, until one has ink
 FEW_LEVELS = 0x4000  # of 16 bits: in a narrower range, such as a camera's 12 bits, 8 bits of it would show too little
-DARK_SHARE = 0.01  # of the opaque part: with more dark ink, a transparent image is laid on white
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -83,23 +83,51 @@ def _cost(image: Image.Image) -> tuple[int, str]:
     return 1, ""
 
 
-def read_levels(image: Image.Image) -> Floats:
-    """Decode an image's first frame, upright and opaque: [h, w, 1 or 3] of 0…255, h and w at most WORKING_SIDE.
+def most_frames(image: Image.Image) -> int:
+    """Return how many frames of an image are looked at, at most, until one has ink."""
+    most = min(FRAMES, LARGE // max(image.width * image.height, 1))
+    try:
+        return most if most > 1 and getattr(image, "is_animated", False) else 1
+    except Exception:  # a damaged second frame does not matter, if the first has ink
+        return most
+
+
+def rasters(image: Image.Image) -> Generator[Raster]:
+    """Decode an image's frames, from the first that viewers show; close the iterator when one is enough.
 
     Raise NotAnImage for damaged data.
     """
-    name = image.format
+    name, size = image.format, image.size
     one_at_a_time: AbstractContextManager = ONE_LARGE if image.width * image.height > LARGE else nullcontext()
+    first = 1 if image.info.get("default_image") else 0  # an APNG's picture for viewers without animation
     with one_at_a_time, image:
-        try:
-            image.draft(None, (WORKING_SIDE, WORKING_SIDE))  # a large JPEG is decoded at a fraction of its size
-            image.load()
-            turn = TURNS.get(_orientation(image))
-            small = _on_ground(_reduced(_with_levels(image)))
-            levels = np.array(small.transpose(turn) if turn is not None else small, np.float32)
-        except Exception as error:  # Pillow's decoders raise many types
-            raise NotAnImage(f"The {name} image is damaged or cut off: {error}") from error
-    return levels if levels.ndim == 3 else levels[:, :, np.newaxis]
+        for frame in range(first, first + most_frames(image)):
+            try:
+                if frame and not _sought(image, frame):
+                    return
+                if image.size != size:  # a frame of GIF that enlarges the picture, beyond any limit
+                    return
+                raster = _raster(image)
+            except Exception as error:  # Pillow's decoders raise many types
+                raise NotAnImage(f"The {name} image is damaged or cut off: {error}") from error
+            yield raster
+
+
+def _sought(image: Image.Image, frame: int) -> bool:
+    """Move to a frame, unless there are fewer."""
+    try:
+        image.seek(frame)
+    except EOFError:
+        return False
+    return True
+
+
+def _raster(image: Image.Image) -> Raster:
+    size = image.size
+    # A large JPEG is decoded at half or a fourth of its size: at an eighth it takes as long, and shows too little.
+    image.draft(None, (max(2 * WORKING_SIDE, image.width // 4), max(2 * WORKING_SIDE, image.height // 4)))
+    image.load()
+    return Raster(_with_levels(image), size, TURNS.get(_orientation(image)))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -126,30 +154,3 @@ def _of_16_bits(image: Image.Image) -> Image.Image:
     if high - low < FEW_LEVELS:
         return Image.fromarray(((levels - low) * (255 / max(high - low, 1))).astype(np.uint8))
     return Image.fromarray((levels >> 8).astype(np.uint8))
-
-
-def _reduced(image: Image.Image) -> Image.Image:
-    factor = -(-max(image.size) // WORKING_SIDE)
-    if factor == 1:
-        return image
-    width, height = image.size
-    across, down = min(factor, width), min(factor, height)
-    if image.mode != "RGBA":
-        return image.reduce((across, down))
-    # Pillow multiplies colours by their opacity first, in a copy of all that it reduces: of a strip at a time, here.
-    small = Image.new(image.mode, (-(-width // across), -(-height // down)))
-    for row in range(0, small.height, STRIP):
-        strip = image.crop((0, row * down, width, min((row + STRIP) * down, height)))
-        small.paste(strip.reduce((across, down)), (0, row))
-    return small
-
-
-def _on_ground(image: Image.Image) -> Image.Image:
-    """Lay a transparent image on white, or on black if its visible part is light."""
-    if image.mode != "RGBA":
-        return image
-    alpha = np.asarray(image.getchannel("A"))
-    dark = np.asarray(image.convert("L")) < 128
-    on_white = alpha[dark].sum(dtype=np.int64) > DARK_SHARE * alpha.sum(dtype=np.int64)
-    ground = Image.new("RGBA", image.size, "white" if on_white else "black")
-    return Image.alpha_composite(ground, image).convert("RGB")

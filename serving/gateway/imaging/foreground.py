@@ -1,9 +1,8 @@
-"""Separate the ink of an image from its ground, dark on light or light on dark, in uneven light too."""
-
-import math
+"""Separate the ink of an image from its ground: dark on light or light on dark, in uneven light and across shadows."""
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -14,8 +13,12 @@ NOISES = 5.0  # standard deviations of the ground's noise from which on a pixel 
 BLANK_NOISES = 4.0  # standard deviations of the noise below which marks are no ink
 BLANK_LEVELS = 8.0  # of 255 grey levels, below which marks are no ink
 RING = 0.05  # of the shorter side: the border, which shows ground rather than ink
-RING_SAMPLES = 1000
-UNEVEN_SIDE = 32  # pixels: a smaller image is no photograph; its ground is even
+UNEVEN_SIDE = 32  # pixels: a smaller image is no photograph; its ground is even, unless much of it would be ink
+WIDEST = 0.4  # of the shorter side: wider areas are ground, such as a shadow, and no stroke
+NEAR = 0.25  # of the shorter side: as far around a pixel its surroundings go
+HALVED = 64  # pixels of the shorter side from which on half the resolution tells the polarity
+SKEWED = 0.15  # skewness from which on one tail is clearly heavier
+DARKEST = 0.25  # of the brightest ground: ink in darker places is not strengthened further
 TO_DEVIATION = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
 
 
@@ -23,69 +26,150 @@ class NoInk(ValueError):
     """A blank image: nothing stands out from its ground."""
 
 
-def find_ink(image: Floats) -> tuple[Floats, Mask]:
+def find_ink(image: NDArray) -> tuple[Floats, Mask]:
     """Return the strength of the ink of `image`, [h, w], and the mask of strong ink; raise NoInk for a blank image.
 
     `image` is [h, w, channels] in grey levels 0…255. The strength is the distance from the ground in grey levels, 0
-    without ink.
+    without ink. Ink in a shadow is as strong as in the light.
     """
-    ground, noise = _ground(image)
-    away = image - ground
+    small = min(image.shape[:2]) < UNEVEN_SIDE
+    ink, noise = _on_even_ground(image) if small else _on_any_ground(image)
+    if small and np.count_nonzero(ink > ink.max() / 2) > ink.size / 2:  # the border was a frame
+        ink, noise = _on_any_ground(image)
+    peak = float(ink[ink >= ink.max() / 2].mean())
+    if peak < max(BLANK_LEVELS, BLANK_NOISES * noise):
+        raise NoInk
+    stray = _quantile(np.abs(ink[~grown(ink > peak / 4, 2)]), 0.99)
+    strong = ink >= min(max(STRONG * peak, STRAY * stray, NOISES * noise), peak / 2)
+    return np.where(grown(strong) & (ink > 2 * noise), ink, np.float32(0)), strong
+
+
+def extent(mask: NDArray) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return the first row and the one past the last, and so the columns, of what is not 0 in a mask or in bytes."""
+    (top, bottom), (left, right) = _ends(mask.tobytes(), mask.shape[1]), _ends(mask.T.tobytes(), mask.shape[0])
+    return ((top, bottom), (left, right)) if bottom else None
+
+
+def _ends(pixels: bytes, width: int) -> tuple[int, int]:
+    """Return the first row and the one past the last with a pixel; faster than reductions by NumPy for small ones."""
+    return (len(pixels) - len(pixels.lstrip(b"\0"))) // width, -(-len(pixels.rstrip(b"\0")) // width)
+
+
+def grown(mask: Mask, reach: int = 1) -> Mask:
+    """Return `mask` with every pixel at most `reach` away, diagonally too."""
+    height, width = mask.shape
+    padded = np.zeros((height + 2 * reach, width + 2 * reach), bool)
+    padded[reach : reach + height, reach : reach + width] = mask
+    rows = padded[:height]
+    for step in range(1, 2 * reach + 1):
+        rows = rows | padded[step : step + height]
+    found = rows[:, :width]
+    for step in range(1, 2 * reach + 1):
+        found = found | rows[:, step : step + width]
+    return found
+
+
+def _on_even_ground(image: NDArray) -> tuple[Floats, float]:
+    """Return the ink on a ground of one colour, that of the border, and the noise of that ground: none."""
+    height, width, channels = image.shape
+    thickness = max(1, round(RING * min(height, width)))
+    if channels == 1:
+        return _grey_on_even_ground(np.asarray(image[:, :, 0], np.float32), thickness), 0.0
+    border = np.ones((height, width), bool)
+    border[thickness : height - thickness, thickness : width - thickness] = False
+    away = image - np.array([_quantile(channel, 0.5) for channel in image[border].T], np.float32)
     distance = np.abs(away).max(axis=2)
     colour = away[distance >= distance.max() / 2].mean(axis=0)
     # The ink's colour relative to the ground's: the polarity of grey, the most telling mixture of colour channels.
-    ink = away @ (colour / max(np.abs(colour).sum(), 1.0))
-    peak = ink[ink >= ink.max() / 2].mean()
-    if peak < max(BLANK_LEVELS, BLANK_NOISES * noise):
-        raise NoInk
-    stray = _quantile(np.abs(ink[~grown(grown(ink > peak / 4))]), 0.99)
-    strong = ink >= min(max(STRONG * peak, STRAY * stray, NOISES * noise), peak / 2)
-    ink[(ink <= 2 * noise) | ~grown(strong)] = 0
-    return ink, strong
+    return away @ (colour / max(np.abs(colour).sum(), 1.0)), 0.0
 
 
-def grown(mask: Mask) -> Mask:
-    """Return `mask` with every neighbouring pixel, diagonal ones too."""
-    padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
-    padded[1:-1, 1:-1] = mask
-    rows = padded[:-2] | padded[1:-1] | padded[2:]
-    return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
+def _grey_on_even_ground(levels: Floats, thickness: int) -> Floats:
+    sides = levels[:thickness], levels[-thickness:], levels[:, :thickness], levels[:, -thickness:]
+    level = _quantile(np.concatenate([side.ravel() for side in sides]), 0.5)
+    return levels - level if levels.max() - level >= level - levels.min() else level - levels
 
 
-def _ground(image: Floats) -> tuple[Floats, float]:
-    """Return the ground's colour, broadcastable to `image`, and the standard deviation of its noise in grey levels."""
-    height, width, _ = image.shape
-    thickness = max(1, round(RING * min(height, width)))
-    border = np.ones((height, width), bool)
-    border[thickness : height - thickness, thickness : width - thickness] = False
-    rows, columns = np.nonzero(border)
-    step = math.ceil(len(rows) / RING_SAMPLES)
-    rows, columns = rows[::step], columns[::step]
-    ring = image[rows, columns]
-    level = np.array([_quantile(channel, 0.5) for channel in ring.T], np.float32)
-    deviation = np.abs(ring - level).max(axis=1)
-    if min(height, width) < UNEVEN_SIDE or _quantile(deviation, 0.5) == 0:
-        return level, 0.0
-    coefficients, noise = _fit(ring, columns / width, rows / height, deviation)
-    surface = _terms(np.arange(width)[None, :] / width, np.arange(height)[:, None] / height) @ coefficients
-    return surface.astype(np.float32), noise
+def _on_any_ground(image: NDArray) -> tuple[Floats, float]:
+    """Return the ink relative to the ground around it, and the standard deviation of the ground's noise."""
+    levels = _most_telling(image)
+    dark = _is_dark(levels)
+    ink = -levels if dark else levels
+    ground = _opened(_blurred(ink, 1), max(3, round(WIDEST * min(ink.shape))))
+    ink = ink - ground
+    if dark and ground.min() < ground.max() <= 0:
+        light = -ground  # brightness of the paper; ink takes a share of it
+        ink *= light.max() / np.maximum(light, DARKEST * light.max())
+    ink -= _quantile(ink.ravel(), 0.5)
+    return ink, TO_DEVIATION * _quantile(np.abs(ink).ravel(), 0.5)
 
 
-def _fit(ring: Floats, x: NDArray, y: NDArray, deviation: NDArray) -> tuple[NDArray, float]:
-    """Fit a quadratic surface to the ground in the ring; return its coefficients and the noise around it."""
-    basis = _terms(x, y)
-    for _ in range(2):
-        # The ridge keeps images of one row or column solvable.
-        keep = deviation <= 2.5 * TO_DEVIATION * _quantile(deviation, 0.5) + 1
-        normal = basis[keep].T @ basis[keep] + 1e-6 * np.eye(basis.shape[1])
-        coefficients = np.linalg.solve(normal, basis[keep].T @ ring[keep])
-        deviation = np.abs(ring - basis @ coefficients).max(axis=1)
-    return coefficients, TO_DEVIATION * _quantile(deviation, 0.5)
+def _is_dark(levels: Floats) -> bool:
+    """Return whether the ink is darker than its ground.
+
+    Ink is thin: far from the mean of its surroundings, on few pixels. Its side of the mean is the heavier tail. Where
+    neither is, as with a bold digit that fills the image, most of the border is ground.
+    """
+    relief = _relief(levels).astype(np.float64)
+    square = float(np.square(relief).mean())
+    skewness = float((relief**3).mean()) / max(square, 1e-9) ** 1.5
+    if abs(skewness) > SKEWED:
+        return skewness < 0
+    border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
+    return _quantile(border, 0.5) > levels.mean()
 
 
-def _terms(x: NDArray, y: NDArray) -> NDArray:
-    x, y = np.broadcast_arrays(x, y)
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+def _most_telling(image: NDArray) -> Floats:
+    """Return grey levels, or the mixture of colour channels that varies most between ink and its surroundings."""
+    levels = np.asarray(image, np.float32)
+    first = levels[:, :, 0]
+    if levels.shape[2] == 1 or all(np.array_equal(first, levels[:, :, at]) for at in range(1, levels.shape[2])):
+        return first
+    relief = np.stack([_relief(channel) for channel in np.moveaxis(levels, 2, 0)], axis=-1).reshape(-1, 3)
+    weighted = relief * np.square(relief).sum(axis=1, keepdims=True)  # far ones count most: they are ink
+    mixture = np.linalg.eigh(weighted.T @ relief)[1][:, -1]
+    mixture = mixture * np.sign(mixture.sum() or 1)  # so that dark stays dark
+    return np.asarray(levels @ (mixture / np.abs(mixture).sum()), np.float32)
+
+
+def _relief(levels: Floats) -> Floats:
+    """Return levels less the mean of their surroundings; those of a larger image at half its resolution."""
+    some: NDArray = levels
+    if min(levels.shape) >= HALVED:
+        height, width = (side // 2 * 2 for side in levels.shape)
+        even = levels[:height, :width]
+        some = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    radius = round(NEAR * min(some.shape))
+    around = _blurred(np.pad(some, radius, "symmetric"), radius)  # a frame counts no more for being at the border
+    return some - around[radius : radius + some.shape[0], radius : radius + some.shape[1]]
+
+
+def _blurred(levels: Floats, radius: float) -> Floats:
+    """Return the mean of a square around each pixel, in whole grey levels."""
+    low = float(levels.min())
+    image = Image.fromarray((levels - low).clip(0, 255).astype(np.uint8))
+    return np.asarray(image.filter(ImageFilter.BoxBlur(radius)), np.float32) + low
+
+
+def _opened(levels: Floats, size: int) -> Floats:
+    """Return `levels` without what is lighter than its surroundings and narrower than `size`: their grey opening.
+
+    It reaches a pixel beyond a step in the levels, which blurring moved by that much.
+    """
+    for extreme, reach in ((np.minimum, size), (np.maximum, size + 2)):
+        levels = _running(_running(levels, reach, extreme).T, reach, extreme).T
+    return levels
+
+
+def _running(levels: Floats, size: int, extreme: np.ufunc) -> Floats:
+    """Return the extreme of the `size` pixels around each, along rows; doubling the reach at each step."""
+    reached = np.pad(levels, ((0, 0), (size // 2, size - 1 - size // 2)), "reflect", reflect_type="odd")
+    reach = 1
+    while reach < size:
+        step = min(reach, size - reach)
+        reached = extreme(reached[:, :-step], reached[:, step:])
+        reach += step
+    return reached
 
 
 def _quantile(values: NDArray, share: float) -> float:

@@ -15,33 +15,47 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, Field, model_validator
 
-from serving.gateway.imaging.foreground import Floats, find_ink
+from serving.gateway.imaging.digits import FoundDigit
+from serving.gateway.imaging.foreground import Floats, extent
 from serving.gateway.imaging.strokes import with_pen
 
 Pixels = NDArray[np.uint8]
 
 INK_SHARE = 20 / 28  # the longer side of the ink over the frame's side
+OFF_CENTRE = 0.55  # pixels, at most, from the frame's middle to the centre of mass: half a pixel and rounding
 MARGIN = 1  # pixels of the frame around the ink's box: room for the faint edge of the ink
 FINER = 4  # pixels a pixel of the frame, while strokes are widened
 SMALLEST_SIDE, LARGEST_SIDE = 8, 1024  # pixels of a frame
-SPECK = 0.02  # of the ink: smaller separate marks are dirt
 
 
-def frame_mnist(image: Floats, height: int, width: int) -> Pixels:
-    """Frame `image`, [h, w, channels] in grey levels 0…255, as uint8 [height, width]; raise NoInk for a blank one."""
-    ink, strong = find_ink(image)
-    marks = np.where(strong, ink, 0)
-    rows, columns = _extent(marks.sum(axis=1)), _extent(marks.sum(axis=0))
+def frame_mnist(digit: FoundDigit, height: int, width: int) -> Pixels:
+    """Frame a digit's ink as uint8 [height, width]."""
+    ink, rows, columns, _ = digit
     side = round(INK_SHARE * min(height, width))
     if max(rows[1] - rows[0], columns[1] - columns[0]) > min(height, width):
         ink = with_pen(_scaled(ink, rows, columns, FINER * side), FINER)
         rows, columns = ((MARGIN, length - MARGIN) for length in ink.shape)
-    digit = _scaled(ink, rows, columns, side)
-    digit *= max(1.0, 254 / digit.max())  # the peaks of MNIST's images are 254 or 255
-    return _centred(np.rint(digit.clip(0, 255)).astype(np.uint8), height, width)
+    framed = _scaled(ink, rows, columns, side)
+    framed *= max(1.0, 254 / framed.max())  # the peaks of MNIST's images are 254 or 255
+    return _centred(np.rint(framed.clip(0, 255)).astype(np.uint8), height, width)
 
 
-FRAMINGS: Mapping[str, Callable[[Floats, int, int], Pixels]] = MappingProxyType({"mnist": frame_mnist})
+def framed_already(levels: NDArray[np.uint8]) -> Pixels | None:
+    """Return `levels`, [h, w, 1], light on dark, if they are framed as MNIST's images are, else None."""
+    pixels = levels[:, :, 0]
+    if pixels[0, 0]:
+        pixels = ~pixels
+    side, found = round(INK_SHARE * min(pixels.shape)), extent(pixels)
+    if found is None or not side - 1 <= max(end - start for start, end in found) <= side:
+        return None
+    centred = (
+        abs(_centre(pixels.sum(axis=1 - axis, dtype=np.int64)) - length / 2) <= OFF_CENTRE
+        for axis, length in enumerate(pixels.shape)
+    )
+    return pixels if all(centred) else None
+
+
+FRAMINGS: Mapping[str, Callable[[FoundDigit, int, int], Pixels]] = MappingProxyType({"mnist": frame_mnist})
 
 
 class ImageFormat(BaseModel):
@@ -61,18 +75,6 @@ class ImageFormat(BaseModel):
         if self.framing not in FRAMINGS:
             raise ValueError(f"framing {self.framing!r} is not known; known: {', '.join(FRAMINGS)}")
         return self
-
-
-def _extent(profile: NDArray) -> tuple[int, int]:
-    """Return the first place of `profile`, and the one past the last, of marks larger than specks."""
-    inked = np.zeros(len(profile) + 2, np.int8)
-    inked[1:-1] = profile > 0
-    steps = np.diff(inked)
-    starts, ends = np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
-    # From one start to the next there is only the mark and a gap of zeros.
-    sizes = np.add.reduceat(profile, starts)
-    large = np.flatnonzero(sizes >= min(SPECK * profile.sum(), sizes.max()))  # a comb may consist of specks alone
-    return int(starts[large[0]]), int(ends[large[-1]])
 
 
 def _scaled(ink: Floats, rows: tuple[int, int], columns: tuple[int, int], longer: int) -> Floats:
@@ -104,5 +106,8 @@ def _centred(digit: Pixels, height: int, width: int) -> Pixels:
 
 def _offset(profile: NDArray, side: int) -> int:
     """Return the start of `profile` in `side` pixels that puts its centre of mass into [side/2 − ½, side/2 + ½)."""
-    centre = float(profile @ np.arange(len(profile))) / float(profile.sum())
-    return min(max(math.ceil((side - 1) / 2 - centre), 0), side - len(profile))
+    return min(max(math.ceil((side - 1) / 2 - _centre(profile)), 0), side - len(profile))
+
+
+def _centre(profile: NDArray) -> float:
+    return float(profile @ np.arange(len(profile))) / float(profile.sum())

@@ -4,14 +4,27 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from typing import NamedTuple, Protocol
 
 from PIL import Image
 
 from serving.gateway.errors import Fault, NotDecoded, TooLarge, Unprocessable, UnsupportedMediaType
-from serving.gateway.imaging.decode import LARGE, NotAnImage, TooManyPixels, UnreadFormat, open_image, read_levels
+from serving.gateway.imaging.decode import (
+    LARGE,
+    NotAnImage,
+    TooManyPixels,
+    UnreadFormat,
+    most_frames,
+    open_image,
+    rasters,
+)
+from serving.gateway.imaging.digits import SIDE, read_digits
 from serving.gateway.imaging.foreground import NoInk
-from serving.gateway.imaging.framing import FRAMINGS, ImageFormat
+from serving.gateway.imaging.framing import FRAMINGS, ImageFormat, framed_already
+from serving.gateway.imaging.raster import Box, Raster
+
+MOST_NAMED = 5  # marks whose boxes an error gives
 
 
 class Heavy(Exception):
@@ -34,7 +47,7 @@ class Effort(NamedTuple):
         return self._replace(charge=charge)
 
 
-LIGHT = Effort(32_768, 65_536)  # takes less than milliseconds: work for an event loop
+LIGHT = Effort(32_768, 16_384)  # takes less than milliseconds: work for an event loop
 MEDIUM = Effort(math.inf, LARGE)
 FULL = Effort(math.inf, math.inf)
 
@@ -58,24 +71,32 @@ class PixelLimits(Protocol):
         """Return the most pixels of a request."""
 
 
-def frame_uploads(
-    uploads: Sequence[Upload], image: ImageFormat, limits: PixelLimits, effort: Effort = FULL
-) -> list[bytes]:
-    """Return the framed pixels of each upload; raise Heavy where they have more pixels than `effort` allows.
+class Framed(NamedTuple):
+    """The framed pixels of a digit and its box in the upright picture, None for pixels that were framed before."""
 
-    Raise TooLarge, Unprocessable or UnsupportedMediaType, with its place, for an unreadable upload. All headers are
-    read before any upload is decoded.
+    pixels: bytes
+    box: Box | None
+
+
+def frame_uploads(
+    uploads: Sequence[Upload], image: ImageFormat, limits: PixelLimits, effort: Effort = FULL, split: bool = False
+) -> list[list[Framed]]:
+    """Return the digits of each upload, one of each unless `split`, from left to right.
+
+    Raise Heavy where they have more pixels than `effort` allows. Raise TooLarge, Unprocessable or UnsupportedMediaType,
+    with its place, for an unreadable upload. All headers are read before any upload is decoded.
     """
     opened = deque(_open(upload, limits.max_pixels) for upload in uploads)
     pixels = sum(each.width * each.height for each in opened)
     if pixels > limits.max_request_pixels:
         most = limits.max_request_pixels
         raise TooLarge(f"The images have {pixels:,} pixels together; at most {most:,} are decoded.")
+    pixels = sum(each.width * each.height * most_frames(each) for each in opened)
     if pixels > effort.pixels:
         raise Heavy
     effort.charge(pixels)
     # Each is forgotten before the next one is decoded: a large image takes 100 MB.
-    return [_frame(upload.place, opened.popleft(), image, effort.until) for upload in uploads]
+    return [_frame(upload.place, opened.popleft(), image, effort.until, split) for upload in uploads]
 
 
 def late() -> NotDecoded:
@@ -105,12 +126,44 @@ def _open(upload: Upload, max_pixels: int) -> Image.Image:
         raise TooLarge(str(error), [Fault(upload.place, str(error))]) from error
 
 
-def _frame(place: str, opened: Image.Image, image: ImageFormat, until: float) -> bytes:
+def _frame(place: str, opened: Image.Image, image: ImageFormat, until: float, split: bool) -> list[Framed]:
     if time.monotonic() > until:
         raise late()
     try:
-        return FRAMINGS[image.framing](read_levels(opened), image.height, image.width).tobytes()
+        digits = _digits(opened, image)
     except NotAnImage as error:
         raise unprocessable(place, str(error)) from error
     except NoInk as error:
         raise unprocessable(place, "The image is blank: nothing on it stands out from its ground.") from error
+    if len(digits) > 1 and not split:
+        raise unprocessable(place, _several(digits))
+    return digits
+
+
+def _digits(opened: Image.Image, image: ImageFormat) -> list[Framed]:
+    """Return the digits of the first frame that has ink; raise NoInk."""
+    with closing(rasters(opened)) as frames:
+        for raster in frames:
+            with suppress(NoInk):
+                return _framed(raster, image)
+    raise NoInk
+
+
+def _framed(raster: Raster, image: ImageFormat) -> list[Framed]:
+    view, frame = raster.view(raster.whole, SIDE), FRAMINGS[image.framing]
+    if view.levels.shape == (image.height, image.width, 1) and max(view.step) == 1:
+        pixels = framed_already(view.levels)
+        if pixels is not None:
+            return [Framed(pixels.tobytes(), raster.whole)]
+    digits = read_digits(raster, view)
+    return [Framed(frame(digit, image.height, image.width).tobytes(), digit.box) for digit in digits]
+
+
+def _several(digits: Sequence[Framed]) -> str:
+    """Return the explanation that a picture shows several digits."""
+    boxes = "; ".join(f"{box.width} × {box.height} at {box.x}, {box.y}" for _, box in digits[:MOST_NAMED] if box)
+    more = "; …" if len(digits) > MOST_NAMED else ""
+    return (
+        f"The image has {len(digits)} separate large marks, not one digit (pixels from the top left: {boxes}{more}). "
+        "Send one digit, or ask for each with ?split=true."
+    )

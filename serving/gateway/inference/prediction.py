@@ -1,5 +1,6 @@
 """Ask one variant about images, and check that its answer fits them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from serving.gateway.errors import BadGateway, Unprocessable
@@ -11,6 +12,7 @@ from serving.gateway.manifest import Manifest, Variant
 PLAIN = "serving_default"
 UNCERTAINTY = "mc_dropout"
 UNCERTAINTY_OUTPUTS = ("entropy", "mutual_information")
+FAMILIARITY = "familiarity"  # models that were exported before it was defined give none
 
 
 async def predict(
@@ -40,9 +42,16 @@ def require_uncertainty(manifest: Manifest, variant: Variant) -> None:
 def check(answer: Answer, manifest: Manifest, variant: str, images: int, signature: str = PLAIN) -> None:
     """Raise BadGateway unless the answer has `probabilities` [images, classes], and [images] of each uncertainty."""
     _expect(answer, variant, PROBABILITIES, (images, len(manifest.classes)))
+    if FAMILIARITY in answer.outputs:
+        _expect(answer, variant, FAMILIARITY, (images,))
     if signature == UNCERTAINTY:
         for name in UNCERTAINTY_OUTPUTS:
             _expect(answer, variant, name, (images,))
+
+
+def familiarities(answer: Answer) -> Sequence[float | None]:
+    """Return the familiarity of each image, None where the model gives none."""
+    return answer.outputs.get(FAMILIARITY, [None] * len(answer.best))
 
 
 def labels(answer: Answer, manifest: Manifest) -> list[str]:

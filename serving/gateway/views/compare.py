@@ -19,7 +19,7 @@ from serving.gateway.inference import prediction
 from serving.gateway.inference.tf_serving.client import PROBABILITIES
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
-from serving.gateway.web.answers import CompareAnswer
+from serving.gateway.web.answers import CompareAnswer, as_members
 from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
 from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
 from serving.gateway.web.parameters import CompareQuery, Headers, read_query
@@ -54,7 +54,7 @@ async def answer(services: Gateway, call: Request, done: RequestRecord) -> Reply
     with services.in_flight:
         manifest = services.manifest.current()
         variants = _chosen(manifest, query.variants)
-        reading = Reading(int(query.scale))
+        reading = Reading(int(query.scale), split=query.split)
         charge = partial(services.admission.charge, call)
 
         def read(effort: Effort) -> Images:
@@ -75,7 +75,8 @@ def _composed(
     for at, of_image in enumerate(zip(*by_variant, strict=True)):
         pixels = images.pixels[at * image.pixels : (at + 1) * image.pixels]
         agree = len({each["label"] for each in of_image}) == 1
-        results.append({"seen": data_url(pixels, image), "agree": agree, "variants": of_image})
+        result = {"seen": data_url(pixels, image), "agree": agree, "variants": of_image}
+        results.append(result | as_members(images.places[at]) if images.places else result)
     return as_json({"request_id": request_id, "results": results})
 
 
@@ -106,10 +107,15 @@ async def _ask(
             "version": answer.version,
             "label": label,
             "confidence": confidence,
+            "familiarity": familiar,
             "probabilities": row,
             "milliseconds": milliseconds,
         }
-        for label, confidence, row in zip(
-            prediction.labels(answer, manifest), answer.confidences, probabilities, strict=True
+        for label, confidence, familiar, row in zip(
+            prediction.labels(answer, manifest),
+            answer.confidences,
+            prediction.familiarities(answer),
+            probabilities,
+            strict=True,
         )
     ]

@@ -19,13 +19,14 @@ from serving.gateway.experiments import routing, traffic
 from serving.gateway.experiments.cache import Snapshot
 from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, image_hash, sign
 from serving.gateway.experiments.shadow import Job
+from serving.gateway.imaging.raster import Place
 from serving.gateway.imaging.uploads import Effort, Heavy
 from serving.gateway.inference import prediction
 from serving.gateway.inference.dispatch import Later
 from serving.gateway.inference.fallback import PendingPrediction
 from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
 from serving.gateway.manifest import Manifest, Variant
-from serving.gateway.web.answers import PredictAnswer
+from serving.gateway.web.answers import PredictAnswer, as_members
 from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
 from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
 from serving.gateway.web.instances import Instances
@@ -146,7 +147,8 @@ def _prepare(
             others = [other.name for other in manifest.variants if other.name != choice.name]
             last_resort = others[0] if choice.name == manifest.default and others else None
     charging = effort.charging(partial(services.admission.charge, call.request))
-    images = read_images(call.request, manifest.image, settings, charging, Reading(int(query.scale), signature))
+    reading = Reading(int(query.scale), signature, query.split)
+    images = read_images(call.request, manifest.image, settings, charging, reading)
     call.record.images, call.record.variant = images.count, candidates[0]
     return PredictCall(
         manifest, images, candidates, signature, samples, time.monotonic() + settings.deadline_ms / 1000,
@@ -233,7 +235,7 @@ def _reply(
             "version": answer.version,
             "experiment": experiment,
             "fallback": fallback and fallback._asdict(),
-            "predictions": _predictions(answer, labels, made),
+            "predictions": _predictions(answer, labels, made, each.images.places),
         }
     )
     if fallback:
@@ -241,13 +243,19 @@ def _reply(
     return reply
 
 
-def _predictions(answer: Answer, labels: Sequence[str], ids: Sequence[str]) -> list[dict[str, Any]]:
+def _predictions(
+    answer: Answer, labels: Sequence[str], ids: Sequence[str], places: Sequence[Place]
+) -> list[dict[str, Any]]:
     probabilities = answer.outputs[PROBABILITIES]
     predictions: list[dict[str, Any]] = [
-        {"id": one, "label": label, "confidence": confidence, "probabilities": row}
-        for one, label, confidence, row in zip(ids, labels, answer.confidences, probabilities, strict=True)
+        {"id": one, "label": label, "confidence": confidence, "familiarity": familiar, "probabilities": row}
+        for one, label, confidence, familiar, row in zip(
+            ids, labels, answer.confidences, prediction.familiarities(answer), probabilities, strict=True
+        )
     ]
     for name in prediction.UNCERTAINTY_OUTPUTS:
         for each, value in zip(predictions, answer.outputs.get(name, ()), strict=False):
             each[name] = value
+    for each, place in zip(predictions, places, strict=False):
+        each.update(as_members(place))
     return predictions

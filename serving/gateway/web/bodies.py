@@ -1,6 +1,7 @@
 """Read the images of a request's body, whichever form it has."""
 
 import binascii
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -13,7 +14,8 @@ from werkzeug.wsgi import get_content_length
 from serving.gateway.errors import BadRequest, TooLarge, UnsupportedMediaType, pointer
 from serving.gateway.imaging import formats
 from serving.gateway.imaging.framing import ImageFormat
-from serving.gateway.imaging.uploads import FULL, Effort, Heavy, Upload, frame_uploads, unprocessable
+from serving.gateway.imaging.raster import Place
+from serving.gateway.imaging.uploads import FULL, Effort, Framed, Heavy, Upload, frame_uploads, unprocessable
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.settings import Settings
 from serving.gateway.web.instances import BYTE_ORDER_MARK, Instances, read_instances
@@ -93,18 +95,25 @@ def read_images(
         raise Heavy
     if (encoding := request.headers.get("content-encoding", "")) not in ("", "identity"):
         raise UnsupportedMediaType(f"Content-Encoding {encoding[:SHOWN]!r}: send the body as it is.")
-    if form == JSON:
-        pixels = _json(body, image, settings, effort, reading)
-    elif form == RAW:
+
+    def frame(uploads: Sequence[Upload]) -> list[list[Framed]]:
+        return frame_uploads(uploads, image, settings, effort, reading.split)
+
+    places: tuple[Place, ...] = ()
+    if form == RAW:
         pixels = read_octets(body, image, reading.scale)
-    elif form == FORM:
-        pixels = _form(request, image, settings, effort)
     else:
-        [pixels] = frame_uploads([Upload("", body)], image, settings, effort)
+        if form == JSON:
+            found = _json(body, image, settings, reading, frame)
+        else:
+            found = frame(_form(request, settings) if form == FORM else [Upload("", body)])
+        pixels = b"".join(digit.pixels for digits in found for digit in digits)
+        if reading.split:
+            places = tuple(Place(at, digit.box) for at, digits in enumerate(found) for digit in digits)
     count = len(pixels) // image.pixels
     if count > settings.max_instances:
         raise TooLarge(f"There are {count:,} images; at most {settings.max_instances:,} are taken.")
-    return Images(pixels, count, image.height, image.width)
+    return Images(pixels, count, image.height, image.width, places)
 
 
 def _form_of(mimetype: str, body: bytes, image: ImageFormat) -> str:
@@ -127,14 +136,17 @@ def _form_of(mimetype: str, body: bytes, image: ImageFormat) -> str:
     raise UnsupportedMediaType(f"{given} is not read; send one of {', '.join((JSON, *ENCODED, FORM, RAW))}.{curl}")
 
 
-def _json(body: bytes, image: ImageFormat, settings: Settings, effort: Effort, reading: Reading) -> bytes:
+def _json(
+    body: bytes,
+    image: ImageFormat,
+    settings: Settings,
+    reading: Reading,
+    frame: Callable[[Sequence[Upload]], list[list[Framed]]],
+) -> list[list[Framed]]:
     items = read_instances(body, image, settings.max_instances, reading)
     texts = [item for item in items if isinstance(item, EncodedText)]
-    if not texts:
-        return b"".join(items)  # type: ignore[arg-type]  # none of them is a text
-    uploads = [Upload(place, _decoded(place, text)) for place, text in texts]
-    framed = iter(frame_uploads(uploads, image, settings, effort))
-    return b"".join(next(framed) if isinstance(item, EncodedText) else item for item in items)
+    framed = iter(frame([Upload(place, _decoded(place, text)) for place, text in texts]) if texts else ())
+    return [next(framed) if isinstance(item, EncodedText) else [Framed(item, None)] for item in items]
 
 
 def _decoded(place: str, text: str) -> bytes:
@@ -148,7 +160,7 @@ def _decoded(place: str, text: str) -> bytes:
         raise unprocessable(place, f"This is not base64: {error}.") from error
 
 
-def _form(request: Request, image: ImageFormat, settings: Settings, effort: Effort) -> bytes:
+def _form(request: Request, settings: Settings) -> list[Upload]:
     content_type = request.headers["content-type"]
     if len(content_type) > LONGEST:  # such a boundary takes more than a second to compile
         raise BadRequest(f"The Content-Type has {len(content_type):,} characters; send at most {LONGEST:,}.")
@@ -164,8 +176,7 @@ def _form(request: Request, image: ImageFormat, settings: Settings, effort: Effo
         raise unprocessable(pointer(FIELD), f"The form has no file in a field {FIELD!r}; its fields: {found}.")
     if len(files) > settings.max_instances:
         raise TooLarge(f"There are {len(files):,} images; at most {settings.max_instances:,} are taken.")
-    uploads = [Upload(pointer(FIELD, at), _content(file)) for at, file in enumerate(files)]
-    return b"".join(frame_uploads(uploads, image, settings, effort))
+    return [Upload(pointer(FIELD, at), _content(file)) for at, file in enumerate(files)]
 
 
 def _content(file: FileStorage) -> bytes:

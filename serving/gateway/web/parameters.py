@@ -53,6 +53,10 @@ class ImagesQuery(Parameters):
     model_config = ConfigDict(title="query", extra="forbid")
 
     scale: Literal["1", "255"] = Field("255", description="Full ink in lists and raw bytes of pixels: 1 if 0…1")
+    split: bool = Field(
+        False,
+        description="Answer for each digit of an encoded image, from left to right; else refuse several",
+    )
 
 
 class PredictQuery(ImagesQuery):

@@ -20,10 +20,14 @@ LARGEST, LEAST_LARGEST, TINY, MOST_TINY = 255.0, 0.5, 1 / 1024, 0.02
 
 
 class Reading(NamedTuple):
-    """The scale of pixels in lists and raw bytes, LEVELS or UNIT, and the signature that will be asked."""
+    """The scale of pixels in lists and raw bytes, LEVELS or UNIT, and the signature that will be asked.
+
+    With `split`, encoded images may show several digits.
+    """
 
     scale: int = LEVELS
     signature: str = PLAIN
+    split: bool = False
 
 
 AS_SENT = Reading()

@@ -12,18 +12,14 @@ from serving.gateway.imaging.decode import (
     TooManyPixels,
     UnreadFormat,
     open_image,
-    read_levels,
 )
-from testing.encoded import drawn, encode
+from serving.gateway.imaging.transparency import Ground, on_ground
+from testing.encoded import drawn, encode, levels
 
 LIMIT = 1_000_000
 SHEET = drawn(7)
 INK = np.asarray(SHEET) < 128
 BACK = {**{turn: turn for turn in (2, 3, 4, 5, 7)}, 6: 8, 8: 6}  # the turn that undoes each
-
-
-def levels(data: bytes) -> np.ndarray:
-    return read_levels(open_image(data, LIMIT))
 
 
 def coloured(ink: tuple[int, ...], ground: tuple[int, ...], mode: str) -> Image.Image:
@@ -176,8 +172,7 @@ def test_strips_of_a_transparent_image_are_reduced_as_the_whole(size: tuple[int,
     image = Image.fromarray(noise)
     factor = -(-max(size) // 256)
     whole = image.reduce((min(factor, size[0]), min(factor, size[1])))
-    shown = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
-    assert np.array_equal(levels(encode(image)), np.asarray(shown, np.float32))
+    assert np.array_equal(levels(encode(image)), np.asarray(on_ground(whole, Ground.of(whole))))
 
 
 @pytest.mark.parametrize("lossless", [False, True])

@@ -12,8 +12,8 @@ from PIL import Image
 from serving.gateway.errors import Unavailable
 from serving.gateway.imaging import decode, uploads
 from serving.gateway.imaging.decoders import Decoders
-from serving.gateway.imaging.foreground import Floats
 from serving.gateway.imaging.framing import ImageFormat
+from serving.gateway.imaging.raster import Raster
 from serving.gateway.imaging.uploads import MEDIUM, Effort, Heavy, Upload, frame_uploads
 from serving.gateway.settings import Settings
 from testing.encoded import drawn, encode
@@ -148,14 +148,16 @@ def test_images_that_go_elsewhere_are_not_charged_yet() -> None:
 
 
 def test_a_decoded_image_is_forgotten_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded: list[weakref.ref[Image.Image]] = []
-    read = decode.read_levels
+    decoded: list[weakref.ref[Image.Image | Raster]] = []
+    read = decode.rasters
 
-    def watched(image: Image.Image) -> Floats:
+    def watched(image: Image.Image) -> Iterator[Raster]:
         assert all(other() is None for other in decoded)
         decoded.append(weakref.ref(image))
-        return read(image)
+        for raster in read(image):
+            decoded.append(weakref.ref(raster))
+            yield raster
 
-    monkeypatch.setattr(uploads, "read_levels", watched)
+    monkeypatch.setattr(uploads, "rasters", watched)
     frame_uploads([Upload("/image", encode(drawn(7)))] * 3, FORMAT, Settings.from_environ({}))
-    assert len(decoded) == 3
+    assert len(decoded) == 6

@@ -5,16 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.gateway.imaging.decode import NotAnImage, open_image, read_levels
-from testing.encoded import drawn, encode
+from serving.gateway.imaging.decode import NotAnImage, open_image
+from testing.encoded import drawn, encode, levels
 
 LIMIT = 1_000_000
 SHEET = drawn(7)
 SCAN = b"\xff\xda\0\x08\x01\x01\0\0\x3f\0"  # the header of a scan
-
-
-def levels(data: bytes) -> np.ndarray:
-    return read_levels(open_image(data, LIMIT))
 
 
 def photo(progressive: bool, colour: bool = False) -> bytes:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from serving.gateway.imaging.foreground import Floats
-from serving.gateway.imaging.framing import frame_mnist
 from serving.gateway.imaging.strokes import WIDTH, stroke_width, with_pen
+from testing.encoded import encode, framed
 
 PIXEL = 4
 
@@ -45,7 +45,7 @@ def test_strokes_that_are_wide_stay_as_they_are(width: float) -> None:
 
 @pytest.mark.parametrize("width", [1, 2, 4, 10])
 def test_a_large_drawing_in_a_thin_pen_does_not_fade(width: float) -> None:
-    frame = frame_mnist(ring(width, side=250)[:, :, np.newaxis], 28, 28)
+    frame = framed(encode(ring(width, side=250).astype(np.uint8)))
     assert stroke_width(frame.astype(np.float32)) == pytest.approx(WIDTH, rel=0.2)
     assert np.ptp(np.flatnonzero((frame >= 20).any(axis=0))) + 1 == 20
     assert np.ptp(np.flatnonzero((frame >= 20).any(axis=1))) + 1 == 20
@@ -54,5 +54,5 @@ def test_a_large_drawing_in_a_thin_pen_does_not_fade(width: float) -> None:
 @pytest.mark.parametrize("side", [24, 30])
 def test_ink_that_fits_the_frame_keeps_its_pen(side: int) -> None:
     thin = ring(1.5, side)
-    frame = frame_mnist(np.pad(thin, 4)[:, :, np.newaxis], 28, 28)
+    frame = framed(encode(np.pad(thin, 4).astype(np.uint8)))
     assert stroke_width(frame.astype(np.float32)) < 2

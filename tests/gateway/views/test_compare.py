@@ -40,6 +40,14 @@ def test_what_was_seen_is_shown(client: FlaskClient, fake_server: FakeModelServe
     assert seen.tobytes() == fake_server.requests[-1].inputs["images"].tensor_content
 
 
+def test_several_digits_are_compared_each(client: FlaskClient) -> None:
+    both = encode(np.hstack([np.asarray(drawn(label)) for label in (7, 3)]))
+    assert client.post("/compare", data=both, content_type="image/png").status_code == 422
+    answer = client.post("/compare?split=true", data=both, content_type="image/png")
+    results = CompareAnswer.model_validate_json(answer.data).results
+    assert [result.box is not None and result.box.x // 200 for result in results] == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

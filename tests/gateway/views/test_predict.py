@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from serving.gateway.imaging.framing import frame_mnist
 from serving.gateway.inference.tf_serving import wire_pb2 as wire
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.web.answers import PredictAnswer
 from testing.api import json_of
-from testing.encoded import drawn, encode
+from testing.encoded import drawn, encode, framed
 from testing.fake_model_server import FakeModelServer
 from testing.manifest import MANIFEST
 from tests.gateway.conftest import MakeClient
 
 FILES = [encode(drawn(label)) for label in (7, 3)]
-FRAMED = np.stack([frame_mnist(np.asarray(drawn(n), np.float32)[:, :, np.newaxis], 28, 28) for n in (7, 3)])
+FRAMED = np.stack([framed(file) for file in FILES])
 RAW = "application/octet-stream"
 
 
 def sent(server: FakeModelServer) -> Images:
     """Return the images of the last request that the model server got."""
     tensor = server.requests[-1].inputs["images"]
-    return Images(tensor.tensor_content, *(dim.size for dim in tensor.tensor_shape.dim))
+    count, height, width = (dim.size for dim in tensor.tensor_shape.dim)
+    return Images(tensor.tensor_content, count, height, width)
 
 
 def text(file: bytes) -> str:
@@ -70,6 +70,27 @@ def test_a_jpeg_is_read(client: FlaskClient, fake_server: FakeModelServer) -> No
     assert client.post("/predict", data=encode(drawn(7), "JPEG"), content_type="image/jpeg").status_code == 200
     pixels = np.frombuffer(sent(fake_server).pixels, np.uint8)
     assert np.corrcoef(pixels, FRAMED[0].ravel())[0, 1] > 0.95
+
+
+def test_several_digits_of_a_picture_are_refused_or_split(client: FlaskClient, fake_server: FakeModelServer) -> None:
+    both = encode(np.hstack([np.asarray(drawn(label)) for label in (7, 3)]))
+    refused = client.post("/predict", json={"instances": [{"b64": text(FILES[0])}, {"b64": text(both)}]})
+    assert refused.status_code == 422
+    assert json_of(refused)["errors"][0]["pointer"] == "/instances/1/b64"
+    assert "has 2 separate large marks" in json_of(refused)["detail"]
+    answer = client.post("/predict?split=true", json={"instances": [{"b64": text(FILES[0])}, {"b64": text(both)}]})
+    found = PredictAnswer.model_validate_json(answer.data).predictions
+    assert [each.image for each in found] == [0, 1, 1]
+    boxes = [each.box for each in found]
+    assert [box is not None and box.x // 200 for box in boxes] == [0, 0, 1]
+    assert sent(fake_server).count == 3
+
+
+def test_pixels_have_no_box(client: FlaskClient) -> None:
+    answer = client.post("/predict?split=true", json={"instances": [[[9] * 28] * 28]})
+    prediction = json_of(answer)["predictions"][0]
+    assert (prediction["image"], prediction["box"]) == (0, None)
+    assert "box" not in json_of(client.post("/predict", json={"instances": [[[9] * 28] * 28]}))["predictions"][0]
 
 
 def test_an_answer_is_as_documented(client: FlaskClient) -> None:

@@ -11,16 +11,13 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from serving.gateway.imaging.decode import FORMATS
-from serving.gateway.imaging.framing import ImageFormat
-from serving.gateway.imaging.uploads import Upload, frame_uploads
-from serving.gateway.settings import Settings
 from testing.api import json_of
-from testing.encoded import drawn, encode
+from testing.encoded import drawn, encode, framed
 from testing.fake_model_server import FakeModelServer
 
 RAW, CURLS, FORM = "application/octet-stream", "application/x-www-form-urlencoded", "multipart/form-data"
 DIGIT = drawn(7)
-[FRAMED] = frame_uploads([Upload("", encode(DIGIT))], ImageFormat(height=28, width=28, framing="mnist"), Settings())
+FRAMED = framed(encode(DIGIT)).tobytes()
 PNG = encode(DIGIT)
 BODY = {"instances": [np.frombuffer(FRAMED, np.uint8).reshape(28, 28).tolist()]}
 JSON = json.dumps(BODY).encode()

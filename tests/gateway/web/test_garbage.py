@@ -4,11 +4,16 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from PIL import Image
 
 from testing.asgi import post
 from testing.encoded import drawn, encode
 from tests.gateway.conftest import MakeClient
 
+DIGIT, BLANK = drawn(7), Image.new("L", (200, 220), 255)
+SEVERAL = Image.new("L", (440, 220), 255)
+SEVERAL.paste(DIGIT, (0, 0))
+SEVERAL.paste(DIGIT, (220, 0))
 LARGE = encode(drawn(7).resize((1000, 1000)))  # decoded in a thread
 BODIES = [
     ("application/json", b"{", 400),
@@ -18,6 +23,9 @@ BODIES = [
     ("image/png", b"no image" * 10_000, 422),
     ("image/png", LARGE[:-2000], 422),
     ("image/png", LARGE, 413),
+    ("image/png", encode(BLANK), 422),
+    ("image/png", encode(SEVERAL), 422),
+    ("image/gif", encode(BLANK, "GIF", save_all=True, append_images=[Image.new("L", BLANK.size, 254)]), 422),
     ("text/plain", b"text", 415),
 ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.gateway.imaging.raster import Place
 from serving.gateway.inference.tf_serving import wire_pb2 as wire
 
 MOST_VALUES = 2**24  # of one tensor: what a 64 MiB message can hold
@@ -13,12 +14,16 @@ MOST_VALUES = 2**24  # of one tensor: what a 64 MiB message can hold
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Images as the models take them: `count` × `height` × `width` bytes, one a pixel, row by row."""
+    """Images as the models take them: `count` × `height` × `width` bytes, one a pixel, row by row.
+
+    `places` tells of each where it was found, if pictures were split into digits.
+    """
 
     pixels: bytes
     count: int
     height: int
     width: int
+    places: tuple[Place, ...] = ()
 
 
 def predict_request(model: str, signature: str, images: Images, samples: int | None = None) -> wire.PredictRequest:

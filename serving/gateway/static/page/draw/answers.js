@@ -24,6 +24,27 @@ export function sentence({ agree, variants }) {
   return t("draw.most", { count: variants.length - dissent.length, all: variants.length, label, others });
 }
 
+/** Return one sentence that tells the digits of a picture, from left to right. */
+export function digitsSentence(digits) {
+  const labels = digits.map(({ variants }) => majority(variants) ?? "?");
+  return t("draw.several", { count: digits.length, labels: labels.join(" ") });
+}
+
+// What an answer's detail says of a picture that is not read, and the sentence about it.
+const UNREAD = [
+  [415, /./, "format"],
+  [413, /./, "large"],
+  [422, /is blank/, "blank"],
+  [422, /damaged|cut off/, "damaged"],
+  [422, /is no .* image/, "other"],
+];
+
+/** Return why a picture was not read, null for other problems. */
+export function unread({ status, detail }) {
+  const found = UNREAD.find(([of, text]) => status === of && text.test(detail));
+  return found ? t(`draw.unread.${found[2]}`) : null;
+}
+
 /** Show a card for each variant of a comparison, in its order. */
 export function cards({ variants }, classes, doubts, answering) {
   const label = majority(variants);

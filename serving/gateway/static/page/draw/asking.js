@@ -10,7 +10,8 @@ const SIGNATURE = "mc_dropout"; // what variants have that can tell how sure the
 const UNIT_KEPT = "dropserve-unit";
 
 export class Asking {
-  comparison = null; // a result of POST /compare; of an earlier picture while `stale`
+  comparison = null; // the first result of POST /compare; of an earlier picture while `stale`
+  digits = []; // all of its results: of a picture of several digits, one each from left to right, with its box
   prediction = null; // the answer of POST /predict, of this very picture
   doubts = {}; // variant → { entropy, mutual_information }, in nats
   stale = false;
@@ -30,7 +31,7 @@ export class Asking {
     const drawing = source && this.stale && !this.error; // nothing new to show while the pen moves on
     this.source = source;
     Object.assign(this, { stale: source !== null, prediction: null, predicting: null, doubts: {}, error: null });
-    if (!source) this.comparison = null;
+    if (!source) Object.assign(this, { comparison: null, digits: [] });
     if (!drawing) this.changed();
     if (!source) return;
     await pause(PAUSE_MS);
@@ -38,12 +39,17 @@ export class Asking {
     try {
       await this.#compare(signal);
       await pause(REST_MS - PAUSE_MS);
-      if (!signal.aborted) await Promise.all([this.predict(), this.#doubt(signal)]);
+      if (!signal.aborted && !this.several) await Promise.all([this.predict(), this.#doubt(signal)]);
     } catch (error) {
       if (signal.aborted) return;
       this.error = error;
       this.changed();
     }
+  }
+
+  /** Whether the picture shows several digits, of which /predict takes none. */
+  get several() {
+    return this.digits.length > 1;
   }
 
   /** Ask again about the same picture. */
@@ -67,9 +73,9 @@ export class Asking {
   }
 
   async #compare(signal) {
-    const { results } = await post("/compare", await this.source(), { signal });
+    const { results } = await post("/compare?split=true", await this.source(), { signal });
     if (signal.aborted) return;
-    Object.assign(this, { comparison: results[0], stale: false });
+    Object.assign(this, { comparison: results[0], digits: results, stale: false });
     this.changed();
   }
 

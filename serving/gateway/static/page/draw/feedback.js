@@ -19,7 +19,7 @@ export class Feedback {
 
   /** Say what the picture shows. */
   async give(label) {
-    if (!this.asking.comparison || this.asking.stale || !this.asking.classes.includes(label)) return;
+    if (!this.asking.comparison || this.asking.stale || this.asking.several || !this.asking.classes.includes(label)) return;
     this.reset();
     const { signal } = this.asking.aborter;
     try {

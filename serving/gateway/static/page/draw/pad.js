@@ -8,6 +8,7 @@ const FINENESS = 1e4; // coordinates are rounded to 1/FINENESS, below what any s
 export class Pad {
   strokes = [];
   frame = null; // the redraw that waits for the next frame
+  boxes = []; // parts of the sent picture to show, `{ x, y, width, height }` in its pixels
   picture = null; // { blob, bitmap }: a picture in place of strokes; bitmap is null if the browser cannot show it
 
   /** Draw on `canvas`; call `changed()` after every stroke, point, undo, clear and picture. */
@@ -53,6 +54,12 @@ export class Pad {
     return new Promise((done) => canvas.toBlob(done, "image/png"));
   }
 
+  /** Show boxes on the picture, with their numbers if there are several, until it changes. */
+  mark(boxes) {
+    this.boxes = boxes;
+    this.redraw();
+  }
+
   redraw() {
     this.frame = null;
     const side = Math.round(this.canvas.clientWidth * devicePixelRatio);
@@ -60,13 +67,15 @@ export class Pad {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, side, side);
     const bitmap = this.picture?.bitmap;
+    const sent = bitmap ?? { width: SENT_SIDE, height: SENT_SIDE };
+    const scale = side / Math.max(sent.width, sent.height);
+    const [left, top] = [(side - sent.width * scale) / 2, (side - sent.height * scale) / 2];
     if (bitmap) {
-      const scale = side / Math.max(bitmap.width, bitmap.height);
-      const [width, height] = [bitmap.width * scale, bitmap.height * scale];
       context.imageSmoothingEnabled = scale < 1;
-      context.drawImage(bitmap, (side - width) / 2, (side - height) / 2, width, height);
+      context.drawImage(bitmap, left, top, sent.width * scale, sent.height * scale);
     }
     ink(context, this.strokes, side, getComputedStyle(this.canvas).color);
+    if (bitmap || !this.picture) outline(context, this.boxes, scale, left, top);
   }
 
   close() {
@@ -75,7 +84,7 @@ export class Pad {
   }
 
   #become(strokes, picture) {
-    Object.assign(this, { strokes, picture, stroke: null });
+    Object.assign(this, { strokes, picture, stroke: null, boxes: [] });
     this.redraw();
     this.changed();
   }
@@ -92,6 +101,7 @@ export class Pad {
     if (!this.stroke || !event.isPrimary) return;
     const events = event.getCoalescedEvents?.() ?? []; // absent where the page is not a secure context
     this.stroke.push(...(events.length ? events : [event]).map((each) => this.#at(each)));
+    this.boxes = [];
     this.frame ??= requestAnimationFrame(() => this.redraw());
     this.changed();
   }
@@ -100,6 +110,23 @@ export class Pad {
     const box = this.canvas.getBoundingClientRect();
     const share = (value) => Math.round(Math.min(1, Math.max(0, value)) * FINENESS) / FINENESS;
     return [share((clientX - box.left) / box.width), share((clientY - box.top) / box.height)];
+  }
+}
+
+/** Draw boxes, dark on light so that they show on any ground. */
+function outline(context, boxes, scale, left, top) {
+  const wide = 2 * devicePixelRatio;
+  context.font = `bold ${14 * devicePixelRatio}px sans-serif`;
+  context.lineJoin = "miter";
+  for (const [at, { x, y, width, height }] of boxes.entries()) {
+    const [x0, y0] = [left + x * scale - wide, top + y * scale - wide];
+    const number = boxes.length > 1 ? String(at + 1) : "";
+    for (const [lineWidth, colour] of [[3 * wide, "white"], [wide, "#005f99"]]) {
+      Object.assign(context, { lineWidth, strokeStyle: colour, fillStyle: colour });
+      context.strokeRect(x0, y0, width * scale + 2 * wide, height * scale + 2 * wide);
+      if (colour === "white") context.strokeText(number, x0, y0 - wide);
+      else context.fillText(number, x0, y0 - wide);
+    }
   }
 }
 

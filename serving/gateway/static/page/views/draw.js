@@ -2,7 +2,7 @@
 import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import * as connection from "../connection.js";
 import { Asking } from "../draw/asking.js";
-import { cards, sentence } from "../draw/answers.js";
+import { cards, digitsSentence, sentence, unread } from "../draw/answers.js";
 import { examples } from "../draw/examples.js";
 import { Feedback } from "../draw/feedback.js";
 import { Pad } from "../draw/pad.js";
@@ -18,7 +18,7 @@ export function open(place) {
 class Draw {
   constructor(place) {
     this.place = place;
-    this.asking = new Asking(() => this.render());
+    this.asking = new Asking(() => this.answered());
     this.feedback = new Feedback(this.asking, () => this.render());
     this.recovered = () => this.asking.error && this.asking.again();
     connection.events.addEventListener("recovered", this.recovered);
@@ -38,6 +38,15 @@ class Draw {
   render() {
     render(this.template(), this.place);
     this.pad ??= new Pad(this.place.querySelector("canvas"), () => this.drawn());
+  }
+
+  /** Show what came, and on the picture where it was found. */
+  answered() {
+    const { stale, error, digits, several } = this.asking;
+    if (!stale && !error && (several || this.pad?.picture)) {
+      this.pad.mark(digits.map(({ box }) => box).filter((box) => box));
+    }
+    this.render();
   }
 
   /** Show the first picture among some files. */
@@ -106,6 +115,7 @@ class Draw {
         <p class="sentence">${this.sentence()}</p>
         ${this.feedback.thanks()}
       </div>
+      ${error && unread(error) ? html`<p class="unread">${unread(error)}</p>` : ""}
       ${error ? problem(error, () => this.asking.again()) : ""}
       ${comparison ? html`<div class=${stale ? "stale" : ""} aria-busy=${stale}>${this.compared()}</div>` : ""}
       ${comparison || error || !this.pad?.empty ? "" : html`<p class="empty">${t("draw.empty")}</p>`}
@@ -114,13 +124,18 @@ class Draw {
 
   /** Return what is to be said aloud. */
   sentence() {
-    const { comparison, stale, error } = this.asking;
-    if (comparison && !stale) return sentence(comparison);
+    const { comparison, digits, several, stale, error } = this.asking;
+    if (comparison && !stale) return several ? digitsSentence(digits) : sentence(comparison);
     return stale && !error ? t("draw.asking") : "";
   }
 
   compared() {
-    const { comparison, prediction, classes, doubts } = this.asking;
+    const { comparison, digits, several, prediction, classes, doubts } = this.asking;
+    if (several) {
+      return html`<ol class="digits">${digits.map((digit, at) => html`
+        <li class="seen"><img src=${digit.seen} width="112" height="112" alt=${t("draw.seen.alt")}>
+          <p>${t("draw.nth", { nth: at + 1 })} ${sentence(digit)}</p></li>`)}</ol>`;
+    }
     return html`
       <div class="verdict">
         <figure class="seen"><img src=${comparison.seen} width="224" height="224" alt=${t("draw.seen.alt")}>

@@ -1,0 +1,80 @@
+"""Find the digits of a picture, where they are seen finely enough."""
+
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+
+from serving.gateway.imaging.foreground import Floats, NoInk, find_ink, grown
+from serving.gateway.imaging.marks import Digit, card_inside, extent, find_digits
+from serving.gateway.imaging.raster import Box, Raster, View
+from serving.gateway.imaging.rules import without_rules
+
+SIDE = 256  # pixels of a view: more are reduced
+FINE = 64  # pixels: smaller ink is looked at again, closer
+CLOSER = 0.6  # of the ink's longer side: the ground around it in a closer view
+LOOKS = 3
+
+
+class FoundDigit(NamedTuple):
+    """The ink of a digit, [h, w], its rows and columns there, and its box in the picture."""
+
+    ink: Floats
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    box: Box
+
+
+def read_digits(raster: Raster, whole: View) -> list[FoundDigit]:
+    """Return the digits of a picture, of which `whole` is a view, from left to right; raise NoInk for a blank one."""
+    return _look(raster, whole, [], LOOKS)
+
+
+def _look(raster: Raster, view: View, seen: list[Box], looks: int) -> list[FoundDigit]:
+    """Return the digits of a part of a picture, after so many looks, each closer, where they are small.
+
+    A closer look is at the digits that were `seen` before.
+    """
+    found, card = _in_view(view, seen)
+    if looks == 1 or (not card and max(view.step) == 1):
+        return found
+    closer = card or _around([digit.box for digit in found], view).inside(*raster.whole[2:])
+    if card or (_small(found) and closer.width < view.width and closer.height < view.height):
+        with suppress(NoInk):
+            boxes = [] if card else [digit.box for digit in found]
+            return _look(raster, raster.view(closer, SIDE), boxes, looks - 1)
+    return found
+
+
+def _in_view(view: View, seen: list[Box]) -> tuple[list[FoundDigit], Box | None]:
+    """Return the digits of a view, and the inside of a card if ink on a card is all that there is."""
+    ink, strong = find_ink(view.levels)
+    left = without_rules(ink, strong)
+    if left is not strong:
+        ink = np.where(grown(left), ink, 0)
+    labels, digits = find_digits(ink, left, [view.part(box) for box in seen])
+    card = card_inside(labels, digits[0]) if len(digits) == 1 else None
+    return [_found(view, ink, labels, digit) for digit in digits], card and view.box(*card)
+
+
+def _found(view: View, ink: Floats, labels: np.ndarray, digit: Digit) -> FoundDigit:
+    rows, columns = extent(digit)
+    if digit[0].alone:
+        return FoundDigit(ink, rows, columns, view.box(rows, columns))
+    own = grown(np.isin(labels, [mark.number for mark in digit]))
+    return FoundDigit(np.where(own, ink, 0), rows, columns, view.box(rows, columns))
+
+
+def _small(found: list[FoundDigit]) -> bool:
+    """Return whether all the ink together is small."""
+    sides = zip(*((*digit.rows, *digit.columns) for digit in found), strict=True)
+    tops, bottoms, lefts, rights = sides
+    return max(max(bottoms) - min(tops), max(rights) - min(lefts)) < FINE
+
+
+def _around(boxes: list[Box], view: View) -> Box:
+    """Return a box around all of `boxes`, with ground around them."""
+    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
+    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
+    more = round(CLOSER * max(right - left, bottom - top) + 2 * max(view.step))
+    return Box(left - more, top - more, right - left + 2 * more, bottom - top + 2 * more)
