@@ -39,6 +39,21 @@ def test_a_flag_starts_at_the_upper_end_and_goes_down_to_the_left() -> None:
             assert np.hypot(x - end, y - TOP).min() < 5
 
 
+def test_a_flag_slants_as_its_stroke_does() -> None:
+    columns, rows = np.meshgrid(np.arange(SIDE) - 13.5, np.arange(SIDE) - TOP)
+    middles = {}
+    for lean in (0.0, 0.5):
+        lines = np.repeat(line(lean)[np.newaxis], 50, axis=0)
+        ink = hands.with_flags(lines, np.random.default_rng(1)).astype(float) - lines
+        mass = ink.sum(axis=(1, 2))
+        middles[lean] = (
+            (ink * (columns - lean * (TOP - 13.5))).sum(axis=(1, 2)) / mass,
+            (ink * rows).sum(axis=(1, 2)) / mass,
+        )
+    (plain, _), (slanted, down) = middles[0.0], middles[0.5]
+    assert np.median(slanted - plain - 0.5 * down) == pytest.approx(0, abs=0.6)
+
+
 def test_flags_are_as_long_as_they_should_be() -> None:
     upright = flags()[LEANS == 0]
     reach = np.array([13.5 - np.flatnonzero(flag.any(axis=0)).min() if flag.any() else 0 for flag in upright])
