@@ -79,7 +79,7 @@ class ChampionRecipe:
     average: float = 0.999
     distort: bool = True
     set_upright: bool = True
-    flagged: float = 0.3  # share of the 1s that get a flag
+    flagged: float = 0.15  # share of the 1s that get a flag
     report_every: int = 6  # draws
 
     def steps(self, images: int) -> int:

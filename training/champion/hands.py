@@ -6,8 +6,8 @@ from training.champion.upright import MOMENTS, X, Y
 from training.data import SIDE
 
 ONE = 1
-FLAG = (0.05, 0.4)  # how far a flag goes to the left, in heights of the 1
-STEEP = (0.5, 1.5)  # how far it goes down, as a multiple of that: a flatter one would make a 7
+FLAG = (0.05, 0.36)  # how far a flag goes to the left, in heights of the 1
+STEEP = (0.6, 1.5)  # how far it goes down, as a multiple of that: a flatter one would make a 7
 WIDEST = 2.2  # pixels: half the width of a stroke; a wider one is no line
 CROOKED = 1.6  # the variance of ink across a 1, in that of a straight line of its width
 
@@ -33,7 +33,7 @@ def with_flags(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x, y = x / mass, y / mass
     var_x, var_y, cov = xx / mass - x * x, yy / mass - y * y, xy / mass - x * y
     lean = cov / np.maximum(var_y, 1.0)
-    inked = (images > 127).any(axis=2)
+    inked: np.ndarray = (images > 127).any(axis=2)
     top, bottom = inked.argmax(axis=1), SIDE - 1 - inked[:, ::-1].argmax(axis=1)
     height = (bottom - top + 1).astype(float)
     across = mass / 255 / height / 2  # half of the stroke's width along a row
