@@ -33,7 +33,7 @@ def with_flags(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x, y = x / mass, y / mass
     var_x, var_y, cov = xx / mass - x * x, yy / mass - y * y, xy / mass - x * y
     lean = cov / np.maximum(var_y, 1.0)
-    inked: np.ndarray = (images > 127).any(axis=2)
+    inked = images.max(axis=2) > 127
     top, bottom = inked.argmax(axis=1), SIDE - 1 - inked[:, ::-1].argmax(axis=1)
     height = (bottom - top + 1).astype(float)
     across = mass / 255 / height / 2  # half of the stroke's width along a row
