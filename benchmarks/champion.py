@@ -6,9 +6,10 @@
 Trains the champion from N seeds as the training job does, and prints a row a seed on the test images: accuracy, also
 on the test digits drawn again (benchmarks/redrawn.py) and on every fourth by other hands (benchmarks/reshaped.py),
 cross-entropy and calibration error at its temperature. Areas under the ROC curve follow: entropy as a detector of
-errors and, given Fashion-MNIST, of clothes. With `--report` the first seed's answers join the report of the study in
-that folder. With `--parts` it leaves out one part of the recipe at a time, and prints accuracy on the held-out training
-images, which chose the recipe.
+errors and, given Fashion-MNIST, of clothes. A second table has digits drawn by strokes, such as a 1 with a flag or a
+crossed 7 (benchmarks/hands.py). With `--report` the first seed's answers join the report of the study in that folder.
+With `--parts` it leaves out one part of the recipe at a time, and prints accuracy on the held-out training images,
+which chose the recipe, and on 1s with flags.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 BY_HANDS = 4  # every fourth test image is drawn by each hand
+BY_STROKES = 500  # digits of each kind that are drawn by strokes
 
 
 def main() -> None:
@@ -48,7 +50,8 @@ def main() -> None:
 
 
 def measure(images, recipe, seeds, clothes, report) -> None:
-    """Print a row a seed on the test images, then their mean and range."""
+    """Print a row a seed on the test images, then their mean and range, then a row a hand that draws by strokes."""
+    from benchmarks import hands
     from benchmarks.redrawn import redrawn
     from benchmarks.reshaped import HANDS, reshaped
     from training import evaluate
@@ -56,6 +59,8 @@ def measure(images, recipe, seeds, clothes, report) -> None:
     some, labels = images.test_images[::BY_HANDS], images.test_labels[::BY_HANDS]
     drawings = {"drawn again": (redrawn(images.test_images, seed=1), images.test_labels)}
     drawings |= {name: (reshaped(some, hand, seed=1), labels) for name, hand in HANDS.items()}
+    by_strokes = {name: hands.drawn(hand, BY_STROKES, seed=1) for name, hand in hands.HANDS.items()}
+    accuracies: dict[str, list[float]] = {name: [] for name in by_strokes}
     rows: list[list[float]] = []
     for seed in seeds:
         predict = trained(images, recipe, seed)
@@ -63,6 +68,8 @@ def measure(images, recipe, seeds, clothes, report) -> None:
         right = said.argmax(axis=1) == images.test_labels
         row = {"accuracy": right.mean()}
         row |= {name: evaluate.accuracy(predict(drawn), truth) for name, (drawn, truth) in drawings.items()}
+        for name, drawn in by_strokes.items():
+            accuracies[name].append((predict(drawn).argmax(axis=1) == hands.HANDS[name].digit).mean())
         row["cross-entropy"] = evaluate.cross_entropy(said, images.test_labels)
         row["calibration error"] = evaluate.calibration_error(said, images.test_labels)
         row["AUROC of errors"] = auroc(entropy(said[~right]), entropy(said[right]))
@@ -79,6 +86,9 @@ def measure(images, recipe, seeds, clothes, report) -> None:
         ("mean", "least", "most"), (np.mean(rows, 0), np.min(rows, 0), np.max(rows, 0)), strict=True
     ):
         print_row(name, row, summary)
+    print(f"\n{'drawn by strokes':24}  accuracy of {BY_STROKES} (mean, each)")
+    for name, each in accuracies.items():
+        print(f"{name:24}  {np.mean(each):.4f} ({' '.join(f'{a:.4f}' for a in each)})")
 
 
 def print_row(name: str, columns, values) -> None:
@@ -89,6 +99,7 @@ def print_row(name: str, columns, values) -> None:
 
 def parts(images, recipe, seeds) -> None:
     """Print the recipe's accuracy on the held-out images, and that without each of its parts."""
+    from benchmarks import hands
     from training import evaluate
 
     learned = recipe.learned_from(len(images.train_images))
@@ -99,14 +110,18 @@ def parts(images, recipe, seeds) -> None:
         "without setting upright": {"set_upright": False},
         "without either": {"distort": False, "set_upright": False},
         "without averaging": {"average": 0.0},
+        "without flags": {"flagged": 0.0},
     }
-    print(f"{'':24}  accuracy of {len(held)} held out (mean, each)  cross-entropy")
+    flagged = hands.drawn(hands.HANDS["1 with a flag"], BY_STROKES, seed=1)
+    print(f"{'':24}  accuracy of {len(held)} held out (mean, each)  cross-entropy  of 1s with flags")
     for name, change in without.items():
-        said = [trained(images, dataclasses.replace(recipe, **change), seed)(held) for seed in seeds]
+        predictions = [trained(images, dataclasses.replace(recipe, **change), seed) for seed in seeds]
+        said = [predict(held) for predict in predictions]
+        ones = np.mean([(predict(flagged).argmax(axis=1) == 1).mean() for predict in predictions])
         accuracies = [evaluate.accuracy(p, labels) for p in said]
         each = " ".join(f"{a:.4f}" for a in accuracies)
         loss = np.mean([evaluate.cross_entropy(p, labels) for p in said])
-        print(f"{name:24}  {np.mean(accuracies):.4f} ({each})  {loss:.4f}", flush=True)
+        print(f"{name:24}  {np.mean(accuracies):.4f} ({each})  {loss:.4f}  {ones:.4f}", flush=True)
 
 
 def trained(images, recipe, seed):

@@ -68,7 +68,7 @@ class ChampionRecipe:
 
     Each of the `draws` distorts every image anew and sets it upright; the network learns from it `passes` times. The
     result is the weights' moving average, of which each step keeps `average`. `make verify-champion` shows the worth
-    of `distort`, `set_upright` and `average` by leaving each out.
+    of `distort`, `set_upright`, `flagged` and `average` by leaving each out.
     """
 
     batch: int = 256
@@ -79,6 +79,7 @@ class ChampionRecipe:
     average: float = 0.999
     distort: bool = True
     set_upright: bool = True
+    flagged: float = 0.15  # share of the 1s that get a flag
     report_every: int = 6  # draws
 
     def steps(self, images: int) -> int:

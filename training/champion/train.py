@@ -11,6 +11,7 @@ import tensorflow as tf
 from training import network
 from training.champion import upright
 from training.champion.distort import distort
+from training.champion.hands import flag_ones
 from training.champion.lines import nearness
 from training.data import SIDE, ImageSet
 from training.evaluate import accuracy
@@ -47,6 +48,7 @@ def train_member(
     infinite, Stopped soon after `stop` is set.
     """
     count = recipe.learned_from(len(data.train_images))
+    written = flag_ones(data.train_images[:count], data.train_labels[:count], recipe.flagged, member.seed)
     labels = tf.constant(data.train_labels[:count], tf.int32)
     model = network.build(SIDE * SIDE, len(data.classes), 0.0, member.seed)
     state = State.of([v.value for v in model.trainable_variables])
@@ -56,7 +58,7 @@ def train_member(
     predict = tf.function(prediction(recipe), autograph=False)
     history: list[Report] = []
     steps, reported = steps_a_draw(recipe, count), report_steps(recipe, len(data.train_images))
-    for i, images in enumerate(draws(data.train_images[:count], recipe, member.seed, stop)):
+    for i, images in enumerate(draws(written, recipe, member.seed, stop)):
         span = tf.constant(i * steps), tf.constant((i + 1) * steps)
         loss = float(learn(state, averages, images, labels, *span, settings))
         if not math.isfinite(loss):
