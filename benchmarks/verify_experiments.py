@@ -3,14 +3,15 @@
     python -m benchmarks.verify_experiments [PART …]
 
 Parts: `equal` and `different` arms (simulation.py), the label `queue` (queue_order.py), `units` of several images
-(units.py), and the `faults` of earlier versions (faults.py, also as `--faults`); all of them unless some are named.
+(units.py), the `faults` of earlier versions (faults.py, also as `--faults`), and promoted variants that `drift`
+(drift.py); all of them unless some are named.
 Ends with exit code 1 if a part fails.
 """
 
 import argparse
 import sys
 
-from benchmarks import faults, queue_order, simulation, units
+from benchmarks import drift, faults, queue_order, simulation, units
 
 PARTS = {
     "equal": simulation.equal,
@@ -18,6 +19,7 @@ PARTS = {
     "queue": queue_order.check,
     "units": units.check,
     "faults": faults.check,
+    "drift": drift.check,
 }
 
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Row
@@ -41,6 +42,7 @@ class Running:
     epoch: int
     versions: tuple[int | None, ...]
     split: Split
+    hold_back: bool = False
 
 
 class Watched(NamedTuple):
@@ -63,10 +65,14 @@ class Snapshot:
     names: dict[str, str] = field(default_factory=dict)  # statuses, by experiment
     watched: tuple[Watched, ...] = ()
 
-    @property
-    def active(self) -> Running | None:
-        """Return the experiment for requests that name none: the one that started first."""
-        return next(iter(self.running.values()), None)
+    @cached_property
+    def answering(self) -> tuple[Running, ...]:
+        """Return the experiments that requests without a name ask in turn: hold-backs, and the one that started first.
+
+        The first one that includes a unit answers it.
+        """
+        hold_backs = [each for each in self.running.values() if each.hold_back]
+        return *hold_backs, *[each for each in self.running.values() if not each.hold_back][:1]
 
 
 class ExperimentCache:
@@ -148,7 +154,7 @@ def _running(connection: Connection, row: Row) -> Running:
     return Running(
         row.id, row.name, tuple(spec.variants), spec.variants.index(spec.control), spec.paired, spec.slow_ms,
         phase.number, phase.epoch, tuple(phase.versions),
-        Split(phase.traffic, tuple(phase.weights), phase.traffic_salt, phase.arm_salt),
+        Split(phase.traffic, tuple(phase.weights), phase.traffic_salt, phase.arm_salt), row.follows is not None,
     )  # fmt: skip
 
 

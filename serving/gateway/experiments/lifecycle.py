@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from serving.gateway.errors import Conflict, NotFound, Unprocessable
-from serving.gateway.experiments.evidence import report
+from serving.gateway.experiments.evidence import ON_LABELS, report
 from serving.gateway.experiments.spec import ExperimentSpec, check_weights
 from serving.gateway.manifest import Manifest
 from serving.gateway.store import events, promotions
@@ -27,7 +27,6 @@ STEPS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "stop": (("running", "paused"), "stopped"),
     "archive": (("draft", "stopped"), "archived"),
 }
-ON_LABELS = ("ship", "roll_back", "equivalent")  # verdicts
 GATEWAY = "gateway"  # the author of automatic acts
 
 
@@ -40,12 +39,12 @@ class Act:
     key: str | None = None
 
 
-def create(connection: Connection, spec: ExperimentSpec, act: Act) -> None:
-    """Create a draft; raise Conflict for a taken name."""
+def create(connection: Connection, spec: ExperimentSpec, act: Act, follows: int | None = None) -> None:
+    """Create a draft; raise Conflict for a taken name. A hold-back `follows` an experiment."""
     hold(connection)
     if rows.find(connection, spec.name) is not None:
         raise Conflict(f"An experiment {spec.name!r} exists already; choose another name.")
-    rows.create(connection, spec.model_dump(mode="json"))
+    rows.create(connection, spec.model_dump(mode="json"), follows)
     rows.log(connection, act.who, "create", spec.name, act.reason, act.key)
 
 

@@ -60,6 +60,13 @@ class ExperimentSpec(BaseModel):
     max_labels: int = Field(200_000, ge=1, le=MOST_LABELS)
     guardrails: list[GuardrailSpec] = Field(default=[], max_length=2)
     on_decision: Literal["notify", "promote"] = "notify"
+    hold_back: float = Field(
+        0.05, ge=0, le=0.5, allow_inf_nan=False,
+        description="Share of units that stay on control after the experiment has promoted a variant; 0: none",
+    )  # fmt: skip
+    on_regression: Literal["notify", "roll_back"] = Field(
+        "notify", description="What evidence against the promotion does: propose a rollback, or roll back"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -14,10 +14,12 @@ from serving.gateway.store.tables import audit, experiments, phases, state
 SALT_BYTES = 16
 
 
-def create(connection: Connection, spec: dict[str, Any]) -> None:
-    """Keep a new experiment as a draft; its name must be free."""
+def create(connection: Connection, spec: dict[str, Any], follows: int | None = None) -> None:
+    """Keep a new experiment as a draft; its name must be free. A hold-back `follows` an experiment."""
     connection.execute(
-        insert(experiments).values(name=spec["name"], spec=spec, status="draft", phase=0, created_at=time.time())
+        insert(experiments).values(
+            name=spec["name"], spec=spec, status="draft", phase=0, created_at=time.time(), follows=follows
+        )
     )
     bump(connection)
 

@@ -56,6 +56,7 @@ experiments = Table(
     Column("reason", Text),
     # The first verdict: evidence that was enough once stays enough.
     Column("verdict", JSON(none_as_null=True)),
+    Column("follows", Integer),  # the experiment whose promotion this hold-back watches
 )
 
 phases = Table(

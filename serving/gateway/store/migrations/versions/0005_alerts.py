@@ -1,4 +1,4 @@
-"""Keep events for the receiver of webhooks, and the worker that delivers them."""
+"""Keep events for the receiver of webhooks, the worker that delivers them, and hold-backs after promotions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,12 +30,14 @@ def upgrade() -> None:
     op.create_index("ix_events_waiting", "events", ["stream", "id"], sqlite_where=waits, postgresql_where=waits)
     op.add_column("state", sa.Column("lease_holder", sa.String(16)))
     op.add_column("state", sa.Column("lease_until", sa.Float(), nullable=False, server_default="0"))
+    op.add_column("experiments", sa.Column("follows", sa.Integer()))
     with op.batch_alter_table("state") as state:
         state.alter_column("lease_until", server_default=None)
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_column("experiments", "follows")
     with op.batch_alter_table("state") as state:
         state.drop_column("lease_until")
         state.drop_column("lease_holder")
