@@ -43,6 +43,7 @@ class Running:
     versions: tuple[int | None, ...]
     split: Split
     hold_back: bool = False
+    layer: str | None = None
 
 
 class Watched(NamedTuple):
@@ -67,12 +68,15 @@ class Snapshot:
 
     @cached_property
     def answering(self) -> tuple[Running, ...]:
-        """Return the experiments that requests without a name ask in turn: hold-backs, and the one that started first.
+        """Return the experiments that requests without a name ask in turn; the first that includes a unit answers it.
 
-        The first one that includes a unit answers it.
+        Hold-backs come first, then layers by their names, then the one without a layer that started first.
         """
-        hold_backs = [each for each in self.running.values() if each.hold_back]
-        return *hold_backs, *[each for each in self.running.values() if not each.hold_back][:1]
+        every = list(self.running.values())
+        hold_backs = [each for each in every if each.hold_back]
+        layered = sorted((each for each in every if each.layer is not None), key=lambda each: each.layer or "")
+        others = [each for each in every if not each.hold_back and each.layer is None]
+        return *hold_backs, *layered, *others[:1]
 
 
 class ExperimentCache:
@@ -154,7 +158,11 @@ def _running(connection: Connection, row: Row) -> Running:
     return Running(
         row.id, row.name, tuple(spec.variants), spec.variants.index(spec.control), spec.paired, spec.slow_ms,
         phase.number, phase.epoch, tuple(phase.versions),
-        Split(phase.traffic, tuple(phase.weights), phase.traffic_salt, phase.arm_salt), row.follows is not None,
+        Split(
+            phase.traffic, tuple(phase.weights), phase.traffic_salt, phase.arm_salt, phase.layer_salt,
+            tuple(map(tuple, phase.segments or ())),
+        ),
+        row.follows is not None, spec.layer,
     )  # fmt: skip
 
 

@@ -50,9 +50,9 @@ def check(connection: Connection, experiment: Row, promoted: str, manifest: Mani
 
 def end(connection: Connection, reason: str) -> None:
     """Stop the hold-backs that run or pause: the default variant changes, so they compare with it no longer."""
-    for row in rows.every(connection):
-        if row.follows is not None and row.status in ("running", "paused"):
-            lifecycle.step(connection, row.name, "stop", lifecycle.Act(lifecycle.GATEWAY, reason), row.verdict)
+    for name in rows.lock_hold_backs(connection):
+        verdict = lifecycle.find(connection, name).verdict
+        lifecycle.step(connection, name, "stop", lifecycle.Act(lifecycle.GATEWAY, reason), verdict)
 
 
 def _free_name(connection: Connection, name: str) -> str:

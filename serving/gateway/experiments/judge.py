@@ -132,6 +132,7 @@ def _keep(connection: Connection, experiment: Row, verdict: dict[str, Any]) -> N
 
 def _act(connection: Connection, experiment: Row, verdict: dict[str, Any], manifest: Manifest) -> None:
     """Stop an experiment with a verdict, and promote its winner; warn where that is not possible."""
+    experiments.lock_hold_backs(connection)
     hold(connection)  # the default variant
     obstacle = lifecycle.no_promotion(connection, experiment, manifest)
     if experiment.status != "running":

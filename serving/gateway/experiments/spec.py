@@ -52,6 +52,9 @@ class ExperimentSpec(BaseModel):
     control: Name = Field(description="The arm to compare the others with")
     arms: list[Arm] = Field(min_length=FEWEST_ARMS, max_length=MOST_ARMS)
     traffic: float = Field(1.0, gt=0, le=1, allow_inf_nan=False, description="Share of units in the experiment")
+    layer: Name | None = Field(
+        None, description="The layer of which the experiment takes `traffic`, and no unit of its other experiments"
+    )
     paired: bool = Field(False, description="Also ask the other arms about each image, in the background")
     alpha: float = Field(0.05, gt=0, lt=0.5, allow_inf_nan=False)
     margin: float = Field(
