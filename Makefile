@@ -161,7 +161,7 @@ verify-durability: $(VENV)/.dev ## Kill workers and databases 50 times under loa
 attack: $(VENV)/.dev ## Attack a gateway: made-up requests, damaged images, each known weakness beside a steady client (10 minutes; ARGS="connections buffers": some parts)
 	$(BIN)/python -m benchmarks.attack $(ARGS)
 
-verify-experiments: $(VENV)/.dev data ## False decisions by queue, units and faults, images to a decision, and plans, by simulation (ARGS=queue: one part)
+verify-experiments: $(VENV)/.dev data ## False decisions by queue, units, faults and drift, images to a decision, and plans, by simulation (ARGS=queue: one part)
 	@$(BIN)/python -m training train --if-missing
 	$(BIN)/python -m benchmarks.verify_experiments $(ARGS)
 

@@ -3,15 +3,15 @@
     python -m benchmarks.verify_experiments [PART …]
 
 Parts: `equal` and `different` arms (simulation.py), the label `queue` (queue_order.py), `units` of several images
-(units.py), `plans` (plans.py), `late` labels (late_labels.py), and the `faults` of earlier versions (faults.py, also as
-`--faults`); all of them unless some are named.
+(units.py), `plans` (plans.py), `late` labels (late_labels.py), the `faults` of earlier versions (faults.py, also as
+`--faults`), and promoted variants that `drift` (drift.py); all of them unless some are named.
 Ends with exit code 1 if a part fails.
 """
 
 import argparse
 import sys
 
-from benchmarks import faults, late_labels, plans, queue_order, simulation, units
+from benchmarks import drift, faults, late_labels, plans, queue_order, simulation, units
 
 PARTS = {
     "equal": simulation.equal,
@@ -21,6 +21,7 @@ PARTS = {
     "plans": plans.check,
     "late": late_labels.check,
     "faults": faults.check,
+    "drift": drift.check,
 }
 
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Row
@@ -41,6 +42,8 @@ class Running:
     epoch: int
     versions: tuple[int | None, ...]
     split: Split
+    hold_back: bool = False
+    layer: str | None = None
 
 
 class Watched(NamedTuple):
@@ -63,10 +66,17 @@ class Snapshot:
     names: dict[str, str] = field(default_factory=dict)  # statuses, by experiment
     watched: tuple[Watched, ...] = ()
 
-    @property
-    def active(self) -> Running | None:
-        """Return the experiment for requests that name none: the one that started first."""
-        return next(iter(self.running.values()), None)
+    @cached_property
+    def answering(self) -> tuple[Running, ...]:
+        """Return the experiments that requests without a name ask in turn; the first that includes a unit answers it.
+
+        Hold-backs come first, then layers by their names, then the one without a layer that started first.
+        """
+        every = list(self.running.values())
+        hold_backs = [each for each in every if each.hold_back]
+        layered = sorted((each for each in every if each.layer is not None), key=lambda each: each.layer or "")
+        others = [each for each in every if not each.hold_back and each.layer is None]
+        return *hold_backs, *layered, *others[:1]
 
 
 class ExperimentCache:
@@ -148,7 +158,11 @@ def _running(connection: Connection, row: Row) -> Running:
     return Running(
         row.id, row.name, tuple(spec.variants), spec.variants.index(spec.control), spec.paired, spec.slow_ms,
         phase.number, phase.epoch, tuple(phase.versions),
-        Split(phase.traffic, tuple(phase.weights), phase.traffic_salt, phase.arm_salt),
+        Split(
+            phase.traffic, tuple(phase.weights), phase.traffic_salt, phase.arm_salt, phase.layer_salt,
+            tuple(map(tuple, phase.segments or ())),
+        ),
+        row.follows is not None, spec.layer,
     )  # fmt: skip
 
 

@@ -19,7 +19,8 @@ class Comparison:
     """The evidence of all phases on `arm` against control, one of `tests` comparisons.
 
     A case for an arm is, paired, an image that it alone of the two has right; unpaired, a labelled error of the other.
-    `units` are those that favour either arm, or none; None if unpaired. `n` is the number of units that `difference`
+    `units` are those that favour either arm, or none; None if unpaired. `firsts` are the units whose first case the
+    variant has won, and control: the counts of the paired test. `n` is the number of units that `difference`
     comes from: the accuracy of `arm` less that of control. `sequence` covers it at all times at once, with probability
     1 - α shared between the comparisons. `possible` is false where no outcome could ever tell: unpaired, with one of
     the two never served.
@@ -39,6 +40,7 @@ class Comparison:
     possible: bool
     cases_to_go: int | None
     volunteered: int
+    firsts: tuple[int, int] | None = None
 
     @property
     def significant(self) -> bool:
@@ -75,6 +77,7 @@ def compare(design: Design, phases: Sequence[PhaseCounts], arm: int) -> Comparis
         arm, tests, evidence.for_variant, evidence.for_control, evidence.units, evidence.n, evidence.difference,
         _sequence(evidence, design.alpha / tests), log_e, threshold, evidence.lean, evidence.possible,
         _cases_to_go(evidence, log_e, math.log(threshold)), evidence.volunteered,
+        evidence.first if isinstance(evidence, PairedEvidence) else None,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 
 from serving.gateway.experiments.maturity import maturity
 from serving.gateway.experiments.outcomes import Cases, Latency, PairCounts, PhaseCounts
+from serving.gateway.experiments.regression import judge_regression
 from serving.gateway.experiments.report import build_report
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store import counts, days, exposures, fair_sample
@@ -19,6 +20,7 @@ from serving.gateway.store.sources import SOURCES
 
 SHOWN = tuple(reversed(SOURCES))
 ALARMS = ("unhealthy", "guardrail_broken")  # these override an earlier verdict
+ON_LABELS = ("ship", "roll_back", "equivalent", "regression")  # verdicts
 
 
 class Judged(NamedTuple):
@@ -65,10 +67,27 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
             "or was collected before an upgrade."
         )
     built["labels"] = {source: sum(total[Count(f"labels_{source}", arm)] for arm in arms) for source in SHOWN}
+    if experiment.follows is not None:
+        judge_regression(connection, experiment, built)
     built["verdict"] = experiment.verdict
+    built["overturned"] = overturned(experiment.verdict, built["decision"])
+    if built["overturned"]:
+        built["notes"].insert(0, built["overturned"])
     if experiment.verdict and built["decision"]["recommendation"] not in ALARMS:
         built["decision"] = {key: experiment.verdict[key] for key in ("recommendation", "variant", "reasons")}
     return built
+
+
+def overturned(verdict: dict[str, Any] | None, now: dict[str, Any]) -> str | None:
+    """Say that the evidence of today leads to another verdict than the one that stands, None where it does not."""
+    if not verdict or now["recommendation"] not in ON_LABELS or verdict["recommendation"] not in ON_LABELS:
+        return None
+    if now["recommendation"] == verdict["recommendation"]:
+        return None
+    return (
+        f"Later labels overturn the verdict {verdict['recommendation']!r}: by all labels it is "
+        f"{now['recommendation']!r}. {' '.join(now['reasons'])}"
+    )
 
 
 def _phase(weights: tuple[float, ...], spec: ExperimentSpec, tally: Tally, now: float) -> PhaseCounts:

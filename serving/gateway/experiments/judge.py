@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from serving.gateway.experiments import lifecycle
+from serving.gateway.experiments import hold_back, lifecycle
 from serving.gateway.experiments.cache import WATCHED, Watched
 from serving.gateway.experiments.evidence import ALARMS, report
 from serving.gateway.experiments.lifecycle import GATEWAY, Act
+from serving.gateway.experiments.regression import REGRESSION
 from serving.gateway.manifest import Manifest
 from serving.gateway.store import counts, events, experiments, interim_results, promotions
 from serving.gateway.store.store import Store, hold
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 INTERVAL_SECONDS = 1.0
 HOUR_SECONDS = 3600
 Seen = tuple[int, Any]  # the present phase, and what evidence depends on: counts, and the hour, for a least run time
-VERDICTS = ("guardrail_broken", "ship", "roll_back", "equivalent", "inconclusive")
+VERDICTS = ("guardrail_broken", "ship", "roll_back", "equivalent", "inconclusive", REGRESSION)
 
 
 class Judge:
@@ -71,11 +72,19 @@ def judge(store: Store, name: str, manifest: Manifest) -> None:
         if alarm := _alarm(connection, held, news):
             events.add(connection, f"experiment.{news['decision']['recommendation']}", name, _told(held, news),
                        once=alarm)  # fmt: skip
+        if once := _overturned(connection, held, news):
+            lifecycle.warn(connection, name, news["overturned"])
+            told = {**_told(held, news), "reasons": [news["overturned"]]}
+            events.add(connection, "experiment.verdict_overturned", name, told, once=once)
         if verdict := _verdict(held, news):
             _keep(connection, held, verdict)
-            events.add(connection, "experiment.verdict", name, _told(held, news))
-            if held.spec["on_decision"] == "promote":
+            proposal = verdict["recommendation"] == REGRESSION
+            events.add(connection, "experiment.rollback_proposed" if proposal else "experiment.verdict", name,
+                       _told(held, news))  # fmt: skip
+            if held.follows is None and held.spec["on_decision"] == "promote":
                 _act(connection, held, verdict, manifest)
+            elif proposal and held.spec["on_regression"] == "roll_back":
+                _roll_back(connection, held, verdict, manifest)
 
 
 def _news(connection: Connection, experiment: Row) -> dict[str, Any] | None:
@@ -84,7 +93,8 @@ def _news(connection: Connection, experiment: Row) -> dict[str, Any] | None:
         return None
     found = report(connection, experiment)
     due = interim_results.due(connection, experiment.id, found["counts"]["labelled"])
-    return found if due or _verdict(experiment, found) or _alarm(connection, experiment, found) else None
+    told = _alarm(connection, experiment, found) or _overturned(connection, experiment, found)
+    return found if due or told or _verdict(experiment, found) else None
 
 
 def _alarm(connection: Connection, experiment: Row, found: dict[str, Any]) -> str | None:
@@ -92,6 +102,14 @@ def _alarm(connection: Connection, experiment: Row, found: dict[str, Any]) -> st
     if found["decision"]["recommendation"] not in ALARMS:
         return None
     once = f"{found['decision']['recommendation']}:{experiment.id}:{experiment.phase}"
+    return None if events.known(connection, once) else once
+
+
+def _overturned(connection: Connection, experiment: Row, found: dict[str, Any]) -> str | None:
+    """Return the key of a verdict that later labels overturn, None without one; it is told once an epoch and phase."""
+    if not found.get("overturned"):
+        return None
+    once = f"overturned:{experiment.id}:{experiment.phase}"
     return None if events.known(connection, once) else once
 
 
@@ -117,6 +135,7 @@ def _keep(connection: Connection, experiment: Row, verdict: dict[str, Any]) -> N
 
 def _act(connection: Connection, experiment: Row, verdict: dict[str, Any], manifest: Manifest) -> None:
     """Stop an experiment with a verdict, and promote its winner; warn where that is not possible."""
+    experiments.lock_hold_backs(connection)
     hold(connection)  # the default variant
     obstacle = lifecycle.no_promotion(connection, experiment, manifest)
     if experiment.status != "running":
@@ -130,3 +149,24 @@ def _act(connection: Connection, experiment: Row, verdict: dict[str, Any], manif
         promotions.promote(connection, verdict["variant"], GATEWAY, f"{experiment.name}: {reason}",
                            experiment=experiment.name)  # fmt: skip
         experiments.log(connection, GATEWAY, "promote", verdict["variant"], f"{experiment.name}: {reason}")
+        hold_back.end(connection, f"{verdict['variant']} is the default variant now.")
+        hold_back.begin(connection, experiment, verdict["variant"], manifest)
+
+
+def _roll_back(connection: Connection, experiment: Row, verdict: dict[str, Any], manifest: Manifest) -> None:
+    """Stop a hold-back with a verdict, and return to the old default; warn where that is not possible."""
+    hold(connection)  # the default variant
+    before = promotions.before(connection)
+    returns_to = manifest.default_variant(before).name
+    if experiment.status != "running":
+        lifecycle.warn(connection, experiment.name, f"The hold-back is {experiment.status}: nothing is rolled back.")
+        return
+    if returns_to != verdict["variant"]:
+        text = f"A rollback leads to {returns_to!r}, not to {verdict['variant']!r}, so nothing is rolled back."
+        lifecycle.warn(connection, experiment.name, text)
+        return
+    reason = " ".join(verdict["reasons"])
+    lifecycle.step(connection, experiment.name, "stop", Act(GATEWAY, reason), decision=verdict)
+    promoted = experiment.spec["control"]
+    promotions.roll_back(connection, GATEWAY, f"{experiment.name}: {reason}", experiment=experiment.name)
+    experiments.log(connection, GATEWAY, "rollback", promoted, f"{experiment.name}: {reason}")

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from serving.gateway.errors import Conflict, NotFound, Unprocessable
-from serving.gateway.experiments.evidence import report
+from serving.gateway.experiments import layers
+from serving.gateway.experiments.evidence import ON_LABELS, report
 from serving.gateway.experiments.spec import ExperimentSpec, check_weights
 from serving.gateway.manifest import Manifest
 from serving.gateway.store import events, promotions
@@ -27,7 +28,6 @@ STEPS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "stop": (("running", "paused"), "stopped"),
     "archive": (("draft", "stopped"), "archived"),
 }
-ON_LABELS = ("ship", "roll_back", "equivalent")  # verdicts
 GATEWAY = "gateway"  # the author of automatic acts
 
 
@@ -40,12 +40,12 @@ class Act:
     key: str | None = None
 
 
-def create(connection: Connection, spec: ExperimentSpec, act: Act) -> None:
-    """Create a draft; raise Conflict for a taken name."""
+def create(connection: Connection, spec: ExperimentSpec, act: Act, follows: int | None = None) -> None:
+    """Create a draft; raise Conflict for a taken name. A hold-back `follows` an experiment."""
     hold(connection)
     if rows.find(connection, spec.name) is not None:
         raise Conflict(f"An experiment {spec.name!r} exists already; choose another name.")
-    rows.create(connection, spec.model_dump(mode="json"))
+    rows.create(connection, spec.model_dump(mode="json"), follows)
     rows.log(connection, act.who, "create", spec.name, act.reason, act.key)
 
 
@@ -94,7 +94,8 @@ def _open_first_phase(connection: Connection, experiment: Row, manifest: Manifes
     spec = ExperimentSpec.model_validate(experiment.spec)
     unknown: dict[str, int | None] = dict.fromkeys(spec.variants)
     versions = manifest.versions(unknown) if manifest else unknown
-    rows.open_phase(connection, experiment.id, spec.weights, spec.traffic, list(versions.values()))
+    there = layers.place(connection, experiment, spec.traffic)
+    rows.open_phase(connection, experiment.id, spec.weights, spec.traffic, list(versions.values()), place=there)
 
 
 def no_promotion(connection: Connection, experiment: Row, manifest: Manifest) -> str | None:
@@ -157,5 +158,6 @@ def reweight(connection: Connection, name: str, weights: Mapping[str, float], tr
     phase = rows.phases_of(connection, found.id)[-1]
     share = phase.traffic if traffic is None else traffic
     unhealthy = report(connection, found)["decision"]["recommendation"] == "unhealthy"
-    rows.open_phase(connection, found.id, in_order, share, phase.versions, anew=unhealthy)
+    there = layers.place(connection, found, share)
+    rows.open_phase(connection, found.id, in_order, share, phase.versions, anew=unhealthy, place=there)
     rows.log(connection, act.who, "reweight", name, act.reason, act.key)

@@ -121,6 +121,7 @@ def _comparison(design: Design, c: Comparison, *, judged: bool) -> dict[str, Any
         names[0]: c.for_variant,
         names[1]: c.for_control,
         "units": c.units,
+        "firsts": c.firsts,
         "volunteered": c.volunteered,
         "n": round(c.n),
         "diff": c.difference,

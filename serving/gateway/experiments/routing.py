@@ -19,7 +19,7 @@ class ArmChoice(NamedTuple):
 def choose(
     manifest: Manifest, snapshot: Snapshot, variant: str | None, experiment: str | None, unit: str
 ) -> Variant | ArmChoice:
-    """Return the named variant, the choice of the named or the active experiment, or the default variant.
+    """Return the named variant, the choice of the named experiment or of those that answer, or the default variant.
 
     The default variant also answers for an experiment that is not running or does not include the unit. Raise NotFound
     for a name that does not exist.
@@ -28,11 +28,11 @@ def choose(
         return named(manifest, variant)
     if experiment is not None and experiment not in snapshot.names:
         raise missing(experiment, list(snapshot.names))
-    running = snapshot.active if experiment is None else snapshot.running.get(experiment)
-    assignment = running.split.assign(unit) if running else None
-    if running is None or assignment is None:
-        return default(manifest, snapshot)
-    return ArmChoice(running, assignment)
+    asked = snapshot.answering if experiment is None else (snapshot.running.get(experiment),)
+    for running in asked:
+        if running and (assignment := running.split.assign(unit)):
+            return ArmChoice(running, assignment)
+    return default(manifest, snapshot)
 
 
 def unsettled(snapshot: Snapshot, variant: str | None, experiment: str | None) -> bool:

@@ -75,6 +75,13 @@ def log_mean(logs: Sequence[float]) -> float:
     return largest + math.log(sum(math.exp(log - largest) for log in logs) / len(logs))
 
 
+def log_mean_weighted(logs: Sequence[float], weights: Sequence[float]) -> float:
+    """Return the log of the mean of the exponentials of `logs` by `weights`, which add up to 1."""
+    largest = max(logs)
+    terms = (weight * math.exp(log - largest) for log, weight in zip(logs, weights, strict=True))
+    return largest + math.log(math.fsum(terms))
+
+
 def e_value(log_e: float) -> float:
     """Return E, cut off at e^690 ≈ 5e299."""
     return math.exp(min(log_e, LARGEST_LOG))

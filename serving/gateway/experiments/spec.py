@@ -52,6 +52,9 @@ class ExperimentSpec(BaseModel):
     control: Name = Field(description="The arm to compare the others with")
     arms: list[Arm] = Field(min_length=FEWEST_ARMS, max_length=MOST_ARMS)
     traffic: float = Field(1.0, gt=0, le=1, allow_inf_nan=False, description="Share of units in the experiment")
+    layer: Name | None = Field(
+        None, description="The layer of which the experiment takes `traffic`, and no unit of its other experiments"
+    )
     paired: bool = Field(False, description="Also ask the other arms about each image, in the background")
     alpha: float = Field(0.05, gt=0, lt=0.5, allow_inf_nan=False)
     margin: float = Field(
@@ -68,6 +71,13 @@ class ExperimentSpec(BaseModel):
         0.0, ge=0, le=3650, allow_inf_nan=False,
         description="Days within which nearly all labels come; the check of label rates leaves younger exposures out",
     )  # fmt: skip
+    hold_back: float = Field(
+        0.05, ge=0, le=0.5, allow_inf_nan=False,
+        description="Share of units that stay on control after the experiment has promoted a variant; 0: none",
+    )  # fmt: skip
+    on_regression: Literal["notify", "roll_back"] = Field(
+        "notify", description="What evidence against the promotion does: propose a rollback, or roll back"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -3,21 +3,31 @@
 import secrets
 import time
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from serving.gateway.store.images import forget_pixels
 from serving.gateway.store.store import bump
-from serving.gateway.store.tables import audit, experiments, phases, state
+from serving.gateway.store.tables import audit, experiments, layers, phases, state
 
 SALT_BYTES = 16
+Segment = tuple[int, int]  # parts of a layer: the first one, and the first one after
 
 
-def create(connection: Connection, spec: dict[str, Any]) -> None:
-    """Keep a new experiment as a draft; its name must be free."""
+class Place(NamedTuple):
+    """The salt of a layer, and an experiment's parts of it."""
+
+    salt: str | None
+    segments: Sequence[Segment] | None
+
+
+def create(connection: Connection, spec: dict[str, Any], follows: int | None = None) -> None:
+    """Keep a new experiment as a draft; its name must be free. A hold-back `follows` an experiment."""
     connection.execute(
-        insert(experiments).values(name=spec["name"], spec=spec, status="draft", phase=0, created_at=time.time())
+        insert(experiments).values(
+            name=spec["name"], spec=spec, status="draft", phase=0, created_at=time.time(), follows=follows
+        )
     )
     bump(connection)
 
@@ -46,12 +56,13 @@ def change(connection: Connection, experiment: int, **values: Any) -> None:
 
 def open_phase(
     connection: Connection, experiment: int, weights: Sequence[float], traffic: float, versions: Sequence[int | None],
-    *, anew: bool = False,
+    *, anew: bool = False, place: Place | None = None,
 ) -> int:  # fmt: skip
     """Open the next phase of a locked experiment; return its number.
 
     A new salt draws the arms of its units anew; which units take part is drawn once an experiment. `versions` are those
     of the arms, None where unknown. Other versions than before, or `anew`, begin a new epoch, and empty the queue.
+    In a layer the phase has this `place`, by default that of the phase before.
     """
     before = phases_of(connection, experiment)
     number = before[-1].number + 1 if before else 1
@@ -59,11 +70,14 @@ def open_phase(
     epoch = before[-1].epoch if goes_on else number
     if not goes_on:
         forget_pixels(connection, experiment)
+    if place is None:
+        place = Place(before[-1].layer_salt, before[-1].segments) if before else Place(None, None)
     salt = before[-1].traffic_salt if before else secrets.token_hex(SALT_BYTES)
     connection.execute(
         insert(phases).values(
             experiment_id=experiment, number=number, weights=list(weights), traffic=traffic, started_at=time.time(),
             traffic_salt=salt, arm_salt=secrets.token_hex(SALT_BYTES), epoch=epoch, versions=list(versions),
+            layer_salt=place.salt, segments=place.segments,
         )
     )  # fmt: skip
     change(connection, experiment, phase=number)
@@ -87,6 +101,32 @@ def phases_of(connection: Connection, experiment: int) -> Sequence[Row]:
     """Return the phases of an experiment in their order."""
     query = select(phases).where(phases.c.experiment_id == experiment).order_by(phases.c.number)
     return connection.execute(query).all()
+
+
+def in_layer(connection: Connection, layer: str, statuses: Collection[str]) -> list[Row]:
+    """Return `id`, `name` and the present phase's `segments` of the experiments of a layer with these statuses."""
+    query = select(experiments.c.id, experiments.c.name, experiments.c.spec, phases.c.segments).join(
+        phases, (phases.c.experiment_id == experiments.c.id) & (phases.c.number == experiments.c.phase)
+    )
+    rows = connection.execute(query.where(experiments.c.status.in_(statuses), phases.c.layer_salt.is_not(None)))
+    return [row for row in rows if row.spec.get("layer") == layer]
+
+
+def layer_salt(connection: Connection, layer: str) -> str:
+    """Return the salt of a layer, made at its first use; the state must be locked."""
+    salt = connection.execute(select(layers.c.salt).where(layers.c.name == layer)).scalar()
+    if salt is None:
+        salt = secrets.token_hex(SALT_BYTES)
+        connection.execute(insert(layers).values(name=layer, salt=salt))
+    return salt
+
+
+def lock_hold_backs(connection: Connection) -> list[str]:
+    """Lock the hold-backs that run or pause; return their names. Lock them before the state, as others do."""
+    query = select(experiments.c.name).where(
+        experiments.c.follows.is_not(None), experiments.c.status.in_(("running", "paused"))
+    )
+    return list(connection.execute(query.order_by(experiments.c.id).with_for_update(key_share=True)).scalars())
 
 
 def phases_with_specs(connection: Connection, ids: Collection[int]) -> Sequence[Row]:

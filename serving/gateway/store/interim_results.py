@@ -10,7 +10,7 @@ from serving.gateway.store.store import insert
 from serving.gateway.store.tables import interim_results as table
 
 GROWTH = 1.1  # in labels from one to the next: some 120 interim results at 200,000 labels
-SHOWN = ("variant", "diff", "cs", "e_value")  # of a comparison
+SHOWN = ("variant", "diff", "cs", "e_value", "firsts")  # of a comparison
 
 
 def due(connection: Connection, experiment: int, labelled: int) -> bool:

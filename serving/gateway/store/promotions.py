@@ -15,6 +15,13 @@ def current(connection: Connection) -> Row | None:
     return connection.execute(select(promotions).order_by(promotions.c.id.desc()).limit(1)).one_or_none()
 
 
+def before(connection: Connection) -> str | None:
+    """Return the variant that a rollback would make the default, None for the manifest's."""
+    now = current(connection)
+    parent = now.parent if now else None
+    return connection.execute(select(promotions.c.variant).where(promotions.c.id == parent)).scalar()
+
+
 def latest(connection: Connection, most: int) -> Sequence[Row]:
     """Return the last promotions and rollbacks, the newest first."""
     return connection.execute(select(promotions).order_by(promotions.c.id.desc()).limit(most)).all()

@@ -56,6 +56,7 @@ experiments = Table(
     Column("reason", Text),
     # The first verdict: evidence that was enough once stays enough.
     Column("verdict", JSON(none_as_null=True)),
+    Column("follows", Integer),  # the experiment whose promotion this hold-back watches
 )
 
 phases = Table(
@@ -71,6 +72,16 @@ phases = Table(
     # The first phase in which the arms had these versions: evidence on other versions does not count.
     Column("epoch", Integer, nullable=False),
     Column("versions", JSON, nullable=False),  # by arm; null until known
+    # In a layer: its salt, and the parts of it that are the experiment's, as pairs of start and end.
+    Column("layer_salt", String(32)),
+    Column("segments", JSON(none_as_null=True)),
+)
+
+layers = Table(
+    "layers",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("salt", String(32), nullable=False),
 )
 
 # One row a request; `served` is NULL without an answer, and differs from `assigned` after a fallback.

@@ -90,7 +90,9 @@ def create() -> tuple[Response, int]:
 def every() -> Response:
     """List the experiments."""
     with gateway().experiments.store.read() as connection:
-        return send({"experiments": [answers.summary(row) for row in rows.every(connection)]})
+        every = rows.every(connection)
+    names = {row.id: row.name for row in every}
+    return send({"experiments": [answers.summary(row, names.get(row.follows)) for row in every]})
 
 
 @blueprint.get(

@@ -1,7 +1,7 @@
 """POST /variants/{name}/promote, POST /variants/rollback and GET /variants/promotions."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 
 from serving.gateway.access.roles import security
 from serving.gateway.errors import Conflict, Forbidden, Unauthorized, Unavailable
+from serving.gateway.experiments import hold_back, lifecycle
 from serving.gateway.experiments.routing import default, named
+from serving.gateway.manifest import Name
 from serving.gateway.store import promotions
-from serving.gateway.store.experiments import log
+from serving.gateway.store.experiments import lock_hold_backs, log
 from serving.gateway.store.store import hold
 from serving.gateway.views.experiments import OF_CHANGES, Action
 from serving.gateway.web.answers import send
@@ -24,6 +26,7 @@ from serving.gateway.web.parameters import NamedPath
 from serving.gateway.web.problems import problems
 
 MOST_SHOWN = 50
+Body = TypeVar("Body", bound="Promotion")
 
 
 class Promotion(Action):
@@ -32,6 +35,12 @@ class Promotion(Action):
     expected_revision: int | None = Field(
         None, ge=0, description="The revision from GET /variants/promotions; another one in between is a conflict"
     )
+
+
+class NewDefault(Promotion):
+    """The author of a new default variant, the reason, the expected revision, and the experiment that it won."""
+
+    experiment: Name | None = Field(None, description="The experiment that it won, whose hold-back begins")
 
 
 class PromotionEntry(BaseModel):
@@ -55,7 +64,7 @@ class PromotionsAnswer(BaseModel):
 
 
 blueprint = APIBlueprint("promotions", __name__, abp_tags=[Tag(name="variants")])
-blueprint.components_schemas.update(schemas(Promotion))
+blueprint.components_schemas.update(schemas(Promotion, NewDefault))
 
 
 @blueprint.get(
@@ -69,17 +78,25 @@ def every() -> Response:
 
 @blueprint.post(
     "/variants/<name>/promote", operation_id="promote", security=security("promotions.promote"),
-    request_body=documented(Promotion, optional=True), responses={200: PromotionsAnswer, **OF_CHANGES},
+    request_body=documented(NewDefault, optional=True), responses={200: PromotionsAnswer, **OF_CHANGES},
 )  # fmt: skip
 def promote(path: NamedPath) -> Response:
     """Make a variant the default."""
-    named(gateway().manifest.current(), path.name)
+    manifest = gateway().manifest.current()
+    named(manifest, path.name)
 
-    def change(connection: Connection, body: Promotion) -> None:
-        promotions.promote(connection, path.name, body.by, body.reason, caller())
+    def change(connection: Connection, body: NewDefault) -> None:
+        won = lifecycle.find(connection, body.experiment) if body.experiment else None
+        if won:
+            hold_back.check(connection, won, path.name, manifest)
+        of = {"experiment": won.name} if won else {}
+        promotions.promote(connection, path.name, body.by, body.reason, caller(), **of)
+        hold_back.end(connection, f"{path.name} is the default variant now.")
+        if won:
+            hold_back.begin(connection, won, path.name, manifest)
         log(connection, body.by, "promote", path.name, body.reason, caller())
 
-    return _change(change)
+    return _change(NewDefault, change)
 
 
 @blueprint.post(
@@ -93,15 +110,17 @@ def rollback() -> Response:
         before = promotions.current(connection)
         if before is None or not promotions.roll_back(connection, body.by, body.reason, caller()):
             raise Conflict("No promotion is in force, so there is nothing to roll back.")
+        hold_back.end(connection, "The promotion was rolled back.")
         log(connection, body.by, "rollback", before.variant or "", body.reason, caller())
 
-    return _change(change)
+    return _change(Promotion, change)
 
 
-def _change(change: Callable[[Connection, Promotion], None]) -> Response:
-    body = read_json(Promotion, optional=True)
+def _change(read: type[Body], change: Callable[[Connection, Body], None]) -> Response:
+    body = read_json(read, optional=True)
     services = gateway()
     with services.experiments.store.write() as connection:
+        lock_hold_backs(connection)
         hold(connection)
         now = promotions.current(connection)
         revision = now.id if now else 0

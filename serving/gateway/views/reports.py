@@ -26,7 +26,7 @@ class InterimResult(BaseModel):
 
     at: str
     labelled: int
-    comparisons: list[dict[str, Any]] = Field(description="Of each comparison: variant, diff, cs and e_value")
+    comparisons: list[dict[str, Any]] = Field(description="Of each comparison: variant, diff, cs, e_value and firsts")
 
 
 class ReportAnswer(BaseModel):
@@ -49,6 +49,8 @@ class ReportAnswer(BaseModel):
     labels: dict[str, int] = Field(description="Number of labels from each source")
     history: list[InterimResult] = Field(description="The course of the comparisons, the oldest first")
     verdict: dict[str, Any] | None = Field(description="The first verdict, which stands")
+    overturned: str | None = Field(description="How later labels overturn that verdict; null where they do not")
+    regression: dict[str, Any] | None = Field(None, description="Of a hold-back: the evidence against the promotion")
     decision: dict[str, Any] = Field(description="The recommendation, and its reasons")
     maturity: dict[str, Any] = Field(
         description="Delays of labels, share labelled by age of exposure, labels expected, and what a verdict waits for"

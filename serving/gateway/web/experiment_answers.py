@@ -36,6 +36,7 @@ class Phase(BaseModel):
 class ExperimentAnswer(ExperimentSpec):
     """An experiment and its state."""
 
+    follows: str | None = Field(description="Of a hold-back: the experiment whose promotion it watches")
     status: str = Field(description="draft, running, paused, stopped or archived")
     phase: int
     created_at: str
@@ -54,10 +55,11 @@ class ExperimentsAnswer(BaseModel):
     experiments: list[dict[str, Any]]
 
 
-def summary(row: Row) -> dict[str, Any]:
-    """Return an experiment as in the list."""
+def summary(row: Row, follows: str | None = None) -> dict[str, Any]:
+    """Return an experiment as in the list; a hold-back with the experiment that it follows."""
     return {
         **row.spec,
+        "follows": follows,
         **{name: getattr(row, name) for name in ("status", "phase", "reason", "decision", "verdict")},
         **{name: moment(getattr(row, name)) for name in ("created_at", "started_at", "stopped_at")},
     }
@@ -76,7 +78,8 @@ def show(connection: Connection, row: Row) -> dict[str, Any]:
         }
         for p in rows.phases_of(connection, row.id)
     ]
-    return {**summary(row), "phases": phases, "log": _entries(rows.logged(connection, row.name))}
+    follows = None if row.follows is None else rows.by_id(connection, row.follows).name
+    return {**summary(row, follows), "phases": phases, "log": _entries(rows.logged(connection, row.name))}
 
 
 def _entries(logged: Any) -> list[dict[str, Any]]:

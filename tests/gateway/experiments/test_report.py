@@ -53,7 +53,7 @@ def test_the_worked_example() -> None:
     }  # fmt: skip
     assert seen["comparisons"] == [{
         "variant": "dropout", "vs": "l2", "only_variant_right": 60, "only_control_right": 30,
-        "units": {"for_variant": 60, "for_control": 30, "tied": 0}, "volunteered": 0, "n": 9000,
+        "units": {"for_variant": 60, "for_control": 30, "tied": 0}, "firsts": [60, 30], "volunteered": 0, "n": 9000,
         "diff": pytest.approx(0.0033, abs=5e-5), "cs": pytest.approx([0.00013, 0.0065], rel=0.04),
         "e_value": pytest.approx(31.3, abs=0.05), "p_anytime": pytest.approx(0.032, abs=5e-4), "e_threshold": 20,
         "significant": True, "verdict": "better", "cases_to_go": 0,

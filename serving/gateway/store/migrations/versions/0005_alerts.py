@@ -1,4 +1,4 @@
-"""Keep events for the receiver of webhooks, and the worker that delivers them."""
+"""Keep events for the receiver of webhooks and their sender, hold-backs after promotions, and layers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,12 +30,24 @@ def upgrade() -> None:
     op.create_index("ix_events_waiting", "events", ["stream", "id"], sqlite_where=waits, postgresql_where=waits)
     op.add_column("state", sa.Column("lease_holder", sa.String(16)))
     op.add_column("state", sa.Column("lease_until", sa.Float(), nullable=False, server_default="0"))
+    op.create_table(
+        "layers",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("salt", sa.String(32), nullable=False),
+    )
+    op.add_column("phases", sa.Column("layer_salt", sa.String(32)))
+    op.add_column("phases", sa.Column("segments", sa.JSON()))
+    op.add_column("experiments", sa.Column("follows", sa.Integer()))
     with op.batch_alter_table("state") as state:
         state.alter_column("lease_until", server_default=None)
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_column("experiments", "follows")
+    op.drop_column("phases", "segments")
+    op.drop_column("phases", "layer_salt")
+    op.drop_table("layers")
     with op.batch_alter_table("state") as state:
         state.drop_column("lease_until")
         state.drop_column("lease_holder")
