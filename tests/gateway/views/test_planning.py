@@ -42,6 +42,7 @@ def test_a_pilot_fills_in_what_is_not_given(client: FlaskClient, fake_server: Fa
     assert rates["only_variant_right"] == pytest.approx(0.5)
     assert rates["only_control_right"] == pytest.approx(0.25)
     assert found["images_per_day"] > 1000
+    assert 0 < found["label_delay_days"] < 0.01
     _, other = plan(client, pilot="test", images_per_day=10, control_error=0.5, variant_error=0.5, disagreement=0.3)
     assert (other["images_per_day"], other["rates"]["only_variant_right"]) == (10, pytest.approx(0.15))
 
