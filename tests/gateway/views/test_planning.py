@@ -65,6 +65,7 @@ def test_an_unpaired_pilot_tells_error_rates(client: FlaskClient) -> None:
         ({"pilot": "none_such"}, 404, "There is no experiment 'none_such'; there are test."),
         ({"pilot": "test", "variant": "l2"}, 404, "The pilot 'test' compares no 'l2' with control; it has dropout."),
         ({"pilot": "test"}, 422, "or a pilot with labelled disagreements"),
+        ({"control_error": 0.1, "variant_error": 0.1, "disagreement": 1e-300}, 422, "cannot be told apart"),
         (
             {"control_error": 0.01, "variant_error": 0.007, "disagreement": 0.001},
             422,

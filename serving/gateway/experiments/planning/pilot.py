@@ -53,7 +53,7 @@ def _paired(pilot: ExperimentSpec, phases: Sequence[PhaseCounts], arm: int) -> R
     scale = disagreements / images / labelled
     won, lost = (scale * sum(getattr(pair, name) for pair in pairs) for name in ("won", "lost"))
     errors = None if skewed(pilot.design, phases) else _first_errors(pilot, phases, arm)
-    return Rates(errors, won, lost, disagreements / images - won - lost)
+    return Rates(errors, won, lost, max(0.0, disagreements / images - won - lost))
 
 
 def _first_errors(pilot: ExperimentSpec, phases: Sequence[PhaseCounts], arm: int) -> tuple[float, float] | None:
