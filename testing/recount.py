@@ -1,12 +1,12 @@
 """Count an experiment again from its rows, to check its counters."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from serving.gateway.experiments import scorings
-from serving.gateway.store import counts, days
+from serving.gateway.store import breakdown, counts, days
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.images import FIELDS
 from serving.gateway.store.scoring import (
@@ -23,6 +23,7 @@ from serving.gateway.store.scoring import (
     unit_tally,
 )
 from serving.gateway.store.sources import RANK
+from serving.gateway.store.tables import breakdown as breakdown_rows
 from serving.gateway.store.tables import exposures, feedback, images, unit_results, units
 
 # Counters without rows to count: of requests, of repeats, and of the order in which labels came.
@@ -60,6 +61,33 @@ def kept(connection: Connection, experiment: int) -> dict[int, Tally]:
     }
 
 
+def breakdown_problems(connection: Connection, experiment: int) -> list[str]:
+    """Return the faults of an experiment's breakdown, counted again from its images."""
+    scored = scorings.alone(connection, [experiment])[experiment]
+    outcomes = {(row.phase, row.unit): row.image for row in _rows(connection, units, experiment)}
+    again: dict[tuple[int, str, str, int], Counter[str]] = defaultdict(Counter)
+    for _, image in _images(connection, experiment):
+        scoring = scored[image.phase]
+        if scoring.paired:
+            cells = breakdown.of_image(image, pair_scores(image, scoring), scoring)
+        else:
+            chosen = outcomes.get((image.phase, image.unit)) == image.image
+            cells = breakdown.of_outcome(image if chosen else None)
+        for cell, n in cells.items():
+            again[image.phase, *cell[:3]][cell.measure] += n
+    kept = {
+        (row.phase, row.dimension, row.value, row.arm): (row.n, row.won, row.lost)
+        for row in _rows(connection, breakdown_rows, experiment)
+        if row.n
+    }
+    counted = {key: tuple(each[measure] for measure in breakdown.MEASURES) for key, each in again.items()}
+    return [
+        f"{key}: {kept.get(key)} kept, {counted.get(key)} recounted"
+        for key in kept.keys() | counted.keys()
+        if kept.get(key) != counted.get(key)
+    ]
+
+
 def problems(connection: Connection, experiment: int) -> list[str]:
     """Return the faults of an experiment's counters, results of units and outcomes; none in a sound store."""
     found = []
@@ -70,6 +98,7 @@ def problems(connection: Connection, experiment: int) -> list[str]:
             if one[count] != other[count] and not count.name.startswith("case_"):
                 found.append(f"phase {phase}, {count}: {other[count]} kept, {one[count]} recounted")
     found += _result_problems(connection, experiment) + _outcome_problems(connection, experiment)
+    found += breakdown_problems(connection, experiment)
     exposed = {(row.phase, row.unit) for row in _rows(connection, exposures, experiment)}
     known = {(row.phase, row.unit) for row in _rows(connection, units, experiment)}
     if not exposed <= known:

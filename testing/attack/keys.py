@@ -15,10 +15,10 @@ NAME = "keys"
 ARMS = [{"variant": variant, "weight": 0.5} for variant in ("plain", "dropout")]
 EXPERIMENT = {"name": NAME, "control": "plain", "paired": True, "arms": ARMS}
 IMAGE = bytes(783) + b"\7"
-READ = ("/experiments", f"/experiments/{NAME}", f"/experiments/{NAME}/report", f"/experiments/{NAME}/disagreements",
-        "/feedback/{id}", "/variants/promotions")  # fmt: skip
-CHANGE = ("/experiments", f"/experiments/{NAME}/stop", f"/experiments/{NAME}/archive", f"/experiments/{NAME}/weights",
-          "/variants/plain/promote", "/variants/rollback")  # fmt: skip
+READ = ("/experiments", f"/experiments/{NAME}", f"/experiments/{NAME}/report", f"/experiments/{NAME}/breakdown",
+        f"/experiments/{NAME}/disagreements", "/feedback/{id}", "/variants/promotions")  # fmt: skip
+CHANGE = ("/experiments", "/experiments/plan", f"/experiments/{NAME}/stop", f"/experiments/{NAME}/archive",
+          f"/experiments/{NAME}/weights", "/variants/plain/promote", "/variants/rollback")  # fmt: skip
 
 
 def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:

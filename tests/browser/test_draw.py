@@ -106,7 +106,8 @@ def blue(page: Page) -> int:
     return page.locator("canvas").evaluate(
         """(canvas) => { const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
              let count = 0;
-             for (let i = 0; i < data.length; i += 4) count += data[i] === 0 && data[i + 1] === 95 && data[i + 2] === 153;
+             for (let i = 0; i < data.length; i += 4)
+               count += data[i] === 0 && data[i + 1] === 95 && data[i + 2] === 153;
              return count; }"""
     )
 

@@ -94,6 +94,11 @@ def test_an_experiment_is_made_started_and_decided(visit: Visit, shared: Gateway
     page.get_by_text("The figures").click()
     expect(page.locator("figure tbody tr").last).to_contain_text("2,000")
     expect(page.locator("figure tbody tr").last).to_contain_text(" to -")  # all of the sequence is below 0
+    page.get_by_text("Where they differ").click()
+    by_truth = page.get_by_role("table", name="dropout against champion, by true class")
+    expect(by_truth.get_by_role("row")).to_have_count(11)
+    expect(page.get_by_role("img", name="dropout against champion, by predicted class")).to_be_visible()
+    expect(page.get_by_text("Half of the labels come within").first).to_be_visible()
     page.get_by_role("link", name="Experiments").last.click()
     card = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="by_hand"))
     expect(card).to_contain_text("running dropout is worse")

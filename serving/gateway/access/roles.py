@@ -37,6 +37,7 @@ ROLES: Mapping[str, Role] = {
     "experiments.every": Role.READER,
     "experiments.show": Role.READER,
     "reports.report": Role.READER,
+    "reports.breakdown": Role.READER,
     "reports.disagreements": Role.READER,
     "promotions.every": Role.READER,
     "events.every": Role.READER,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Row
 
 from serving.gateway.experiments import lifecycle, scorings
-from serving.gateway.experiments.prediction_id import PredictionRef, read
+from serving.gateway.experiments.prediction_id import Exposed, PredictionRef, read
 from serving.gateway.experiments.scorings import PhaseScoring
 from serving.gateway.store import counts, days, exposures, labels
 from serving.gateway.store.counts import Count, Tally
@@ -75,10 +75,10 @@ def record(
         except Refusal as refusal:
             results.append(refusal.result)
     written = labels.write(connection, accepted)
-    at = {reference.key: reference.exposed.at for reference in references if reference and reference.exposed}
-    _count_delays(connection, at, accepted, written)
+    exposed = {reference.key: reference.exposed for reference in references if reference and reference.exposed}
+    _count_delays(connection, exposed, accepted, written)
     in_force = [label for label, each in zip(accepted, written, strict=True) if each.in_force]
-    _weigh(connection, secret, [label for label in in_force if label.experiment_id is not None], at)
+    _weigh(connection, secret, [label for label in in_force if label.experiment_id is not None], exposed)
     stored = iter([_stored(label, each) for label, each in zip(accepted, written, strict=True)])
     return [result or next(stored) for result in results]
 
@@ -132,21 +132,22 @@ def _stored(label: Label, written: Written) -> FeedbackResult:
 
 
 def _count_delays(
-    connection: Connection, at: Mapping[str, int], given: Sequence[Label], written: Sequence[Written]
+    connection: Connection, exposed: Mapping[str, Exposed], given: Sequence[Label], written: Sequence[Written]
 ) -> None:
-    """Count the delays of first trusted labels from their exposures, `at` these times by prediction."""
+    """Count the delays of first trusted labels from their exposures, given by prediction."""
     tallies: dict[tuple[int, int], Tally] = defaultdict(Tally)
     for label, each in zip(given, written, strict=True):
-        first = each.in_force and trusted(label.source) and not (each.before and trusted(each.before[0]))
-        if first and label.experiment_id is not None and label.phase is not None and (exposed := at[label.prediction]):
-            delay = Count(days.DELAY, label.arm or 0, days.bucket(label.at - exposed))
+        if label.experiment_id is None or label.phase is None or not (at := exposed[label.prediction].at):
+            continue
+        if each.in_force and trusted(label.source) and not (each.before and trusted(each.before[0])):
+            delay = Count(days.DELAY, label.arm or 0, days.bucket(label.at - at))
             tallies[label.experiment_id, label.phase][delay] += 1
     for (experiment, phase), tally in tallies.items():
         counts.add(connection, experiment, phase, tally)
 
 
 def _weigh(
-    connection: Connection, secret: bytes, in_force: Sequence[Label], at: Mapping[str, int]
+    connection: Connection, secret: bytes, in_force: Sequence[Label], exposed: Mapping[str, Exposed]
 ) -> None:  # fmt: skip
     """Count labels of exposures as evidence; withdraw the verdicts of experiments whose evidence they correct."""
     phases = scorings.read(connection, {label.experiment_id or 0 for label in in_force}) if in_force else {}
@@ -155,7 +156,7 @@ def _weigh(
         assert label.experiment_id is not None and label.phase is not None
         phase = phases[label.experiment_id][label.phase]
         if _is_evidence(label, phase):
-            grouped[label.experiment_id, phase.epoch].append(_of_image(label, at[label.prediction] or label.at))
+            grouped[label.experiment_id, phase.epoch].append(_of_image(label, exposed[label.prediction]))
     corrected = set()
     for (experiment, epoch), batch in sorted(grouped.items()):
         book = Book(connection, experiment, epoch, scorings.by_phase(phases[experiment]), secret)
@@ -177,10 +178,10 @@ def _is_evidence(label: Label, phase: PhaseScoring) -> bool:
     return own and trusted(label.source) and version in (None, label.version)
 
 
-def _of_image(label: Label, exposed_at: float) -> ImageLabel:
+def _of_image(label: Label, exposed: Exposed) -> ImageLabel:
     assert label.phase is not None and label.unit is not None and label.image is not None
     assert label.arm is not None and label.served is not None
     return ImageLabel(
         label.image, label.phase, label.unit, label.arm, label.served, label.predicted, label.label, label.source,
-        exposed_at,
+        exposed.at or label.at, exposed.client,
     )  # fmt: skip

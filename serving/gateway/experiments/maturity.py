@@ -46,6 +46,11 @@ def maturity(design: Design, total: Tally, began: float | None, now: datetime) -
     }  # fmt: skip
 
 
+def median_delay_days(total: Tally, arms: int) -> float | None:
+    """Return the median delay of the labels that have come, None without any."""
+    return _quantile(_merged([_delays(total, arm) for arm in range(arms)]), 0.5)
+
+
 def too_early(design: Design, units: int, began: float | None, now: datetime) -> str | None:
     """Return why a verdict on accuracy has to wait for the least run time or number of units, None if it has not to."""
     missing, ran = [], days_since(began, now)

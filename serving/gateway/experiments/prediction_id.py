@@ -24,7 +24,7 @@ LONGEST = 4000  # characters of an id that is read; those made here have about 8
 class Exposed(NamedTuple):
     """The part of a prediction in an experiment; `assigned` and `served` are arms.
 
-    `at` is in whole seconds since 1970, 0 in ids made before ids held it.
+    `at` is in whole seconds since 1970, 0 in ids made before ids held it. `client` is an index of `clients.KINDS`.
     """
 
     experiment: int
@@ -33,6 +33,7 @@ class Exposed(NamedTuple):
     assigned: int
     served: int
     at: int = 0
+    client: int = 0
 
 
 class PredictionRef(NamedTuple):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from serving.gateway.experiments.outcomes import PhaseCounts
 from serving.gateway.experiments.sequential import log_e_shares
@@ -33,6 +34,11 @@ class Errors:
         if not all(self.labelled):  # a forecast takes future labels to fall as the weights
             return by_weight if for_variant + for_control else min(by_weight, 0.0)
         return min(by_weight, log_e_shares(counts, self.labelled, CONCENTRATION))
+
+    @cached_property
+    def log_e_so_far(self) -> float:
+        """Return log E against equal arms."""
+        return self.log_e()
 
     @property
     def lean(self) -> float:
@@ -99,14 +105,14 @@ class UnpairedEvidence:
 
         The present split is the odds ratio of all phases by Mantel and Haenszel, whatever their weights.
         """
-        log_e = sum(phase.log_e() for phase in self.phases)
+        log_e = sum(phase.log_e_so_far for phase in self.phases)
         if not more:
             return log_e
         last = self.phases[-1]
         better = sum(phase.wrong[0] / (1 + phase.odds) for phase in self.phases) * last.odds
         worse = sum(phase.wrong[1] * phase.odds / (1 + phase.odds) for phase in self.phases)
         for_variant = round(more * better / (better + worse))
-        return log_e - last.log_e() + last.log_e(for_variant, more - for_variant)
+        return log_e - last.log_e_so_far + last.log_e(for_variant, more - for_variant)
 
 
 def unpaired_evidence(phases: Sequence[PhaseCounts], arm: int, control: int) -> UnpairedEvidence:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from serving.gateway.store import counts, fair_sample, images, units
+from serving.gateway.store import breakdown, counts, fair_sample, images, units
+from serving.gateway.store.breakdown import Cells
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.fair_sample import Event
 from serving.gateway.store.images import ImageAnswers
@@ -59,6 +60,7 @@ class ImageLabel(NamedTuple):
     label: str
     source: str
     at: float
+    client: int | None = None
 
 
 class Change(NamedTuple):
@@ -86,6 +88,7 @@ class Book:
         self._scorings = scorings
         self._secret = secret
         self._tallies: dict[int, Tally] = defaultdict(Tally)  # changes of the counters, by phase
+        self._cells: dict[int, Cells] = defaultdict(Cells)  # and of the breakdown
         self._corrected = False  # whether trusted evidence of units has been replaced
 
     def answered(self, seen: Sequence[Seen]) -> None:
@@ -144,6 +147,10 @@ class Book:
         paired = [change for change in changes if change.scoring.paired]
         self._settle_results(paired)
         self._sample(paired)
+        self._break_down(paired)
+        while self._cells:
+            phase, cells = self._cells.popitem()
+            breakdown.add(self._connection, self._experiment, phase, cells)
         while self._tallies:
             phase, tally = self._tallies.popitem()
             counts.add(self._connection, self._experiment, phase, {count: n for count, n in tally.items() if n})
@@ -162,6 +169,13 @@ class Book:
                 gained[new.phase, image_facts(old, was, scoring)] -= 1
         for (phase, facts), n in gained.items():
             self._tallies[phase].update(image_tally(facts, n))
+
+    def _break_down(self, changes: Sequence[Change]) -> None:
+        """Count the images of paired experiments by their properties."""
+        for old, new, scoring, was, now in changes:
+            if new.label is not None:
+                self._cells[new.phase].update(breakdown.of_image(new, now, scoring))
+                self._cells[new.phase].subtract(breakdown.of_image(old, was, scoring))
 
     def _add(self, phase: int, new: Tally, old: Tally) -> None:
         self._tallies[phase].update(new)
@@ -195,6 +209,9 @@ class Book:
                 self._add(phase, gained, gone)
                 self._add(phase, outcome_days(new), outcome_days(old))
                 self._corrected |= bool(gone) and gained != gone
+                if not self._scorings[phase].paired:
+                    self._cells[phase].update(breakdown.of_outcome(new))
+                    self._cells[phase].subtract(breakdown.of_outcome(old))
 
     def _next_outcomes(
         self, known: dict[int, Image], was: Mapping[int, int | None], phase: int
@@ -288,6 +305,7 @@ def _queued(image: Image, given: ImageAnswers) -> Image:
 def _labelled(image: Image, label: ImageLabel) -> Image:
     """Return the image with a label; a trusted one takes it out of the queue."""
     labelled = replace(
-        image, label=label.label, source=label.source, served=label.served, predicted=label.predicted
+        image, label=label.label, source=label.source, served=label.served, predicted=label.predicted,
+        client=label.client,
     )  # fmt: skip
     return replace(labelled, pixels=None, prediction_id=None) if trusted(label.source) else labelled

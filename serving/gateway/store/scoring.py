@@ -48,6 +48,7 @@ class Image:
     predicted: str | None = None
     prediction_id: str | None = None
     pixels: bytes | None = None
+    client: int | None = None  # an index of clients.KINDS; set with the label
 
     @property
     def disagree(self) -> bool:

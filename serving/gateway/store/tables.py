@@ -145,6 +145,7 @@ images = Table(
     Column("prediction_id", Text),  # for feedback, as long as there are pixels
     Column("pixels", LargeBinary),
     Column("at", Float, nullable=False),
+    Column("client", Integer),  # an index of clients.KINDS, set with the label
 )
 QUEUED = images.c.pixels.is_not(None)
 LABELLED = images.c.label.is_not(None)
@@ -187,6 +188,21 @@ counts = Table(
     Column("value", Integer, primary_key=True),
     Column("n", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# Labelled images, or unpaired units, by a property and an arm: their number, those that the arm alone has right, and
+# those that control alone has right; unpaired, those that are right, and wrong.
+breakdown = Table(
+    "breakdown",
+    metadata,
+    _experiment(primary_key=True),
+    Column("phase", Integer, primary_key=True),
+    Column("dimension", String(16), primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("arm", Integer, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    Column("won", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
 )
 
 # The comparisons at some numbers of labels; the table keeps its first name.

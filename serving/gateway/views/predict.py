@@ -26,6 +26,7 @@ from serving.gateway.inference.dispatch import Later
 from serving.gateway.inference.fallback import PendingPrediction
 from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
 from serving.gateway.manifest import Manifest, Variant
+from serving.gateway.store.clients import kind_of
 from serving.gateway.web.answers import PredictAnswer, as_members
 from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
 from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
@@ -188,7 +189,8 @@ def _expose(services: Gateway, each: PredictCall, arm: routing.ArmChoice) -> Rep
     exposure = traffic.exposure(each.key, running, assignment, served, outcomes, each.images.count)
     exposed, hashes = None, list[int]()
     if served is not None:
-        exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, served, int(exposure.at))
+        exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, served, int(exposure.at),
+                          kind_of(each.call.request.headers))  # fmt: skip
         hashes = _hashes(each)
     ids: list[str] = []
     try:

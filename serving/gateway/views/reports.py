@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from serving.gateway.access.roles import security
 from serving.gateway.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from serving.gateway.experiments import evidence, lifecycle
+from serving.gateway.experiments.breakdown import breakdown as where_arms_differ
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.pictures import data_url
@@ -81,6 +82,19 @@ class DisagreementsAnswer(BaseModel):
     disagreements: list[Disagreement]
 
 
+class BreakdownAnswer(BaseModel):
+    """Where the arms differ, by true and predicted class, confidence, source of the label and kind of client."""
+
+    experiment: str
+    design: str = Field(description="paired or unpaired")
+    exploratory: bool = Field(description="Always true: a breakdown decides nothing")
+    note: str
+    tests: int = Field(description="The rows that `p_holm` is corrected for")
+    rows: list[dict[str, Any]] = Field(
+        description="For each dimension, value and variant: counts, difference in accuracy, p_anytime and p_holm"
+    )
+
+
 blueprint = APIBlueprint("reports", __name__, abp_tags=[Tag(name="experiments")])
 
 
@@ -97,6 +111,16 @@ def report(path: NamedPath) -> Response:
             for each in interim_results.of_experiment(connection, found.id)
         ]
         return send({**evidence.report(connection, found), "history": history})
+
+
+@blueprint.get(
+    "/experiments/<name>/breakdown", operation_id="breakdown", security=security("reports.breakdown"),
+    responses={200: BreakdownAnswer, **problems(Unauthorized, Forbidden, NotFound, Unavailable)},
+)  # fmt: skip
+def breakdown(path: NamedPath) -> Response:
+    """Tell where the arms differ; exploratory, and it decides nothing."""
+    with gateway().experiments.store.read() as connection:
+        return send(where_arms_differ(connection, lifecycle.find(connection, path.name)))
 
 
 @blueprint.get(

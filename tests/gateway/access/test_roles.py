@@ -24,6 +24,7 @@ EXPECTED = {
     "GET /experiments": READER,
     "GET /experiments/{name}": READER,
     "GET /experiments/{name}/report": READER,
+    "GET /experiments/{name}/breakdown": READER,
     "GET /experiments/{name}/disagreements": READER,
     "GET /variants/promotions": READER,
     "GET /events": READER,

@@ -1,5 +1,6 @@
 """Unpaired evidence: worked figures, a replay of the outcomes, and simulations of what is promised."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -90,6 +91,14 @@ def test_test_and_difference_must_point_the_same_way() -> None:
     for design, arm in ((UNPAIRED, 1), (replace(UNPAIRED, control=1), 0)):
         c = compare(design, [unpaired_phase([60, 120], [6000, 60_000])], arm)
         assert (c.significant, c.verdict(0.9)) == (True, "undecided")
+
+
+def test_labels_that_come_later_for_an_arm_are_no_evidence() -> None:
+    """A third of the variant's labels are in, and a third of its errors."""
+    late = unpaired_phase([90, 30], [3000, 1000], units=(3000, 3000))
+    assert log_e_shares((90, 30), (1, 1), CONCENTRATION) > math.log(1000)
+    assert compare(UNPAIRED, [late], 1).log_e < 0
+    assert compare(UNPAIRED, [unpaired_phase([90, 0], [3000, 0], units=(3000, 3000))], 1).log_e <= 0
 
 
 def test_an_arm_that_is_never_served_cannot_be_compared() -> None:

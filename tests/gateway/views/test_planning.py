@@ -42,6 +42,7 @@ def test_a_pilot_fills_in_what_is_not_given(client: FlaskClient, fake_server: Fa
     assert rates["only_variant_right"] == pytest.approx(0.5)
     assert rates["only_control_right"] == pytest.approx(0.25)
     assert found["images_per_day"] > 1000
+    assert 0 < found["label_delay_days"] < 0.01
     _, other = plan(client, pilot="test", images_per_day=10, control_error=0.5, variant_error=0.5, disagreement=0.3)
     assert (other["images_per_day"], other["rates"]["only_variant_right"]) == (10, pytest.approx(0.15))
 
@@ -64,6 +65,7 @@ def test_an_unpaired_pilot_tells_error_rates(client: FlaskClient) -> None:
         ({"pilot": "none_such"}, 404, "There is no experiment 'none_such'; there are test."),
         ({"pilot": "test", "variant": "l2"}, 404, "The pilot 'test' compares no 'l2' with control; it has dropout."),
         ({"pilot": "test"}, 422, "or a pilot with labelled disagreements"),
+        ({"control_error": 0.1, "variant_error": 0.1, "disagreement": 1e-300}, 422, "cannot be told apart"),
         (
             {"control_error": 0.01, "variant_error": 0.007, "disagreement": 0.001},
             422,

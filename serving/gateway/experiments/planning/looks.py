@@ -14,6 +14,7 @@ FIRST_CASES = 2  # expected by the first look, too few for any verdict
 SPARE = 1.3  # of the units expected to use up all labels
 MOST_UNITS = 10**15
 NEWTON_STEPS = 60
+SHORTEST = 0.001  # images that come until a label; below, labels come at once
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ def place_looks(spec: PlanSpec, rates: Rates, growth: float = GROWTH) -> Looks:
     size = spec.images_per_unit or 1
     if spec.paired:
         answered = 1.0
-        case = 1 - (1 - spec.label_share * (rates.won + rates.lost)) ** size
+        case = some_of(size, spec.label_share * (rates.won + rates.lost))
         labels = spec.label_share * size * (rates.disagreement if spec.label == "disagreements" else 1.0)
     else:
         assert rates.errors is not None
-        answered = 1 - (1 - spec.label_share) ** size
+        answered = some_of(size, spec.label_share)
         case, labels = (1 - spec.weight) * rates.errors[0] + spec.weight * rates.errors[1], 1.0
     last = min(MOST_UNITS, SPARE * spec.max_labels / labels + 10 / case)
     first = min(FIRST_CASES / case, last)
@@ -44,12 +45,17 @@ def place_looks(spec: PlanSpec, rates: Rates, growth: float = GROWTH) -> Looks:
     return Looks(units, np.diff(units, prepend=0).astype(np.int64), _sent(units / answered * size, delay))
 
 
+def some_of(size: int, share: float) -> float:
+    """Return the probability that at least one of `size` images is among a share of all; exact for tiny shares."""
+    return 1.0 if share >= 1 else -math.expm1(size * math.log1p(-share))
+
+
 def _sent(labelled: Array, delay: float) -> Array:
     """Return the images sent by the time that `labelled` of them have labels, which come after `delay` images.
 
     Of x images sent evenly, x - delay·(1 - exp(-x/delay)) have labels by then, if delays are exponential.
     """
-    if not delay:
+    if delay < SHORTEST:
         return labelled
     sent = labelled + np.minimum(delay, np.sqrt(2 * labelled * delay))  # above the root, from which Newton falls
     for _ in range(NEWTON_STEPS):

@@ -1,5 +1,6 @@
 """Read from a pilot experiment what a plan needs: the rates, the traffic and the size of its units."""
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from serving.gateway.errors import NotFound
 from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.checks import check_health
 from serving.gateway.experiments.evidence import Judged, judged
+from serving.gateway.experiments.maturity import median_delay_days
 from serving.gateway.experiments.notes import skewed
 from serving.gateway.experiments.outcomes import PhaseCounts
 from serving.gateway.experiments.planning.rates import Rates, refuse
@@ -51,7 +53,7 @@ def _paired(pilot: ExperimentSpec, phases: Sequence[PhaseCounts], arm: int) -> R
     scale = disagreements / images / labelled
     won, lost = (scale * sum(getattr(pair, name) for pair in pairs) for name in ("won", "lost"))
     errors = None if skewed(pilot.design, phases) else _first_errors(pilot, phases, arm)
-    return Rates(errors, won, lost, disagreements / images - won - lost)
+    return Rates(errors, won, lost, max(0.0, disagreements / images - won - lost))
 
 
 def _first_errors(pilot: ExperimentSpec, phases: Sequence[PhaseCounts], arm: int) -> tuple[float, float] | None:
@@ -76,7 +78,7 @@ def _unpaired(pilot: ExperimentSpec, phases: Sequence[PhaseCounts], arm: int) ->
 
 
 def _traffic(spec: PlanSpec, found: Judged, arm: int, ended: float) -> dict[str, object]:
-    """Return images a unit and a day, where the plan does not give them and the pilot has any."""
+    """Return images a unit and a day, and the delay of labels, where the plan has none and the pilot does."""
     given: dict[str, object] = {}
     if not found.phases:
         return given
@@ -88,4 +90,6 @@ def _traffic(spec: PlanSpec, found: Judged, arm: int, ended: float) -> dict[str,
         given["images_per_unit"] = min(1000, max(1, round(images / units)))
     if spec.images_per_day is None and images:
         given["images_per_day"] = images / max(ended - found.began, 1.0) * DAY_SECONDS
+    if spec.label_delay_days is None and images and (median := median_delay_days(found.total, len(found.spec.arms))):
+        given["label_delay_days"] = median / math.log(2)  # the mean of an exponential distribution
     return given

@@ -7,6 +7,7 @@ from serving.gateway.errors import Fault, Unprocessable, pointer
 from serving.gateway.experiments.planning.spec import PlanSpec
 
 ROUNDING = 1e-12
+LEAST = 1e-9  # share of images: with fewer cases no experiment ends
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,12 @@ def rates_of(spec: PlanSpec, pilot: Rates | None = None) -> Rates:
     if not spec.paired:
         if errors is None:
             refuse("control_error", "an unpaired plan needs both error rates; the pilot's labels do not tell them")
-        if not any(errors):
-            refuse("control_error", "arms without any error cannot be told apart; give one of them errors")
+        if max(errors) < LEAST:
+            refuse("control_error", f"arms without errors cannot be told apart; one errs on {LEAST:g} at least")
         return Rates(errors)
     if spec.disagreement is None and spec.control_error is None and pilot is not None and pilot.disagreement:
+        if pilot.won + pilot.lost < LEAST:
+            refuse("pilot", f"{spec.pilot!r} has no labelled image yet that one of the two alone has right")
         return pilot
     if errors is None:
         refuse("control_error", "a paired plan needs both error rates, or a pilot with labelled disagreements")
@@ -89,8 +92,8 @@ def _paired(errors: tuple[float, float], disagreement: float, neither: float) ->
     """Return the shares that follow from errors and disagreement; raise Unprocessable where they contradict."""
     difference, alone = errors[0] - errors[1], disagreement - neither
     given = f"error rates of {errors[0]:g} and {errors[1]:g}"
-    if not alone > 0:
-        least = f"{neither:g}, its part in which neither is right" if neither else "0"
+    if alone < LEAST:
+        least = f"{neither:g}, its part in which neither is right" if neither else "0 by a billionth"
         refuse("disagreement", f"{disagreement:g} is not above {least}: without images that one alone has right, "
                 "the two cannot be told apart")  # fmt: skip
     if alone < abs(difference) - ROUNDING:

@@ -32,7 +32,7 @@ def simulate(spec: PlanSpec, rates: Rates, until: float, growth: float = GROWTH,
     looks = place_looks(spec, rates, growth)
     stream = (PairedStream if spec.paired else UnpairedStream)(spec, rates, looks, np.random.default_rng(seed))
     left = np.arange(spec.runs)
-    ends = Ends(np.full(spec.runs, CONTINUE), np.zeros(spec.runs), np.zeros(spec.runs))
+    ends = Ends(np.full(spec.runs, INCONCLUSIVE), np.zeros(spec.runs), np.zeros(spec.runs))
     for start in range(0, len(looks.units), BLOCK):
         if time.monotonic() > until:
             raise Unavailable(f"The plan was not ready within {SECONDS:g} s. Ask for fewer runs, or once more.")

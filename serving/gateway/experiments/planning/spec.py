@@ -8,7 +8,7 @@ from serving.gateway.experiments.spec import FEWEST_ARMS, MOST_ARMS, MOST_LABELS
 from serving.gateway.manifest import Name
 
 MOST_DAYS, MOST_IMAGES_A_DAY = 3650, 10**10
-Images = Annotated[float, Field(gt=0, le=MOST_IMAGES_A_DAY, allow_inf_nan=False)]
+Images = Annotated[float, Field(ge=0.001, le=MOST_IMAGES_A_DAY, allow_inf_nan=False)]
 Days = Annotated[float, Field(ge=0, le=MOST_DAYS, allow_inf_nan=False)]
 
 
@@ -32,7 +32,7 @@ class PlanSpec(BaseModel):
         None, description="Mean days from an image to its label, exponentially distributed; 0 if not given"
     )
     label: Literal["disagreements", "all"] = Field("disagreements", description="Paired: the images to label")
-    label_share: float = Field(1.0, gt=0, le=1, allow_inf_nan=False, description="Share of these that get a label")
+    label_share: float = Field(1.0, ge=1e-6, le=1, allow_inf_nan=False, description="Share of these that get a label")
     weight: float = Field(
         0.5, ge=0.001, le=0.999, allow_inf_nan=False,
         description="Unpaired: the variant's share of the units that it and control serve",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from serving.gateway.experiments import paired, unpaired
-from serving.gateway.experiments.planning.looks import Looks
+from serving.gateway.experiments.planning.looks import Looks, some_of
 from serving.gateway.experiments.planning.rates import Rates
 from serving.gateway.experiments.planning.spec import PlanSpec
 from serving.gateway.experiments.sequential import Array, log_e_shares_of_many
@@ -153,4 +153,4 @@ def cases_of_a_unit(size: int, case: float) -> tuple[float, Array]:
     logs = np.concatenate([[0.0], np.cumsum(steps)])
     shares = np.exp(logs - logs.max())
     shares = shares[: np.flatnonzero(shares > UNLIKELY)[-1] + 1]
-    return float(-np.expm1(size * np.log1p(-case))), shares / shares.sum()
+    return some_of(size, case), shares / shares.sum()

@@ -33,7 +33,7 @@ def test_a_plan_agrees_with_the_figure_of_the_docs() -> None:
 
 def test_a_plan_agrees_with_experiments_that_the_gateway_judges() -> None:
     found, _ = timed(SETTINGS[0])
-    assert found["labels"]["median"] == pytest.approx(median_labels(SETTINGS[0], 60, 30_000), rel=0.35)
+    assert found["labels"]["median"] == pytest.approx(median_labels(SETTINGS[0], 25, 30_000), rel=0.5)
 
 
 def test_equal_arms_seldom_get_a_verdict_for_a_side() -> None:
@@ -65,6 +65,24 @@ def test_more_arms_and_fewer_labels_take_longer() -> None:
     assert half["images"]["median"] == pytest.approx(2 * base["images"]["median"], rel=0.15)
     assert half["labels"]["median"] == pytest.approx(base["labels"]["median"], rel=0.15)
     assert planned(paired=False, max_labels=200_000)["images"]["median"] > 3 * base["images"]["median"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"control_error": 2e-9, "variant_error": 1e-9, "disagreement": 2e-9, "label_share": 1e-6},
+        {"control_error": 1.0, "variant_error": 0.0, "disagreement": 1.0, "images_per_unit": 1000, "alpha": 1e-6},
+        {"images_per_day": 0.001, "label_delay_days": 1e-300, "max_labels": 1},
+        {"images_per_day": 1e10, "label_delay_days": 3650.0, "arms": 6, "margin": 0.99},
+        {"paired": False, "control_error": 1.0, "variant_error": 1e-9, "weight": 0.001},
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_extreme_plans_are_finite(given: dict[str, Any]) -> None:
+    found = planned(**{"runs": 100, **given})
+    assert sum(found["verdicts"].values()) == pytest.approx(1)
+    figures = [value for measure in ("images", "labels", "days") for value in found[measure].values()]
+    assert all(np.isfinite(value) for value in figures if value is not None)
 
 
 def test_a_delay_needs_the_traffic() -> None:

@@ -38,12 +38,12 @@ def test_rates_follow_from_errors_and_disagreement() -> None:
             {"control_error": 0.99, "variant_error": 0.98, "disagreement": 0.5}, "/disagreement",
             "the two disagree on 0.03 of the images at most",
         ),
-        ({"control_error": 0.1, "variant_error": 0.1, "disagreement": 0.0}, "/disagreement", "0 is not above 0"),
+        ({"control_error": 0.1, "variant_error": 0.1, "disagreement": 0.0}, "/disagreement", "0 is not above 0 by a"),
         (
             {"control_error": 0.1, "variant_error": 0.1, "disagreement": 0.02, "neither_right": 0.02}, "/disagreement",
             "0.02 is not above 0.02, its part in which neither is right",
         ),
-        ({"control_error": 0.0, "variant_error": 0.0, "paired": False}, "/control_error", "arms without any error"),
+        ({"control_error": 0.0, "variant_error": 0.0, "paired": False}, "/control_error", "arms without errors"),
     ],
 )  # fmt: skip
 def test_impossible_rates_are_refused_where_they_are(given: dict[str, Any], place: str, text: str) -> None:

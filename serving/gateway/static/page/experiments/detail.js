@@ -5,6 +5,7 @@ import { moment, number, percent, t } from "../i18n.js";
 import { Resource, shown } from "../resource.js";
 import { href } from "../route.js";
 import { Action } from "./action.js";
+import { Breakdown } from "./breakdown.js";
 import { arms, differences, grounds, health, meters, sentence } from "./evidence.js";
 import { maturity } from "./maturity.js";
 
@@ -23,6 +24,7 @@ class Detail {
     this.report = new Resource(path("experiments", name, "report"), () => this.reported());
     this.promotions = new Resource("/variants/promotions", draw);
     this.action = new Action(place, name, this.promotions, { changed: draw, acted });
+    this.breakdown = new Breakdown(name, draw);
     this.experiment.refresh();
     this.promotions.refresh();
     this.report.poll(POLL_MS);
@@ -31,7 +33,7 @@ class Detail {
   follow() {}
 
   close() {
-    for (const each of [this.experiment, this.report, this.promotions]) each.close();
+    for (const each of [this.experiment, this.report, this.promotions, this.breakdown]) each.close();
   }
 
   /** Look at all of it again where the report tells that somebody, or the gateway itself, has done something. */
@@ -51,6 +53,7 @@ class Detail {
     return html`
       <p class="hypothesis"><span class="badge ${status}">${t(`experiments.status.${status}`)}</span> ${hypothesis}</p>
       ${shown(this.report, (report) => this.reportTemplate(experiment, report))}
+      ${experiment.status === "draft" ? "" : this.breakdown.template()}
       ${setup(experiment)}
       ${log(experiment)}
     `;

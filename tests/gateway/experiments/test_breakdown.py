@@ -1,0 +1,91 @@
+"""Where arms differ: counted as labels come, corrected for all rows, and never deciding."""
+
+from typing import Any
+
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from serving.gateway.experiments.breakdown import breakdown, corrected
+from serving.gateway.store.clients import KINDS, kind_of
+from serving.gateway.store.store import Store
+from testing.recount import problems
+from testing.trials import Trial, spec
+
+BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
+
+def rows(store: Store, trial: Trial) -> dict[tuple[str, str], dict[str, Any]]:
+    with store.read() as connection:
+        assert problems(connection, trial.row().id) == []
+        found = breakdown(connection, trial.row())
+    assert (found["exploratory"], found["tests"]) == (True, len(found["rows"]))
+    return {(row["dimension"], row["value"]): row for row in found["rows"]}
+
+
+@BOTH
+def test_paired_images_are_counted_by_their_properties(store: Store) -> None:
+    trial = Trial(store, spec(0.5, 0.5, paired=True))
+    ids = trial.send([0, 1] * 15, [("1", "7")] * 20 + [("1", "1")] * 8 + [("7", "1")] * 2)
+    trial.label(dict.fromkeys(ids[:20], "7"))
+    trial.label(dict.fromkeys(ids[20:28], "1"), "audit")
+    trial.label(dict.fromkeys(ids[28:29], "7"), "user")
+    trial.label(dict.fromkeys(ids[29:], "unreadable"))
+    found = rows(store, trial)
+    seven = found["truth", "7"]
+    assert (seven["labelled"], seven["only_variant_right"], seven["only_control_right"]) == (20, 20, 0)
+    assert seven["difference"] == 1
+    assert seven["p_anytime"] < seven["p_holm"] < 0.05
+    assert found["truth", "1"]["p_holm"] == 1
+    assert {key: row["labelled"] for key, row in found.items()} == {
+        ("truth", "7"): 20, ("truth", "1"): 8, ("predicted", "1"): 28, ("confidence", "0.85 to 0.95"): 28,
+        ("source", "ground_truth"): 20, ("source", "audit"): 8, ("client", "other"): 28,
+    }  # fmt: skip
+    assert trial.report()["decision"]["recommendation"] == "ship"  # by the evidence of all images, not by this
+
+
+@BOTH
+def test_a_replaced_label_moves_an_image(store: Store) -> None:
+    trial = Trial(store, spec(0.5, 0.5, paired=True))
+    ids = trial.send([0, 1], [("1", "7")] * 2)
+    trial.label(dict.fromkeys(ids, "7"), "audit")
+    trial.label({ids[0]: "1"})
+    found = rows(store, trial)
+    assert (found["truth", "7"]["only_variant_right"], found["truth", "1"]["only_control_right"]) == (1, 1)
+    trial.label({ids[1]: "unreadable"})
+    assert ("truth", "7") not in rows(store, trial)
+
+
+@BOTH
+def test_unpaired_units_are_counted_by_arm(store: Store) -> None:
+    trial = Trial(store, spec(0.5, 0.5))
+    ids = trial.send([0, 1] * 30, [("3", "5")] * 60)
+    trial.label(dict.fromkeys(ids, "3"))
+    found = rows(store, trial)
+    three = found["truth", "3"]
+    assert (three["labelled"], three["control_labelled"]) == (30, 30)
+    assert (three["variant_errors"], three["control_errors"], three["difference"]) == (30, 0, -1)
+    assert ("confidence", "0.85 to 0.95") not in found
+    assert ("predicted", "3") not in found  # only control has said so: nothing to compare
+    assert 0 < three["p_holm"] < 0.05
+
+
+def test_p_values_are_corrected_as_holm_does() -> None:
+    given = [0.3, 0.004, 1.0, 0.011, 0.02, 0.004]
+    found = [row["p_holm"] for row in corrected([{"p_anytime": p} for p in given])]
+    assert found == pytest.approx(multipletests(given, method="holm")[1].tolist())
+    assert corrected([]) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({"user-agent": "Mozilla/5.0 (X11)", "sec-fetch-site": "same-origin"}, "page"),
+        ({"user-agent": "Mozilla/5.0 (X11)"}, "browser"),
+        ({"user-agent": "python-requests/2.32", "sec-fetch-site": "same-origin"}, "python"),
+        ({"user-agent": "curl/8.5.0"}, "curl"),
+        ({"user-agent": "x" * 10_000 + "curl/"}, "other"),
+        ({}, "other"),
+    ],
+)
+def test_clients_are_told_apart(headers: dict[str, str], kind: str) -> None:
+    assert KINDS[kind_of(headers)] == kind
