@@ -15,6 +15,7 @@ from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.breaker import GuardedModelServer
 from serving.gateway.inference.dispatch import Dispatch
+from serving.gateway.learning.keeper import Keeper
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.server.event_loop import EventLoop
 from serving.gateway.settings import Settings, SettingsError
@@ -31,6 +32,7 @@ from serving.gateway.views import (
     experiments,
     feedback,
     health,
+    learning,
     page,
     predict,
     promotions,
@@ -71,7 +73,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     app.extensions["gateway"] = _services(settings, store)
     request_log.register(app)
     problems.register(app)
-    for view in (predict, compare, variants, promotions, feedback, experiments, reports, health):
+    for view in (predict, compare, variants, promotions, feedback, experiments, reports, learning, health):
         app.register_api(view.blueprint)
     for blueprint in (page.blueprint, study.blueprint, documentation.blueprint, documentation.swagger_files()):
         app.register_blueprint(blueprint)
@@ -110,5 +112,6 @@ def _services(settings: Settings, store: Store) -> Gateway:
         admission=admission,
         not_ready=Fresh(lambda: health.not_ready(services)),
         experiments=Experiments(store, batcher, metrics, manifest.newest, settings.retention),
+        keeper=Keeper(store, settings.keep_labelled),
     )
     return services

@@ -39,6 +39,7 @@ ROLES: Mapping[str, Role] = {
     "reports.report": Role.READER,
     "reports.disagreements": Role.READER,
     "promotions.every": Role.READER,
+    "learning.summary": Role.READER,
     "health.metrics": Role.MONITOR,
     "experiments.create": Role.ADMINISTRATOR,
     "experiments.reweight": Role.ADMINISTRATOR,
@@ -49,6 +50,7 @@ ROLES: Mapping[str, Role] = {
     "experiments.archive": Role.ADMINISTRATOR,
     "promotions.promote": Role.ADMINISTRATOR,
     "promotions.rollback": Role.ADMINISTRATOR,
+    "learning.forget": Role.ADMINISTRATOR,
 }
 
 OPENS: Mapping[Scope, frozenset[Role]] = {

@@ -24,6 +24,7 @@ from serving.gateway.inference import prediction
 from serving.gateway.inference.dispatch import Later
 from serving.gateway.inference.fallback import PendingPrediction
 from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
+from serving.gateway.learning.keeper import Answered
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.web.answers import PredictAnswer
 from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
@@ -57,6 +58,7 @@ class PredictCall(PendingPrediction):
     call: Call
     snapshot: Snapshot
     key: str
+    unit: str
     arm: routing.ArmChoice | None
 
 
@@ -150,7 +152,7 @@ def _prepare(
     call.record.images, call.record.variant = images.count, candidates[0]
     return PredictCall(
         manifest, images, candidates, signature, samples, time.monotonic() + settings.deadline_ms / 1000,
-        call.record.span, last_resort, call=call, snapshot=snapshot, key=_key(), arm=arm,
+        call.record.span, last_resort, call=call, snapshot=snapshot, key=_key(), unit=unit, arm=arm,
     )  # fmt: skip
 
 
@@ -170,7 +172,7 @@ def _sampled(manifest: Manifest, snapshot: Snapshot, query: PredictQuery) -> Var
 
 def _composed(services: Gateway, each: PredictCall) -> Reply | Exception:
     try:
-        return _reply(each) if each.arm is None else _expose(services, each, each.arm)
+        return _reply(services, each) if each.arm is None else _expose(services, each, each.arm)
     except GatewayError as error:
         return type(error)(error.detail, error.faults)
     except Exception as error:
@@ -190,7 +192,7 @@ def _expose(services: Gateway, each: PredictCall, arm: routing.ArmChoice) -> Rep
         hashes = _hashes(each)
     ids: list[str] = []
     try:
-        reply = _reply(each, running.name if exposed else None, exposed, hashes, ids)
+        reply = _reply(services, each, running.name if exposed else None, exposed, hashes, ids)
     finally:
         if running.paired:
             job = Job(running, each.manifest, each.images, outcomes, exposure, ids, hashes)
@@ -208,6 +210,7 @@ def _hashes(each: PredictCall) -> list[int]:
 
 
 def _reply(
+    services: Gateway,
     each: PredictCall,
     experiment: str | None = None,
     exposed: Exposed | None = None,
@@ -223,6 +226,11 @@ def _reply(
         made = [f"{each.key}.{at}" for at in range(len(labels))]
     else:
         made = sign(secret, each.key, labels, variant, answer.version, exposed, hashes)
+        if services.keeper.keeps:
+            size = each.images.height * each.images.width
+            services.keeper.keep(
+                Answered(each.key, each.unit, variant, answer.version, labels, each.images.pixels, size)
+            )  # fmt: skip
     if ids is not None:
         ids.extend(made)
     log.variant, log.version = variant, str(answer.version)

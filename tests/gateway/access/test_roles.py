@@ -26,6 +26,7 @@ EXPECTED = {
     "GET /experiments/{name}/report": READER,
     "GET /experiments/{name}/disagreements": READER,
     "GET /variants/promotions": READER,
+    "GET /learning": READER,
     "GET /metrics": MONITOR,
     "POST /experiments": ADMINISTRATOR,
     "POST /experiments/{name}/weights": ADMINISTRATOR,
@@ -36,6 +37,7 @@ EXPECTED = {
     "POST /experiments/{name}/archive": ADMINISTRATOR,
     "POST /variants/{name}/promote": ADMINISTRATOR,
     "POST /variants/rollback": ADMINISTRATOR,
+    "POST /learning/forget": ADMINISTRATOR,
 }
 PAGES = dict.fromkeys(("GET /", "GET /docs", "GET /openapi.json", "GET /study"), ANYONE)  # not in the document
 
