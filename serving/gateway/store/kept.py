@@ -72,9 +72,10 @@ def predictions_of(connection: Connection, unit: int) -> Sequence[str]:
     return connection.execute(select(kept.c.prediction).where(kept.c.unit == unit)).scalars().all()
 
 
-def labelled(connection: Connection) -> list[Row]:
+def labelled(connection: Connection, *, pixels: bool = False) -> list[Row]:
     """Return images with the `label` in force, its `source` and its moment `labelled_at`, the first labelled first."""
-    query = select(kept, feedback.c.label, feedback.c.source, feedback.c.at.label("labelled_at"))
+    columns = [column for column in kept.c if pixels or column is not kept.c.pixels]
+    query = select(*columns, feedback.c.label, feedback.c.source, feedback.c.at.label("labelled_at"))
     rows = connection.execute(query.join(feedback, feedback.c.prediction == kept.c.prediction)).all()
     in_force: dict[str, Row] = {}
     for row in rows:
@@ -87,6 +88,15 @@ def labelled(connection: Connection) -> list[Row]:
 def count_waiting(connection: Connection) -> int:
     """Return the number of images that wait for a label."""
     return _count(connection, WAITING & ~HAS_LABEL)
+
+
+def share_with_pixels(connection: Connection) -> float | None:
+    """Return the share of labelled predictions whose images are kept, None without a label."""
+    labels, found = (
+        connection.execute(select(func.count(feedback.c.prediction.distinct())).where(where)).scalar_one()
+        for where in (true(), feedback.c.prediction.in_(select(kept.c.prediction)))
+    )
+    return found / labels if labels else None
 
 
 def _count(connection: Connection, where: ColumnElement[bool]) -> int:
