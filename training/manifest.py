@@ -11,7 +11,7 @@ from training import evaluate, export, population
 from training.data import SIDE, ImageSet
 from training.progress import now
 from training.trainers import trainer_of
-from training.variants import DEFAULT, VARIANTS, ChampionRecipe, Noise, Recipe
+from training.variants import DEFAULT, VARIANTS, AdaptRecipe, ChampionRecipe, Noise, Recipe
 
 
 def export_member(trained: population.Trained, data: ImageSet, staged: Path, version: int) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def export_member(trained: population.Trained, data: ImageSet, staged: Path, ver
 
 
 def prediction_of(
-    trained: population.Trained, data: ImageSet, recipe: Recipe | ChampionRecipe
+    trained: population.Trained, data: ImageSet, recipe: Recipe | ChampionRecipe | AdaptRecipe
 ) -> tuple[export.Predict, float]:
     """Return the function from the member's weights and images to probabilities, and its temperature.
 
