@@ -74,6 +74,20 @@ study-quick: $(VENV)/.dev data ## The same, small: 7 arms, 4 seeds, in runs/stud
 study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional net, added to the report in runs/study
 	$(BIN)/python -m training study --suite convolution $(ARGS)
 
+improve: $(VENV)/.serve ## Learn from labels: write the set, train a candidate, judge and publish it, draft its experiment (ARGS="--user-labels 5")
+	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
+	@$(BIN)/python -m training sets
+	@$(WITH_SETTINGS) name=$$($(BIN)/python -m serving.gateway.commands.propose --next) && \
+	  $(BIN)/python -m training adapt --name $$name && $(BIN)/python -m serving.gateway.commands.propose $$name
+
+labels: $(VENV)/.serve ## Write the labelled images as an image set, into labels/ (ARGS="--user-labels 5": users' labels, too)
+	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
+	@$(BIN)/python -m training sets
+
+forget: $(VENV)/.serve ## Delete the images and labels of a prediction or a unit (ARGS="--unit NAME", ARGS="--prediction ID")
+	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.forget $(ARGS)
+	@$(BIN)/python -m training sets
+
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
@@ -192,4 +206,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads
+.PHONY: help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels

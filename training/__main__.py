@@ -1,4 +1,4 @@
-"""The training job's command line: `python -m training data`, `train`, `study`."""
+"""The training job's command line: `python -m training data`, `train`, `adapt`, `sets`, `study`."""
 
 import argparse
 import os
@@ -10,15 +10,16 @@ from typing import Any
 
 from training import data, fetch, publish, quiet, readers
 from training.arguments import DATA, parser, with_options
-from training.variants import select
+from training.variants import candidate, select
 
-EXIT_BAD_INPUT, EXIT_DIVERGED = 2, 3
+EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_NOT_BETTER = 2, 3, 4
 
 
 def main() -> int:
     """Run the command and return the exit code."""
     arguments = parser().parse_args()
-    run = {"data": run_data, "train": run_train, "study": run_study}[arguments.command]
+    commands = {"data": run_data, "train": run_train, "adapt": run_adapt, "sets": run_sets, "study": run_study}
+    run = commands[arguments.command]
     try:
         return run(arguments)
     except (readers.DataError, ValueError, OSError) as error:
@@ -67,6 +68,40 @@ def run_train(arguments: argparse.Namespace) -> int:
         published = so_far(progress.read(arguments.models))
         print(f"training: stopped. {published}.", file=sys.stderr)
         return 128 + interrupted.number
+    return 0
+
+
+def run_adapt(arguments: argparse.Namespace) -> int:
+    """Train the champion on with labelled images, and publish the result if it is better."""
+    variant = candidate(arguments.name)
+    os.nice(arguments.nice)
+    images = load_images(arguments.data)
+    with quiet.loading_tensorflow():
+        from training import export, job, population
+        from training.adapted import run as adapted
+    try:
+        print(adapted.run(
+            arguments.labels, images, arguments.models, arguments.runs, arguments.seed, arguments.keep,
+            variant, arguments.background,
+        ))  # fmt: skip
+    except (population.Diverged, export.ExportError) as error:
+        print(f"training: {error}. Nothing was published.", file=sys.stderr)
+        return EXIT_DIVERGED
+    except adapted.NotBetter as error:
+        print(f"training: the candidate is not published: {error}.", file=sys.stderr)
+        return EXIT_NOT_BETTER
+    except job.Interrupted as interrupted:
+        print("training: stopped. Nothing was published; the same command trains again.", file=sys.stderr)
+        return 128 + interrupted.number
+    return 0
+
+
+def run_sets(arguments: argparse.Namespace) -> int:
+    """Bring the manifest up to date on the sets of labelled images that exist."""
+    from training.adapted import sets
+
+    for name in sets.mark(arguments.models, arguments.labels):
+        print(f"{name}: the set of labelled images that it learned from no longer exists.")
     return 0
 
 

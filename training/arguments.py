@@ -4,9 +4,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from training.variants import VARIANTS, ChampionRecipe, Recipe, Variant
+from training.variants import ADAPTED, VARIANTS, ChampionRecipe, Recipe, Variant
 
-DATA, MODELS, RUNS = Path("data"), Path("models"), Path("runs")
+DATA, MODELS, RUNS, LABELS = Path("data"), Path("models"), Path("runs"), Path("labels")
 SUITES = ("regularisers", "convolution")
 OPTIONS = {Recipe: ("epochs", "learning_rate"), ChampionRecipe: ("draws",)}  # fields that the command line can set
 
@@ -18,6 +18,11 @@ def parser() -> argparse.ArgumentParser:
     get = commands.add_parser("data", help="fetch MNIST and verify it")
     get.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="folder to put it into (default: data)")
     _add_train(commands.add_parser("train", help="train variants and publish them in models/"))
+    _add_adapt(
+        commands.add_parser("adapt", help="train the champion on with labelled images, and publish what is better")
+    )
+    sets = commands.add_parser("sets", help="say in the manifest which sets of labelled images no longer exist")
+    _add_labels(sets)
     _add_study(commands.add_parser("study", help="train many seeds of many arms and compare them"))
     return top
 
@@ -57,6 +62,28 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--keep", type=positive, default=3, metavar="N", help="versions of a variant to keep (default: 3)"
     )
+
+
+def _add_adapt(adapt: argparse.ArgumentParser) -> None:
+    _add_labels(adapt)
+    adapt.add_argument("--data", type=Path, metavar="DIR", help="folder of the image set to replay (default: data)")
+    adapt.add_argument(
+        "--runs", type=Path, default=RUNS, metavar="DIR", help="TensorBoard's event files (default: runs)"
+    )
+    adapt.add_argument("--background", action="store_true", help="print reports alone: no progress bar")
+    adapt.add_argument("--nice", type=int, default=0, metavar="N", help="lower the job's priority by N (default: 0)")
+    adapt.add_argument("--seed", type=natural, default=1, metavar="N", help="decides a run bit for bit (default: 1)")
+    adapt.add_argument(
+        "--name", default=ADAPTED.name, metavar="NAME", help="of the variant to publish (default: %(default)s)"
+    )
+    adapt.add_argument("--keep", type=positive, default=3, metavar="N", help="versions to keep (default: 3)")
+
+
+def _add_labels(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--labels", type=Path, default=LABELS, metavar="DIR", help="folder that make labels writes to (default: labels)"
+    )
+    parser.add_argument("--models", type=Path, default=MODELS, metavar="DIR", help="where to publish (default: models)")
 
 
 def _add_study(study: argparse.ArgumentParser) -> None:

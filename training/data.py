@@ -47,16 +47,17 @@ class ImageSet:
         return digest.hexdigest()
 
 
-def load(folder: Path) -> ImageSet:
+def load(folder: Path, *, as_stored: bool = False) -> ImageSet:
     """Return the one image set in `folder`, or in a folder inside it; raise DataError if it is not right.
 
-    It is in IDX files or CSV, plain or gzip-compressed, or in mnist.npz. Images stored columns first are transposed.
+    It is in IDX files or CSV, plain or gzip-compressed, or in mnist.npz. Images stored columns first are transposed,
+    unless they are wanted `as_stored`.
     """
     files = find(folder)
     _check_sums(files)
     arrays = _read(files)
     _check(folder, arrays)
-    if columns_first(arrays[0], arrays[1], files[0].name):
+    if not as_stored and columns_first(arrays[0], arrays[1], files[0].name):
         print(f"{files[0]}: the images are stored columns first; they are transposed.", flush=True)
         arrays[::2] = [np.ascontiguousarray(images.transpose(0, 2, 1)) for images in arrays[::2]]
     is_mnist = all(hashlib.md5(idx_bytes(a)).hexdigest() == md5 for a, md5 in zip(arrays, MNIST_MD5, strict=True))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from training import network, noise
-from training.variants import RATE_SCHEDULES, ChampionRecipe, Recipe, Variant
+from training.variants import RATE_SCHEDULES, AdaptRecipe, ChampionRecipe, Recipe, Variant
 
 # Rounds of the cipher that permutes indices. With the four of tf.random.experimental.index_shuffle, images that share a
 # batch share the next epoch's far more often than by chance; from eight rounds on they do not.
@@ -40,7 +40,7 @@ class Settings(NamedTuple):
     learning_rate: tf.Tensor  # float32 [4]: rate, level, change and last step of variants.RATE_SCHEDULES
 
     @classmethod
-    def of(cls, variant: Variant, seed: int, recipe: Recipe | ChampionRecipe, images: int) -> "Settings":
+    def of(cls, variant: Variant, seed: int, recipe: Recipe | ChampionRecipe | AdaptRecipe, images: int) -> "Settings":
         """Return the settings of a variant trained from `seed` by a recipe on this many images."""
         rates = recipe.learning_rate, *RATE_SCHEDULES[variant.learning_rate_schedule]
         last = max(1, recipe.steps(images) - 1)

@@ -12,7 +12,7 @@ from training.data import SIDE, ImageSet
 from training.familiarity import Clusters, familiarity_of
 from training.progress import now
 from training.trainers import trainer_of
-from training.variants import DEFAULT, VARIANTS, ChampionRecipe, Noise, Recipe
+from training.variants import DEFAULT, VARIANTS, AdaptRecipe, ChampionRecipe, Noise, Recipe
 
 
 def export_member(
@@ -64,7 +64,7 @@ def export_member(
 
 
 def prediction_of(
-    trained: population.Trained, data: ImageSet, recipe: Recipe | ChampionRecipe
+    trained: population.Trained, data: ImageSet, recipe: Recipe | ChampionRecipe | AdaptRecipe
 ) -> tuple[export.Predict, float]:
     """Return the function from the member's weights and images to probabilities, and its temperature.
 

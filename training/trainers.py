@@ -8,10 +8,12 @@ from typing import Any, NamedTuple, Protocol
 import tensorflow as tf
 
 from training import network, population
+from training.adapted import train as adapted
 from training.champion import train as champion
+from training.champion import upright
 from training.data import ImageSet
 from training.population import Member, OnProgress, OnReport, Trained
-from training.variants import ChampionRecipe, Recipe
+from training.variants import AdaptRecipe, ChampionRecipe, Recipe
 
 
 class Train(Protocol):
@@ -40,10 +42,11 @@ TRAINERS = MappingProxyType(
     {
         Recipe: Trainer(population.train, lambda _: network.probabilities),
         ChampionRecipe: Trainer(champion.train, champion.prediction),
+        AdaptRecipe: Trainer(adapted.train, lambda _: upright.probabilities),
     }
 )
 
 
-def trainer_of(recipe: Recipe | ChampionRecipe) -> Trainer:
+def trainer_of(recipe: Recipe | ChampionRecipe | AdaptRecipe) -> Trainer:
     """Return a recipe's trainer."""
     return TRAINERS[type(recipe)]

@@ -1,7 +1,8 @@
 """The table of variants: names, regularisation and recipes stand here and nowhere else."""
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 KINDS = ("bernoulli", "uniform", "gaussian")
@@ -92,6 +93,39 @@ class ChampionRecipe:
 
 
 @dataclass(frozen=True)
+class AdaptRecipe:
+    """Train on from the variant `base` by AdamW: each batch has `labelled` labelled images, and others `replayed`.
+
+    Both are distorted; of the replayed ones, a share of `plain` is not. They are to be answered as `base` answers them,
+    by a weight of `kept`, and by their labels for the rest. So the network forgets little of them. The result is the
+    weights' moving average, of which each step keeps `average`.
+    """
+
+    base: str = "champion"
+    labelled: int = 64
+    replayed: int = 192
+    plain: float = 0.5
+    kept: float = 0.7
+    length: int = 1500  # steps
+    learning_rate: float = 1e-3
+    average: float = 0.99
+    report_every: int = 500  # steps
+
+    @property
+    def batch(self) -> int:
+        """Return the number of images in a batch."""
+        return self.labelled + self.replayed
+
+    def steps(self, images: int) -> int:
+        """Return the number of optimiser steps, on any number of images."""
+        return self.length
+
+    def learned_from(self, images: int) -> int:
+        """Return how many of the training images, the first, are replayed; the last twelfth is held out."""
+        return images - images // 12
+
+
+@dataclass(frozen=True)
 class Variant:
     """One way of regularising and training the network.
 
@@ -108,7 +142,7 @@ class Variant:
     l2: float = 0.0
     weight_decay: float = 0.0
     learning_rate_schedule: str = "constant"
-    recipe: Recipe | ChampionRecipe = Recipe()
+    recipe: Recipe | ChampionRecipe | AdaptRecipe = Recipe()
     published_accuracy: float | None = None  # the last figure of the blog post's one run
 
     def __post_init__(self) -> None:
@@ -141,6 +175,10 @@ CHAMPION = Variant(
 )  # fmt: skip
 
 VARIANTS = (*BLOG_POST, CHAMPION)
+# Learns from the labels that people give, by `python -m training adapt`; the others learn from an image set alone.
+ADAPTED = Variant(
+    "adapted", "The champion, trained on with labels", learning_rate_schedule="cosine", recipe=AdaptRecipe()
+)  # fmt: skip
 
 DEFAULT = CHAMPION.name  # answers a request that names no variant; the first of the table until it is published
 
@@ -151,3 +189,10 @@ def select(names: list[str]) -> tuple[Variant, ...]:
     if unknown:
         raise ValueError(f"no variant {', '.join(unknown)}; there are {', '.join(v.name for v in VARIANTS)}")
     return tuple(v for v in VARIANTS if v.name in names)
+
+
+def candidate(name: str) -> Variant:
+    """Return the variant that learns from labels under another name; raise ValueError for a taken or an unfit one."""
+    if name in {v.name for v in VARIANTS} or not re.fullmatch("[a-z0-9_]+", name):
+        raise ValueError(f"no candidate can be called {name!r}; use a-z, 0-9 and _, such as {ADAPTED.name}_2")
+    return replace(ADAPTED, name=name)

@@ -15,6 +15,7 @@ from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.breaker import GuardedModelServer
 from serving.gateway.inference.dispatch import Dispatch
+from serving.gateway.learning.keeper import Keeper
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.server.event_loop import EventLoop
 from serving.gateway.settings import Settings, SettingsError
@@ -32,6 +33,7 @@ from serving.gateway.views import (
     experiments,
     feedback,
     health,
+    learning,
     page,
     planning,
     predict,
@@ -78,7 +80,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     request_log.register(app)
     problems.register(app)
     for view in (
-        predict, compare, variants, promotions, feedback, experiments, planning, reports, events, health,
+        predict, compare, variants, promotions, feedback, experiments, planning, reports, events, learning,
+        health,
     ):  # fmt: skip
         app.register_api(view.blueprint)
     for blueprint in (page.blueprint, study.blueprint, documentation.blueprint, documentation.swagger_files()):
@@ -119,6 +122,7 @@ def _services(settings: Settings, store: Store) -> Gateway:
         admission=admission,
         not_ready=Fresh(lambda: health.not_ready(services)),
         experiments=Experiments(store, batcher, metrics, manifest.newest, settings.retention, notifier),
+        keeper=Keeper(store, settings.keep_labelled),
     )
     return services
 

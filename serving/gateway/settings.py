@@ -196,6 +196,13 @@ class Settings(BaseSettings):
     max_labels: Whole = setting(
         1_000_000, "Most labels outside experiments to keep; the oldest are deleted first", ge=1000, le=10**12
     )
+    keep_labelled: Whole = setting(
+        0,
+        "Most labelled images to keep for [learning](learning.md), and as many that wait for a label; 0: none",
+        ge=0,
+        le=100_000,
+    )
+    keep_hours: Whole = setting(24, "Hours that an image kept for learning waits for its label", ge=1, le=8760)
     traces_endpoint: HttpUrl = setting(
         "", "OTLP/HTTP address for traces, such as `http://collector:4318/v1/traces`; none: no traces"
     )
@@ -250,7 +257,9 @@ class Settings(BaseSettings):
     @property
     def retention(self) -> Quotas:
         """Return the quotas that retention holds rows to."""
-        return Quotas(self.retention_days or None, self.max_exposures, self.max_labels)
+        return Quotas(
+            self.retention_days or None, self.max_exposures, self.max_labels, self.keep_labelled, self.keep_hours
+        )  # fmt: skip
 
     @property
     def logs_access(self) -> bool:

@@ -5,9 +5,9 @@ import pytest
 
 from training.arguments import OPTIONS, parser, with_options
 from training.data import ImageSet
-from training.population import Member
+from training.population import Member, ignore
 from training.trainers import TRAINERS, trainer_of
-from training.variants import VARIANTS, ChampionRecipe, Recipe, Variant
+from training.variants import ADAPTED, VARIANTS, ChampionRecipe, Recipe, Variant
 
 SMALL: dict[type, Recipe | ChampionRecipe] = {
     Recipe: Recipe(batch=8, epochs=1),
@@ -18,9 +18,17 @@ SMALL: dict[type, Recipe | ChampionRecipe] = {
 def test_every_variant_has_a_trainer_and_options() -> None:
     kinds = {type(variant.recipe) for variant in VARIANTS}
     assert kinds <= set(TRAINERS) and kinds <= set(OPTIONS)
+    assert type(ADAPTED.recipe) in TRAINERS
 
 
-@pytest.mark.parametrize("kind", list(TRAINERS))
+def test_the_adapted_variant_says_where_its_labels_come_from() -> None:
+    images, labels = np.zeros((24, 28, 28), np.uint8), np.zeros(24, np.uint8)
+    data, recipe = ImageSet("made up", images, labels, images, labels), ADAPTED.recipe
+    with pytest.raises(ValueError, match="variant adapted learns from labels: run make improve"):
+        trainer_of(recipe).train([Member(ADAPTED, 1)], data, recipe, ignore, threading.Event(), ignore)
+
+
+@pytest.mark.parametrize("kind", list(SMALL))
 def test_a_variant_needs_no_more_than_its_recipe(kind: type) -> None:
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (24, 28, 28), np.uint8), np.arange(24, dtype=np.uint8) % 10

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from training.variants import DEFAULT, VARIANTS, Noise, Recipe, Variant, select
+from training.variants import ADAPTED, DEFAULT, VARIANTS, Noise, Recipe, Variant, candidate, select
 
 
 def test_the_recipe_is_the_posts() -> None:
@@ -54,3 +56,13 @@ def test_noise_that_cannot_be_is_refused(arguments: tuple, message: str) -> None
 def test_a_variant_that_cannot_be_is_refused(columns: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Variant("one", "One", **columns)
+
+
+def test_a_candidate_may_have_another_name() -> None:
+    assert candidate("adapted_2") == replace(ADAPTED, name="adapted_2")
+
+
+@pytest.mark.parametrize("name", ["l2", "champion", "../x", ""])
+def test_a_candidate_replaces_no_other_variant(name: str) -> None:
+    with pytest.raises(ValueError, match=f"no candidate can be called '{name}'; use a-z"):
+        candidate(name)

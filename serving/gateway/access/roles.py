@@ -41,6 +41,7 @@ ROLES: Mapping[str, Role] = {
     "reports.disagreements": Role.READER,
     "promotions.every": Role.READER,
     "events.every": Role.READER,
+    "learning.summary": Role.READER,
     "health.metrics": Role.MONITOR,
     "experiments.create": Role.ADMINISTRATOR,
     "planning.plan": Role.ADMINISTRATOR,
@@ -52,6 +53,7 @@ ROLES: Mapping[str, Role] = {
     "experiments.archive": Role.ADMINISTRATOR,
     "promotions.promote": Role.ADMINISTRATOR,
     "promotions.rollback": Role.ADMINISTRATOR,
+    "learning.forget": Role.ADMINISTRATOR,
 }
 
 OPENS: Mapping[Scope, frozenset[Role]] = {

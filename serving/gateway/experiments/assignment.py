@@ -44,7 +44,16 @@ class Split:
                 reached += weight
                 if share < reached:
                     break
-        return Assignment(arm, self.weights[arm], int.from_bytes(named[8:16], signed=True))
+        return Assignment(arm, self.weights[arm], _name(named))
+
+
+def unit_name(traffic_salt: str, unit: str) -> int:
+    """Return the 64-bit name that a unit has in the experiment with this salt."""
+    return _name(_digest(traffic_salt, unit))
+
+
+def _name(digest: bytes) -> int:
+    return int.from_bytes(digest[8:16], signed=True)
 
     def _includes(self, unit: str, named: bytes) -> bool:
         if self.layer_salt is None:

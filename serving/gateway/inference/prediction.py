@@ -51,7 +51,8 @@ def check(answer: Answer, manifest: Manifest, variant: str, images: int, signatu
 
 def familiarities(answer: Answer) -> Sequence[float | None]:
     """Return the familiarity of each image, None where the model gives none."""
-    return answer.outputs.get(FAMILIARITY, [None] * len(answer.best))
+    found = answer.outputs.get(FAMILIARITY)
+    return [None] * len(answer.best) if found is None else found.tolist()
 
 
 def labels(answer: Answer, manifest: Manifest) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, func, or_, select, true, update
 
-from serving.gateway.store import events, exposures, images
+from serving.gateway.store import events, exposures, images, kept
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import LABELLED, OUTSIDE, experiments, feedback, state, unit_results, units
 from serving.gateway.store.tables import exposures as exposure_rows
@@ -21,11 +21,16 @@ NOTICE_SECONDS = 3600  # from the notice about the first deletions in a store of
 
 
 class Quotas(NamedTuple):
-    """How much to keep: rows of the last `days`, all of them where that is None, and at most so many of a kind."""
+    """How much to keep: rows of the last `days`, all of them where that is None, and at most so many of a kind.
+
+    Images to learn from wait `waiting_hours` for a label.
+    """
 
     days: float | None
     most_exposures: int
     most_labels: int
+    most_kept: int = 0
+    waiting_hours: float = 0
 
     @property
     def moment(self) -> float | None:
@@ -61,6 +66,7 @@ KINDS = (
     Kind("labels outside experiments", feedback, OUTSIDE, lambda quotas: quotas.most_labels),
 )
 OF_ARCHIVED = "rows about units of archived experiments"
+KEPT = "images kept for learning"
 
 
 def needs_notice(connection: Connection) -> bool:
@@ -118,7 +124,8 @@ def run(store: Store, quotas: Quotas, pause: Callable[[float], object]) -> Count
 
 def in_words(rows: Mapping[str, int]) -> str:
     """Return the numbers of deleted rows as text, such as `3 exposures and 1 images without a label`."""
-    *first, last = (f"{rows[name]:,} {name}" for name in (*(kind.name for kind in KINDS), OF_ARCHIVED) if name in rows)
+    names = (*(kind.name for kind in KINDS), OF_ARCHIVED, KEPT)
+    *first, last = (f"{rows[name]:,} {name}" for name in names if name in rows)
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -134,6 +141,26 @@ def _batches(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:
         yield from _delete_all(store, kind.name, kind.table, old, kind.table.c.at)
     for table, old in _of_archived(quotas):
         yield from _delete_all(store, OF_ARCHIVED, table, old, table.c.experiment_id)
+    yield from _kept(store, quotas)
+
+
+def _kept(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:
+    """Settle images that have waited long enough for a label, and delete those that are old or too many."""
+    moment = quotas.moment if quotas.most_kept else None
+    full = quotas.most_kept > 0
+    while full:
+        with store.write(hurried=True) as connection:
+            settled = kept.settle_old(connection, time.time() - quotas.waiting_hours * 3600, BATCH)
+            kept.bound_labelled(connection, quotas.most_kept)
+        full = settled == BATCH
+        yield KEPT, 0
+    full = moment is not None or not quotas.most_kept
+    while full:
+        with store.write(hurried=True) as connection:
+            deleted = kept.delete_old(connection, moment, BATCH)
+        full = deleted == BATCH
+        if deleted:
+            yield KEPT, deleted
 
 
 def _of_archived(quotas: Quotas) -> list[tuple[Table, ColumnElement[bool]]]:

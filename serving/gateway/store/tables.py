@@ -177,6 +177,25 @@ feedback = Table(
 OUTSIDE = feedback.c.experiment_id.is_(None)
 Index("ix_feedback_outside", feedback.c.at, sqlite_where=OUTSIDE, postgresql_where=OUTSIDE)
 
+# Images to learn from; their labels are in `feedback`. Those with a `draw` wait for one, and the largest go first.
+kept_images = Table(
+    "kept_images",
+    metadata,
+    Column("prediction", PREDICTION, primary_key=True),
+    Column("unit", BigInteger, nullable=False, index=True),  # a keyed hash, the same in all experiments
+    Column("image", BigInteger, nullable=False),  # the keyed hash of the pixels
+    Column("predicted", Text, nullable=False),
+    Column("variant", NAME, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("draw", BigInteger),
+    Column("pixels", LargeBinary, nullable=False),
+    Column("at", Float, nullable=False),
+)
+WAITING = kept_images.c.draw.is_not(None)
+Index("ix_kept_images_draw", kept_images.c.draw, sqlite_where=WAITING, postgresql_where=WAITING)
+Index("ix_kept_images_waiting", kept_images.c.at, sqlite_where=WAITING, postgresql_where=WAITING)
+Index("ix_kept_images_labelled", kept_images.c.at, sqlite_where=~WAITING, postgresql_where=~WAITING)
+
 # `arm` and `value` are 0 for counters without them.
 counts = Table(
     "counts",

@@ -25,6 +25,7 @@ from serving.gateway.inference import prediction
 from serving.gateway.inference.dispatch import Later
 from serving.gateway.inference.fallback import PendingPrediction
 from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
+from serving.gateway.learning.keeper import Answered
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.store.clients import kind_of
 from serving.gateway.web.answers import PredictAnswer, as_members
@@ -59,6 +60,7 @@ class PredictCall(PendingPrediction):
     call: Call
     snapshot: Snapshot
     key: str
+    unit: str
     arm: routing.ArmChoice | None
 
 
@@ -153,7 +155,7 @@ def _prepare(
     call.record.images, call.record.variant = images.count, candidates[0]
     return PredictCall(
         manifest, images, candidates, signature, samples, time.monotonic() + settings.deadline_ms / 1000,
-        call.record.span, last_resort, call=call, snapshot=snapshot, key=_key(), arm=arm,
+        call.record.span, last_resort, call=call, snapshot=snapshot, key=_key(), unit=unit, arm=arm,
     )  # fmt: skip
 
 
@@ -173,7 +175,7 @@ def _sampled(manifest: Manifest, snapshot: Snapshot, query: PredictQuery) -> Var
 
 def _composed(services: Gateway, each: PredictCall) -> Reply | Exception:
     try:
-        return _reply(each) if each.arm is None else _expose(services, each, each.arm)
+        return _reply(services, each) if each.arm is None else _expose(services, each, each.arm)
     except GatewayError as error:
         return type(error)(error.detail, error.faults)
     except Exception as error:
@@ -194,7 +196,7 @@ def _expose(services: Gateway, each: PredictCall, arm: routing.ArmChoice) -> Rep
         hashes = _hashes(each)
     ids: list[str] = []
     try:
-        reply = _reply(each, running.name if exposed else None, exposed, hashes, ids)
+        reply = _reply(services, each, running.name if exposed else None, exposed, hashes, ids)
     finally:
         if running.paired:
             job = Job(running, each.manifest, each.images, outcomes, exposure, ids, hashes)
@@ -212,6 +214,7 @@ def _hashes(each: PredictCall) -> list[int]:
 
 
 def _reply(
+    services: Gateway,
     each: PredictCall,
     experiment: str | None = None,
     exposed: Exposed | None = None,
@@ -227,6 +230,11 @@ def _reply(
         made = [f"{each.key}.{at}" for at in range(len(labels))]
     else:
         made = sign(secret, each.key, labels, variant, answer.version, exposed, hashes)
+        if services.keeper.keeps:
+            size = each.images.height * each.images.width
+            services.keeper.keep(
+                Answered(each.key, each.unit, variant, answer.version, labels, each.images.pixels, size)
+            )  # fmt: skip
     if ids is not None:
         ids.extend(made)
     log.variant, log.version = variant, str(answer.version)

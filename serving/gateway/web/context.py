@@ -14,6 +14,7 @@ from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.inference.batching import Batcher
 from serving.gateway.inference.breaker import GuardedModelServer
 from serving.gateway.inference.dispatch import Dispatch
+from serving.gateway.learning.keeper import Keeper
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.server.event_loop import EventLoop
 from serving.gateway.settings import Settings
@@ -45,6 +46,7 @@ class Gateway:
     admission: Admission
     not_ready: Fresh[list[Fault]]
     experiments: Experiments
+    keeper: Keeper
 
     async def finish(self) -> None:
         """Finish what is under way on the event loop, and close the connection to the model server."""
@@ -55,6 +57,7 @@ class Gateway:
         """Write the records that wait and end the threads; for the end of a worker, after `finish`."""
         self.predictions.close()
         self.decoders.close()
+        self.keeper.close()
         self.experiments.close()
         self.journal.flush()
         self.tracing.close()

@@ -28,6 +28,7 @@ EXPECTED = {
     "GET /experiments/{name}/disagreements": READER,
     "GET /variants/promotions": READER,
     "GET /events": READER,
+    "GET /learning": READER,
     "GET /metrics": MONITOR,
     "POST /experiments": ADMINISTRATOR,
     "POST /experiments/plan": ADMINISTRATOR,
@@ -39,6 +40,7 @@ EXPECTED = {
     "POST /experiments/{name}/archive": ADMINISTRATOR,
     "POST /variants/{name}/promote": ADMINISTRATOR,
     "POST /variants/rollback": ADMINISTRATOR,
+    "POST /learning/forget": ADMINISTRATOR,
 }
 PAGES = dict.fromkeys(("GET /", "GET /docs", "GET /openapi.json", "GET /study"), ANYONE)  # not in the document
 

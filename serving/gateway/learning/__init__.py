@@ -1,0 +1,1 @@
+"""Keep labelled images, and hand them to training as an image set."""

@@ -1,0 +1,47 @@
+"""Delete the images and labels of a prediction or of a unit. Counts of experiments, which name nobody, stay."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from serving.gateway.errors import NotFound
+from serving.gateway.experiments.assignment import unit_name
+from serving.gateway.experiments.prediction_id import read
+from serving.gateway.learning.keeper import unit_hash
+from serving.gateway.store import forget, kept
+from serving.gateway.store.experiments import signing_key
+
+AT_ONCE = 500  # predictions in one statement
+
+
+class Forgotten(NamedTuple):
+    """The numbers of images and labels that were deleted."""
+
+    images: int
+    labels: int
+
+
+def forget_prediction(connection: Connection, prediction_id: str) -> Forgotten:
+    """Delete the image and the labels of a prediction; raise NotFound for an id that the gateway did not give."""
+    reference = read(signing_key(connection), prediction_id)
+    if reference is None:
+        raise NotFound(f"There is no prediction {prediction_id[:200]!r}; /predict answers with ids.")
+    queued = 0
+    if exposed := reference.exposed:
+        queued = forget.queued_of_unit(connection, exposed.experiment, exposed.unit, reference.image)
+    images = kept.delete_predictions(connection, [reference.key])
+    return Forgotten(max(images, queued), forget.labels_of_predictions(connection, [reference.key]))
+
+
+def forget_unit(connection: Connection, unit: str) -> Forgotten:
+    """Delete the kept images of a unit with their labels, and the images and labels that experiments have from it."""
+    predictions = kept.predictions_of(connection, unit_hash(signing_key(connection), unit))
+    images = labels = 0
+    for at in range(0, len(predictions), AT_ONCE):
+        images += kept.delete_predictions(connection, predictions[at : at + AT_ONCE])
+        labels += forget.labels_of_predictions(connection, predictions[at : at + AT_ONCE])
+    for experiment, salt in forget.salts(connection):
+        name = unit_name(salt, unit)
+        images += forget.queued_of_unit(connection, experiment, name)
+        labels += forget.labels_of_unit(connection, experiment, name)
+    return Forgotten(images, labels)

@@ -1,0 +1,122 @@
+"""Keep images to learn from: those that wait for a label, and those that have one.
+
+An image waits where it has a draw. Once its time is over, or others need its place, it is settled: one with a label
+loses its draw and stays, one without goes. So a label needs no look at this table.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, func, select, true, update
+
+from serving.gateway.store.sources import RANK
+from serving.gateway.store.store import insert
+from serving.gateway.store.tables import WAITING, feedback
+from serving.gateway.store.tables import kept_images as kept
+
+HAS_LABEL = exists().where(feedback.c.prediction == kept.c.prediction)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptImage:
+    """An answered image; `unit` and `image` are keyed hashes, and of those that wait the smallest draws stay."""
+
+    prediction: str
+    unit: int
+    image: int
+    predicted: str
+    variant: str
+    version: int
+    draw: int
+    pixels: bytes
+    at: float
+
+
+def write(connection: Connection, given: Sequence[KeptImage], most: int) -> int | None:
+    """Keep images, at most `most` of each kind; return the largest draw that waits where that many do."""
+    if given:
+        connection.execute(
+            insert(connection.dialect.name, kept).on_conflict_do_nothing(), [asdict(image) for image in given]
+        )
+    waiting = _count(connection, WAITING)
+    if waiting > most:
+        _settle(connection, WAITING, kept.c.draw.desc(), waiting - most)
+        bound_labelled(connection, most)
+    return connection.execute(select(func.max(kept.c.draw)).where(WAITING)).scalar() if waiting >= most else None
+
+
+def settle_old(connection: Connection, moment: float, limit: int) -> int:
+    """Settle images that have waited since before `moment`, at most `limit`; return how many."""
+    return _settle(connection, WAITING & (kept.c.at < moment), kept.c.at, limit)
+
+
+def bound_labelled(connection: Connection, most: int) -> None:
+    """Delete the oldest labelled images above `most`."""
+    if (beyond := _count(connection, ~WAITING) - most) > 0:
+        _delete(connection, _locked(select(kept.c.prediction).where(~WAITING).order_by(kept.c.at).limit(beyond)))
+
+
+def delete_old(connection: Connection, moment: float | None, limit: int) -> int:
+    """Delete images from before `moment`, all where that is None, at most `limit`; return how many."""
+    old = true() if moment is None else kept.c.at < moment
+    return _delete(connection, _locked(select(kept.c.prediction).where(old).limit(limit)))
+
+
+def delete_predictions(connection: Connection, predictions: Collection[str]) -> int:
+    """Delete the images of these predictions; return how many there were."""
+    return connection.execute(delete(kept).where(kept.c.prediction.in_(predictions))).rowcount
+
+
+def predictions_of(connection: Connection, unit: int) -> Sequence[str]:
+    """Return the predictions of a unit's images."""
+    return connection.execute(select(kept.c.prediction).where(kept.c.unit == unit)).scalars().all()
+
+
+def labelled(connection: Connection, *, pixels: bool = False) -> list[Row]:
+    """Return images with the `label` in force, its `source` and its moment `labelled_at`, the first labelled first."""
+    columns = [column for column in kept.c if pixels or column is not kept.c.pixels]
+    query = select(*columns, feedback.c.label, feedback.c.source, feedback.c.at.label("labelled_at"))
+    rows = connection.execute(query.join(feedback, feedback.c.prediction == kept.c.prediction)).all()
+    in_force: dict[str, Row] = {}
+    for row in rows:
+        before = in_force.get(row.prediction)
+        if before is None or RANK[row.source] > RANK[before.source]:
+            in_force[row.prediction] = row
+    return sorted(in_force.values(), key=lambda row: (row.labelled_at, row.prediction))
+
+
+def count_waiting(connection: Connection) -> int:
+    """Return the number of images that wait for a label."""
+    return _count(connection, WAITING & ~HAS_LABEL)
+
+
+def share_with_pixels(connection: Connection) -> float | None:
+    """Return the share of labelled predictions whose images are kept, None without a label."""
+    labels, found = (
+        connection.execute(select(func.count(feedback.c.prediction.distinct())).where(where)).scalar_one()
+        for where in (true(), feedback.c.prediction.in_(select(kept.c.prediction)))
+    )
+    return found / labels if labels else None
+
+
+def _count(connection: Connection, where: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).select_from(kept).where(where)).scalar_one()
+
+
+def _settle(connection: Connection, where: ColumnElement[bool], order: ColumnElement, limit: int) -> int:
+    chosen = connection.execute(
+        _locked(select(kept.c.prediction, HAS_LABEL.label("has_label")).where(where).order_by(order).limit(limit))
+    ).all()
+    stay = [row.prediction for row in chosen if row.has_label]
+    connection.execute(update(kept).where(kept.c.prediction.in_(stay)).values(draw=None))
+    delete_predictions(connection, [row.prediction for row in chosen if not row.has_label])
+    return len(chosen)
+
+
+def _locked(query: Select) -> Select:
+    """Lock rows, but for those that another worker settles."""
+    return query.with_for_update(skip_locked=True, of=kept)
+
+
+def _delete(connection: Connection, query: Select) -> int:
+    return delete_predictions(connection, connection.execute(query).scalars().all())

@@ -1,0 +1,122 @@
+import sys
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from serving.gateway.commands import forget
+from serving.gateway.learning import keeper
+from serving.gateway.views.learning import ForgetAnswer, LearningAnswer
+from testing.api import ADMIN, json_of
+from testing.fake_model_server import FakeModelServer, shifted
+from testing.traffic import PAIRED, label, predict, report, start
+from testing.waiting import eventually
+from tests.gateway.conftest import MakeClient
+
+BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
+
+@pytest.fixture
+def keeping(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    monkeypatch.setattr(keeper, "FLUSH_SECONDS", 0.01)
+    return make_client(keep_labelled=100)
+
+
+def learning(client: FlaskClient) -> Any:
+    answer = client.get("/learning")
+    LearningAnswer.model_validate_json(answer.data)
+    return json_of(answer)
+
+
+def forgotten(client: FlaskClient, **whose: str) -> Any:
+    answer = client.post("/learning/forget", json=whose, headers=ADMIN)
+    assert answer.status_code == 200, answer.text
+    ForgetAnswer.model_validate_json(answer.data)
+    return json_of(answer)
+
+
+def labelled(client: FlaskClient, unit: str, *digits: int) -> list[str]:
+    """Have images of a unit answered and labelled, and wait until they are kept; return the predictions' ids."""
+    before = learning(client)["labelled"]
+    ids = [each["id"] for each in predict(client, *digits, unit=unit)["predictions"]]
+    for each, digit in zip(ids, digits, strict=True):
+        assert label(client, each, str(digit)) == 201
+    eventually(lambda: learning(client)["labelled"] == before + len(digits))
+    return ids
+
+
+def test_nothing_is_kept_by_default(client: FlaskClient) -> None:
+    [prediction] = predict(client, 3)["predictions"]
+    label(client, prediction["id"], "3")
+    client.application.extensions["gateway"].keeper.close()
+    assert learning(client) == {"most": 0, "waiting": 0, "labelled": 0, "units": 0, "labels": {}, "sources": {}}
+
+
+@BOTH
+def test_labelled_images_are_counted(keeping: FlaskClient) -> None:
+    predict(keeping, 5)
+    labelled(keeping, "a", 3, 4)
+    labelled(keeping, "b", 3)
+    eventually(lambda: learning(keeping)["waiting"] == 1)
+    assert learning(keeping) == {
+        "most": 100, "waiting": 1, "labelled": 3, "units": 2, "labels": {"3": 2, "4": 1},
+        "sources": {"ground_truth": 3},
+    }  # fmt: skip
+
+
+@BOTH
+def test_a_prediction_is_forgotten(keeping: FlaskClient) -> None:
+    first, _ = labelled(keeping, "a", 3, 4)
+    assert forgotten(keeping, prediction_id=first) == {"images": 1, "labels": 1}
+    assert learning(keeping)["labels"] == {"4": 1}
+    assert json_of(keeping.get(f"/feedback/{first}"))["labels"] == []
+    assert forgotten(keeping, prediction_id=first) == {"images": 0, "labels": 0}
+
+
+@BOTH
+def test_a_unit_is_forgotten_in_experiments_too(keeping: FlaskClient, fake_server: FakeModelServer) -> None:
+    fake_server.answer = shifted(fake_server.answer, {"dropout"})
+    start(keeping, PAIRED)
+    labelled(keeping, "b", 5)
+    one, _ = labelled(keeping, "a", 3, 4)
+    predict(keeping, 6, unit="a")  # waits in the label queue
+    queue = "/experiments/test/disagreements"
+    eventually(lambda: json_of(keeping.get(queue))["waiting"] == 1)
+    eventually(lambda: learning(keeping)["waiting"] == 1)
+    before = report(keeping)["counts"]
+    assert forgotten(keeping, unit="a") == {"images": 4, "labels": 2}
+    assert (learning(keeping)["labels"], learning(keeping)["waiting"]) == ({"5": 1}, 0)
+    assert json_of(keeping.get(queue))["waiting"] == 0
+    assert json_of(keeping.get(f"/feedback/{one}"))["labels"] == []
+    assert report(keeping)["counts"] == before
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"prediction_id": "x"}, 404, "There is no prediction 'x'"),
+        ({}, 422, "give either prediction_id or unit"),
+        ({"prediction_id": "x", "unit": "y"}, 422, "give either prediction_id or unit"),
+        ({"unit": "x" * 201}, 422, "/unit"),
+    ],
+)
+def test_bad_requests_are_refused(client: FlaskClient, body: dict[str, str], status: int, text: str) -> None:
+    answer = client.post("/learning/forget", json=body, headers=ADMIN)
+    assert (answer.status_code, text in json_of(answer)["detail"]) == (status, True), answer.text
+
+
+def test_the_command_forgets(
+    keeping: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *_ = labelled(keeping, "a", 3, 4)
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", database_url)
+    for arguments, code, said in [
+        (("--prediction", first), 0, "Deleted 1 images and 1 labels.\n"),
+        (("--unit", "a"), 0, "Deleted 1 images and 1 labels.\n"),
+        (("--prediction", "x"), 1, "forget: There is no prediction 'x'; /predict answers with ids.\n"),
+    ]:
+        monkeypatch.setattr(sys, "argv", ["forget", *arguments])
+        assert forget.main() == code
+        captured = capsys.readouterr()
+        assert (captured.err if code else captured.out) == said
+    assert learning(keeping)["labelled"] == 0

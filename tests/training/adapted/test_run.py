@@ -1,0 +1,157 @@
+"""Train on from the small champion that the tests share, and publish beside it."""
+
+import dataclasses
+import json
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from testing.labelled import write_labelled
+from training import data, publish
+from training.adapted import lesson, run, sets, train
+from training.adapted.run import NotBetter
+from training.population import Member
+from training.readers import DataError
+from training.variants import ADAPTED, AdaptRecipe
+
+pytestmark = pytest.mark.slow
+RECIPE = AdaptRecipe(length=60, report_every=30, average=0.9, kept=0.5, learning_rate=3e-3)
+SMALL = dataclasses.replace(ADAPTED, recipe=RECIPE)
+
+
+@pytest.fixture
+def models(models_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(models_dir, tmp_path / "models"))
+
+
+@pytest.fixture(scope="module")
+def replayed(digits_dir: Path) -> data.ImageSet:
+    return data.load(digits_dir)
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    write_labelled(tmp_path / "labels")
+    return tmp_path / "labels"
+
+
+def adapt(labels: Path, replayed: data.ImageSet, models: Path) -> str:
+    return run.run(labels, replayed, models, models.parent / "runs", seed=1, keep=3, variant=SMALL, background=True)
+
+
+def adapted(models: Path) -> Any:
+    manifest = publish.read_manifest(models)
+    assert manifest is not None
+    return next((v for v in manifest["variants"] if v["name"] == "adapted"), None)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path): path.read_bytes()
+        for path in folder.rglob("*") if path.is_file() and path.name not in ("training.json", ".lock")
+    }  # fmt: skip
+
+
+def test_what_is_better_is_published_once_beside_the_others(
+    labels: Path, replayed: data.ImageSet, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.adapted.gate.MARGIN", 1.0)  # so few steps on so few images lose more
+    before = publish.read_manifest(models)
+    assert before
+    assert adapt(labels, replayed, models) == "Published adapted 1."
+    entry = adapted(models)["training"]
+    assert entry["base"] == {"name": "champion", "version": before["variants"][-1]["version"]}
+    facts = entry["labels"]
+    assert (facts["set"], facts["images"], facts["units"], facts["sources"]) == ("set", 60, 6, {"audit": 60})
+    assert (facts["from"], facts["to"]) == ("2026-01-01T00:00:00+00:00", "2026-01-01T00:59:00+00:00")
+    assert entry["gate"]["held_out"]["difference"] > 0
+    after = publish.read_manifest(models)
+    assert after
+    assert [v for v in after["variants"] if v["name"] != "adapted"] == before["variants"]
+    assert after["default"] == before["default"]
+    assert "have learned" not in adapt(labels, replayed, models)
+    assert adapted(models)["version"] == 1
+
+    assert sets.mark(models, labels) == []
+    shutil.rmtree(labels / "set")
+    assert sets.mark(models, labels) == ["adapted"]
+    assert adapted(models)["training"]["labels"]["exists"] is False
+
+
+def test_nothing_is_published_that_the_gate_stops(
+    labels: Path, replayed: data.ImageSet, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.adapted.gate.MARGIN", -1.0)
+    before = content(models)
+    with pytest.raises(NotBetter, match="on the test images its accuracy is"):
+        adapt(labels, replayed, models)
+    assert content(models) == before
+
+
+def test_seed_and_set_decide_the_weights(labels: Path, replayed: data.ImageSet, models: Path) -> None:
+    given = lesson.read(labels, replayed, models, "champion")
+
+    def trained(seed: int) -> list[np.ndarray]:
+        return train.train_member(Member(SMALL, seed), given, RECIPE, lambda *_: None, threading.Event()).weights
+
+    first, again, other = trained(1), trained(1), trained(2)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (first[0] != other[0]).any()
+
+
+def test_test_images_do_not_teach(labels: Path, replayed: data.ImageSet) -> None:
+    path = labels / "set" / "train-images-idx3-ubyte"
+    raw = bytearray(path.read_bytes())
+    raw[16 : 16 + 784] = replayed.test_images[0].tobytes()
+    path.write_bytes(raw)
+    read = lesson.read_labels(labels, replayed)
+    assert (len(read.images.train_images), read.facts["images"]) == (59, 59)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda folder: (folder / "latest").unlink(), "expected a set of labelled images, found none"),
+        (lambda folder: shutil.rmtree(folder / "set"), "no such folder"),
+        (lambda folder: relabel(folder, lambda _: 3), "expected labelled images of two classes or more"),
+        (lambda folder: relabel(folder, lambda label: label + 10), "expected classes of digits"),
+        (lambda folder: (folder / "set" / "labels.jsonl").write_text(""), "expected a line of labels.jsonl"),
+        (lambda folder: smaller(folder), r"expected uint8 \[n, 28, 28\], found uint8 \[60, 14, 14\]"),
+    ],
+)
+def test_a_set_that_teaches_nothing_is_refused(
+    labels: Path, replayed: data.ImageSet, models: Path, spoil: Any, text: str
+) -> None:
+    spoil(labels)
+    before = content(models)
+    with pytest.raises(DataError, match=text):
+        adapt(labels, replayed, models)
+    assert content(models) == before
+
+
+def test_models_of_another_image_set_are_refused(labels: Path, replayed: data.ImageSet, models: Path) -> None:
+    other = dataclasses.replace(replayed, train_labels=replayed.train_labels[::-1])
+    with pytest.raises(DataError, match="expected variants that learned from digits, found ones that learned from"):
+        adapt(labels, other, models)
+    manifest = json.loads((models / "manifest.json").read_text())
+    manifest["variants"] = [v for v in manifest["variants"] if v["name"] != "champion"]
+    (models / "manifest.json").write_text(json.dumps({**manifest, "default": "l2"}))
+    with pytest.raises(DataError, match="expected the variant champion to train on from, found none"):
+        adapt(labels, replayed, models)
+
+
+def relabel(folder: Path, change: Any) -> None:
+    path = folder / "set" / "train-labels-idx1-ubyte"
+    raw = path.read_bytes()
+    path.write_bytes(raw[:8] + bytes(change(label) for label in raw[8:]))
+
+
+def smaller(folder: Path) -> None:
+    for part, count in (("train", 60), ("t10k", 40)):
+        shape = b"".join(size.to_bytes(4) for size in (count, 14, 14))
+        (folder / "set" / f"{part}-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3)) + shape + bytes(count * 196))

@@ -1,0 +1,107 @@
+"""Train a candidate on labels, judge it, and publish it where it is better."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training import export, job, manifest, population, publish
+from training.adapted import lesson as lessons
+from training.adapted.gate import Judgement, Right, judge
+from training.adapted.lesson import Lesson
+from training.console import Console
+from training.data import ImageSet
+from training.progress import recorded
+from training.variants import ADAPTED, AdaptRecipe, Variant
+
+
+class NotBetter(Exception):
+    """A candidate that the gate does not let pass; the text says why."""
+
+
+def run(
+    labels: Path,
+    replayed: ImageSet,
+    models: Path,
+    runs: Path,
+    seed: int,
+    keep: int,
+    variant: Variant = ADAPTED,
+    background: bool = False,
+) -> str:
+    """Train `variant` on the newest set in `labels` and publish it in `models`; return a sentence on the outcome.
+
+    One that is published already is not trained again. Raise NotBetter, and as job.run does; nothing is published then.
+    """
+    recipe = variant.recipe
+    assert isinstance(recipe, AdaptRecipe)
+    population.use_one_core_per_member()
+    with job.stop_on_signals() as stop, publish.staging(models) as staged:
+        lesson = lessons.read(labels, replayed, models, recipe.base)
+        if version := published(models, variant, lesson, seed):
+            return f"{variant.name} {version} has learned from {labels / lesson.labels.name} already."
+        steps = {variant.name: recipe.steps(len(lesson.train_images))}
+        with (
+            recorded(models, [variant], steps) as progress,
+            job.event_files(runs, [variant]) as writers,
+            Console(steps, not background) as console,
+        ):
+            [trained] = job.train([population.Member(variant, seed)], lesson, console, writers, progress, stop)
+            version = publish.next_version(models, variant.name)
+            entry = manifest.export_member(trained, lesson, staged, version)
+            judgement = judged(staged / variant.name, models, lesson)
+            print(in_words(judgement))
+            if judgement.failures:
+                raise NotBetter("; ".join(judgement.failures))
+            if stop.is_set():
+                raise population.Stopped
+            entry["training"] |= {
+                "base": {name: lesson.base[name] for name in ("name", "version")}, "labels": lesson.labels.facts,
+                "gate": judgement.figures,
+            }  # fmt: skip
+            new = manifest.new_manifest(lesson, [entry], publish.read_manifest(models))
+            publish.publish(models, {variant.name: staged / variant.name}, new, keep)
+            progress.move([variant], "published")
+    return f"Published {variant.name} {version}."
+
+
+def published(models: Path, variant: Variant, lesson: Lesson, seed: int) -> int:
+    """Return the published version of a variant that learned this lesson from this seed, 0 where there is none."""
+    now = publish.read_manifest(models)
+    for entry in now["variants"] if now else ():
+        training = entry["training"]
+        learned = training.get("labels", {}).get("sha256"), training.get("base", {}).get("version"), training["seed"]
+        if entry["name"] == variant.name and learned == (lesson.labels.facts["sha256"], lesson.base["version"], seed):
+            return entry["version"]
+    return 0
+
+
+def judged(candidate: Path, models: Path, lesson: Lesson) -> Judgement:
+    """Judge an exported candidate against the variant that it was trained on from, both as they are served."""
+    base = models / lesson.base["name"] / str(lesson.base["version"])
+    return judge(right(candidate, lesson), right(base, lesson), lesson.labels.units, lesson.base["name"])
+
+
+def right(folder: Path, lesson: Lesson) -> Right:
+    """Return which images an exported model has right."""
+    held_out = lesson.labels.images
+    return Right(*(
+        np.asarray(export.served_probabilities(folder, images).argmax(axis=1) == labels)
+        for images, labels in (
+            (held_out.test_images, held_out.test_labels), (lesson.test_images, lesson.test_labels)
+        )
+    ))  # fmt: skip
+
+
+def in_words(judgement: Judgement) -> str:
+    """Return the figures of a judgement as text."""
+    held_out, test = judgement.figures["held_out"], judgement.figures["test"]
+    spread = "" if held_out["interval"] is None else " [{:+.4f}, {:+.4f}]".format(*held_out["interval"])
+    return (
+        f"{held_out['images']:,} labelled images of {held_out['units']:,} other units: {_change(held_out)}{spread}. "
+        f"Test images: {_change(test)}."
+    )
+
+
+def _change(figures: dict[str, Any]) -> str:
+    return f"{figures['base_accuracy']:.4f} before, {figures['accuracy']:.4f} now, {figures['difference']:+.4f}"
