@@ -11,6 +11,7 @@ from training.adapted.gate import Judgement, Right, judge
 from training.adapted.lesson import Lesson
 from training.console import Console
 from training.data import ImageSet
+from training.familiarity import Clusters, clusters_of
 from training.progress import recorded
 from training.variants import ADAPTED, AdaptRecipe, Variant
 
@@ -48,7 +49,7 @@ def run(
         ):
             [trained] = job.train([population.Member(variant, seed)], lesson, console, writers, progress, stop)
             version = publish.next_version(models, variant.name)
-            entry = manifest.export_member(trained, lesson, staged, version)
+            entry = manifest.export_member(trained, lesson, clusters(lesson), staged, version)
             judgement = judged(staged / variant.name, models, lesson)
             print(in_words(judgement))
             if judgement.failures:
@@ -63,6 +64,15 @@ def run(
             publish.publish(models, {variant.name: staged / variant.name}, new, keep)
             progress.move([variant], "published")
     return f"Published {variant.name} {version}."
+
+
+def clusters(lesson: Lesson) -> Clusters:
+    """Return the clusters of all images that taught, the labelled ones first: the last ones tell the scale."""
+    taught = (lesson.labels.images, lesson)
+    images, labels = (
+        np.concatenate([getattr(each, f"train_{part}") for each in taught]) for part in ("images", "labels")
+    )
+    return clusters_of(images, labels, len(lesson.classes))
 
 
 def published(models: Path, variant: Variant, lesson: Lesson, seed: int) -> int:

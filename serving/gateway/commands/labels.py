@@ -59,7 +59,8 @@ def main() -> int:
 
 def prune(folder: Path, stored: Collection[str], manifest: Manifest) -> None:
     """Delete the sets that are not to stay, and print their names; those that published variants learned from stay."""
-    wanted = {(variant.training.get("labels") or {}).get("set") for variant in manifest.variants} - {None}
+    learned = [variant.training.get("labels") for variant in manifest.variants]
+    wanted = {labels["set"] for labels in learned if labels}
     for name in image_set.prune(folder, stored, wanted):
         print(f"Deleted the set {folder / name}: its images are not all kept any more, or no variant learned from it.")
 

@@ -46,6 +46,12 @@ class Split:
                     break
         return Assignment(arm, self.weights[arm], _name(named))
 
+    def _includes(self, unit: str, named: bytes) -> bool:
+        if self.layer_salt is None:
+            return _draw(named) < self.traffic
+        part = int(_draw(_digest(self.layer_salt, unit)) * PARTS)
+        return any(start <= part < end for start, end in self.segments)
+
 
 def unit_name(traffic_salt: str, unit: str) -> int:
     """Return the 64-bit name that a unit has in the experiment with this salt."""
@@ -54,12 +60,6 @@ def unit_name(traffic_salt: str, unit: str) -> int:
 
 def _name(digest: bytes) -> int:
     return int.from_bytes(digest[8:16], signed=True)
-
-    def _includes(self, unit: str, named: bytes) -> bool:
-        if self.layer_salt is None:
-            return _draw(named) < self.traffic
-        part = int(_draw(_digest(self.layer_salt, unit)) * PARTS)
-        return any(start <= part < end for start, end in self.segments)
 
 
 def _digest(salt: str, unit: str) -> bytes:
