@@ -57,7 +57,7 @@ def test_an_interim_result_is_that_of_the_report(client: FlaskClient, fake_serve
     found = gather(client, 40)
     (comparison,) = found["comparisons"]
     result = found["history"][-1]
-    assert result["comparisons"] == [{key: comparison[key] for key in ("variant", "diff", "cs", "e_value")}]
+    assert result["comparisons"] == [{key: comparison[key] for key in ("variant", "diff", "cs", "e_value", "firsts")}]
     assert result["comparisons"][0]["cs"] is not None
     assert result["at"].endswith("Z")
     assert found["verdict"]["labelled"] in counted(found)
