@@ -6,6 +6,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from training import export, network
+from training.familiarity import clusters_of, familiarity, familiarity_of
 from training.variants import Noise
 
 pytestmark = pytest.mark.slow
@@ -45,6 +46,21 @@ def test_without_dropout_there_is_one_signature(weights: list[np.ndarray], tmp_p
     assert export.export(weights, network.probabilities, None, "plain", IMAGES, tmp_path / "plain") == [
         "serving_default"
     ]
+
+
+def test_both_signatures_give_the_familiarity(weights: list[np.ndarray], tmp_path: Path) -> None:
+    def answers(images: np.ndarray) -> np.ndarray:
+        return network.probabilities([tf.constant(w) for w in weights], tf.constant(images)).numpy()
+
+    familiar = familiarity_of(clusters_of(IMAGES, np.arange(50) % 10, 10), IMAGES, answers)
+    noise = Noise("bernoulli", 0.5)
+    export.export(weights, network.probabilities, noise, "both", IMAGES, tmp_path / "both", familiar)
+    model = tf.saved_model.load(str(tmp_path / "both"))
+    plain = model.signatures["serving_default"](images=tf.constant(IMAGES))["familiarity"]
+    expected = familiarity(familiar, tf.constant(IMAGES), tf.constant(answers(IMAGES)))
+    np.testing.assert_allclose(plain, expected, atol=1 / len(familiar.scale))
+    sampled = model.signatures["mc_dropout"](images=tf.constant(IMAGES), samples=tf.constant(2))["familiarity"]
+    assert sampled.shape == (50,)
 
 
 def test_warm_up_records_are_requests_for_each_signature(folder: Path) -> None:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from serving.gateway.errors import BadGateway, Unprocessable
 from serving.gateway.inference.batching import Batcher, Target
 from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
@@ -49,10 +52,10 @@ def check(answer: Answer, manifest: Manifest, variant: str, images: int, signatu
             _expect(answer, variant, name, (images,))
 
 
-def familiarities(answer: Answer) -> Sequence[float | None]:
+def familiarities(answer: Answer) -> NDArray[np.float32] | Sequence[None]:
     """Return the familiarity of each image, None where the model gives none."""
     found = answer.outputs.get(FAMILIARITY)
-    return [None] * len(answer.best) if found is None else found.tolist()
+    return [None] * len(answer.best) if found is None else found
 
 
 def labels(answer: Answer, manifest: Manifest) -> list[str]:
