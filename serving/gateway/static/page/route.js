@@ -45,7 +45,7 @@ const IMPORTS = {
   "views/draw": ["draw/answers", "draw/asking", "draw/examples", "draw/feedback", "draw/pad"],
   "views/variants": ["chart"],
   "experiments/create": ["experiments/plan"],
-  "experiments/detail": ["chart", "experiments/action", "experiments/breakdown", "experiments/evidence", "experiments/maturity"],
+  "experiments/detail": ["chart", "experiments/action", "experiments/evidence"],
   "experiments/queue": ["experiments/labels", "experiments/outbox"],
 };
 

@@ -18,14 +18,15 @@ export class Breakdown {
     this.found.close();
   }
 
+  refresh() {
+    this.found.refresh();
+  }
+
   template() {
     return html`
-      <details class="breakdown" @toggle=${(event) => event.target.open && this.found.refresh()}>
-        <summary>${t("experiments.breakdown")}</summary>
         <p><strong>${t("experiments.breakdown.exploratory")}</strong> ${t("experiments.breakdown.lead")}</p>
         ${shown(this.found, ({ rows, design }) =>
           rows.length === 0 ? html`<p>${t("experiments.breakdown.none")}</p>` : groups(rows, design))}
-      </details>
     `;
   }
 }

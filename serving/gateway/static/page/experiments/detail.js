@@ -5,9 +5,7 @@ import { moment, number, percent, t } from "../i18n.js";
 import { Resource, shown } from "../resource.js";
 import { href } from "../route.js";
 import { Action } from "./action.js";
-import { Breakdown } from "./breakdown.js";
-import { arms, differences, grounds, health, meters, sentence } from "./evidence.js";
-import { maturity } from "./maturity.js";
+import { arms, differences, grounds, health, maturity, meters, sentence } from "./evidence.js";
 
 const POLL_MS = 5000;
 
@@ -24,16 +22,26 @@ class Detail {
     this.report = new Resource(path("experiments", name, "report"), () => this.reported());
     this.promotions = new Resource("/variants/promotions", draw);
     this.action = new Action(place, name, this.promotions, { changed: draw, acted });
-    this.breakdown = new Breakdown(name, draw);
     this.experiment.refresh();
     this.promotions.refresh();
     this.report.poll(POLL_MS);
   }
 
+  breakdown = null; // loaded when it is unfolded
+
+  async unfold() {
+    const { Breakdown } = await import("./breakdown.js");
+    if (!this.place) return; // it was left meanwhile
+    this.breakdown ??= new Breakdown(this.name, () => this.render());
+    this.breakdown.refresh();
+  }
+
   follow() {}
 
   close() {
-    for (const each of [this.experiment, this.report, this.promotions, this.breakdown]) each.close();
+    for (const each of [this.experiment, this.report, this.promotions]) each.close();
+    this.breakdown?.close();
+    this.place = null;
   }
 
   /** Look at all of it again where the report tells that somebody, or the gateway itself, has done something. */
@@ -45,7 +53,7 @@ class Detail {
   }
 
   render() {
-    render(shown(this.experiment, (experiment) => this.template(present(experiment))), this.place);
+    if (this.place) render(shown(this.experiment, (experiment) => this.template(present(experiment))), this.place);
   }
 
   template(experiment) {
@@ -53,7 +61,11 @@ class Detail {
     return html`
       <p class="hypothesis"><span class="badge ${status}">${t(`experiments.status.${status}`)}</span> ${hypothesis}</p>
       ${shown(this.report, (report) => this.reportTemplate(experiment, report))}
-      ${experiment.status === "draft" ? "" : this.breakdown.template()}
+      ${status === "draft" ? "" : html`
+        <details class="breakdown" @toggle=${(event) => event.target.open && this.unfold()}>
+          <summary>${t("experiments.breakdown")}</summary>
+          ${this.breakdown?.template() ?? ""}
+        </details>`}
       ${setup(experiment)}
       ${log(experiment)}
     `;
