@@ -49,7 +49,7 @@ class Circle:
 
     def improve(self) -> str:
         """Run the steps of `make improve`; return the last line that they print."""
-        eventually(lambda: self._get("learning")["labelled"] >= self._labelled, "the labelled images", seconds=60)
+        eventually(lambda: self._get("learning")["labelled"] >= self._labelled, "the labelled images", seconds=300)
         said = ""
         for module, *arguments in (
             ("serving.gateway.commands.labels", f"--folder={self._folder / 'labels'}"),
@@ -72,7 +72,7 @@ class Circle:
         if not found:
             return None
         name, version = found[-1]["name"], found[-1]["version"]
-        eventually(lambda: self._answering(name) == version, f"{name} {version}", seconds=60)
+        eventually(lambda: self._answering(name) == version, f"{name} {version}", seconds=300)
         return name
 
     def accuracy(self, variant: str, images: np.ndarray, labels: np.ndarray) -> float:
@@ -158,11 +158,11 @@ def serving(models: Path, data: Path, seed: int) -> Iterator[Circle]:
         )  # fmt: skip
         try:
             url = f"http://127.0.0.1:{port}"
-            eventually(lambda: _ready(url), "every variant", seconds=120)
+            eventually(lambda: _ready(url), "every variant", seconds=600)
             yield Circle(url, folder, data, seed, settings)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 def _ready(url: str) -> bool:
