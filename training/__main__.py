@@ -10,7 +10,7 @@ from typing import Any
 
 from training import data, fetch, publish, quiet, readers
 from training.arguments import DATA, parser, with_options
-from training.variants import candidate, select
+from training.variants import ADAPTED, candidate, select
 
 EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_NOT_BETTER = 2, 3, 4
 
@@ -73,7 +73,9 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 def run_adapt(arguments: argparse.Namespace) -> int:
     """Train the champion on with labelled images, and publish the result if it is better."""
-    variant = candidate(arguments.name)
+    named = arguments.labels / "candidate"
+    name = arguments.name or (named.read_text().strip() if named.is_file() else ADAPTED.name)
+    variant = candidate(name, arguments.steps)
     os.nice(arguments.nice)
     images = load_images(arguments.data)
     with quiet.loading_tensorflow():

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from training.variants import ADAPTED, VARIANTS, ChampionRecipe, Recipe, Variant
+from training.variants import ADAPTED, VARIANTS, AdaptRecipe, ChampionRecipe, Recipe, Variant
 
 DATA, MODELS, RUNS, LABELS = Path("data"), Path("models"), Path("runs"), Path("labels")
 SUITES = ("regularisers", "convolution")
@@ -74,7 +74,10 @@ def _add_adapt(adapt: argparse.ArgumentParser) -> None:
     adapt.add_argument("--nice", type=int, default=0, metavar="N", help="lower the job's priority by N (default: 0)")
     adapt.add_argument("--seed", type=natural, default=1, metavar="N", help="decides a run bit for bit (default: 1)")
     adapt.add_argument(
-        "--name", default=ADAPTED.name, metavar="NAME", help="of the variant to publish (default: %(default)s)"
+        "--steps", type=positive, default=AdaptRecipe.length, metavar="N", help="of training (default: %(default)s)"
+    )
+    adapt.add_argument(
+        "--name", metavar="NAME", help=f"of the variant to publish (default: as the labels say, else {ADAPTED.name})"
     )
     adapt.add_argument("--keep", type=positive, default=3, metavar="N", help="versions to keep (default: 3)")
 

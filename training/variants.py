@@ -96,19 +96,17 @@ class ChampionRecipe:
 class AdaptRecipe:
     """Train on from the variant `base` by AdamW: each batch has `labelled` labelled images, and others `replayed`.
 
-    Both are distorted; of the replayed ones, a share of `plain` is not. They are to be answered as `base` answers them,
-    by a weight of `kept`, and by their labels for the rest. So the network forgets little of them. The result is the
-    weights' moving average, of which each step keeps `average`.
+    Both are distorted; of the replayed ones, a share of `plain` is not. The network is to answer these as `base` does,
+    so that it forgets little of them. The result is the weights' moving average, of which each step keeps `average`.
     """
 
     base: str = "champion"
-    labelled: int = 64
-    replayed: int = 192
-    plain: float = 0.5
-    kept: float = 0.7
+    labelled: int = 40
+    replayed: int = 480
+    plain: float = 0.25
     length: int = 1500  # steps
     learning_rate: float = 1e-3
-    average: float = 0.99
+    average: float = 0.995
     report_every: int = 500  # steps
 
     @property
@@ -191,8 +189,8 @@ def select(names: list[str]) -> tuple[Variant, ...]:
     return tuple(v for v in VARIANTS if v.name in names)
 
 
-def candidate(name: str) -> Variant:
+def candidate(name: str, steps: int = AdaptRecipe.length) -> Variant:
     """Return the variant that learns from labels under another name; raise ValueError for a taken or an unfit one."""
     if name in {v.name for v in VARIANTS} or not re.fullmatch("[a-z0-9_]+", name):
         raise ValueError(f"no candidate can be called {name!r}; use a-z, 0-9 and _, such as {ADAPTED.name}_2")
-    return replace(ADAPTED, name=name)
+    return replace(ADAPTED, name=name, recipe=AdaptRecipe(length=steps))

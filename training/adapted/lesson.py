@@ -19,10 +19,15 @@ WEIGHTS = "weights/{}/.ATTRIBUTES/VARIABLE_VALUE"  # of a Servable, in its check
 
 @dataclass(frozen=True)
 class Labels:
-    """Labelled images to learn from and to judge by; `units` are those of the latter, int `[n]`, and `facts` of all."""
+    """Labelled images to learn from and to judge by.
+
+    `predictions` are those of all, the former first; `units` are those of the latter, int `[n]`; `facts` go into the
+    manifest.
+    """
 
     name: str
     images: ImageSet
+    predictions: list[str]
     units: np.ndarray
     facts: dict[str, Any]
 
@@ -72,7 +77,8 @@ def read_labels(folder: Path, replayed: ImageSet) -> Labels:
     taught = ImageSet(
         name, images.train_images[new], images.train_labels[new], images.test_images, images.test_labels
     )  # fmt: skip
-    return Labels(name, taught, units, _facts(name, taught, learned, units))
+    predictions = [line["prediction"] for line in (*learned, *parts[1])]
+    return Labels(name, taught, predictions, units, _facts(name, taught, learned, units))
 
 
 def read_weights(folder: Path) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from training import export, job, manifest, population, publish
 from training.adapted import lesson as lessons
+from training.adapted import review
 from training.adapted.gate import Judgement, Right, judge
 from training.adapted.lesson import Lesson
 from training.console import Console
@@ -41,6 +42,8 @@ def run(
         lesson = lessons.read(labels, replayed, models, recipe.base)
         if version := published(models, variant, lesson, seed):
             return f"{variant.name} {version} has learned from {labels / lesson.labels.name} already."
+        if doubtful := review.write(labels, lesson, models, variants_of(models)):
+            print(f"{doubtful:,} labels contradict a confident majority; {labels / lesson.labels.name / review.FILE}")
         steps = {variant.name: recipe.steps(len(lesson.train_images))}
         with (
             recorded(models, [variant], steps) as progress,
@@ -69,16 +72,20 @@ def run(
 def clusters(lesson: Lesson) -> Clusters:
     """Return the clusters of all images that taught, the labelled ones first: the last ones tell the scale."""
     taught = (lesson.labels.images, lesson)
-    images, labels = (
-        np.concatenate([getattr(each, f"train_{part}") for each in taught]) for part in ("images", "labels")
-    )
+    images = np.concatenate([each.train_images for each in taught])
+    labels = np.concatenate([each.train_labels for each in taught])
     return clusters_of(images, labels, len(lesson.classes))
+
+
+def variants_of(models: Path) -> list[dict[str, Any]]:
+    """Return the published variants' entries in the manifest."""
+    now = publish.read_manifest(models)
+    return now["variants"] if now else []
 
 
 def published(models: Path, variant: Variant, lesson: Lesson, seed: int) -> int:
     """Return the published version of a variant that learned this lesson from this seed, 0 where there is none."""
-    now = publish.read_manifest(models)
-    for entry in now["variants"] if now else ():
+    for entry in variants_of(models):
         training = entry["training"]
         learned = training.get("labels", {}).get("sha256"), training.get("base", {}).get("version"), training["seed"]
         if entry["name"] == variant.name and learned == (lesson.labels.facts["sha256"], lesson.base["version"], seed):

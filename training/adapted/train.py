@@ -106,9 +106,7 @@ def make_pools(lesson: Lesson, recipe: AdaptRecipe, seed: int, stop: threading.E
             (DISTORTED, recipe.replayed - plain, made.distorted(replayed, 1) if plain < recipe.replayed else []),
         ):
             if batch:
-                right = one_hot(lesson.train_labels[:count], classes)
-                kept = base_answers(lesson.weights, images[0])
-                pools.append(Pool(kind, batch, images, recipe.kept * kept + (1 - recipe.kept) * right))
+                pools.append(Pool(kind, batch, images, base_answers(lesson.weights, images[0])))
     return pools
 
 

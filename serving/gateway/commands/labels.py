@@ -16,10 +16,11 @@ from sqlalchemy import Row
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.learning import image_set, selection
+from serving.gateway.learning.proposal import next_name
 from serving.gateway.learning.selection import LabelledImage, Selection, Unusable
 from serving.gateway.manifest import Manifest, ManifestFile
 from serving.gateway.settings import Settings, SettingsError
-from serving.gateway.store import kept
+from serving.gateway.store import kept, taught
 from serving.gateway.store.engine import UnusableDatabase
 from serving.gateway.store.store import Store
 
@@ -41,12 +42,17 @@ def main() -> int:
     try:
         settings = Settings.from_environ(os.environ)
         manifest = ManifestFile(settings.models_dir / "manifest.json").current()
-        with closing(Store(settings.database_url)) as store, store.read() as connection:
-            rows, share = kept.labelled(connection, pixels=True), kept.share_with_pixels(connection)
-        images = [_image(row) for row in rows]
-        prune(arguments.folder, {image.prediction for image in images}, manifest)
-        chosen = selection.select(images, manifest.classes, manifest.image.pixels, arguments.user_labels)
-        folder = image_set.write(arguments.folder, chosen, manifest.classes, manifest.image)
+        with closing(Store(settings.database_url)) as store:
+            with store.read() as connection:
+                rows, share = kept.labelled(connection, pixels=True), kept.share_with_pixels(connection)
+            images = [_image(row) for row in rows]
+            prune(arguments.folder, {image.prediction for image in images}, manifest)
+            chosen = selection.select(images, manifest.classes, manifest.image.pixels, arguments.user_labels)
+            with store.write() as connection:  # before anything can learn from them
+                taught.add(connection, {image.image for image in chosen.train})
+                candidate = next_name(connection, manifest)
+            folder = image_set.write(arguments.folder, chosen, manifest.classes, manifest.image)
+            image_set.name_in(arguments.folder, image_set.CANDIDATE, candidate)
     except Unusable as error:
         print(f"labels: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
@@ -59,8 +65,7 @@ def main() -> int:
 
 def prune(folder: Path, stored: Collection[str], manifest: Manifest) -> None:
     """Delete the sets that are not to stay, and print their names; those that published variants learned from stay."""
-    learned = [variant.training.get("labels") for variant in manifest.variants]
-    wanted = {labels["set"] for labels in learned if labels}
+    wanted = {str(v.training["labels"]["set"]) for v in manifest.variants if "labels" in v.training}
     for name in image_set.prune(folder, stored, wanted):
         print(f"Deleted the set {folder / name}: its images are not all kept any more, or no variant learned from it.")
 

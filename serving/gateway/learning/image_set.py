@@ -14,7 +14,7 @@ from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.learning.selection import LabelledImage, Selection
 
 PARTS = {"train": "train", "test": "t10k"}  # by part: the beginning of its files' names, which are MNIST's
-LINES, LATEST = "labels.jsonl", "latest"
+LINES, LATEST, CANDIDATE = "labels.jsonl", "latest", "candidate"
 UNSIGNED_BYTES = 0x08  # IDX's type
 NAME_CHARACTERS = 16
 
@@ -27,7 +27,7 @@ def write(folder: Path, chosen: Selection, classes: Sequence[str], image: ImageF
     files = dict(_files(chosen, classes, image))
     name = hashlib.sha256(b"".join(files.values())).hexdigest()[:NAME_CHARACTERS]
     target = folder / name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's drawings are nobody else's business
     if not target.is_dir():
         with tempfile.TemporaryDirectory(prefix=".", dir=folder) as staging:
             new = Path(staging) / name
@@ -35,10 +35,15 @@ def write(folder: Path, chosen: Selection, classes: Sequence[str], image: ImageF
             for file, content in files.items():
                 _write(new / file, content)
             os.rename(new, target)
-    part = folder / f".{LATEST}.{os.getpid()}"
-    _write(part, f"{name}\n".encode())
-    os.replace(part, folder / LATEST)
+    name_in(folder, LATEST, name)
     return target
+
+
+def name_in(folder: Path, file: str, name: str) -> None:
+    """Replace the content of a file in `folder` by a name."""
+    part = folder / f".{file}.{os.getpid()}"
+    _write(part, f"{name}\n".encode())
+    os.replace(part, folder / file)
 
 
 def prune(folder: Path, stored: Collection[str], wanted: Collection[str] | None = None) -> list[str]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from serving.gateway.store import breakdown, counts, fair_sample, images, units
+from serving.gateway.store import taught as taught_images
 from serving.gateway.store.breakdown import Cells
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.fair_sample import Event
@@ -92,12 +93,16 @@ class Book:
         self._corrected = False  # whether trusted evidence of units has been replaced
 
     def answered(self, seen: Sequence[Seen]) -> None:
-        """Keep the answers of all arms about images; pixels that the experiment has already are counted as a repeat."""
+        """Keep the answers of all arms about images; pixels that it has, or that taught, count as a repeat."""
         before = self._load({each.given.image for each in seen})
+        taught = taught_images.among(self._connection, {each.given.image for each in seen} - before.keys())
         after = dict(before)
         for each in seen:
             answers = each.given.answers
             image = after.get(each.given.image)
+            if each.given.image in taught:
+                self._tallies[each.phase][Count("repeats")] += 1
+                continue
             if image is None:
                 image = self._new(each.given.image, each.phase, each.unit, each.assigned, each.at, answers)
             elif image.answers is not None:
@@ -111,9 +116,12 @@ class Book:
     def label(self, labels: Sequence[ImageLabel]) -> bool:
         """Label images; the first label of the highest source stays. Say whether a label that counted was replaced."""
         before = self._load({each.image for each in labels})
+        taught = taught_images.among(self._connection, {each.image for each in labels} - before.keys())
         after = dict(before)
         for each in labels:
             image = after.get(each.image)
+            if each.image in taught:
+                continue
             if image is None:
                 image = self._new(each.image, each.phase, each.unit, each.assigned, each.at)
             elif not self._scorings[image.phase].paired and (image.phase, image.unit) != (each.phase, each.unit):

@@ -196,6 +196,9 @@ Index("ix_kept_images_draw", kept_images.c.draw, sqlite_where=WAITING, postgresq
 Index("ix_kept_images_waiting", kept_images.c.at, sqlite_where=WAITING, postgresql_where=WAITING)
 Index("ix_kept_images_labelled", kept_images.c.at, sqlite_where=~WAITING, postgresql_where=~WAITING)
 
+# The keyed hashes of the images that candidates learned from: they are no evidence for them.
+taught_images = Table("taught_images", metadata, Column("image", BigInteger, primary_key=True, autoincrement=False))
+
 # `arm` and `value` are 0 for counters without them.
 counts = Table(
     "counts",

@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -7,7 +8,8 @@ from flask.testing import FlaskClient
 from serving.gateway.commands import forget, labels
 from serving.gateway.learning import image_set, keeper
 from testing.api import json_of
-from testing.traffic import label, predict
+from testing.fake_model_server import FakeModelServer, shifted
+from testing.traffic import PAIRED, RAW, SPLIT, images, label, predict, report, start
 from testing.waiting import eventually
 from tests.gateway.conftest import MakeClient
 from training import data
@@ -49,10 +51,44 @@ def test_training_reads_the_set(keeping: FlaskClient, command: Path, capsys: pyt
     assert labels.main() == 0
     assert "100% of the labelled predictions found their pixels." in capsys.readouterr().out
     folder = command / (command / "latest").read_text().strip()
-    images = data.load(folder)
-    assert len(images.train_images) + len(images.test_images) == 16
-    assert {*images.train_labels, *images.test_labels} == {3, 4}
+    assert (command / "candidate").read_text() == "adapted\n"
+    found = data.load(folder)
+    assert len(found.train_images) + len(found.test_images) == 16
+    assert {*found.train_labels, *found.test_labels} == {3, 4}
     assert len(image_set.predictions(folder / "labels.jsonl")) == 16
+
+
+@BOTH
+@pytest.mark.parametrize("spec", [PAIRED, SPLIT])
+def test_a_candidate_that_memorised_its_images_gains_nothing(
+    keeping: FlaskClient, command: Path, fake_server: FakeModelServer, spec: dict[str, Any]
+) -> None:
+    """`dropout` has right what taught it, and `plain` has it wrong."""
+    digits = images(*[3, 4] * 8)
+    sent = [digits[at : at + 784] for at in range(0, len(digits), 784)]
+    for unit, pixels in enumerate(sent):
+        shown(keeping, pixels, "34"[unit % 2], f"unit {unit}")
+    eventually(lambda: json_of(keeping.get("/learning"))["labelled"] == 16)
+    assert labels.main() == 0
+    folder = command / (command / "latest").read_text().strip()
+    taught = {image.tobytes() for image in data.load(folder).train_images}
+    fake_server.answer = shifted(fake_server.answer, {"plain"})
+    start(keeping, spec)
+    for unit, pixels in enumerate(sent):
+        if pixels in taught:
+            shown(keeping, pixels, "34"[unit % 2], f"another {unit}")
+    shown(keeping, images(5), "5", "somebody")
+    eventually(lambda: report(keeping)["counts"]["labelled"] == 1)
+    if spec is PAIRED:
+        eventually(lambda: report(keeping)["counts"]["repeats"] == len(taught))
+        assert report(keeping)["counts"]["compared"] == 1
+    assert report(keeping)["counts"]["labelled"] == 1
+
+
+def shown(client: FlaskClient, pixels: bytes, truth: str, unit: str) -> None:
+    """Have an image answered and labelled."""
+    answer = client.post("/predict", data=pixels, content_type=RAW, headers={"X-Unit-Id": unit})
+    assert label(client, json_of(answer)["predictions"][0]["id"], truth) == 201
 
 
 def test_a_set_goes_with_one_of_its_images(
@@ -66,7 +102,8 @@ def test_a_set_goes_with_one_of_its_images(
     monkeypatch.setattr(sys, "argv", ["forget", f"--prediction={first}", f"--folder={command}"])
     assert forget.main() == 0
     assert f"Deleted 1 images and 1 labels, and the image sets {before}.\n" in capsys.readouterr().out
-    assert list(command.iterdir()) == []
+    assert [each for each in command.iterdir() if each.is_dir()] == []
+    assert not (command / "latest").exists()
     monkeypatch.setattr(sys, "argv", ["labels", f"--folder={command}"])
     assert labels.main() == 0
     folder = command / (command / "latest").read_text().strip()

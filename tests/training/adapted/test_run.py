@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from testing import warm
 from testing.labelled import write_labelled
+from testing.waiting import eventually
+from testing.warm import WarmProcess
 from training import data, publish
 from training.adapted import lesson, run, sets, train
 from training.adapted.run import NotBetter
@@ -19,7 +23,7 @@ from training.readers import DataError
 from training.variants import ADAPTED, AdaptRecipe
 
 pytestmark = pytest.mark.slow
-RECIPE = AdaptRecipe(length=60, report_every=30, average=0.9, kept=0.5, learning_rate=3e-3)
+RECIPE = AdaptRecipe(length=60, report_every=30, average=0.9, labelled=64, replayed=192, learning_rate=3e-3)
 SMALL = dataclasses.replace(ADAPTED, recipe=RECIPE)
 
 
@@ -143,6 +147,27 @@ def test_models_of_another_image_set_are_refused(labels: Path, replayed: data.Im
     (models / "manifest.json").write_text(json.dumps({**manifest, "default": "l2"}))
     with pytest.raises(DataError, match="expected the variant champion to train on from, found none"):
         adapt(labels, replayed, models)
+
+
+def test_a_run_that_is_killed_leaves_everything_as_it_was_and_the_next_goes_on(
+    labels: Path, digits_dir: Path, models: Path
+) -> None:
+    before = content(models)
+    options = (
+        "adapt", f"--labels={labels}", f"--models={models}", f"--data={digits_dir}", f"--runs={models.parent}/runs",
+        "--background",
+    )  # fmt: skip
+    process = WarmProcess("training", *options, "--steps=100000", stdout=subprocess.DEVNULL)
+    eventually(lambda: list(models.glob(".staging-*")), "the run to begin")
+    eventually(lambda: "adapted" in (models / "training.json").read_text(), "its training to begin")
+    process.kill()
+    process.wait(60)
+    left = {path: text for path, text in content(models).items() if ".staging-" not in path}
+    assert left == before
+    done = warm.run("training", *options, "--steps=30")
+    assert done.returncode in (0, 4), done.stderr
+    assert list(models.glob(".staging-*")) == []
+    assert json.loads((models / "training.json").read_text())["state"] in ("finished", "failed")
 
 
 def relabel(folder: Path, change: Any) -> None:

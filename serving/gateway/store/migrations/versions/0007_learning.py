@@ -8,7 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the table, with indexes for its bounds and for the deletion of a unit."""
+    """Add the images, with indexes for their bounds and for deletion by unit, and the hashes of those that taught."""
     op.create_table(
         "kept_images",
         sa.Column("prediction", sa.String(40), primary_key=True),
@@ -27,8 +27,10 @@ def upgrade() -> None:
         op.create_index(
             f"ix_kept_images_{name}", "kept_images", [column], sqlite_where=where, postgresql_where=where
         )  # fmt: skip
+    op.create_table("taught_images", sa.Column("image", sa.BigInteger(), primary_key=True, autoincrement=False))
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop both."""
+    op.drop_table("taught_images")
     op.drop_table("kept_images")

@@ -1,0 +1,1 @@
+"""Learn from labels, with digits of other hands as traffic."""

@@ -1,0 +1,57 @@
+"""Propose a candidate: the draft of a paired experiment that compares it with the default variant."""
+
+from sqlalchemy import Connection
+
+from serving.gateway.errors import Conflict
+from serving.gateway.experiments import lifecycle
+from serving.gateway.experiments.lifecycle import Act
+from serving.gateway.experiments.routing import named
+from serving.gateway.experiments.spec import ExperimentSpec
+from serving.gateway.manifest import Manifest
+from serving.gateway.store import experiments, promotions
+
+NAMES = ("adapted", "adapted_2")  # of candidates, in turn: a new version of the default would answer at once
+UNDER_WAY = ("running", "paused")
+
+
+def next_name(connection: Connection, manifest: Manifest) -> str:
+    """Return the name that a new candidate may have: no default, and in no experiment under way; raise Conflict."""
+    taken = {_default(connection, manifest)}
+    for row in experiments.every(connection):
+        if row.status in UNDER_WAY:
+            taken |= set(ExperimentSpec.model_validate(row.spec).variants)
+    free = [name for name in NAMES if name not in taken]
+    if not free:
+        raise Conflict(
+            f"The names {' and '.join(NAMES)} are those of the default variant and of variants in experiments; "
+            "stop the experiment, or wait for its verdict."
+        )
+    return free[0]
+
+
+def propose(connection: Connection, manifest: Manifest, candidate: str) -> tuple[str, bool]:
+    """Return the name of the candidate's experiment, and whether it is new; raise NotFound or Conflict.
+
+    Control answers everybody. The candidate sees the same images in the background, until a verdict promotes it.
+    """
+    version = named(manifest, candidate).version
+    control = _default(connection, manifest)
+    if candidate == control:
+        raise Conflict(f"The candidate {candidate!r} is the default variant, so there is nothing to compare it with.")
+    name = f"{candidate}_v{version}"
+    if experiments.find(connection, name) is not None:
+        return name, False
+    spec = ExperimentSpec.model_validate(
+        {
+            "name": name, "hypothesis": f"{candidate} {version}, which learned from labels, errs less than {control}",
+            "control": control, "paired": True, "on_decision": "promote",
+            "arms": [{"variant": control, "weight": 1.0}, {"variant": candidate, "weight": 0.0}],
+        }
+    )  # fmt: skip
+    lifecycle.create(connection, spec, Act("improve"))
+    return name, True
+
+
+def _default(connection: Connection, manifest: Manifest) -> str:
+    promoted = promotions.current(connection)
+    return manifest.default_variant(promoted.variant if promoted else None).name

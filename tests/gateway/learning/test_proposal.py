@@ -1,0 +1,81 @@
+import sys
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from serving.gateway.commands import propose
+from serving.gateway.learning.proposal import next_name
+from serving.gateway.manifest import ManifestFile
+from serving.gateway.store.store import Store
+from testing.api import ADMIN, json_of
+from testing.traffic import act
+
+BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
+
+@pytest.fixture(autouse=True)
+def adapted(manifest_folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call one of the manifest's variants a candidate."""
+    file = manifest_folder / "manifest.json"
+    file.write_text(file.read_text().replace('"dropout"', '"adapted"', 1))
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", database_url)
+    monkeypatch.setenv("GATEWAY_MODELS_DIR", str(manifest_folder))
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["propose", *arguments])
+    return propose.main()
+
+
+@BOTH
+def test_a_candidate_gets_one_draft(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "adapted") == 0
+    assert capsys.readouterr().out == (
+        "The experiment adapted_v7 is a draft now; look at it and start it: "
+        "http://127.0.0.1:8080/#/experiments/adapted_v7\n"
+    )
+    assert run(monkeypatch, "adapted", "--url=https://digits.example.org") == 0
+    assert "exists already; look at it and start it: https://digits.example.org/#/exp" in capsys.readouterr().out
+    [shown] = json_of(client.get("/experiments"))["experiments"]
+    spec = json_of(client.get(f"/experiments/{shown['name']}"))
+    assert (shown["status"], spec["paired"], spec["on_decision"]) == ("draft", True, "promote")
+    assert {arm["variant"]: arm["weight"] for arm in spec["arms"]} == {spec["control"]: 1.0, "adapted": 0.0}
+
+
+def test_a_new_candidate_replaces_neither_the_default_nor_an_arm(
+    client: FlaskClient, store: Store, monkeypatch: pytest.MonkeyPatch, manifest_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    manifest = ManifestFile(manifest_folder / "manifest.json").current()
+
+    def following() -> str:
+        with store.read() as connection:
+            return next_name(connection, manifest)
+
+    assert following() == "adapted"
+    assert run(monkeypatch, "adapted") == 0
+    assert following() == "adapted"  # a draft may be for the next version
+    act(client, "adapted_v7", "start")
+    assert following() == "adapted_2"
+    act(client, "adapted_v7", "stop")
+    assert client.post("/variants/adapted/promote", json={}, headers=ADMIN).status_code == 200
+    assert following() == "adapted_2"
+    assert run(monkeypatch, "adapted") == 1
+    assert "The candidate 'adapted' is the default variant" in capsys.readouterr().err
+
+
+def test_the_labels_name_the_candidate(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, f"--folder={tmp_path}") == 1
+    (tmp_path / "candidate").write_text("adapted\n")
+    assert run(monkeypatch, f"--folder={tmp_path}") == 0
+    assert "The experiment adapted_v7 is a draft now" in capsys.readouterr().out
+
+
+def test_an_unknown_candidate_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "other") == 1
+    assert "propose: There is no variant 'other'; there are" in capsys.readouterr().err

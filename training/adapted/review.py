@@ -1,0 +1,49 @@
+"""List labels that contradict a confident majority of the variants: somebody should look at them again."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training import export, files
+from training.adapted.lesson import Lesson
+
+FILE = "review.jsonl"
+CONFIDENT = 0.9
+
+
+def write(folder: Path, lesson: Lesson, models: Path, variants: Sequence[dict[str, Any]]) -> int:
+    """Write the doubtful labels of a lesson's set into its folder, as `review.jsonl`; return their number.
+
+    They teach all the same: variants are often sure of the very mistakes that labels are to correct.
+    """
+    images = lesson.labels.images
+    pixels = np.concatenate([images.train_images, images.test_images])
+    labels = np.concatenate([images.train_labels, images.test_labels])
+    said = [export.served_probabilities(models / v["name"] / str(v["version"]), pixels) for v in variants]
+    found = contradicted(said, labels)
+    lines = [
+        {"prediction": lesson.labels.predictions[i], "label": int(labels[i]), "majority": majority}
+        for i, majority in found.items()
+    ]
+    files.write(folder / lesson.labels.name / FILE, "".join(json.dumps(line) + "\n" for line in lines))
+    return len(lines)
+
+
+def contradicted(said: Sequence[np.ndarray], labels: np.ndarray) -> dict[int, int]:
+    """Return the class that most variants see instead, by image; `said` has the probabilities `[n, classes]` of each.
+
+    Most is more than half of the variants, with a mean confidence of CONFIDENT at least.
+    """
+    classes = np.stack([each.argmax(axis=1) for each in said])
+    confidences = np.stack([each.max(axis=1) for each in said])
+    found = {}
+    for i, label in enumerate(labels):
+        votes = np.bincount(classes[:, i], minlength=said[0].shape[1])
+        most = int(votes.argmax())
+        sure = confidences[classes[:, i] == most, i].mean() >= CONFIDENT
+        if most != label and votes[most] * 2 > len(said) and sure:
+            found[i] = most
+    return found
