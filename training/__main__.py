@@ -81,6 +81,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     with quiet.loading_tensorflow():
         from training import export, job, population
         from training.adapted import run as adapted
+    population.use_one_core_per_member()
     try:
         print(adapted.run(
             arguments.labels, images, arguments.models, arguments.runs, arguments.seed, arguments.keep,

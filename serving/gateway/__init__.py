@@ -44,9 +44,8 @@ from serving.gateway.views import (
 )
 from serving.gateway.web import problems, request_log
 from serving.gateway.web.context import Gateway
-from serving.gateway.webhooks.notifier import Notifier
+from serving.gateway.webhooks.notifier import Notifier, Taker
 from serving.gateway.webhooks.queues import QueueWatch
-from serving.gateway.webhooks.receiver import Receiver
 from serving.gateway.webhooks.signature import secrets_of
 
 VERSION = "0.2.0"
@@ -77,6 +76,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     )  # fmt: skip
     app.openapi_version = "3.1.0"  # what generators and testers of clients read
     app.extensions["gateway"] = _services(settings, store)
+    app.url_map.converters["experiment"] = experiments.NameConverter
     request_log.register(app)
     problems.register(app)
     for view in (
@@ -120,14 +120,17 @@ def _services(settings: Settings, store: Store) -> Gateway:
         tracing=follow,
         in_flight=in_flight,
         admission=admission,
-        not_ready=Fresh(lambda: health.not_ready(services)),
+        readiness=Fresh(lambda: health.check_ready(services)),
         experiments=Experiments(store, batcher, metrics, manifest.newest, settings.retention, notifier),
         keeper=Keeper(store, settings.keep_labelled),
     )
     return services
 
 
-def _receiver(settings: Settings) -> Receiver | None:
+def _receiver(settings: Settings) -> Taker | None:
     if not settings.webhook_url:
         return None
+    # Loaded by those who use it: requests takes megabytes of each worker.
+    from serving.gateway.webhooks.receiver import Receiver
+
     return Receiver(settings.webhook_url, secrets_of(settings.webhook_secret), settings.webhook_allow)

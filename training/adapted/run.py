@@ -34,10 +34,10 @@ def run(
     """Train `variant` on the newest set in `labels` and publish it in `models`; return a sentence on the outcome.
 
     One that is published already is not trained again. Raise NotBetter, and as job.run does; nothing is published then.
+    TensorFlow's threads are the caller's to set.
     """
     recipe = variant.recipe
     assert isinstance(recipe, AdaptRecipe)
-    population.use_one_core_per_member()
     with job.stop_on_signals() as stop, publish.staging(models) as staged:
         lesson = lessons.read(labels, replayed, models, recipe.base)
         if version := published(models, variant, lesson, seed):

@@ -7,6 +7,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Connection
+from werkzeug.routing import UnicodeConverter
 
 from serving.gateway import errors
 from serving.gateway.access.roles import security
@@ -60,6 +61,15 @@ OF_CHANGES = problems(
 blueprint = APIBlueprint("experiments", __name__, abp_tags=[Tag(name="experiments")])
 blueprint.components_schemas.update(schemas(ExperimentSpec, Action, Weights))
 
+PLAN = "plan"  # no experiment's name, since POST /experiments/plan plans
+
+
+class NameConverter(UnicodeConverter):
+    """A name in a path that shows an experiment."""
+
+    regex = rf"(?!{PLAN}$)[^/]+"
+    part_isolating = True  # it holds no slash
+
 
 @blueprint.post(
     "/experiments", operation_id="create_experiment", security=security("experiments.create"),
@@ -68,6 +78,9 @@ blueprint.components_schemas.update(schemas(ExperimentSpec, Action, Weights))
 def create() -> tuple[Response, int]:
     """Create an experiment as a draft."""
     spec = read_json(ExperimentSpec)
+    if spec.name == PLAN:
+        place, detail = pointer("name"), f"{PLAN!r} is the path that plans experiments; choose another name"
+        raise Unprocessable(f"{place}: {detail}.", [errors.Fault(place, detail)])
     manifest = gateway().manifest.current()
     for number, variant in enumerate(spec.variants):
         if manifest.variant(variant) is None:
@@ -96,7 +109,7 @@ def every() -> Response:
 
 
 @blueprint.get(
-    "/experiments/<name>", operation_id="experiment", security=security("experiments.show"),
+    "/experiments/<experiment:name>", operation_id="experiment", security=security("experiments.show"),
     responses={200: answers.ExperimentAnswer, **problems(
         errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.Unavailable
     )},

@@ -31,20 +31,21 @@ def healthz() -> Response:
 @blueprint.get("/readyz", operation_id="readyz", responses={200: Status, **problems(Unavailable)})
 def readyz() -> Response:
     """Check that every variant of the manifest answers, or did within the last second."""
-    if faults := gateway().not_ready.get():
-        raise Unavailable("Not ready: " + "; ".join(f"{fault.pointer} is {fault.detail}" for fault in faults), faults)
+    gateway().readiness.get()
     return send({"status": "ready"})
 
 
-def not_ready(services: Gateway) -> list[Fault]:
-    """Return a fault for each variant of the manifest that does not answer."""
+def check_ready(services: Gateway) -> None:
+    """Raise Unavailable, with a fault for each variant of the manifest that does not answer."""
     server = services.model_server
     names = [variant.name for variant in services.manifest.current().variants]
-    return [
+    faults = [
         Fault(pointer("variants", name), f"{live.state} {live.detail or refusal}".strip())
         for name, live in zip(names, services.event_loop.run(server.states(names)), strict=True)
         if (refusal := server.refusal(name)) or live.state != AVAILABLE
     ]
+    if faults:
+        raise Unavailable("Not ready: " + "; ".join(f"{fault.pointer} is {fault.detail}" for fault in faults), faults)
 
 
 @blueprint.get(

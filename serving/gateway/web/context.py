@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app, g
 
 from serving.gateway.access.in_flight import InFlight
-from serving.gateway.errors import Fault
 from serving.gateway.experiments.service import Experiments
 from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.inference.batching import Batcher
@@ -44,7 +43,7 @@ class Gateway:
     tracing: Tracing
     in_flight: InFlight
     admission: Admission
-    not_ready: Fresh[list[Fault]]
+    readiness: Fresh[None]
     experiments: Experiments
     keeper: Keeper
 

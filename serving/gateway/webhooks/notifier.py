@@ -17,13 +17,16 @@ from serving.gateway.experiments.background import Background
 from serving.gateway.store import events, lease
 from serving.gateway.store.store import Store
 from serving.gateway.webhooks.queues import QueueWatch
-from serving.gateway.webhooks.receiver import NotDelivered
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 600.0  # between two attempts; doubled from one to the next
 MOST_DOUBLINGS = 16  # far beyond the longest pause
+
+
+class NotDelivered(Exception):
+    """A message that the receiver has not taken; the text says why, without address or secret."""
 
 
 class Taker(Protocol):

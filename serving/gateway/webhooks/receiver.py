@@ -11,15 +11,12 @@ from requests.adapters import HTTPAdapter
 
 from serving.gateway.access.proxies import Network
 from serving.gateway.webhooks.addresses import RefusedAddress, resolve
+from serving.gateway.webhooks.notifier import NotDelivered
 from serving.gateway.webhooks.signature import headers
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 10.0
 MOST_ADDRESSES = 3  # of a host that has several
 AGENT = "dropserve-webhooks"
-
-
-class NotDelivered(Exception):
-    """A message that the receiver has not taken; the text says why, without address or secret."""
 
 
 class Receiver:

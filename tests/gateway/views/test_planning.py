@@ -25,9 +25,11 @@ def test_a_plan_is_answered(client: FlaskClient) -> None:
     assert (found["design"], found["days"]) == ("paired", {"median": None, "p80": None})
 
 
-def test_an_experiment_may_still_be_called_plan(client: FlaskClient) -> None:
-    start(client, {**SPLIT, "name": "plan"})
-    assert json_of(client.get("/experiments/plan"))["name"] == "plan"
+def test_no_experiment_is_called_plan(client: FlaskClient) -> None:
+    refused = client.post("/experiments", json={**SPLIT, "name": "plan"}, headers=ADMIN)
+    assert (refused.status_code, json_of(refused)["errors"][0]["pointer"]) == (422, "/name")
+    assert client.get("/experiments/plan").status_code == 405
+    assert client.options("/experiments/plan").allow.to_header() == "OPTIONS, POST"
 
 
 def test_a_pilot_fills_in_what_is_not_given(client: FlaskClient, fake_server: FakeModelServer) -> None:

@@ -13,9 +13,9 @@ from serving.gateway.store.store import Store
 from serving.gateway.store.tables import events as table
 from serving.gateway.store.tables import state
 from serving.gateway.webhooks import notifier
-from serving.gateway.webhooks.notifier import Notifier
+from serving.gateway.webhooks.notifier import NotDelivered, Notifier
 from serving.gateway.webhooks.queues import QueueWatch
-from serving.gateway.webhooks.receiver import NotDelivered, Receiver
+from serving.gateway.webhooks.receiver import Receiver
 from serving.gateway.webhooks.signature import secrets_of
 from testing.machine import free_port
 from testing.waiting import Clock, eventually

@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from serving.gateway.webhooks import receiver as receiver_module
-from serving.gateway.webhooks.receiver import NotDelivered, Receiver
+from serving.gateway.webhooks.notifier import NotDelivered
+from serving.gateway.webhooks.receiver import Receiver
 from serving.gateway.webhooks.signature import secrets_of
 from testing.machine import free_port
 from testing.webhook_receiver import SECRET, WebhookReceiver
