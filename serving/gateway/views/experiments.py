@@ -7,7 +7,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Connection
-from werkzeug.routing import UnicodeConverter
+from werkzeug.routing import BaseConverter
 
 from serving.gateway import errors
 from serving.gateway.access.roles import security
@@ -64,7 +64,7 @@ blueprint.components_schemas.update(schemas(ExperimentSpec, Action, Weights))
 PLAN = "plan"  # no experiment's name, since POST /experiments/plan plans
 
 
-class NameConverter(UnicodeConverter):
+class NameConverter(BaseConverter):
     """A name in a path that shows an experiment."""
 
     regex = rf"(?!{PLAN}$)[^/]+"
