@@ -56,10 +56,11 @@ def answers(model: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return an exported model's labels and familiarities of images, uint8 `[n, 28, 28]`."""
     import tensorflow as tf
 
-    predict = tf.saved_model.load(str(model)).signatures["serving_default"]
-    parts = [predict(images=tf.constant(images[at : at + BATCH])) for at in range(0, len(images), BATCH)]
-    if "familiarity" not in parts[0]:
+    signatures = tf.saved_model.load(str(model)).signatures
+    if "with_familiarity" not in signatures:
         sys.exit(f"{model} gives no familiarity: it was exported before; train it anew (make train).")
+    predict = signatures["with_familiarity"]
+    parts = [predict(images=tf.constant(images[at : at + BATCH])) for at in range(0, len(images), BATCH)]
     labels = [part["probabilities"].numpy().argmax(axis=1) for part in parts]
     return np.concatenate(labels), np.concatenate([part["familiarity"].numpy() for part in parts])
 

@@ -76,6 +76,8 @@ def answer(request: wire.PredictRequest) -> wire.PredictResponse:
     response = wire.PredictResponse(model_spec=request.model_spec)
     response.model_spec.version.value = 7
     put(response, "probabilities", np.eye(CLASSES)[images.sum(axis=1, dtype=int) % CLASSES])
+    if request.model_spec.signature_name == "with_familiarity":
+        put(response, "familiarity", np.full(count, 0.25))
     if request.model_spec.signature_name == "mc_dropout":
         put(response, "entropy", np.full(count, 0.5))
         put(response, "mutual_information", np.full(count, 0.25))

@@ -38,17 +38,19 @@ class Servable(tf.Module):
 def signatures_of(
     weights: list[tf.Variable], predict: Predict, noise_at_end: Noise | None, familiar: Familiarity | None
 ) -> dict[str, Any]:
-    """Return the concrete functions to serve, by signature name; `mc_dropout` where there is noise."""
+    """Return the concrete functions to serve, by signature name; `mc_dropout` where there is noise.
 
-    def with_familiarity(images: tf.Tensor, outputs: Outputs) -> Outputs:
+    `serving_default` keeps its one output: a second one would give REST's `predictions` another form.
+    """
+
+    def scored(images: tf.Tensor, outputs: Outputs) -> Outputs:
         if familiar is None:
             return outputs
         return {**outputs, "familiarity": familiarity(familiar, images, outputs["probabilities"])}
 
     @tf.function(autograph=False, input_signature=[IMAGES])
     def serving_default(images: tf.Tensor) -> Outputs:
-        images = checked(images)
-        return with_familiarity(images, {"probabilities": predict(weights, images)})
+        return {"probabilities": predict(weights, checked(images))}
 
     found = {"serving_default": serving_default.get_concrete_function()}
     if noise_at_end:
@@ -56,9 +58,17 @@ def signatures_of(
         @tf.function(autograph=False, input_signature=[IMAGES, SAMPLES])
         def mc_dropout(images: tf.Tensor, samples: tf.Tensor) -> Outputs:
             images = checked(images)
-            return with_familiarity(images, sampled(weights, noise_at_end, images, samples))
+            return scored(images, sampled(weights, noise_at_end, images, samples))
 
         found["mc_dropout"] = mc_dropout.get_concrete_function()
+    if familiar:
+
+        @tf.function(autograph=False, input_signature=[IMAGES])
+        def with_familiarity(images: tf.Tensor) -> Outputs:
+            images = checked(images)
+            return scored(images, {"probabilities": predict(weights, images)})
+
+        found["with_familiarity"] = with_familiarity.get_concrete_function()
     return found
 
 
@@ -114,7 +124,8 @@ def export(
     """Write the SavedModel of trained weights with its warm-up records into `folder`; return its signatures' names.
 
     `serving_default` answers by `predict`; `mc_dropout` draws from `noise_at_end`, the noise of the last step. The
-    warm-up requests send `samples`, uint8 images `[n, 28, 28]`. With `familiar`, both give `familiarity` too.
+    warm-up requests send `samples`, uint8 images `[n, 28, 28]`. With `familiar`, there is
+    `with_familiarity`, which gives `familiarity` too, and so does `mc_dropout`.
     """
     servable = Servable(weights)
     signatures = signatures_of(servable.weights, predict, noise_at_end, familiar)

@@ -21,6 +21,7 @@ from serving.gateway.webhooks.signature import check_secrets
 
 PREFIX = "GATEWAY_"
 SECRETS = (SecretStr, URL)  # types whose values no message shows
+HIDDEN = "hidden"  # marks another type whose values no message shows
 
 
 class SettingsError(ValueError):
@@ -66,6 +67,7 @@ Text = Annotated[str, matching(".+"), Must("some text")]
 File = Annotated[Path, matching(".+"), Must("some text")]
 GrpcTarget = Annotated[str, BeforeValidator(grpc_target), Must("host:port, [address]:port or unix:/path")]
 HttpUrl = Annotated[str, matching(f"({URL_OF_HTTP})?"), Must("an http or https URL")]
+WebhookUrl = Annotated[HttpUrl, HIDDEN]  # such paths are often secret
 DatabaseUrl = Annotated[URL, BeforeValidator(database_url), Must(DATABASES)]
 ApiKeys = Annotated[
     Keys,
@@ -212,7 +214,7 @@ class Settings(BaseSettings):
     webhook_secret: Secrets = setting(
         "", "Secrets that sign webhooks by Standard Webhooks: `echo whsec_$(openssl rand -base64 32)`"
     )
-    webhook_url: HttpUrl = setting(
+    webhook_url: WebhookUrl = setting(
         "", "Receiver of [webhooks](experiments.md#webhooks); needs a secret; none: no webhooks"
     )
     queue_hours: Whole = setting(
@@ -285,7 +287,7 @@ def _unusable(table: Mapping[str, FieldInfo], error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     row = table[name]
-    given = "" if row.annotation in SECRETS else f"={first['input']!r}"
+    given = "" if row.annotation in SECRETS or HIDDEN in row.metadata else f"={first['input']!r}"
     default = row.default if row.default != "" else "none"
     cause = first.get("ctx", {}).get("error")
     why = f"; {cause}" if isinstance(cause, UnknownScope | Unusable) else ""

@@ -48,7 +48,7 @@ def test_without_dropout_there_is_one_signature(weights: list[np.ndarray], tmp_p
     ]
 
 
-def test_both_signatures_give_the_familiarity(weights: list[np.ndarray], tmp_path: Path) -> None:
+def test_the_default_signature_gives_no_familiarity_and_others_do(weights: list[np.ndarray], tmp_path: Path) -> None:
     def answers(images: np.ndarray) -> np.ndarray:
         return network.probabilities([tf.constant(w) for w in weights], tf.constant(images)).numpy()
 
@@ -56,7 +56,8 @@ def test_both_signatures_give_the_familiarity(weights: list[np.ndarray], tmp_pat
     noise = Noise("bernoulli", 0.5)
     export.export(weights, network.probabilities, noise, "both", IMAGES, tmp_path / "both", familiar)
     model = tf.saved_model.load(str(tmp_path / "both"))
-    plain = model.signatures["serving_default"](images=tf.constant(IMAGES))["familiarity"]
+    assert list(model.signatures["serving_default"].structured_outputs) == ["probabilities"]
+    plain = model.signatures["with_familiarity"](images=tf.constant(IMAGES))["familiarity"]
     expected = familiarity(familiar, tf.constant(IMAGES), tf.constant(answers(IMAGES)))
     np.testing.assert_allclose(plain, expected, atol=1 / len(familiar.scale))
     sampled = model.signatures["mc_dropout"](images=tf.constant(IMAGES), samples=tf.constant(2))["familiarity"]

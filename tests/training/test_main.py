@@ -67,7 +67,7 @@ def test_a_run_publishes_what_it_says(digits_dir: Path, models: Path) -> None:
     assert [v["name"] for v in manifest["variants"]] == ["dropout", "l2"]
     assert manifest["default"] == "dropout"
     dropout = manifest["variants"][0]
-    assert dropout["signatures"] == ["serving_default", "mc_dropout"]
+    assert dropout["signatures"] == ["serving_default", "mc_dropout", "with_familiarity"]
     assert dropout["training"] == {
         "seed": 3, "images": 3000, "steps": 48, "batch": 128, "optimizer": "adam", "learning_rate": 0.01,
         "learning_rate_schedule": "constant", "temperature": 1.0,

@@ -12,8 +12,8 @@ from serving.gateway.experiments.cache import Running
 from serving.gateway.experiments.traffic import Outcomes, asked, outcome
 from serving.gateway.inference.batching import Batcher, Target, outcome_of
 from serving.gateway.inference.fallback import Attempt
-from serving.gateway.inference.prediction import PLAIN, check
-from serving.gateway.inference.tf_serving.client import Answer
+from serving.gateway.inference.prediction import check
+from serving.gateway.inference.tf_serving.client import PLAIN, Answer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest
 from serving.gateway.store.exposures import Exposure

@@ -17,7 +17,7 @@ from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.imaging.uploads import LIGHT, Effort, Heavy
 from serving.gateway.inference.batching import Ask, Batcher, ModelCall, Target
 from serving.gateway.inference.fallback import Attempt, PendingPrediction
-from serving.gateway.inference.prediction import check
+from serving.gateway.inference.prediction import check, signature_of
 from serving.gateway.inference.tf_serving.client import Answer
 
 logger = logging.getLogger(__name__)
@@ -169,7 +169,8 @@ class Dispatch(Generic[Request, P, Reply]):
         """Ask the variant whose turn it is."""
         variant = prediction.turn
         assert variant is not None
-        if prediction.manifest.variant(variant) is None:
+        published = prediction.manifest.variant(variant)
+        if published is None:
             self._attempted(prediction, variant, 0.0, Unavailable(f"Variant {variant!r} is not published."), None)
             return
         started = time.perf_counter()
@@ -178,7 +179,7 @@ class Dispatch(Generic[Request, P, Reply]):
             milliseconds = 1000 * (time.perf_counter() - started)
             self._attempted(prediction, variant, milliseconds, ask.outcome, ask.call)
 
-        target = Target(variant, prediction.signature, prediction.samples)
+        target = Target(variant, signature_of(published, prediction.signature), prediction.samples)
         self._batcher.submit(target, Ask(prediction.images, prediction.until, prediction.span, done))
 
     def _attempted(

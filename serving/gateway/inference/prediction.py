@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from serving.gateway.errors import BadGateway, Unprocessable
 from serving.gateway.inference.batching import Batcher, Target
-from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
+from serving.gateway.inference.tf_serving.client import FAMILIAR, PLAIN, PROBABILITIES, Answer
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
 
-PLAIN = "serving_default"
 UNCERTAINTY = "mc_dropout"
 UNCERTAINTY_OUTPUTS = ("entropy", "mutual_information")
 FAMILIARITY = "familiarity"  # models that were exported before it was defined give none
@@ -30,9 +29,16 @@ async def predict(
 
     `span` is the request's, as `Tracing` has it. Raise a GatewayError.
     """
-    answer = await batcher.predict(Target(variant, PLAIN), images, span=span)
+    found = manifest.variant(variant)
+    signature = signature_of(found, PLAIN) if found else PLAIN
+    answer = await batcher.predict(Target(variant, signature), images, span=span)
     check(answer, manifest, variant, images.count)
     return answer
+
+
+def signature_of(variant: Variant, signature: str) -> str:
+    """Return the signature to ask a variant for: in place of PLAIN the one that scores familiarity, where it has it."""
+    return FAMILIAR if signature == PLAIN and FAMILIAR in variant.signatures else signature
 
 
 def require_uncertainty(manifest: Manifest, variant: Variant) -> None:

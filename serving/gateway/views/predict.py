@@ -24,7 +24,7 @@ from serving.gateway.imaging.uploads import Effort, Heavy
 from serving.gateway.inference import prediction
 from serving.gateway.inference.dispatch import Later
 from serving.gateway.inference.fallback import PendingPrediction
-from serving.gateway.inference.tf_serving.client import PROBABILITIES, Answer
+from serving.gateway.inference.tf_serving.client import PLAIN, PROBABILITIES, Answer
 from serving.gateway.learning.keeper import Answered
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.store.clients import kind_of
@@ -133,7 +133,7 @@ def _prepare(
     settings = services.settings
     unit = read_unit(call.request.headers.get("x-unit-id")) or call.record.id
     arm: routing.ArmChoice | None = None
-    signature, samples, last_resort = prediction.PLAIN, None, None
+    signature, samples, last_resort = PLAIN, None, None
     if query.uncertainty:
         chosen = _sampled(manifest, snapshot, query)
         signature, samples = prediction.UNCERTAINTY, settings.uncertainty_samples

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from serving.gateway.errors import TooLarge
 from serving.gateway.imaging.framing import ImageFormat
-from serving.gateway.inference.prediction import PLAIN
+from serving.gateway.inference.tf_serving.client import PLAIN
 from serving.gateway.web.pixels import AS_SENT, LEVELS, Reading, check_scale
 from serving.gateway.web.structure import Structure
 from serving.gateway.web.tensors import COLUMNS, ROWS, SIGNATURE, EncodedText, read_tensors

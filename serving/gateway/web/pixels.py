@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from serving.gateway.errors import Fault, Unprocessable
 from serving.gateway.imaging.framing import ImageFormat
-from serving.gateway.inference.prediction import PLAIN
+from serving.gateway.inference.tf_serving.client import PLAIN
 
 LEVELS, UNIT = 255, 1  # full ink, as pixels are sent: in grey levels, or scaled to 1
 AT_MOST_1 = b"\0\1"

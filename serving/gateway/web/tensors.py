@@ -10,7 +10,8 @@ from pydantic_core import from_json
 
 from serving.gateway.errors import BadRequest, Fault, Unprocessable, pointer
 from serving.gateway.imaging.framing import ImageFormat
-from serving.gateway.inference.prediction import PLAIN, UNCERTAINTY
+from serving.gateway.inference.prediction import UNCERTAINTY
+from serving.gateway.inference.tf_serving.client import PLAIN
 from serving.gateway.web.pixels import LEVELS, REMEDY, UNIT, Reading, from_unit
 
 ROWS, COLUMNS, SIGNATURE, B64 = "instances", "inputs", "signature_name", "b64"

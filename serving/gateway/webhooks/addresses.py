@@ -55,7 +55,7 @@ def port_of(parts: SplitResult) -> int:
 
 def _numeric(host: str, allowed: tuple[Network, ...]) -> None:
     """Check a host that is an address in any of its spellings, such as 127.1, without asking for names."""
-    if host == "localhost" or host.endswith(".localhost"):
+    if host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost"):
         _check(host, "127.0.0.1", allowed)
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)

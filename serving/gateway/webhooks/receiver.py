@@ -1,5 +1,6 @@
 """Send one message to the receiver of webhooks, at an address that was checked."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -13,6 +14,8 @@ from serving.gateway.access.proxies import Network
 from serving.gateway.webhooks.addresses import RefusedAddress, resolve
 from serving.gateway.webhooks.notifier import NotDelivered
 from serving.gateway.webhooks.signature import headers
+
+logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 10.0
 MOST_ADDRESSES = 3  # of a host that has several
@@ -40,7 +43,8 @@ class Receiver:
         try:
             addresses = resolve(self._parts, self._allowed)[:MOST_ADDRESSES]
         except RefusedAddress as error:
-            raise NotDelivered(str(error)) from error
+            logger.warning("webhooks: %s", error)  # readers of events need not know this network
+            raise NotDelivered("its host has no address that may be called; the log says why") from error
         self._send(addresses, message, body)
 
     def _send(self, addresses: Sequence[str], message: str, body: bytes) -> None:

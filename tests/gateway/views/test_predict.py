@@ -14,7 +14,7 @@ from serving.gateway.web.answers import PredictAnswer
 from testing.api import json_of
 from testing.encoded import drawn, encode, framed
 from testing.fake_model_server import FakeModelServer
-from testing.manifest import MANIFEST
+from testing.manifest import MANIFEST, variant
 from tests.gateway.conftest import MakeClient
 
 FILES = [encode(drawn(label)) for label in (7, 3)]
@@ -107,6 +107,21 @@ def test_an_answer_is_as_documented(client: FlaskClient) -> None:
     ]
     assert len({p.id for p in read.predictions}) == 2
     assert "entropy" not in json_of(answer)["predictions"][0]
+
+
+def test_familiarity_comes_from_models_that_score_it(
+    client: FlaskClient, make_client: MakeClient, fake_server: FakeModelServer, manifest_folder: Path
+) -> None:
+    def familiarity(client: FlaskClient, path: str) -> Any:
+        answer = json_of(client.post(path, data=bytes(784), content_type=RAW))
+        [of_image] = answer["predictions"] if path == "/predict" else answer["results"][0]["variants"][:1]
+        return of_image["familiarity"]
+
+    assert [familiarity(client, path) for path in ("/predict", "/compare")] == [None, None]
+    scored = {**MANIFEST, "variants": [variant("plain", "with_familiarity")]}
+    (manifest_folder / "manifest.json").write_text(json.dumps(scored))
+    anew = make_client()
+    assert [familiarity(anew, path) for path in ("/predict", "/compare")] == [0.25, 0.25]
 
 
 def test_the_named_variant_answers(client: FlaskClient, fake_server: FakeModelServer) -> None:

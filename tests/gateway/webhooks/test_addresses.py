@@ -40,7 +40,7 @@ def test_an_address_that_must_not_be_called_is_refused_when_it_is_set(host: str)
     url = f"http://{host}:80/hook"
     with pytest.raises(RefusedAddress, match=f"which is {REFUSED[host]}: name its network in GATEWAY_WEBHOOK_ALLOW"):
         check_url(url, ())
-    with pytest.raises(SettingsError, match="^GATEWAY_WEBHOOK_URL="):
+    with pytest.raises(SettingsError, match="^GATEWAY_WEBHOOK_URL cannot"):
         Settings.from_environ({"GATEWAY_WEBHOOK_URL": url, "GATEWAY_WEBHOOK_SECRET": SECRET})
 
 
@@ -100,3 +100,11 @@ def test_an_unknown_name_says_so() -> None:
 def test_a_url_needs_a_secret() -> None:
     with pytest.raises(SettingsError, match="it needs a secret in GATEWAY_WEBHOOK_SECRET"):
         Settings.from_environ({"GATEWAY_WEBHOOK_URL": "https://hooks.example.com"})
+
+
+@pytest.mark.parametrize("url", ["https://me:hunter2@hooks.example.com/T0KEN", "https://hooks.example.com/T0KEN"])
+def test_a_start_that_fails_shows_no_address_of_a_webhook(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({"GATEWAY_WEBHOOK_URL": url})
+    assert str(caught.value).startswith("GATEWAY_WEBHOOK_URL cannot be used: it must be an http or https URL")
+    assert "T0KEN" not in str(caught.value)

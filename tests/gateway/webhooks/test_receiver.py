@@ -81,7 +81,7 @@ def test_nobody_listens_and_nobody_answers(server: WebhookReceiver, monkeypatch:
 
 
 def test_what_was_allowed_when_set_is_checked_again(server: WebhookReceiver) -> None:
-    with pytest.raises(NotDelivered, match="has the address 127.0.0.1, which is a loopback address"):
+    with pytest.raises(NotDelivered, match="^its host has no address that may be called; the log says why$"):
         Receiver(server.url, SECRETS).deliver("evt_1", b"{}")
     assert server.messages == []
 

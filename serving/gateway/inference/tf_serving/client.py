@@ -18,6 +18,8 @@ PREDICT = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 AVAILABLE, UNREACHABLE = "AVAILABLE", "UNREACHABLE"
 PROBABILITIES = "probabilities"
+PLAIN = "serving_default"
+FAMILIAR = "with_familiarity"  # PLAIN's answer and its familiarity
 NOTHING = np.empty((0, 1), np.float32)
 
 MOST_BYTES = 64 * 2**20  # of an answer
@@ -106,12 +108,18 @@ class ModelServer:
         return Answer.of(response.model_spec.version.value, outputs)
 
     async def _predict(self, request: wire.PredictRequest, timeout: float, metadata: Metadata) -> bytes:
-        """Return the message that a Predict call answers; make it once more where it found no server."""
+        """Return the message that a Predict call answers; make it once more where it found no server.
+
+        A version of before FAMILIAR, which may be loaded while a newer one is published, is asked for PLAIN.
+        """
         call, until = self._call(PREDICT), time.monotonic() + timeout
         try:
             return await call(request, timeout=timeout, metadata=metadata)
         except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            unknown = error.code() is grpc.StatusCode.FAILED_PRECONDITION
+            if unknown and request.model_spec.signature_name == FAMILIAR:
+                request.model_spec.signature_name = PLAIN
+            elif error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
         return await call(request, timeout=max(0.0, until - time.monotonic()), metadata=metadata)
 

@@ -95,6 +95,21 @@ def test_the_servers_errors_become_the_gateways(
     assert caught.value.detail == detail
 
 
+def test_a_version_that_scores_no_familiarity_answers_without_it(server: Client, fake_server: FakeModelServer) -> None:
+    def signature() -> str:
+        return fake_server.requests[-1].model_spec.signature_name
+
+    def unknown(context: grpc.ServicerContext) -> None:
+        if signature() != "serving_default":
+            detail = f'Serving signature key "{signature()}" not found.'
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, detail)
+
+    fake_server.fault = unknown
+    assert list(server.predict("plain", "with_familiarity", IMAGES).outputs) == ["probabilities"]
+    with pytest.raises(BadGateway, match='"mc_dropout" not found'):
+        server.predict("plain", "mc_dropout", IMAGES, samples=1)
+
+
 class Garbage:
     """Serialize to bytes that are no message."""
 
