@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 BY_HANDS = 4  # every fourth test image is drawn by each hand
-BY_STROKES = 500  # digits of each kind that are drawn by strokes
+BY_STROKES = 400  # digits of each kind that are drawn by strokes
 
 
 def main() -> None:
