@@ -52,7 +52,7 @@ def _paired(design: Design, counted: Counted) -> list[dict[str, Any]]:
             "p_anytime": p_anytime(log_e_shares((won, lost), (1, 1), CONCENTRATION)),
         }
         for dimension, value, arm, n, won, lost in counted
-        if n and arm != design.control
+        if arm != design.control
     ]  # fmt: skip
 
 

@@ -69,13 +69,18 @@ def add(connection: Connection, experiment: int, phase: int, cells: Mapping[Cell
 def read(
     connection: Connection, experiment: int, phases: Collection[int]
 ) -> Iterator[tuple[str, str, int, int, int, int]]:
-    """Give dimension, value, arm, n, won and lost over these phases."""
+    """Give dimension, value, arm, n, won and lost over these phases.
+
+    A breakdown begins at the upgrade to it. An older label that is replaced takes away what it never added, so sums may
+    fall below their parts, and below 0.
+    """
     key = table.c.dimension, table.c.value, table.c.arm
     query = select(*key, *(func.sum(table.c[name]) for name in MEASURES)).group_by(*key).order_by(*key)
     for row in connection.execute(query.where(table.c.experiment_id == experiment, table.c.phase.in_(phases))):
         dimension, value, arm, *sums = row
-        n, won, lost = map(int, sums)
-        yield dimension, value, arm, n, won, lost
+        n, won, lost = (max(0, int(each)) for each in sums)
+        if n := max(n, won + lost):
+            yield dimension, value, arm, n, won, lost
 
 
 def _count(cells: Cells, image: Image, arm: int, predicted: str, won: int, lost: int, band: str | None = None) -> None:

@@ -3,11 +3,15 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from statsmodels.stats.multitest import multipletests
 
 from serving.gateway.experiments.breakdown import breakdown, corrected
+from serving.gateway.store import days
 from serving.gateway.store.clients import KINDS, kind_of
 from serving.gateway.store.store import Store
+from serving.gateway.store.tables import breakdown as breakdown_rows
+from serving.gateway.store.tables import counts
 from testing.recount import problems
 from testing.trials import Trial, spec
 
@@ -67,6 +71,25 @@ def test_unpaired_units_are_counted_by_arm(store: Store) -> None:
     assert ("confidence", "0.85 to 0.95") not in found
     assert ("predicted", "3") not in found  # only control has said so: nothing to compare
     assert 0 < three["p_holm"] < 0.05
+
+
+@BOTH
+@pytest.mark.parametrize("paired", [True, False])
+def test_labels_from_before_the_upgrade_may_be_replaced(store: Store, paired: bool) -> None:
+    """No row has counted them, so the rows of their old values fall below 0."""
+    trial = Trial(store, spec(0.5, 0.5, paired=paired))
+    ids = trial.send([0, 1] * 4, [("3", "5")] * 8)
+    trial.label(dict.fromkeys(ids, "3"), "audit")
+    with store.write() as connection:
+        connection.execute(delete(breakdown_rows))
+        connection.execute(delete(counts).where(counts.c.name.in_([days.LABELLED, days.DIFFERING_LABELLED])))
+    trial.label(dict.fromkeys(ids[:2], "5"), "ground_truth")
+    with store.read() as connection:
+        found = breakdown(connection, trial.row())["rows"]
+    assert {row["value"] for row in found if row["dimension"] == "truth"} == {"5"}
+    assert all(0 <= row["p_holm"] <= 1 and -1 <= row["difference"] <= 1 for row in found)
+    trial.label(dict.fromkeys(ids[2:], "unreadable"), "ground_truth")
+    assert all(group["labelled"] >= 0 for group in trial.report()["maturity"]["ages"])
 
 
 def test_p_values_are_corrected_as_holm_does() -> None:
