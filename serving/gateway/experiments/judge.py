@@ -85,6 +85,10 @@ def judge(store: Store, name: str, manifest: Manifest) -> None:
                 _act(connection, held, verdict, manifest)
             elif proposal and held.spec["on_regression"] == "roll_back":
                 _roll_back(connection, held, verdict, manifest)
+            elif held.follows is not None and not proposal and held.status != "stopped":
+                # It has used up its labels; its units go to other experiments.
+                act = Act(GATEWAY, " ".join(verdict["reasons"]))
+                lifecycle.step(connection, name, "stop", act, decision=verdict)
 
 
 def _news(connection: Connection, experiment: Row) -> dict[str, Any] | None:
