@@ -82,12 +82,13 @@ def overturned(verdict: dict[str, Any] | None, now: dict[str, Any]) -> str | Non
     """Say that the evidence of today leads to another verdict than the one that stands, None where it does not."""
     if not verdict or now["recommendation"] not in ON_LABELS or verdict["recommendation"] not in ON_LABELS:
         return None
-    if now["recommendation"] == verdict["recommendation"]:
+    if (now["recommendation"], now["variant"]) == (verdict["recommendation"], verdict["variant"]):
         return None
-    return (
-        f"Later labels overturn the verdict {verdict['recommendation']!r}: by all labels it is "
-        f"{now['recommendation']!r}. {' '.join(now['reasons'])}"
+    same = now["recommendation"] == verdict["recommendation"]
+    before, after = (
+        f"{each['recommendation']!r}" + (f" of {each['variant']}" if same else "") for each in (verdict, now)
     )
+    return f"Later labels overturn the verdict {before}: by all labels it is {after}. {' '.join(now['reasons'])}"
 
 
 def _phase(weights: tuple[float, ...], spec: ExperimentSpec, tally: Tally, now: float) -> PhaseCounts:

@@ -27,17 +27,17 @@ Samples = dict[str, list[tuple[list[str], float]]]
 
 
 class ExperimentGauges(Collector):
-    """Metrics of a store; none while it is unavailable."""
+    """Metrics of a store; none while it is unavailable, and those of events only where a receiver takes them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, delivers: bool) -> None:
         """Prepare to read `store`."""
-        self._store = store
+        self._store, self._delivers = store, delivers
 
     def collect(self) -> Iterable[Metric]:
         """Read the store, and return the metrics."""
         try:
             with self._store.read() as connection:
-                return [*_of_experiments(connection), *_of_events(connection)]
+                return [*_of_experiments(connection), *(_of_events(connection) if self._delivers else ())]
         except GatewayError:
             return []  # the store has logged it
 

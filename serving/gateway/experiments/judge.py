@@ -65,7 +65,7 @@ def judge(store: Store, name: str, manifest: Manifest) -> None:
         if found is None or not _news(connection, found):
             return
     with store.write() as connection:
-        held = experiments.find(connection, name, hold=True)
+        held = experiments.find_with_hold_backs(connection, name)  # to act on them, too
         if held is None or not (news := _news(connection, held)):
             return
         interim_results.keep(connection, held.id, time.time(), news)
@@ -85,6 +85,10 @@ def judge(store: Store, name: str, manifest: Manifest) -> None:
                 _act(connection, held, verdict, manifest)
             elif proposal and held.spec["on_regression"] == "roll_back":
                 _roll_back(connection, held, verdict, manifest)
+            elif held.follows is not None and not proposal and held.status != "stopped":
+                # It has used up its labels; its units go to other experiments.
+                act = Act(GATEWAY, " ".join(verdict["reasons"]))
+                lifecycle.step(connection, name, "stop", act, decision=verdict)
 
 
 def _news(connection: Connection, experiment: Row) -> dict[str, Any] | None:
@@ -135,7 +139,6 @@ def _keep(connection: Connection, experiment: Row, verdict: dict[str, Any]) -> N
 
 def _act(connection: Connection, experiment: Row, verdict: dict[str, Any], manifest: Manifest) -> None:
     """Stop an experiment with a verdict, and promote its winner; warn where that is not possible."""
-    experiments.lock_hold_backs(connection)
     hold(connection)  # the default variant
     obstacle = lifecycle.no_promotion(connection, experiment, manifest)
     if experiment.status != "running":

@@ -75,8 +75,12 @@ def _cohorts(design: Design, total: Tally) -> list[Cohort]:
     for count, n in total.items():
         if count.name in (came, told):
             found.setdefault(count.value, [0, 0])[count.name == told] += n
-    # A unit that comes again may get its label on an image of a later day.
-    return [(day, exposures, min(labelled, exposures)) for day, (exposures, labelled) in sorted(found.items())]
+    # A unit that comes again may get its label on an image of a later day. A label from before an upgrade, which no
+    # count has, takes one away when it is replaced.
+    return [
+        (day, max(0, exposures), max(0, min(labelled, exposures)))
+        for day, (exposures, labelled) in sorted(found.items())
+    ]
 
 
 def _aged(cohorts: Sequence[Cohort], today: int, low: int, high: int | None) -> list[Cohort]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from serving.gateway.experiments.reasons import spent
 from serving.gateway.experiments.sequential import e_value, log_e_above, log_mean_weighted, p_anytime
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store import experiments, interim_results
@@ -34,6 +35,9 @@ def judge_regression(connection: Connection, experiment: Row, built: dict[str, A
     if log_e >= math.log(threshold):
         said = f"{promoted} has become worse than {old}, which it displaced: roll back. {found}"
         built["decision"] = {"recommendation": REGRESSION, "variant": old, "reasons": [said]}
+    elif built["counts"]["labelled"] >= spec.max_labels:
+        built["decision"] = {"recommendation": "inconclusive", "variant": None,
+                             "reasons": [spent(spec.design), f"{promoted} stays the default: {found}"]}  # fmt: skip
     else:
         said = f"Nothing speaks against the promotion of {promoted} over {old} so far: {found}"
         built["decision"] = {"recommendation": "continue", "variant": None, "reasons": [said]}

@@ -38,7 +38,7 @@ class Experiments:
         self.planner = Planner(store)
         self.retention = Retention(store, quotas)
         self.notifier = notifier
-        metrics.add(ExperimentGauges(store))
+        metrics.add(ExperimentGauges(store, delivers=notifier.delivers))
         self.recorder = Recorder(store, metrics.exposures_dropped.inc)
         self.shadow = Shadow(batcher, self.recorder.record, metrics.shadows_dropped.inc)
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from serving.gateway.store.clients import KINDS
 from serving.gateway.store.scoring import LEVELS, Image, PairScore, Scoring
@@ -39,7 +39,9 @@ def of_image(image: Image | None, scores: Sequence[PairScore], scoring: Scoring)
         ours = image.answers[arm]
         if score.labelled and control is not None and ours is not None:
             band = _band(min(float(ours[1]), float(control[1])))
-            _count(cells, image, arm, str(control[0]), score.won, score.lost, band)
+            # By the answer of one arm alone, equal arms would differ: choosing it chooses its errors.
+            pair = "/".join(sorted((str(control[0]), str(ours[0])))) if ours[0] != control[0] else None
+            _count(cells, image, arm, pair, score.won, score.lost, band)
     return cells
 
 
@@ -48,7 +50,7 @@ def of_outcome(image: Image | None) -> Cells:
     cells = Cells()
     if image is not None and image.scores:
         right = image.label == image.predicted
-        _count(cells, image, image.assigned, image.predicted or "", int(right), int(not right))
+        _count(cells, image, image.assigned, image.predicted, int(right), int(not right))
     return cells
 
 
@@ -68,17 +70,23 @@ def add(connection: Connection, experiment: int, phase: int, cells: Mapping[Cell
 
 def read(
     connection: Connection, experiment: int, phases: Collection[int]
-) -> Iterator[tuple[str, str, int, int, int, int]]:
-    """Give dimension, value, arm, n, won and lost over these phases."""
-    key = table.c.dimension, table.c.value, table.c.arm
-    query = select(*key, *(func.sum(table.c[name]) for name in MEASURES)).group_by(*key).order_by(*key)
-    for row in connection.execute(query.where(table.c.experiment_id == experiment, table.c.phase.in_(phases))):
-        dimension, value, arm, *sums = row
-        n, won, lost = map(int, sums)
-        yield dimension, value, arm, n, won, lost
+) -> Iterator[tuple[int, str, str, int, int, int, int]]:
+    """Give phase, dimension, value, arm, n, won and lost in these phases.
+
+    A breakdown begins at the upgrade to it. An older label that is replaced takes away what it never added, so sums may
+    fall below their parts, and below 0.
+    """
+    key = table.c.dimension, table.c.value, table.c.arm, table.c.phase
+    query = select(table).where(table.c.experiment_id == experiment, table.c.phase.in_(phases)).order_by(*key)
+    for row in connection.execute(query):
+        won, lost = max(0, row.won), max(0, row.lost)
+        if n := max(0, row.n, won + lost):
+            yield row.phase, row.dimension, row.value, row.arm, n, won, lost
 
 
-def _count(cells: Cells, image: Image, arm: int, predicted: str, won: int, lost: int, band: str | None = None) -> None:
+def _count(
+    cells: Cells, image: Image, arm: int, predicted: str | None, won: int, lost: int, band: str | None = None
+) -> None:
     values = {
         TRUTH: image.label, PREDICTED: predicted, CONFIDENCE: band, SOURCE: image.source,
         CLIENT: None if image.client is None else KINDS[image.client],

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, func, select, update
 
 from serving.gateway.store.store import insert
-from serving.gateway.store.tables import WAITS, events
+from serving.gateway.store.tables import WAITS, events, experiments
 
 DAY_SECONDS = 24 * 3600
 KEPT_DAYS = 7  # of events that nobody waits for any more
 WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given_up"
+QUEUE_OLD = "experiment.queue_old"  # told once a day
 OF_DEFAULT = ""  # the stream of changes of the default variant by hand
 MESSAGE_BYTES = 12
 
@@ -62,10 +63,17 @@ def waiting(connection: Connection) -> tuple[int, float | None]:
 
 
 def latest(connection: Connection, most: int) -> Sequence[Row]:
-    """Return the last events, the newest first."""
-    return connection.execute(select(events).order_by(events.c.id.desc()).limit(most)).all()
+    """Return the last events of KEPT_DAYS, the newest first."""
+    query = select(events).where(events.c.at >= _week_ago())
+    return connection.execute(query.order_by(events.c.id.desc()).limit(most)).all()
 
 
 def forget_old(connection: Connection) -> None:
-    """Delete events after KEPT_DAYS, delivered or not."""
-    connection.execute(delete(events).where(events.c.at < time.time() - KEPT_DAYS * DAY_SECONDS))
+    """Delete events after KEPT_DAYS, delivered or not; one told once a phase stays until its experiment is archived."""
+    active = exists().where(experiments.c.name == events.c.stream, experiments.c.status != "archived")
+    lasting = events.c.once.is_not(None) & (events.c.type != QUEUE_OLD) & active
+    connection.execute(delete(events).where(events.c.at < _week_ago(), ~lasting))
+
+
+def _week_ago() -> float:
+    return time.time() - KEPT_DAYS * DAY_SECONDS

@@ -5,13 +5,14 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from serving.gateway.store.images import forget_pixels
 from serving.gateway.store.store import bump
 from serving.gateway.store.tables import audit, experiments, layers, phases, state
 
 SALT_BYTES = 16
+HOLDS_BACK = experiments.c.follows.is_not(None) & experiments.c.status.in_(("running", "paused"))
 Segment = tuple[int, int]  # parts of a layer: the first one, and the first one after
 
 
@@ -121,12 +122,23 @@ def layer_salt(connection: Connection, layer: str) -> str:
     return salt
 
 
-def lock_hold_backs(connection: Connection) -> list[str]:
-    """Lock the hold-backs that run or pause; return their names. Lock them before the state, as others do."""
-    query = select(experiments.c.name).where(
-        experiments.c.follows.is_not(None), experiments.c.status.in_(("running", "paused"))
-    )
-    return list(connection.execute(query.order_by(experiments.c.id).with_for_update(key_share=True)).scalars())
+def find_with_hold_backs(connection: Connection, name: str) -> Row | None:
+    """Lock the experiment of this name and the hold-backs that run or pause; return the experiment, or None.
+
+    Writers lock experiments by ascending id, and the state after them; another order deadlocks.
+    """
+    query = select(experiments).where(or_(experiments.c.name == name, HOLDS_BACK)).order_by(experiments.c.id)
+    rows = connection.execute(query.with_for_update(key_share=True)).all()
+    return next((row for row in rows if row.name == name), None)
+
+
+def lock_hold_backs(connection: Connection, *, wait: bool = True) -> list[str]:
+    """Lock the hold-backs that run or pause; return their names. Lock them before the state, as others do.
+
+    Once the state is locked, do not `wait`: one that began meanwhile, and is in use, makes the store unavailable.
+    """
+    query = select(experiments.c.name).where(HOLDS_BACK).order_by(experiments.c.id)
+    return list(connection.execute(query.with_for_update(key_share=True, nowait=not wait)).scalars())
 
 
 def phases_with_specs(connection: Connection, ids: Collection[int]) -> Sequence[Row]:

@@ -56,9 +56,14 @@ class Notifier:
         self._thread = Background("webhooks", self._run)
         self._ending = threading.Event()
 
+    @property
+    def delivers(self) -> bool:
+        """Whether there is a receiver."""
+        return self._receiver is not None
+
     def start(self) -> None:
         """Start the thread, once."""
-        if self._receiver is not None:
+        if self.delivers:
             self._thread.start()
 
     def close(self) -> None:

@@ -33,4 +33,4 @@ class QueueWatch:
                     "experiment": row.name, "waiting": images.count_queued(connection, row.id),
                     "oldest_hours": round((now - since) / HOUR_SECONDS, 1),
                 }  # fmt: skip
-                events.add(connection, "experiment.queue_old", row.name, data, once=once)
+                events.add(connection, events.QUEUE_OLD, row.name, data, once=once)

@@ -12,7 +12,7 @@ from testing.waiting import eventually
 def shown(store: Store, *names: str) -> list[str]:
     """Return the lines of these metrics."""
     registry = CollectorRegistry()
-    registry.register(ExperimentGauges(store))
+    registry.register(ExperimentGauges(store, delivers=True))
     lines = generate_latest(registry).decode().splitlines()
     return [line for line in lines if line.startswith(tuple(f"gateway_{name}" for name in names))]
 
@@ -42,5 +42,12 @@ def test_a_running_experiment_is_shown(client: FlaskClient, fake_server: FakeMod
     assert shown(store, "experiment_") == []
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_without_a_receiver_no_events_wait_for_one(store: Store) -> None:
+    names = {each.name for each in ExperimentGauges(store, delivers=False).collect()}
+    assert "gateway_experiment_labelled" in names
+    assert not any("event" in name for name in names)
+
+
 def test_without_a_store_there_are_no_such_metrics() -> None:
-    assert list(ExperimentGauges(Store("sqlite:////nowhere/x.db")).collect()) == []
+    assert list(ExperimentGauges(Store("sqlite:////nowhere/x.db"), delivers=True).collect()) == []

@@ -4,9 +4,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from serving.gateway.store import experiments
+from serving.gateway.store.store import Store
 from testing.api import ADMIN, json_of
 from testing.fake_model_server import FakeModelServer, shifted
 from testing.traffic import PAIRED, SPLIT, act, label_all, predict, report, start
+from testing.trials import Trial, spec
 from testing.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
@@ -97,6 +100,19 @@ def test_a_promoted_variant_that_stays_better_is_left_alone(client: FlaskClient,
     assert found["comparisons"][0]["significant"]
     assert (found["decision"]["recommendation"], found["verdict"]) == ("continue", None)
     assert default(client) == "dropout"
+
+
+def test_labels_without_a_regression_end_it(store: Store) -> None:
+    trial = Trial(store, spec(0, 1, paired=True, max_labels=100))
+    with store.write() as connection:
+        experiments.change(connection, trial.row().id, follows=trial.row().id)
+    ids = trial.send([1] * 100, [("1", "1")] * 100)
+    trial.label(dict.fromkeys(ids[1:], "1"))
+    assert (trial.judge(), trial.row().status) == (None, "running")
+    trial.label(dict.fromkeys(ids[:1], "1"))
+    assert (trial.judge(), trial.row().status) == ("inconclusive", "stopped")
+    assert trial.row().reason.startswith("All 100 labels of the experiment's budget are in")
+    assert trial.row().decision == trial.row().verdict
 
 
 def test_another_promotion_or_a_rollback_ends_it(client: FlaskClient, fake_server: FakeModelServer) -> None:

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from serving.gateway.experiments import judge as judge_module
 from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.cache import ExperimentCache
+from serving.gateway.experiments.evidence import overturned
 from serving.gateway.experiments.judge import Judge, judge
 from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.spec import ExperimentSpec
@@ -182,6 +183,13 @@ def test_verdicts_promotions_and_withdrawals_are_events(
         "experiment.verdict",
         "variant.promoted",
     ]
+
+
+def test_another_variant_overturns_a_verdict(database_kind: str) -> None:
+    verdict, now = ({"recommendation": "ship", "variant": name, "reasons": ["Made up."]} for name in ("dropout", "l2"))
+    assert overturned(verdict, dict(verdict)) is None
+    text = "Later labels overturn the verdict 'ship' of dropout: by all labels it is 'ship' of l2. Made up."
+    assert overturned(verdict, now) == text
 
 
 @pytest.mark.parametrize("alarm", ["unhealthy", "guardrail_broken"])

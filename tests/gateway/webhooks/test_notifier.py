@@ -18,6 +18,7 @@ from serving.gateway.webhooks.queues import QueueWatch
 from serving.gateway.webhooks.receiver import Receiver
 from serving.gateway.webhooks.signature import secrets_of
 from testing.machine import free_port
+from testing.trials import Trial, spec
 from testing.waiting import Clock, eventually
 from testing.webhook_receiver import SECRET, WebhookReceiver
 
@@ -240,3 +241,21 @@ def test_what_is_told_once_is_kept_once_and_old_events_go(store: Store) -> None:
         connection.execute(update(table).values(at=table.c.at - 0.2 * events.DAY_SECONDS))
         events.forget_old(connection)
         assert connection.execute(select(table)).all() == []
+
+
+@BOTH
+def test_what_is_told_once_a_phase_is_known_until_its_experiment_is_archived(store: Store) -> None:
+    trial = Trial(store, spec(0.5, 0.5))
+    with store.write() as connection:
+        events.add(connection, "experiment.unhealthy", trial.spec.name, {}, once="unhealthy:1:1")
+        events.add(connection, events.QUEUE_OLD, trial.spec.name, {}, once="queue_old:1:1")
+        events.add(connection, "experiment.verdict", trial.spec.name, {})
+        connection.execute(update(table).values(at=table.c.at - 7.1 * events.DAY_SECONDS))
+        events.forget_old(connection)
+        assert [row.once for row in connection.execute(select(table))] == ["unhealthy:1:1"]
+        assert events.latest(connection, 10) == []
+    trial.step("stop")
+    trial.step("archive")
+    with store.write() as connection:
+        events.forget_old(connection)
+        assert not events.known(connection, "unhealthy:1:1")
