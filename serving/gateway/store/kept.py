@@ -62,7 +62,7 @@ def delete_old(connection: Connection, moment: float, limit: int) -> int:
 
 
 def count_to_go(connection: Connection, moment: float | None, waiting_since: float, most: int) -> int:
-    """Count the images from before `moment`, those that wait since before `waiting_since`, and labelled ones above `most`.
+    """Count images from before `moment`, those that wait since before `waiting_since`, and labelled ones above `most`.
 
     None keeps images of any age, and 0 any number of labelled ones.
     """
