@@ -1,4 +1,8 @@
-"""Delete the images and labels of a prediction or of a unit. Counts of experiments, which name nobody, stay."""
+"""Delete the images and labels of a prediction or of a unit.
+
+Counts and evidence of experiments stay, and so the answers and labels behind them, without pixels. Those of a unit get
+a random name.
+"""
 
 from typing import NamedTuple
 
@@ -8,7 +12,7 @@ from serving.gateway.errors import NotFound
 from serving.gateway.experiments.assignment import unit_name
 from serving.gateway.experiments.prediction_id import read
 from serving.gateway.learning.keeper import unit_hash
-from serving.gateway.store import forget, kept
+from serving.gateway.store import exposures, forget, kept
 from serving.gateway.store.experiments import signing_key
 
 AT_ONCE = 500  # predictions in one statement
@@ -28,20 +32,27 @@ def forget_prediction(connection: Connection, prediction_id: str) -> Forgotten:
         raise NotFound(f"There is no prediction {prediction_id[:200]!r}; /predict answers with ids.")
     queued = 0
     if exposed := reference.exposed:
+        exposures.lock(connection, [exposed.experiment])  # a label at this moment would write pixels back
         queued = forget.queued_of_unit(connection, exposed.experiment, exposed.unit, reference.image)
     images = kept.delete_predictions(connection, [reference.key])
     return Forgotten(max(images, queued), forget.labels_of_predictions(connection, [reference.key]))
 
 
 def forget_unit(connection: Connection, unit: str) -> Forgotten:
-    """Delete the kept images of a unit with their labels, and the images and labels that experiments have from it."""
+    """Delete the kept images of a unit with their labels, and the images and labels that experiments have from it.
+
+    What experiments count stays, by a random name.
+    """
+    salts = forget.salts(connection)
+    exposures.lock(connection, [experiment for experiment, _ in salts])  # as for a prediction
+    names = {experiment: unit_name(salt, unit) for experiment, salt in salts}
     predictions = kept.predictions_of(connection, unit_hash(signing_key(connection), unit))
     images = labels = 0
     for at in range(0, len(predictions), AT_ONCE):
         images += kept.delete_predictions(connection, predictions[at : at + AT_ONCE])
         labels += forget.labels_of_predictions(connection, predictions[at : at + AT_ONCE])
-    for experiment, salt in forget.salts(connection):
-        name = unit_name(salt, unit)
+    for experiment, name in names.items():
         images += forget.queued_of_unit(connection, experiment, name)
         labels += forget.labels_of_unit(connection, experiment, name)
+    forget.unlink_units(connection, names)
     return Forgotten(images, labels)

@@ -1,10 +1,11 @@
-"""Delete labels, and images that wait in label queues, of one prediction or unit."""
+"""Delete labels, and images that wait in label queues, of one prediction or unit; unlink a unit from what stays."""
 
-from collections.abc import Collection, Sequence
+import secrets
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, delete, select, update
 
-from serving.gateway.store.tables import feedback, images, phases
+from serving.gateway.store.tables import exposures, feedback, images, phases, unit_results, units
 
 
 def labels_of_predictions(connection: Connection, predictions: Collection[str]) -> int:
@@ -24,9 +25,34 @@ def queued_of_unit(connection: Connection, experiment: int, unit: int, image: in
     return _empty(connection, of_unit if image is None else of_unit & (images.c.image == image))
 
 
+def unlink_units(connection: Connection, names: Mapping[int, int]) -> None:
+    """Give units, named by experiment, random names: their evidence and counts stay, and lead to nobody.
+
+    A unit has one new name in an experiment. The experiments are locked.
+    """
+    new = {(experiment, unit): secrets.randbits(64) - 2**63 for experiment, unit in names.items()}
+    for table in (exposures, units, unit_results, images):
+        _rename(connection, table, new)
+
+
 def salts(connection: Connection) -> Sequence[Row]:
     """Return `experiment_id` and `traffic_salt` of all experiments that have started; the salt names their units."""
     return connection.execute(select(phases.c.experiment_id, phases.c.traffic_salt).distinct()).all()
+
+
+def _rename(connection: Connection, table: Table, new: Mapping[tuple[int, int], int]) -> None:
+    key = list(table.primary_key)
+    # One look at the table for all experiments: most tables have no index by unit.
+    of_units = table.c.unit.in_([unit for _, unit in new])
+    rows = connection.execute(select(table.c.experiment_id, table.c.unit, *key).where(of_units)).all()
+    renamed = [
+        {"unit": new[row.experiment_id, row.unit], **{f"of_{each.name}": getattr(row, each.name) for each in key}}
+        for row in rows
+        if (row.experiment_id, row.unit) in new
+    ]
+    if renamed:
+        one = update(table).where(*(each == bindparam(f"of_{each.name}") for each in key))
+        connection.execute(one, renamed)
 
 
 def _empty(connection: Connection, where: ColumnElement[bool]) -> int:

@@ -7,7 +7,7 @@ loses its draw and stays, one without goes. So a label needs no look at this tab
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, false, func, select, true, update
 
 from serving.gateway.store.sources import RANK
 from serving.gateway.store.store import insert
@@ -56,10 +56,24 @@ def bound_labelled(connection: Connection, most: int) -> None:
         _delete(connection, _locked(select(kept.c.prediction).where(~WAITING).order_by(kept.c.at).limit(beyond)))
 
 
-def delete_old(connection: Connection, moment: float | None, limit: int) -> int:
-    """Delete images from before `moment`, all where that is None, at most `limit`; return how many."""
-    old = true() if moment is None else kept.c.at < moment
-    return _delete(connection, _locked(select(kept.c.prediction).where(old).limit(limit)))
+def delete_old(connection: Connection, moment: float, limit: int) -> int:
+    """Delete images from before `moment`, at most `limit`; return how many."""
+    return _delete(connection, _locked(select(kept.c.prediction).where(kept.c.at < moment).limit(limit)))
+
+
+def count_to_go(connection: Connection, moment: float | None, waiting_since: float, most: int) -> int:
+    """Count images from before `moment`, those that wait since before `waiting_since`, and labelled ones above `most`.
+
+    None keeps images of any age, and 0 any number of labelled ones.
+    """
+    old = false() if moment is None else kept.c.at < moment
+    overdue = WAITING & (kept.c.at < waiting_since)
+    stays = ~WAITING | (overdue & HAS_LABEL)
+    without = _count(connection, WAITING & ~HAS_LABEL & (overdue | old)) + _count(
+        connection, WAITING & HAS_LABEL & ~overdue & old
+    )
+    beyond = _count(connection, stays) - most if most else 0
+    return without + max(_count(connection, stays & old), beyond)
 
 
 def delete_predictions(connection: Connection, predictions: Collection[str]) -> int:

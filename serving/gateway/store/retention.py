@@ -10,7 +10,16 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exis
 
 from serving.gateway.store import events, exposures, images, kept
 from serving.gateway.store.store import Store
-from serving.gateway.store.tables import LABELLED, OUTSIDE, experiments, feedback, state, unit_results, units
+from serving.gateway.store.tables import (
+    LABELLED,
+    OUTSIDE,
+    experiments,
+    feedback,
+    kept_images,
+    state,
+    unit_results,
+    units,
+)
 from serving.gateway.store.tables import exposures as exposure_rows
 from serving.gateway.store.tables import images as image_rows
 
@@ -23,7 +32,7 @@ NOTICE_SECONDS = 3600  # from the notice about the first deletions in a store of
 class Quotas(NamedTuple):
     """How much to keep: rows of the last `days`, all of them where that is None, and at most so many of a kind.
 
-    Images to learn from wait `waiting_hours` for a label.
+    Images to learn from wait `waiting_hours` for a label; with one, any number stays where `most_kept` is 0.
     """
 
     days: float | None
@@ -36,6 +45,11 @@ class Quotas(NamedTuple):
     def moment(self) -> float | None:
         """The time before which rows go, in seconds since 1970."""
         return None if self.days is None else time.time() - self.days * DAY_SECONDS
+
+    @property
+    def waiting_since(self) -> float:
+        """The time before which images without a label go, in seconds since 1970."""
+        return time.time() - self.waiting_hours * 3600
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,11 @@ def needs_notice(connection: Connection) -> bool:
     """Say whether a store holds rows, however old, about which there was neither a run nor a notice."""
     if _retained_at(connection) != 0:
         return False
-    tables = [(kind.table, kind.condition) for kind in KINDS] + [(units, true()), (unit_results, true())]
+    tables = [(kind.table, kind.condition) for kind in KINDS] + [
+        (units, true()),
+        (unit_results, true()),
+        (kept_images, true()),
+    ]
     return any(
         connection.execute(select(exists().select_from(table).where(condition))).scalar() for table, condition in tables
     )
@@ -85,6 +103,7 @@ def to_go(connection: Connection, quotas: Quotas) -> Counter[str]:
     counts = Counter[str]()
     for name, table, condition in [*old, *((OF_ARCHIVED, *each) for each in _of_archived(quotas))]:
         counts[name] += connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one()
+    counts[KEPT] = kept.count_to_go(connection, quotas.moment, quotas.waiting_since, quotas.most_kept)
     return +counts
 
 
@@ -146,16 +165,17 @@ def _batches(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:
 
 def _kept(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:
     """Settle images that have waited long enough for a label, and delete those that are old or too many."""
-    moment = quotas.moment if quotas.most_kept else None
-    full = quotas.most_kept > 0
+    full = True
     while full:
         with store.write(hurried=True) as connection:
-            settled = kept.settle_old(connection, time.time() - quotas.waiting_hours * 3600, BATCH)
-            kept.bound_labelled(connection, quotas.most_kept)
+            settled = kept.settle_old(connection, quotas.waiting_since, BATCH)
+            if quotas.most_kept:  # 0 is the default, of a command without the gateways' settings, too
+                kept.bound_labelled(connection, quotas.most_kept)
         full = settled == BATCH
         yield KEPT, 0
-    full = moment is not None or not quotas.most_kept
-    while full:
+    moment = quotas.moment
+    full = moment is not None
+    while moment is not None and full:
         with store.write(hurried=True) as connection:
             deleted = kept.delete_old(connection, moment, BATCH)
         full = deleted == BATCH

@@ -85,7 +85,11 @@ def summary() -> Response:
     responses={200: ForgetAnswer, **OF_CHANGES},
 )  # fmt: skip
 def forget() -> Response:
-    """Delete the images and labels of a prediction or of a unit; counts of experiments stay."""
+    """Delete the images and labels of a prediction or of a unit; counts of experiments stay.
+
+    What experiments count keeps each image's keyed hash, answers and label, without pixels. A unit's rows get a random
+    name, which leads to nobody; a prediction's keep the unit's name in the experiment.
+    """
     body = read_json(ForgetRequest)
     with gateway().experiments.store.write() as connection:
         if body.prediction_id is not None:

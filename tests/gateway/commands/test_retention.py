@@ -16,7 +16,7 @@ from testing.fake_model_server import FakeModelServer, shifted
 from testing.traffic import PAIRED, label, predict, report, start
 from testing.waiting import eventually
 
-NO_OTHERS = ", 0 labels outside experiments and 0 rows about units of archived experiments"
+NO_OTHERS = ", 0 labels outside experiments, 0 rows about units of archived experiments and 0 images kept for learning"
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 
 

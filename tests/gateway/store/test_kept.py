@@ -79,10 +79,28 @@ def test_the_label_in_force_counts(store: Store) -> None:
     assert labelled(store) == [("p.0", "7", "ground_truth")]
 
 
-@pytest.mark.parametrize(("quotas", "left"), [(KEEPING, {1}), (KEEPING._replace(most_kept=0), set())])
-def test_retention_deletes_old_images_and_all_where_none_are_kept(store: Store, quotas: Quotas, left: set[int]) -> None:
-    label(store, 0, 1)
-    keep(store, image(0, days=31), image(1))
-    deleted = retention.run(store, quotas, lambda seconds: None)
+@pytest.mark.parametrize(
+    ("quotas", "left"),
+    [
+        (KEEPING, {1, 2, 3}),
+        (KEEPING._replace(most_kept=1), {2, 3}),
+        (KEEPING._replace(most_kept=0), {1, 2, 3}),  # of a command that does not have the gateways' settings
+        (Quotas(None, 10**9, 10**9), {0, 1, 2}),
+    ],
+)
+def test_retention_deletes_kept_images_that_are_old_or_too_many(
+    store: Store, quotas: Quotas, left: set[int]
+) -> None:  # fmt: skip
+    label(store, 0, 1, 2)
+    keep(store, image(0, days=31), image(1, days=3), image(2, days=2), image(3), image(4, days=4), most=9)
+    with store.read() as connection:
+        counted = retention.to_go(connection, quotas)
+    retention.run(store, quotas, lambda seconds: None)
     assert there(store) == left
-    assert deleted[KEPT] == 2 - len(left)
+    assert counted[KEPT] == 5 - len(left)
+
+
+def test_a_notice_comes_before_kept_images_go(store: Store) -> None:
+    keep(store, image(0))
+    with store.read() as connection:
+        assert retention.needs_notice(connection)

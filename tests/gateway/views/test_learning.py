@@ -1,15 +1,22 @@
 import sys
+import threading
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select, text, update
 
 from serving.gateway.commands import forget
+from serving.gateway.experiments.assignment import unit_name
 from serving.gateway.learning import keeper
+from serving.gateway.store import forget as forget_rows
+from serving.gateway.store.exposures import lock
+from serving.gateway.store.store import Store
+from serving.gateway.store.tables import exposures, images, unit_results, units
 from serving.gateway.views.learning import ForgetAnswer, LearningAnswer
 from testing.api import ADMIN, json_of
 from testing.fake_model_server import FakeModelServer, shifted
-from testing.traffic import PAIRED, label, predict, report, start
+from testing.traffic import PAIRED, SPLIT, label, predict, report, start
 from testing.waiting import eventually
 from tests.gateway.conftest import MakeClient
 
@@ -89,6 +96,72 @@ def test_a_unit_is_forgotten_in_experiments_too(keeping: FlaskClient, fake_serve
     assert json_of(keeping.get(queue))["waiting"] == 0
     assert json_of(keeping.get(f"/feedback/{one}"))["labels"] == []
     assert report(keeping)["counts"] == before
+
+
+@BOTH
+@pytest.mark.parametrize("spec", [PAIRED, SPLIT])
+def test_what_experiments_count_leads_to_a_forgotten_unit_no_more(
+    keeping: FlaskClient, fake_server: FakeModelServer, store: Store, spec: dict[str, Any]
+) -> None:
+    fake_server.answer = shifted(fake_server.answer, {"dropout"})
+    start(keeping, spec)
+    labelled(keeping, "b", 5)
+    labelled(keeping, "a", 3, 4)
+    all_of_them = 3 if spec is PAIRED else 2  # images, or units
+    eventually(lambda: report(keeping)["counts"]["labelled"] == all_of_them and len(of_units(store)[0]) == 2)
+    if spec is PAIRED:
+        eventually(lambda: report(keeping)["counts"]["compared"] == 3)
+    before, rows = report(keeping), of_units(store)
+    forgotten(keeping, unit="a")
+    after = of_units(store)
+    with store.read() as connection:
+        [(_, salt)] = forget_rows.salts(connection)
+    one, other = unit_name(salt, "a"), unit_name(salt, "b")
+    [new] = {unit for of_table in after for unit in of_table} - {other}
+    assert new != one
+    assert after == [sorted(new if unit == one else unit for unit in of_table) for of_table in rows]
+    assert report(keeping)["counts"] == before["counts"]
+    labelled(keeping, "a", 6)  # comes as another unit
+    eventually(lambda: report(keeping)["counts"]["labelled"] == before["counts"]["labelled"] + 1)
+
+
+def of_units(store: Store) -> list[list[int]]:
+    """Return the units that each table names, a row each."""
+    with store.read() as connection:
+        return [
+            list(connection.execute(select(table.c.unit).order_by(table.c.unit)).scalars())
+            for table in (exposures, images, units, unit_results)
+        ]
+
+
+@BOTH
+def test_a_label_at_the_same_time_brings_no_pixels_back(
+    keeping: FlaskClient, fake_server: FakeModelServer, store: Store, database_kind: str
+) -> None:
+    if database_kind == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    fake_server.answer = shifted(fake_server.answer, {"dropout"})
+    start(keeping, PAIRED)
+    [prediction] = predict(keeping, 6, unit="a")["predictions"]
+    eventually(lambda: json_of(keeping.get("/experiments/test/disagreements"))["waiting"] == 1)
+    forgetting = [
+        threading.Thread(target=forgotten, args=(keeping,), kwargs=whose)
+        for whose in ({"unit": "a"}, {"prediction_id": prediction["id"]})
+    ]
+    blocked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with store.write() as connection:
+        [row] = connection.execute(select(images)).all()
+        lock(connection, [row.experiment_id])
+        for thread in forgetting:
+            thread.start()
+        eventually(lambda: connection.execute(blocked).scalar_one() == len(forgetting))
+        connection.execute(update(images).values(pixels=row.pixels, prediction_id=row.prediction_id))
+    for thread in forgetting:
+        thread.join()
+    with store.read() as connection:
+        assert connection.execute(select(images.c.pixels)).scalars().all() == [None]
 
 
 @pytest.mark.parametrize(
