@@ -16,7 +16,7 @@ from serving.gateway.experiments.sequential import Array, half_width
 VERDICTS = ("ship", "roll_back", "equivalent", "inconclusive", "continue")
 SHIP, ROLL_BACK, EQUIVALENT, INCONCLUSIVE, CONTINUE = range(len(VERDICTS))
 SECONDS = 5.0  # that a plan may take
-BLOCK = 32  # looks at a time
+BLOCK, MOST_CELLS = 32, 1_000_000  # looks at a time; counts of cases drawn then, which bound the memory
 
 
 class Ends(NamedTuple):
@@ -33,10 +33,11 @@ def simulate(spec: PlanSpec, rates: Rates, until: float, growth: float = GROWTH,
     stream = (PairedStream if spec.paired else UnpairedStream)(spec, rates, looks, np.random.default_rng(seed))
     left = np.arange(spec.runs)
     ends = Ends(np.full(spec.runs, INCONCLUSIVE), np.zeros(spec.runs), np.zeros(spec.runs))
-    for start in range(0, len(looks.units), BLOCK):
+    block = max(1, min(BLOCK, MOST_CELLS // (spec.runs * stream.width)))
+    for start in range(0, len(looks.units), block):
         if time.monotonic() > until:
             raise Unavailable(f"The plan was not ready within {SECONDS:g} s. Ask for fewer runs, or once more.")
-        evidence = stream.evidence(slice(start, start + BLOCK))
+        evidence = stream.evidence(slice(start, start + block))
         said = verdicts(spec, evidence)
         done = said != CONTINUE
         over = done.any(axis=1)

@@ -41,6 +41,7 @@ class Stream(abc.ABC):
         self._size = spec.images_per_unit or 1
         self._runs = spec.runs
         self._counts: Sequence[Array] | None = None  # by run, at the last look
+        self.width = 1  # counts drawn together for a run and look
 
     def evidence(self, block: slice) -> Evidence:
         """Draw the units whose labels come until each look of a block; return the evidence at these looks."""
@@ -77,6 +78,7 @@ class PairedStream(Stream):
         super().__init__(spec, rates, looks, rng)
         self._won = rates.won / (rates.won + rates.lost)
         self._case, self._of_cases = cases_of_a_unit(self._size, spec.label_share * (rates.won + rates.lost))
+        self.width = len(self._of_cases)
 
     def _draw(self, new: np.ndarray) -> Sequence[np.ndarray]:
         """Return units by their first case, won and lost; cases, won and lost; images with no arm right; and Σd²."""
