@@ -39,7 +39,7 @@ def main() -> int:
                 done = forget_prediction(connection, arguments.prediction)
             else:
                 done = forget_unit(connection, arguments.unit)
-            stored = {row.prediction for row in kept.labelled(connection)}
+            stored = kept.labelled_predictions(connection)
         sets = image_set.prune(arguments.folder, stored)
     except (SettingsError, UnusableDatabase, GatewayError, OSError) as error:
         print(f"forget: {error}", file=sys.stderr)

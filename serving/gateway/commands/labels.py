@@ -53,6 +53,11 @@ def main() -> int:
                 candidate = next_name(connection, manifest)
             folder = image_set.write(arguments.folder, chosen, manifest.classes, manifest.image)
             image_set.name_in(arguments.folder, image_set.CANDIDATE, candidate)
+            with store.read() as connection:  # again: a deletion before the set was there did not find it
+                stored = kept.labelled_predictions(connection)
+        if folder.name in image_set.prune(arguments.folder, stored):
+            print("labels: an image of the set was deleted meanwhile, and so the set; run this again", file=sys.stderr)
+            return 1
     except Unusable as error:
         print(f"labels: {error}", file=sys.stderr)
         return EXIT_UNUSABLE

@@ -37,6 +37,19 @@ class Answered(NamedTuple):
     size: int
 
 
+class Drawn(NamedTuple):
+    """An image of a request, with its own pixels alone: the others need not stay in memory. Large draws come first."""
+
+    negative_draw: int
+    prediction: str
+    unit: str
+    predicted: str
+    variant: str
+    version: int
+    pixels: bytes
+    at: float
+
+
 class Keeper:
     """A bounded heap of answered images, the largest draw first, and the worker's thread that writes them."""
 
@@ -45,7 +58,8 @@ class Keeper:
         self._store = store
         self._most = most
         self._largest = 2**DRAW_BITS  # with so many waiting, a larger draw would go at once
-        self._heap: list[tuple[int, str, Answered, int, float]] = []
+        self._passed_over = False  # whether an image was not queued for its draw since the store was asked
+        self._heap: list[Drawn] = []
         self._changed = threading.Condition()
         self._thread = Background("keeper", self._run)
         self._ending = False
@@ -57,11 +71,15 @@ class Keeper:
 
     def keep(self, answered: Answered) -> None:
         """Draw for each image of a request whether it is kept, and queue those that are."""
+        key, unit, variant, version, labels, pixels, size = answered
         at = time.time()
-        for number in range(len(answered.labels)):
+        for number, label in enumerate(labels):
             draw = random.getrandbits(DRAW_BITS)
             if draw < self._largest:
-                self._queue((-draw, f"{answered.key}.{number}", answered, number, at))
+                own = pixels[number * size : (number + 1) * size]
+                self._queue(Drawn(-draw, f"{key}.{number}", unit, label, variant, version, own, at))
+            else:
+                self._passed_over = True
 
     def close(self) -> None:
         """Write the queue, for LAST_SECONDS at most."""
@@ -70,7 +88,7 @@ class Keeper:
             self._changed.notify_all()
         self._thread.join()
 
-    def _queue(self, item: tuple[int, str, Answered, int, float]) -> None:
+    def _queue(self, item: Drawn) -> None:
         with self._changed:
             if len(self._heap) < MOST_A_FLUSH:
                 heapq.heappush(self._heap, item)
@@ -87,16 +105,22 @@ class Keeper:
                     until = min(until, time.monotonic() + LAST_SECONDS)
                     if not self._heap:
                         return
-            self._flush()
+            if self._heap or self._passed_over:
+                self._flush()
 
     def _flush(self) -> None:
-        """Write the queue; keep it for the next time where the store fails."""
+        """Write the queue, and learn what draws are too large; keep the queue for the next time if the store fails."""
         with self._changed:
             items, self._heap = self._heap, []
+            self._passed_over = False
         try:
-            with self._store.write(hurried=True) as connection:
-                secret = signing_key(connection)
-                largest = kept.write(connection, [_image(secret, *item) for item in items], self._most)
+            if items:
+                with self._store.write(hurried=True) as connection:
+                    secret = signing_key(connection)
+                    largest = kept.write(connection, [_image(secret, item) for item in items], self._most)
+            else:
+                with self._store.read() as connection:
+                    largest = kept.largest_waiting(connection, self._most)
             self._largest = 2**DRAW_BITS if largest is None else largest
         except GatewayError:
             for item in items:
@@ -114,9 +138,8 @@ def unit_hash(secret: bytes, unit: str) -> int:
     )
 
 
-def _image(secret: bytes, negative: int, prediction: str, answered: Answered, number: int, at: float) -> KeptImage:
-    pixels = answered.pixels[number * answered.size : (number + 1) * answered.size]
+def _image(secret: bytes, drawn: Drawn) -> KeptImage:
     return KeptImage(
-        prediction, unit_hash(secret, answered.unit), image_hash(secret, pixels), answered.labels[number],
-        answered.variant, answered.version, -negative, pixels, at,
+        drawn.prediction, unit_hash(secret, drawn.unit), image_hash(secret, drawn.pixels), drawn.predicted,
+        drawn.variant, drawn.version, -drawn.negative_draw, drawn.pixels, drawn.at,
     )  # fmt: skip

@@ -1,5 +1,7 @@
 """Propose a candidate: the draft of a paired experiment that compares it with the default variant."""
 
+from itertools import count
+
 from sqlalchemy import Connection
 
 from serving.gateway.errors import Conflict
@@ -10,23 +12,18 @@ from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.manifest import Manifest
 from serving.gateway.store import experiments, promotions
 
-NAMES = ("adapted", "adapted_2")  # of candidates, in turn: a new version of the default would answer at once
+NAME = "adapted"  # then `adapted_2`, and so on: a new version of the default would answer at once
 UNDER_WAY = ("running", "paused")
 
 
 def next_name(connection: Connection, manifest: Manifest) -> str:
-    """Return the name that a new candidate may have: no default, and in no experiment under way; raise Conflict."""
+    """Return the first name that a new candidate may have: not the default's, and in no experiment under way."""
     taken = {_default(connection, manifest)}
     for row in experiments.every(connection):
         if row.status in UNDER_WAY:
             taken |= set(ExperimentSpec.model_validate(row.spec).variants)
-    free = [name for name in NAMES if name not in taken]
-    if not free:
-        raise Conflict(
-            f"The names {' and '.join(NAMES)} are those of the default variant and of variants in experiments; "
-            "stop the experiment, or wait for its verdict."
-        )
-    return free[0]
+    names = (NAME if number == 1 else f"{NAME}_{number}" for number in count(1))
+    return next(name for name in names if name not in taken)
 
 
 def propose(connection: Connection, manifest: Manifest, candidate: str) -> tuple[str, bool]:

@@ -7,7 +7,7 @@ loses its draw and stays, one without goes. So a label needs no look at this tab
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, false, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, exists, false, func, select, true, update
 
 from serving.gateway.store.sources import RANK
 from serving.gateway.store.store import insert
@@ -42,7 +42,12 @@ def write(connection: Connection, given: Sequence[KeptImage], most: int) -> int 
     if waiting > most:
         _settle(connection, WAITING, kept.c.draw.desc(), waiting - most)
         bound_labelled(connection, most)
-    return connection.execute(select(func.max(kept.c.draw)).where(WAITING)).scalar() if waiting >= most else None
+    return _largest(connection) if waiting >= most else None
+
+
+def largest_waiting(connection: Connection, most: int) -> int | None:
+    """Return the largest draw that waits, where `most` images or more do."""
+    return _largest(connection) if _count(connection, WAITING) >= most else None
 
 
 def settle_old(connection: Connection, moment: float, limit: int) -> int:
@@ -99,6 +104,23 @@ def labelled(connection: Connection, *, pixels: bool = False) -> list[Row]:
     return sorted(in_force.values(), key=lambda row: (row.labelled_at, row.prediction))
 
 
+def count_labelled(connection: Connection) -> tuple[Sequence[Row], int]:
+    """Return the `number` of images by the `label` in force and its `source`, and how many units they come from."""
+    rank = case(RANK, value=feedback.c.source).desc()
+    place = func.row_number().over(partition_by=kept.c.prediction, order_by=rank).label("place")
+    both = kept.join(feedback, feedback.c.prediction == kept.c.prediction)
+    labels = select(feedback.c.label, feedback.c.source, place).select_from(both).subquery()
+    counts = select(labels.c.label, labels.c.source, func.count().label("number")).where(labels.c.place == 1)
+    units = select(func.count(kept.c.unit.distinct())).where(HAS_LABEL)
+    counted = connection.execute(counts.group_by(labels.c.label, labels.c.source)).all()
+    return counted, connection.execute(units).scalar_one()
+
+
+def labelled_predictions(connection: Connection) -> set[str]:
+    """Return the predictions whose images are kept and have a label."""
+    return set(connection.execute(select(kept.c.prediction).where(HAS_LABEL)).scalars())
+
+
 def count_waiting(connection: Connection) -> int:
     """Return the number of images that wait for a label."""
     return _count(connection, WAITING & ~HAS_LABEL)
@@ -111,6 +133,10 @@ def share_with_pixels(connection: Connection) -> float | None:
         for where in (true(), feedback.c.prediction.in_(select(kept.c.prediction)))
     )
     return found / labels if labels else None
+
+
+def _largest(connection: Connection) -> int | None:
+    return connection.execute(select(func.max(kept.c.draw)).where(WAITING)).scalar()
 
 
 def _count(connection: Connection, where: ColumnElement[bool]) -> int:

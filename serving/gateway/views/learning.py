@@ -66,15 +66,19 @@ def summary() -> Response:
     """Count the images that are kept to learn from."""
     services = gateway()
     with services.experiments.store.read() as connection:
-        labelled, waiting = kept.labelled(connection), kept.count_waiting(connection)
+        (rows, units), waiting = kept.count_labelled(connection), kept.count_waiting(connection)
+    labels, sources = Counter[str](), Counter[str]()
+    for label, source, number in rows:
+        labels[label] += number
+        sources[source] += number
     return send(
         {
             "most": services.settings.keep_labelled,
             "waiting": waiting,
-            "labelled": len(labelled),
-            "units": len({row.unit for row in labelled}),
-            "labels": Counter(row.label for row in labelled),
-            "sources": Counter(row.source for row in labelled),
+            "labelled": labels.total(),
+            "units": units,
+            "labels": labels,
+            "sources": sources,
         }
     )
 

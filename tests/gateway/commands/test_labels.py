@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from serving.gateway.commands import forget, labels
 from serving.gateway.learning import image_set, keeper
-from testing.api import json_of
+from testing.api import ADMIN, json_of
 from testing.fake_model_server import FakeModelServer, shifted
 from testing.traffic import PAIRED, RAW, SPLIT, images, label, predict, report, start
 from testing.waiting import eventually
@@ -108,6 +108,23 @@ def test_a_set_goes_with_one_of_its_images(
     assert labels.main() == 0
     folder = command / (command / "latest").read_text().strip()
     assert len(image_set.predictions(folder / "labels.jsonl")) == 15
+
+
+def test_a_set_goes_whose_image_is_forgotten_while_it_is_written(
+    keeping: FlaskClient, command: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = teach(keeping, 8)
+    write = image_set.write
+
+    def late(*arguments: Any) -> Path:
+        answer = keeping.post("/learning/forget", json={"prediction_id": first}, headers=ADMIN)
+        assert answer.status_code == 200
+        return write(*arguments)
+
+    monkeypatch.setattr(image_set, "write", late)
+    assert labels.main() == 1
+    assert "labels: an image of the set was deleted meanwhile" in capsys.readouterr().err
+    assert [each for each in command.iterdir() if each.is_dir()] == []
 
 
 def test_a_set_goes_that_a_later_one_replaces(keeping: FlaskClient, command: Path) -> None:

@@ -46,6 +46,44 @@ def test_a_flush_writes_a_sample(store: Store, monkeypatch: pytest.MonkeyPatch) 
     assert len(rows(store)) == 5
 
 
+def test_a_queued_image_holds_its_own_pixels_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "FLUSH_SECONDS", 3600)
+    keeping = Keeper(store, 100)
+    keeping.keep(request(1, 100))
+    tracked = {len(each) for item in keeping._heap for each in item if isinstance(each, bytes)}
+    assert tracked == {1}
+    keeping.close()
+
+
+def test_no_transaction_begins_without_images(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[bool] = []
+
+    class Counting(Store):
+        @contextmanager
+        def write(self, *, hurried: bool = False) -> Iterator[Any]:
+            begun.append(True)
+            with super().write(hurried=hurried) as connection:
+                yield connection
+
+    waits = threading.Semaphore(0)
+    wait_for = threading.Condition.wait_for
+
+    def counted(self: threading.Condition, look: Any, timeout: float | None = None) -> Any:
+        waits.release()
+        return wait_for(self, look, timeout)
+
+    monkeypatch.setattr(keeper, "FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr(threading.Condition, "wait_for", counted)
+    counting = Counting(database_url)
+    keeping = Keeper(counting, 100)
+    keeping.keep(request(1, 1))
+    for _ in range(5):
+        assert waits.acquire(timeout=30)
+    keeping.close()
+    counting.close()
+    assert begun == [True]
+
+
 def test_images_survive_a_store_that_is_away(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tried, gone = threading.Event(), threading.Event()
 

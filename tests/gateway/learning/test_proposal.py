@@ -1,3 +1,4 @@
+import json
 import sys
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.commands import propose
+from serving.gateway.experiments.routing import named
 from serving.gateway.learning.proposal import next_name
 from serving.gateway.manifest import ManifestFile
 from serving.gateway.store.store import Store
@@ -16,9 +18,12 @@ BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 
 @pytest.fixture(autouse=True)
 def adapted(manifest_folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Call one of the manifest's variants a candidate."""
+    """Call one of the manifest's variants a candidate, and add another."""
     file = manifest_folder / "manifest.json"
-    file.write_text(file.read_text().replace('"dropout"', '"adapted"', 1))
+    content = json.loads(file.read_text().replace('"dropout"', '"adapted"', 1))
+    [one] = [each for each in content["variants"] if each["name"] == "adapted"]
+    content["variants"].append({**one, "name": "adapted_2"})
+    file.write_text(json.dumps(content))
     monkeypatch.setenv("GATEWAY_DATABASE_URL", database_url)
     monkeypatch.setenv("GATEWAY_MODELS_DIR", str(manifest_folder))
 
@@ -63,6 +68,9 @@ def test_a_new_candidate_replaces_neither_the_default_nor_an_arm(
     act(client, "adapted_v7", "stop")
     assert client.post("/variants/adapted/promote", json={}, headers=ADMIN).status_code == 200
     assert following() == "adapted_2"
+    assert run(monkeypatch, "adapted_2") == 0
+    act(client, f"adapted_2_v{named(manifest, 'adapted_2').version}", "start")
+    assert following() == "adapted_3"
     assert run(monkeypatch, "adapted") == 1
     assert "The candidate 'adapted' is the default variant" in capsys.readouterr().err
 

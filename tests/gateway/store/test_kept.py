@@ -77,6 +77,8 @@ def test_the_label_in_force_counts(store: Store) -> None:
     label(store, 0, label="7", source="ground_truth")
     label(store, 0, label="2", source="audit")
     assert labelled(store) == [("p.0", "7", "ground_truth")]
+    with store.read() as connection:
+        assert kept.count_labelled(connection) == ([("7", "ground_truth", 1)], 1)
 
 
 @pytest.mark.parametrize(
