@@ -29,7 +29,7 @@ def test_no_experiment_is_called_plan(client: FlaskClient) -> None:
     refused = client.post("/experiments", json={**SPLIT, "name": "plan"}, headers=ADMIN)
     assert (refused.status_code, json_of(refused)["errors"][0]["pointer"]) == (422, "/name")
     assert client.get("/experiments/plan").status_code == 405
-    assert client.options("/experiments/plan").allow.to_header() == "OPTIONS, POST"
+    assert set(client.options("/experiments/plan").allow) == {"OPTIONS", "POST"}
 
 
 def test_a_pilot_fills_in_what_is_not_given(client: FlaskClient, fake_server: FakeModelServer) -> None:
