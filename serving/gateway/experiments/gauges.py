@@ -12,7 +12,6 @@ from serving.gateway.experiments.evidence import report
 from serving.gateway.store import events, experiments, images
 from serving.gateway.store.store import Store
 
-SHOWN = ("running", "paused")
 OF_EXPERIMENTS = {
     "labels_waiting": ("Images in the label queue", []),
     "oldest_unlabelled_seconds": ("Time that the oldest of them has waited, 0 without any", []),
@@ -43,7 +42,7 @@ class ExperimentGauges(Collector):
 
 
 def _of_experiments(connection: Connection) -> Iterator[Metric]:
-    shown = [row for row in experiments.every(connection) if row.status in SHOWN]
+    shown = [row for row in experiments.every(connection) if row.status in experiments.UNDER_WAY]
     samples = [(row.name, _samples(connection, row)) for row in shown]
     for name, (meaning, labels) in OF_EXPERIMENTS.items():
         family = GaugeMetricFamily(f"gateway_experiment_{name}", meaning, labels=["experiment", *labels])

@@ -11,7 +11,6 @@ from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.manifest import Manifest
 from serving.gateway.store import experiments as rows
-from serving.gateway.store import promotions
 
 SUFFIX = "_hold_back"
 LONGEST_NAME = 64
@@ -39,8 +38,7 @@ def begin(connection: Connection, experiment: Row, promoted: str, manifest: Mani
 def check(connection: Connection, experiment: Row, promoted: str, manifest: Manifest) -> None:
     """Raise Conflict unless `promoted` beat the present default variant in the experiment."""
     spec = ExperimentSpec.model_validate(experiment.spec)
-    current = promotions.current(connection)
-    default = manifest.default_variant(current.variant if current else None).name
+    default = lifecycle.default_variant(connection, manifest)
     if promoted not in spec.variants or promoted == spec.control or default != spec.control:
         raise Conflict(
             f"Experiment {spec.name!r} compares {', '.join(spec.variants)} with {spec.control!r}, so it holds nothing "

@@ -12,8 +12,6 @@ from serving.gateway.store import experiments as rows
 from serving.gateway.store.experiments import Place, Segment
 from serving.gateway.store.store import hold
 
-OCCUPY = ("running", "paused")  # the states in which an experiment keeps its share
-
 
 def place(connection: Connection, experiment: Row, traffic: float) -> Place | None:
     """Return a place of this width in the experiment's layer, None without a layer; raise Conflict without room.
@@ -28,7 +26,7 @@ def place(connection: Connection, experiment: Row, traffic: float) -> Place | No
     own = [(start, end) for start, end in phases[-1].segments or ()] if phases else []
     others = {
         row.name: [(start, end) for start, end in row.segments]
-        for row in rows.in_layer(connection, spec.layer, OCCUPY)
+        for row in rows.in_layer(connection, spec.layer, rows.UNDER_WAY)
         if row.id != experiment.id
     }
     wanted = max(1, round(traffic * PARTS))

@@ -25,7 +25,7 @@ STEPS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "start": (("draft",), "running"),
     "pause": (("running",), "paused"),
     "resume": (("paused",), "running"),
-    "stop": (("running", "paused"), "stopped"),
+    "stop": (rows.UNDER_WAY, "stopped"),
     "archive": (("draft", "stopped"), "archived"),
 }
 GATEWAY = "gateway"  # the author of automatic acts
@@ -98,14 +98,19 @@ def _open_first_phase(connection: Connection, experiment: Row, manifest: Manifes
     rows.open_phase(connection, experiment.id, spec.weights, spec.traffic, list(versions.values()), place=there)
 
 
+def default_variant(connection: Connection, manifest: Manifest) -> str:
+    """Return the name of the default variant: the promoted one, else the manifest's."""
+    promoted = promotions.current(connection)
+    return manifest.default_variant(promoted.variant if promoted else None).name
+
+
 def no_promotion(connection: Connection, experiment: Row, manifest: Manifest) -> str | None:
     """Return why an experiment that is to promote its winner must not, None otherwise.
 
     A winner is better than control; how it compares with a default variant that is not control, nobody knows.
     """
     spec = ExperimentSpec.model_validate(experiment.spec)
-    promoted = promotions.current(connection)
-    default = manifest.default_variant(promoted.variant if promoted else None).name
+    default = default_variant(connection, manifest)
     if spec.on_decision != "promote" or spec.control == default:
         return None
     return (
@@ -145,7 +150,7 @@ def reweight(connection: Connection, name: str, weights: Mapping[str, float], tr
     After an unhealthy phase all evidence starts anew.
     """
     found = find(connection, name, hold=True)
-    if found.status not in ("running", "paused"):
+    if found.status not in rows.UNDER_WAY:
         raise Conflict(f"Experiment {name!r} is {found.status}; weights change while it is running or paused.")
     spec = ExperimentSpec.model_validate(found.spec)
     if set(weights) != set(spec.variants):

@@ -31,7 +31,7 @@ def follow(
             with store.write() as connection:
                 held = experiments.find(connection, each.name, hold=True)
                 newest = manifest()  # read under the lock: another worker may have seen a newer one
-                if held and newest and held.status in ("running", "paused"):
+                if held and newest and held.status in experiments.UNDER_WAY:
                     _follow(connection, held, newest, settle)
 
 

@@ -101,7 +101,7 @@ def _marks(ink: Floats, labels: NDArray) -> list[Mark]:
     marks = []
     for at in numbers[mass[numbers] > 0].tolist():
         top, bottom, left, right = boxes[at].tolist()
-        marks.append(Mark(at, top, bottom, left, right, float(mass[at]), alone=len(mass) == 2))
+        marks.append(Mark(at, top, bottom, left, right, float(mass[at])))
     return marks
 
 

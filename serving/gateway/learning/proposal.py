@@ -10,17 +10,16 @@ from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.routing import named
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.manifest import Manifest
-from serving.gateway.store import experiments, promotions
+from serving.gateway.store import experiments
 
 NAME = "adapted"  # then `adapted_2`, and so on: a new version of the default would answer at once
-UNDER_WAY = ("running", "paused")
 
 
 def next_name(connection: Connection, manifest: Manifest) -> str:
     """Return the first name that a new candidate may have: not the default's, and in no experiment under way."""
-    taken = {_default(connection, manifest)}
+    taken = {lifecycle.default_variant(connection, manifest)}
     for row in experiments.every(connection):
-        if row.status in UNDER_WAY:
+        if row.status in experiments.UNDER_WAY:
             taken |= set(ExperimentSpec.model_validate(row.spec).variants)
     names = (NAME if number == 1 else f"{NAME}_{number}" for number in count(1))
     return next(name for name in names if name not in taken)
@@ -32,7 +31,7 @@ def propose(connection: Connection, manifest: Manifest, candidate: str) -> tuple
     Control answers everybody. The candidate sees the same images in the background, until a verdict promotes it.
     """
     version = named(manifest, candidate).version
-    control = _default(connection, manifest)
+    control = lifecycle.default_variant(connection, manifest)
     if candidate == control:
         raise Conflict(f"The candidate {candidate!r} is the default variant, so there is nothing to compare it with.")
     name = f"{candidate}_v{version}"
@@ -47,8 +46,3 @@ def propose(connection: Connection, manifest: Manifest, candidate: str) -> tuple
     )  # fmt: skip
     lifecycle.create(connection, spec, Act("improve"))
     return name, True
-
-
-def _default(connection: Connection, manifest: Manifest) -> str:
-    promoted = promotions.current(connection)
-    return manifest.default_variant(promoted.variant if promoted else None).name

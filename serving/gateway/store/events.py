@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, func, select, update
 
+from serving.gateway.store.days import DAY_SECONDS
 from serving.gateway.store.store import insert
 from serving.gateway.store.tables import WAITS, events, experiments
 
-DAY_SECONDS = 24 * 3600
 KEPT_DAYS = 7  # of events that nobody waits for any more
 WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given_up"
 QUEUE_OLD = "experiment.queue_old"  # told once a day

@@ -12,7 +12,8 @@ from serving.gateway.store.store import bump
 from serving.gateway.store.tables import audit, experiments, layers, phases, state
 
 SALT_BYTES = 16
-HOLDS_BACK = experiments.c.follows.is_not(None) & experiments.c.status.in_(("running", "paused"))
+UNDER_WAY = ("running", "paused")  # the states in which an experiment has units
+HOLDS_BACK = experiments.c.follows.is_not(None) & experiments.c.status.in_(UNDER_WAY)
 Segment = tuple[int, int]  # parts of a layer: the first one, and the first one after
 
 

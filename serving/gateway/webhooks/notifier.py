@@ -15,6 +15,7 @@ from sqlalchemy import Row
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.background import Background
 from serving.gateway.store import events, lease
+from serving.gateway.store.days import DAY_SECONDS
 from serving.gateway.store.store import Store
 from serving.gateway.webhooks.queues import QueueWatch
 
@@ -125,7 +126,7 @@ class Notifier:
         return longest * (1 + self._draw()) / 2
 
     def _give_up(self) -> None:
-        before = self._clock() - events.DAY_SECONDS
+        before = self._clock() - DAY_SECONDS
         with self._store.read() as connection:
             _, oldest = events.waiting(connection)
         if oldest is None or oldest >= before:

@@ -1,6 +1,6 @@
 """Notice label queues that grow old."""
 
-from serving.gateway.store import events, experiments, images
+from serving.gateway.store import days, events, experiments, images
 from serving.gateway.store.store import Store
 
 LOOK_SECONDS = 60.0
@@ -26,7 +26,7 @@ class QueueWatch:
         for row, since in oldest:
             if since is None or now - since < self._hours * HOUR_SECONDS:
                 continue
-            day = int(now // events.DAY_SECONDS)
+            day = days.day(now)
             once = f"queue_old:{row.id}:{day}"
             with self._store.write() as connection:
                 data = {

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from serving.gateway.store import events, lease
+from serving.gateway.store.days import DAY_SECONDS
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import events as table
 from serving.gateway.store.tables import state
@@ -234,11 +235,11 @@ def test_what_is_told_once_is_kept_once_and_old_events_go(store: Store) -> None:
     assert len(states(store)) == 1
     with store.write() as connection:
         assert events.known(connection, "unhealthy:1:1")
-        connection.execute(update(table).values(at=table.c.at - 6.9 * events.DAY_SECONDS))
+        connection.execute(update(table).values(at=table.c.at - 6.9 * DAY_SECONDS))
         events.forget_old(connection)
     assert len(states(store)) == 1
     with store.write() as connection:
-        connection.execute(update(table).values(at=table.c.at - 0.2 * events.DAY_SECONDS))
+        connection.execute(update(table).values(at=table.c.at - 0.2 * DAY_SECONDS))
         events.forget_old(connection)
         assert connection.execute(select(table)).all() == []
 
@@ -250,7 +251,7 @@ def test_what_is_told_once_a_phase_is_known_until_its_experiment_is_archived(sto
         events.add(connection, "experiment.unhealthy", trial.spec.name, {}, once="unhealthy:1:1")
         events.add(connection, events.QUEUE_OLD, trial.spec.name, {}, once="queue_old:1:1")
         events.add(connection, "experiment.verdict", trial.spec.name, {})
-        connection.execute(update(table).values(at=table.c.at - 7.1 * events.DAY_SECONDS))
+        connection.execute(update(table).values(at=table.c.at - 7.1 * DAY_SECONDS))
         events.forget_old(connection)
         assert [row.once for row in connection.execute(select(table))] == ["unhealthy:1:1"]
         assert events.latest(connection, 10) == []

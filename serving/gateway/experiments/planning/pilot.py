@@ -16,8 +16,7 @@ from serving.gateway.experiments.outcomes import PhaseCounts
 from serving.gateway.experiments.planning.rates import Rates, refuse
 from serving.gateway.experiments.planning.spec import PlanSpec
 from serving.gateway.experiments.spec import ExperimentSpec
-
-DAY_SECONDS = 24 * 3600
+from serving.gateway.store.days import DAY_SECONDS
 
 
 def completed(connection: Connection, spec: PlanSpec, pilot: str) -> tuple[PlanSpec, Rates | None]:
