@@ -1,6 +1,7 @@
 """Run a background thread in a worker."""
 
 import threading
+import time
 from collections.abc import Callable
 
 LAST_SECONDS = 5.0  # to finish the work under way when the worker ends
@@ -27,3 +28,38 @@ class Background:
         """Wait for its end, LAST_SECONDS at most."""
         if self._thread is not None:
             self._thread.join(LAST_SECONDS)
+
+
+class Flushing:
+    """A background thread that flushes a queue now and then, and at its end for LAST_SECONDS at most."""
+
+    def __init__(self, name: str, seconds: float, waits: Callable[[], object], flush: Callable[[], None]) -> None:
+        """Prepare to call `flush` every `seconds`, and at the end until nothing `waits`."""
+        self._seconds = seconds
+        self._waits = waits
+        self._flush = flush
+        self._ending = threading.Event()
+        self._thread = Background(name, self._run)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether its owner has told it to end."""
+        return self._ending.is_set()
+
+    def start(self) -> None:
+        """Start the thread, once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Flush what waits, and end."""
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        until = float("inf")
+        while time.monotonic() < until:
+            if self._ending.wait(self._seconds):
+                until = min(until, time.monotonic() + LAST_SECONDS)
+                if not self._waits():
+                    return
+            self._flush()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments import scorings
-from serving.gateway.experiments.background import LAST_SECONDS, Background
+from serving.gateway.experiments.background import Flushing
 from serving.gateway.store import exposures
 from serving.gateway.store.experiments import signing_key
 from serving.gateway.store.exposures import Exposure
@@ -30,13 +30,12 @@ class Recorder:
         self._dropped = dropped
         self._waiting: list[Exposure] = []
         self._images = 0
-        self._changed = threading.Condition()
-        self._thread = Background("recorder", self._run)
-        self._ending = False
+        self._lock = threading.Lock()
+        self._thread = Flushing("recorder", FLUSH_SECONDS, lambda: self._waiting, self._flush)
 
     def record(self, exposure: Exposure) -> None:
         """Queue an exposure, or drop it when the queue is full."""
-        with self._changed:
+        with self._lock:
             if self._images + exposure.images > MOST_WAITING:
                 self._dropped(1)
                 return
@@ -46,21 +45,7 @@ class Recorder:
 
     def close(self) -> None:
         """Write the queue, for LAST_SECONDS at most."""
-        with self._changed:
-            self._ending = True
-            self._changed.notify_all()
-        self._thread.join()
-
-    def _run(self) -> None:
-        until = float("inf")
-        while time.monotonic() < until:
-            with self._changed:
-                self._changed.wait_for(lambda: self._ending, FLUSH_SECONDS)
-                if self._ending:
-                    until = min(until, time.monotonic() + LAST_SECONDS)
-                    if not self._waiting:
-                        return
-            self._flush()
+        self._thread.close()
 
     def _flush(self) -> None:
         """Write the queue in full batches and one last batch; keep the rest queued when the store fails."""
@@ -82,7 +67,7 @@ class Recorder:
             full = self._remove(batch)
 
     def _batch(self) -> list[Exposure]:
-        with self._changed:
+        with self._lock:
             images, batch = 0, []
             for exposure in self._waiting:
                 images += exposure.images
@@ -93,7 +78,7 @@ class Recorder:
 
     def _remove(self, batch: list[Exposure]) -> bool:
         """Remove a written batch; say whether another full one waits, since few rows are not worth a commit yet."""
-        with self._changed:
+        with self._lock:
             del self._waiting[: len(batch)]
             self._images -= sum(exposure.images for exposure in batch)
             return self._images >= BATCH

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from serving.gateway.errors import GatewayError
-from serving.gateway.experiments.background import LAST_SECONDS, Background
+from serving.gateway.experiments.background import Flushing
 from serving.gateway.experiments.prediction_id import image_hash
 from serving.gateway.store import kept
 from serving.gateway.store.experiments import signing_key
@@ -60,9 +60,8 @@ class Keeper:
         self._largest = 2**DRAW_BITS  # with so many waiting, a larger draw would go at once
         self._passed_over = False  # whether an image was not queued for its draw since the store was asked
         self._heap: list[Drawn] = []
-        self._changed = threading.Condition()
-        self._thread = Background("keeper", self._run)
-        self._ending = False
+        self._lock = threading.Lock()
+        self._thread = Flushing("keeper", FLUSH_SECONDS, lambda: self._heap, self._flush)
 
     @property
     def keeps(self) -> bool:
@@ -83,34 +82,21 @@ class Keeper:
 
     def close(self) -> None:
         """Write the queue, for LAST_SECONDS at most."""
-        with self._changed:
-            self._ending = True
-            self._changed.notify_all()
-        self._thread.join()
+        self._thread.close()
 
     def _queue(self, item: Drawn) -> None:
-        with self._changed:
+        with self._lock:
             if len(self._heap) < MOST_A_FLUSH:
                 heapq.heappush(self._heap, item)
             else:
                 heapq.heappushpop(self._heap, item)
         self._thread.start()
 
-    def _run(self) -> None:
-        until = float("inf")
-        while time.monotonic() < until:
-            with self._changed:
-                self._changed.wait_for(lambda: self._ending, FLUSH_SECONDS)
-                if self._ending:
-                    until = min(until, time.monotonic() + LAST_SECONDS)
-                    if not self._heap:
-                        return
-            if self._heap or self._passed_over:
-                self._flush()
-
     def _flush(self) -> None:
         """Write the queue, and learn what draws are too large; keep the queue for the next time if the store fails."""
-        with self._changed:
+        with self._lock:
+            if not self._heap and not self._passed_over:
+                return
             items, self._heap = self._heap, []
             self._passed_over = False
         try:
@@ -125,7 +111,7 @@ class Keeper:
         except GatewayError:
             for item in items:
                 self._queue(item)
-            time.sleep(0 if self._ending else FLUSH_SECONDS)
+            time.sleep(0 if self._thread.is_ending else FLUSH_SECONDS)
         except Exception:
             logger.exception("unwritable images are dropped")
 

@@ -66,18 +66,18 @@ def test_no_transaction_begins_without_images(database_url: str, monkeypatch: py
                 yield connection
 
     waits = threading.Semaphore(0)
-    wait_for = threading.Condition.wait_for
+    wait = threading.Event.wait
 
-    def counted(self: threading.Condition, look: Any, timeout: float | None = None) -> Any:
+    def counted(self: threading.Event, timeout: float | None = None) -> bool:
         waits.release()
-        return wait_for(self, look, timeout)
+        return wait(self, timeout)
 
     monkeypatch.setattr(keeper, "FLUSH_SECONDS", 0.01)
-    monkeypatch.setattr(threading.Condition, "wait_for", counted)
+    monkeypatch.setattr(threading.Event, "wait", counted)
     counting = Counting(database_url)
     keeping = Keeper(counting, 100)
     keeping.keep(request(1, 1))
-    for _ in range(5):
+    for _ in range(6):  # one is that of the thread's start
         assert waits.acquire(timeout=30)
     keeping.close()
     counting.close()
