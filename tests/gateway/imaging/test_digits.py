@@ -1,4 +1,4 @@
-"""What is a digit of a picture, what is not, and where it is."""
+"""Find the digits of a picture and their boxes, and leave out other marks."""
 
 import re
 
