@@ -96,20 +96,15 @@ def sampled(weights: list[tf.Variable], noise: Noise, images: tf.Tensor, samples
         seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
         masks = draw_masks(noise.kind, weights, rows, tf.constant(noise.strength), seed[0], seed[1])
         p = tf.nn.softmax(network.logits(weights, x, masks))
-        return i + 1, total + p, entropies + entropy(p)
+        return i + 1, total + p, entropies + network.entropy(p)
 
     samples = tf.maximum(samples, 1)
     start = tf.constant(0), tf.zeros([rows, weights[-1].shape[0]]), tf.zeros([rows])
     _, total, entropies = tf.while_loop(lambda i, *_: i < samples, one_pass, start)
     mean = total / tf.cast(samples, tf.float32)
-    of_mean = entropy(mean)
+    of_mean = network.entropy(mean)
     information = tf.maximum(of_mean - entropies / tf.cast(samples, tf.float32), 0.0)
     return {"probabilities": mean, "entropy": of_mean, "mutual_information": information}
-
-
-def entropy(p: tf.Tensor) -> tf.Tensor:
-    """Return the entropy of each distribution in the rows of `[n, classes]`, in nats."""
-    return -tf.reduce_sum(tf.math.xlogy(p, p), axis=1)
 
 
 def export(

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from training import network
+
 COMPONENTS, CLUSTERS, ROUNDS = 60, 32, 8
 HELD_OUT = 12  # every twelfth part of the training images tells the scale
 MOST = 20_000  # images tell the components
@@ -94,7 +96,7 @@ def unfamiliarity(clusters: Clusters, images: tf.Tensor, probabilities: tf.Tenso
     answered = tf.one_hot(tf.argmax(probabilities, axis=1), classes)
     own = tf.reduce_sum(away * answered, axis=1)
     other = tf.reduce_min(away + answered * FAR**4, axis=1)
-    entropy = -tf.reduce_sum(tf.math.xlogy(probabilities, probabilities), axis=1)
+    entropy = network.entropy(probabilities)
     return tf.math.log(own / other) + LENGTH * tf.math.log(own) + DOUBT * tf.math.log(entropy + LEAST)
 
 

@@ -82,3 +82,8 @@ def _dense(x: tf.Tensor, kernel: tf.Variable, bias: tf.Variable) -> tf.Tensor:
 def probabilities(weights: list[tf.Variable], images: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
     """Return the class probabilities `[n, classes]` of uint8 images `[n, …]`, dropout off."""
     return tf.nn.softmax(logits(weights, pixels_to_inputs(images)) / temperature)
+
+
+def entropy(p: tf.Tensor) -> tf.Tensor:
+    """Return the entropy of each distribution in the rows of `[n, classes]`, in nats."""
+    return -tf.reduce_sum(tf.math.xlogy(p, p), axis=1)
