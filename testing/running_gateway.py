@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import psutil
 import requests
@@ -13,8 +13,10 @@ import requests
 from testing.api import ADMIN_TOKEN
 from testing.machine import ROOT, free_port
 from testing.waiting import PATIENCE, eventually
+from testing.warm import WarmProcess
 
-COMMAND = [sys.executable, "-m", "gunicorn", "-c", "serving/gateway/server/gunicorn.conf.py"]
+ARGUMENTS = ["gunicorn", "-c", "serving/gateway/server/gunicorn.conf.py"]
+COMMAND = [sys.executable, "-m", *ARGUMENTS]
 
 
 class Gateway:
@@ -39,13 +41,17 @@ class Gateway:
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
         with (log or Path(os.devnull)).open("ab") as file:
             errors = file if log or quiet else None
-            self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=errors)
+            self.process = self._start(environment, errors)
         try:
             eventually(self._listens, "the gateway to listen")
             requests.get(f"{self.url}/healthz", timeout=PATIENCE).raise_for_status()
         except BaseException:
             self._kill()
             raise
+
+    def _start(self, environment: dict[str, str], errors: IO[bytes] | None) -> subprocess.Popen[bytes] | WarmProcess:
+        """Start the process."""
+        return subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=errors)
 
     def _listens(self) -> bool:
         """Say whether its port takes connections, which a request over HTTP would ask at a hundred times the cost."""
@@ -75,3 +81,10 @@ class Gateway:
         """End what is left of it; workers follow the process that started them."""
         self.process.kill()
         self.process.wait()
+
+
+class WarmGateway(Gateway):
+    """The same in a tenth of the time; its memory and its imports are not those of the gateway as it is run."""
+
+    def _start(self, environment: dict[str, str], errors: IO[bytes] | None) -> WarmProcess:
+        return WarmProcess(*ARGUMENTS, env=environment, stderr=errors)

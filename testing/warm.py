@@ -1,4 +1,6 @@
-"""Start `python -m MODULE` from a process that has loaded TensorFlow, whose import costs more than all that follows.
+"""Start `python -m MODULE` from a process that has loaded TensorFlow and the gateway's packages.
+
+Their import costs more than all that follows.
 
 The new process is a real one with arguments, environment, pipes and signals of its own. It is forked by the standard
 library's fork server instead of executed, so start a process the ordinary way where its imports are under test.
@@ -15,30 +17,38 @@ from multiprocessing.connection import Connection
 from typing import IO, Any, Self
 
 _servers = multiprocessing.get_context("forkserver")
-_servers.set_forkserver_preload(["tensorflow", "keras", "tensorflow_serving.apis.prediction_service_pb2_grpc"])
+# pysqlite3 comes first, or it would take TensorFlow's SQLite for its own. prometheus_client has no place here: it looks
+# at the environment as it is imported.
+_servers.set_forkserver_preload(
+    [
+        "pysqlite3.dbapi2", "tensorflow", "keras", "tensorflow_serving.apis.prediction_service_pb2_grpc",
+        "flask_openapi", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql", "psycopg", "alembic.command",
+        "pydantic_settings", "PIL.Image", "mahotas", "grpc.aio", "grpc_health.v1.health_pb2", "orjson", "a2wsgi",
+        "uvicorn_worker", "gunicorn.app.wsgiapp",
+    ]
+)  # fmt: skip
 
 
 class WarmProcess:
     """A process of `python -m module arguments`, with a Popen's methods."""
 
     def __init__(
-        self, module: str, *arguments: object, env: Mapping[str, str] | None = None, stdout: int | None = None,
-        stderr: int | None = None, text: bool = False,
+        self, module: str, *arguments: object, env: Mapping[str, str] | None = None,
+        stdout: int | IO[bytes] | None = None, stderr: int | IO[bytes] | None = None, text: bool = False,
     ) -> None:  # fmt: skip
-        """Start it; `stdout` and `stderr` are None, PIPE or DEVNULL, and are read as text or as bytes."""
+        """Start it; `stdout` and `stderr` are None for this process's, PIPE to be read as text or bytes, or a file."""
         self.returncode: int | None = None
         self.stdout: IO[Any] | None
         self.stderr: IO[Any] | None
-        self.stdout, out = _pipe(text) if stdout == subprocess.PIPE else (None, stdout)
-        self.stderr, err = _pipe(text) if stderr == subprocess.PIPE else (None, stderr)
+        self.stdout, out = _pipe(text) if stdout == subprocess.PIPE else (None, _own(stdout, 1))
+        self.stderr, err = _pipe(text) if stderr == subprocess.PIPE else (None, _own(stderr, 2))
         environment = dict(os.environ if env is None else env)
         command = [module, *map(str, arguments)]
         self._process = _servers.Process(target=_run, args=(command, environment, out, err), daemon=True)
         self._process.start()
         self.pid = self._process.pid or 0
         for each in (out, err):
-            if isinstance(each, Connection):
-                each.close()
+            each.close()
 
     def poll(self) -> int | None:
         """Return the exit code, negative for a signal, or None while it runs."""
@@ -105,15 +115,19 @@ def _pipe(text: bool) -> tuple[IO[Any], Connection]:
         return os.fdopen(os.dup(reader.fileno()), "r" if text else "rb"), writer
 
 
-def _run(command: list[str], environment: dict[str, str], *outputs: Connection | int | None) -> None:
+def _own(file: int | IO[bytes] | None, inherited: int) -> Connection:
+    """Return a file's descriptor in a form that can be sent to a process; `file` is as in WarmProcess."""
+    if file == subprocess.DEVNULL:
+        return Connection(os.open(os.devnull, os.O_WRONLY), readable=False)
+    return Connection(os.dup(inherited if file is None or isinstance(file, int) else file.fileno()), readable=False)
+
+
+def _run(command: list[str], environment: dict[str, str], *outputs: Connection) -> None:
     """Become the program; runs in the new process."""
     os.environ.clear()
     os.environ.update(environment)
     for number, output in enumerate(outputs, start=1):
-        if isinstance(output, Connection):
-            os.dup2(output.fileno(), number)
-            output.close()
-        elif output == subprocess.DEVNULL:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        os.dup2(output.fileno(), number)
+        output.close()
     sys.argv = command
     runpy.run_module(command[0], run_name="__main__", alter_sys=True)

@@ -37,7 +37,7 @@ class Experiment:
         assert answer.ok, answer.text
         return answer.json()
 
-    def ask(self, first: int, count: int, *, together: int = 1) -> None:
+    def ask(self, first: int, count: int, *, together: int = 10) -> None:
         """Ask about so many test images, `together` of them a unit, and wait until all arms have been asked."""
         images, truth = images_of_mnist(), read_idx(LABELS, 1)
         with requests.Session() as session:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from testing import warm
-from testing.running_gateway import Gateway
+from testing.running_gateway import Gateway, WarmGateway
 from tests.conftest import ModelServer, start_model_server
 
 
@@ -59,5 +59,5 @@ class Site:
         folder = self.folder / f"gateway-{next(self._numbers)}"
         folder.mkdir()
         (folder / "manifest.json").write_text(json.dumps(manifest or self.manifest))
-        with Gateway(folder, f"unix:{self._socket}", quiet=True, workers=1, **settings) as gateway:
+        with WarmGateway(folder, f"unix:{self._socket}", quiet=True, workers=1, **settings) as gateway:
             yield gateway

@@ -7,7 +7,7 @@ from serving.gateway.access.advice import advice
 from serving.gateway.access.api_keys import digest
 from serving.gateway.settings import Settings
 from testing.fake_model_server import FakeModelServer
-from testing.running_gateway import Gateway
+from testing.running_gateway import WarmGateway
 
 TOKEN, KEY = "x" * 16, digest("one")
 ALL = f"{KEY},read:{KEY},metrics:{KEY}"
@@ -59,7 +59,7 @@ def test_settings_of_the_last_release_start_and_each_line_is_logged_once(
     manifest_folder: Path, fake_server: FakeModelServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     settings: dict[str, Any] = {"host": "0.0.0.0", "admin_token": "a", "api_keys": f"label:{KEY}"}
-    with Gateway(manifest_folder, fake_server.address, workers=2, **settings):
+    with WarmGateway(manifest_folder, fake_server.address, workers=2, **settings):
         pass
     written = capfd.readouterr()
     for line in (HOSTS, OPEN, METRICS, RATE, READING, SHORT):

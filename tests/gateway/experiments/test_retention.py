@@ -17,7 +17,7 @@ from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures, feedback, images, state
 from testing.api import json_of
 from testing.fake_model_server import FakeModelServer, shifted
-from testing.running_gateway import Gateway
+from testing.running_gateway import WarmGateway
 from testing.traffic import PAIRED, act, predict, report, start
 from testing.waiting import eventually
 
@@ -107,7 +107,7 @@ def test_each_start_repeats_the_notice_once(
     add_label(store, 1)
     Retention(store, LIMITS).look()
     for _ in range(2):
-        with Gateway(manifest_folder, fake_server.address, workers=2):
+        with WarmGateway(manifest_folder, fake_server.address, workers=2):
             pass
         assert capfd.readouterr().err.count("Retention begins in 60 minutes. It keeps 30 days") == 1
 
@@ -129,7 +129,7 @@ def test_a_gateway_does_it_by_itself(store: Store, manifest_folder: Path, fake_s
     add_label(store, 31)
     with store.write() as connection:
         connection.execute(update(state).values(retained_at=1))
-    with Gateway(manifest_folder, fake_server.address, workers=1):  # over the same file
+    with WarmGateway(manifest_folder, fake_server.address, workers=1):  # over the same file
         eventually(lambda: labels(store) == [], "the old label to go")
 
 

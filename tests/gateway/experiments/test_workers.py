@@ -17,7 +17,7 @@ from testing.databases import postgresql
 from testing.durability import Found, killer, torture
 from testing.fake_model_server import FakeModelServer
 from testing.manifest import MANIFEST, variant
-from testing.running_gateway import Gateway
+from testing.running_gateway import Gateway, WarmGateway
 from testing.traffic import RAW, SPLIT
 from testing.waiting import PATIENCE, eventually
 
@@ -37,7 +37,7 @@ def workers() -> int:
 
 @pytest.fixture
 def gateway(manifest_folder: Path, fake_server: FakeModelServer, database_url: str, workers: int) -> Iterator[Gateway]:
-    with Gateway(manifest_folder, fake_server.address, workers=workers, database_url=database_url) as running:
+    with WarmGateway(manifest_folder, fake_server.address, workers=workers, database_url=database_url) as running:
         yield running
 
 
@@ -144,7 +144,7 @@ def test_a_unit_has_one_arm_in_all_workers_and_after_a_restart(
     eventually(agreed, "workers that agree on the unit's arm")
     assert {experiment for experiment, _ in before} == {"test"}
     gateway.stop()
-    with Gateway(manifest_folder, fake_server.address, workers=1, database_url=database_url) as again:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, database_url=database_url) as again:
         eventually(lambda: of_one_unit(again) == before, "the same arm")
 
 
@@ -169,7 +169,7 @@ def test_every_acknowledged_label_survives_a_killed_database(
 ) -> None:
     with (
         postgresql() as database,
-        Gateway(manifest_folder, fake_server.address, workers=2, database_url=database.url) as gateway,
+        WarmGateway(manifest_folder, fake_server.address, workers=2, database_url=database.url) as gateway,
     ):
         found = torture(gateway, database.url, lambda _: database.restart(), DATABASE_KILLS)
     assert found == Found(found.acknowledged, lost=0, problems=[])

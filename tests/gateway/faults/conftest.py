@@ -11,7 +11,7 @@ import pytest
 
 from testing.machine import ROOT, free_port
 from testing.manifest import MANIFEST
-from testing.running_gateway import Gateway
+from testing.running_gateway import Gateway, WarmGateway
 from tests.gateway.faults.load import Load
 
 WORKERS = 2
@@ -68,7 +68,7 @@ def deadline() -> float:
 @pytest.fixture(scope="module")
 def gateway(manifest_folder: Path, model_server: StandIn, deadline: float) -> Iterator[Gateway]:
     """A gateway for all tests of a file, which ends well at last."""
-    with Gateway(
+    with WarmGateway(
         manifest_folder, model_server.address, quiet=True, workers=WORKERS, deadline_ms=int(1000 * deadline)
     ) as running:
         yield running

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from testing.manifest import MANIFEST, variant
-from testing.running_gateway import Gateway
+from testing.running_gateway import Gateway, WarmGateway
 from testing.waiting import PATIENCE, eventually
 from tests.gateway.faults.conftest import StandIn
 from tests.gateway.faults.load import Load
@@ -41,7 +41,7 @@ def test_a_manifest_that_is_damaged_before_the_first_request_was_read_before(
     tmp_path: Path, model_server: StandIn
 ) -> None:
     publish(tmp_path)
-    with Gateway(tmp_path, model_server.address, quiet=True, workers=1) as gateway:
+    with WarmGateway(tmp_path, model_server.address, quiet=True, workers=1) as gateway:
         os.truncate(tmp_path / "manifest.json", 100)
         assert requests.get(f"{gateway.url}/readyz", timeout=PATIENCE).status_code == 200
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from testing.fake_model_server import FakeModelServer
-from testing.running_gateway import Gateway
+from testing.running_gateway import WarmGateway
 from testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def test_predictions_that_are_taken_are_answered_while_others_are_refused(
             received = received[found[-1].end() :] if found else received
         connection.shutdown(socket.SHUT_RDWR)
 
-    with Gateway(manifest_folder, fake_server.address, quiet=True, workers=1, max_in_flight=MOST) as gateway:
+    with WarmGateway(manifest_folder, fake_server.address, quiet=True, workers=1, max_in_flight=MOST) as gateway:
         connections = [
             socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE) for _ in range(CONNECTIONS)
         ]

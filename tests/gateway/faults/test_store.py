@@ -15,7 +15,7 @@ from serving.gateway.store.engine import sqlite_module
 from testing.api import ADMIN
 from testing.databases import postgresql
 from testing.manifest import MANIFEST
-from testing.running_gateway import Gateway
+from testing.running_gateway import Gateway, WarmGateway
 from testing.traffic import SPLIT
 from testing.waiting import PATIENCE, eventually
 from tests.gateway.faults.conftest import StandIn
@@ -58,7 +58,7 @@ def test_predictions_go_on_while_the_database_server_is_gone(tmp_path: Path, mod
     (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
     with (
         postgresql() as database,
-        Gateway(tmp_path, model_server.address, quiet=True, workers=2, database_url=database.url) as gateway,
+        WarmGateway(tmp_path, model_server.address, quiet=True, workers=2, database_url=database.url) as gateway,
     ):
         with Load(gateway.url) as load, experiment(gateway, load):
             database.kill()

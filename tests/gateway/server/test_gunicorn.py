@@ -21,7 +21,7 @@ from testing.encoded import drawn, encode
 from testing.fake_model_server import FakeModelServer
 from testing.machine import ROOT
 from testing.manifest import MANIFEST
-from testing.running_gateway import COMMAND, Gateway
+from testing.running_gateway import COMMAND, Gateway, WarmGateway
 from testing.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -33,14 +33,14 @@ PNG = {"Content-Type": "image/png"}
 
 @pytest.fixture
 def gateway(manifest_folder: Path, fake_server: FakeModelServer) -> Iterator[Gateway]:
-    running = Gateway(manifest_folder, fake_server.address)
+    running = WarmGateway(manifest_folder, fake_server.address)
     yield running
     running.stop()
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway for the tests that neither count what it did nor end it."""
+    """A gateway for the tests that neither count what it did nor end it, executed so that its memory is its own."""
     server, folder = FakeModelServer(), tmp_path_factory.mktemp("gunicorn")
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
     with Gateway(folder, server.address) as running:
@@ -71,7 +71,7 @@ def test_who_sends_one_request_after_the_other_does_not_keep_others_waiting(
     many, request, last = 4_000, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"Connection: close\r\n"
     taken = threading.Event()
     with (
-        Gateway(manifest_folder, fake_server.address, workers=1, quiet=True) as running,
+        WarmGateway(manifest_folder, fake_server.address, workers=1, quiet=True) as running,
         socket.create_connection(("127.0.0.1", running.port)) as connection,
     ):
         connection.settimeout(60)
@@ -196,7 +196,7 @@ def test_others_are_answered_while_large_images_are_decoded(
 ) -> None:
     large = encode(Image.new("RGB", (4990, 4990), "white"))
     with (
-        Gateway(manifest_folder, fake_server.address, workers=1) as gateway,
+        WarmGateway(manifest_folder, fake_server.address, workers=1) as gateway,
         ThreadPoolExecutor() as pool,
         requests.Session() as session,
     ):

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from testing.fake_model_server import FakeModelServer
-from testing.running_gateway import Gateway
+from testing.running_gateway import Gateway, WarmGateway
 from testing.waiting import eventually
 from tests.gateway.server.raw import HEAD, connect
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def test_bodies_that_are_held_are_bounded_for_all_together(manifest_folder: Path, fake_server: FakeModelServer) -> None:
     """A client may hold half; beyond it loses its largest body. Another client's has room."""
     limits: dict[str, Any] = {"max_body_bytes": 2**20, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**21}
-    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
         greedy = [connect(small) for _ in range(3)]
         for number, connection in enumerate(greedy):
             connection.sendall((HEAD + f"Content-Length: {2**20}\r\n\r\n").encode() + bytes(2**20 - 4 + number))
@@ -39,7 +39,7 @@ def test_bodies_that_are_held_are_bounded_for_all_together(manifest_folder: Path
 
 def test_requests_that_wait_on_a_connection_count_as_held(manifest_folder: Path, fake_server: FakeModelServer) -> None:
     limits: dict[str, Any] = {"max_body_bytes": 2**19, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**19}
-    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small, connect(small) as connection:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, **limits) as small, connect(small) as connection:
         with suppress(ConnectionError):
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000)
         statuses = re.findall(rb"HTTP/1\.1 (\d+)", connection.makefile("rb").read())
@@ -51,7 +51,7 @@ def test_requests_that_wait_on_a_connection_count_as_held(manifest_folder: Path,
 def test_answers_that_nobody_takes_count_as_held(manifest_folder: Path, fake_server: FakeModelServer) -> None:
     """One of the clients that do not read loses its connection when they hold too much; others lose nothing."""
     limits: dict[str, Any] = {"max_body_bytes": 2**18, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**18}
-    with Gateway(manifest_folder, fake_server.address, workers=1, client_seconds=600, **limits) as small:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, client_seconds=600, **limits) as small:
         slow = [socket.socket() for _ in range(8)]
         for connection in slow:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -73,7 +73,7 @@ def _answers(connection: socket.socket) -> bool:
 
 def test_one_client_leaves_connections_to_others(manifest_folder: Path, fake_server: FakeModelServer) -> None:
     limits: dict[str, Any] = {"connections": 20, "connections_per_client": 10}
-    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
         greedy = [connect(small) for _ in range(10)]
         for connection in greedy:
             connection.sendall((HEAD + "Content-Length: 784\r\n\r\nhalf").encode())
@@ -99,7 +99,7 @@ def _status(connection: HTTPConnection) -> int:
 def test_where_there_are_too_many_connections_the_one_that_is_idle_longest_goes(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
-    with Gateway(manifest_folder, fake_server.address, workers=1, connections=3) as small:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, connections=3) as small:
         idle = [connect(small) for _ in range(4)]
         assert idle[0].recv(1) == b""  # closed
         assert requests.get(f"{small.url}/healthz", timeout=20).ok
@@ -111,7 +111,7 @@ def test_heads_count_as_held(manifest_folder: Path, fake_server: FakeModelServer
     """Unfinished heads of one client, too; each is bounded as a whole."""
     limits: dict[str, Any] = {"max_body_bytes": 2**16, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**17}
     field = "X: " + "x" * 8000 + "\r\n"
-    with Gateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, **limits) as small:
         greedy = [connect(small) for _ in range(4)]
         for connection in greedy:
             connection.sendall((HEAD + field * 7).encode())
@@ -127,7 +127,7 @@ def test_heads_count_as_held(manifest_folder: Path, fake_server: FakeModelServer
 
 def test_a_client_that_takes_no_answer_keeps_no_thread(manifest_folder: Path, fake_server: FakeModelServer) -> None:
     large = b"GET /docs/static/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with Gateway(manifest_folder, fake_server.address, workers=1, threads=2, client_seconds=600) as small:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, threads=2, client_seconds=600) as small:
         slow = [socket.socket() for _ in range(4)]
         for connection in slow:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -155,7 +155,7 @@ def test_a_client_that_takes_no_answer_does_not_hold_up_the_end(
 
     large = b"GET /docs/static/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5
     with (
-        Gateway(manifest_folder, fake_server.address, workers=1, client_seconds=600) as small,
+        WarmGateway(manifest_folder, fake_server.address, workers=1, client_seconds=600) as small,
         socket.socket() as deaf,
     ):
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -13,7 +13,7 @@ import requests
 
 from testing.fake_model_server import FakeModelServer
 from testing.manifest import MANIFEST
-from testing.running_gateway import Gateway
+from testing.running_gateway import Gateway, WarmGateway
 from tests.gateway.server.raw import HEAD, connect
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ SLOW_CLIENTS = 200
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     server, folder = FakeModelServer(), tmp_path_factory.mktemp("malformed")
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
-    running = Gateway(folder, server.address, workers=1, client_seconds=1, keepalive_seconds=2)
+    running = WarmGateway(folder, server.address, workers=1, client_seconds=1, keepalive_seconds=2)
     yield running
     running.stop()
     server.stop()
@@ -132,7 +132,7 @@ def test_a_trailer_is_no_header(gateway: Gateway) -> None:
 
 
 def test_a_request_that_is_refused_early_is_answered_once(manifest_folder: Path, fake_server: FakeModelServer) -> None:
-    with Gateway(manifest_folder, fake_server.address, workers=1, api_keys="0" * 64) as locked:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, api_keys="0" * 64) as locked:
         with connect(locked) as connection:
             connection.sendall((CHUNKED + "\r\n").encode())
             answer = connection.makefile("rb")
@@ -147,7 +147,7 @@ def test_a_client_that_sends_on_after_its_refusal_is_read_no_further(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
     """Its answer comes, and then the connection ends, however much it wants to send."""
-    with Gateway(manifest_folder, fake_server.address, workers=1, api_keys="0" * 64) as locked:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, api_keys="0" * 64) as locked:
         for head, status in (
             (HEAD + f"Content-Length: {2**30}\r\n\r\n", b"413"),
             (HEAD + f"Content-Length: {2**22}\r\n\r\n", b"401"),
@@ -179,7 +179,7 @@ def test_clients_that_leave_while_requests_wait_stop_no_thread(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
     large = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with Gateway(manifest_folder, fake_server.address, workers=1, threads=2) as small:
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, threads=2) as small:
         bundle = requests.get(f"{small.url}/docs", timeout=20).text
         path = re.search(r"/docs/static/[^\"]*bundle[^\"]*\.js", bundle)
         large = large.replace(b"/docs/static/swagger-ui-bundle.js", path[0].encode()) if path else large

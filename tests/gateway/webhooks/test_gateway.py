@@ -12,7 +12,7 @@ from serving.gateway.store.store import Store
 from serving.gateway.store.tables import events, state
 from testing.api import ADMIN
 from testing.fake_model_server import FakeModelServer, shifted
-from testing.running_gateway import Gateway
+from testing.running_gateway import Gateway, WarmGateway
 from testing.traffic import PAIRED, RAW, images
 from testing.waiting import PATIENCE, eventually
 from testing.webhook_receiver import SECRET, WebhookReceiver
@@ -67,7 +67,7 @@ def test_no_event_is_lost_with_the_gateway(
             "workers": 2, "database_url": database_url, "webhook_url": receiver.url, "webhook_secret": SECRET,
             "webhook_allow": "127.0.0.1",
         }  # fmt: skip
-        with Gateway(manifest_folder, fake_server.address, quiet=True, **settings) as gateway:
+        with WarmGateway(manifest_folder, fake_server.address, quiet=True, **settings) as gateway:
             decide(gateway)
             eventually(receiver.arrived.is_set, "the first attempt")
             kill(gateway)
@@ -75,7 +75,7 @@ def test_no_event_is_lost_with_the_gateway(
         receiver.may_answer.set()
         with store.write() as connection:
             connection.execute(update(state).values(lease_until=0.0))  # as in time
-        with Gateway(manifest_folder, fake_server.address, quiet=True, **settings):
+        with WarmGateway(manifest_folder, fake_server.address, quiet=True, **settings):
             eventually(lambda: [state for *_, state in kept(store)] == ["delivered"] * 2, "all events to be delivered")
         arrived = [message.verified()["type"] for message in receiver.taken]
         assert arrived[-2:] == DECIDED  # the first may have come twice
