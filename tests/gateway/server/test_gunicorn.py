@@ -68,7 +68,7 @@ def test_metrics_are_those_of_all_workers(gateway: Gateway) -> None:
 def test_who_sends_one_request_after_the_other_does_not_keep_others_waiting(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
-    many, request, last = 4_000, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"Connection: close\r\n"
+    many, request, last = 1_500, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"Connection: close\r\n"
     taken = threading.Event()
     with (
         WarmGateway(manifest_folder, fake_server.address, workers=1, quiet=True) as running,
