@@ -5,12 +5,10 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 
-import numpy as np
-
 # Importing a module registers its format with Pillow; nothing else is ever decoded.
 from PIL import BmpImagePlugin, ExifTags, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from serving.gateway.imaging import formats, jpeg
+from serving.gateway.imaging import formats, jpeg, png
 from serving.gateway.imaging.raster import Raster
 
 PLUGINS = (
@@ -24,10 +22,10 @@ FORMATS = tuple(plugin.format for plugin in PLUGINS)
 WORKING_SIDE = 256  # pixels: larger images are first looked at reduced to so many
 LARGE = 4_000_000  # pixels: larger images are decoded one at a time, which bounds a worker's memory
 ONE_LARGE = threading.Lock()
+PIXEL_BYTES = 4  # that Pillow takes for a pixel with colour
 WEBP_COST = 4  # times the memory of other formats: libwebp's decoder holds two frames beside the image, Pillow a copy
 BMP_RUNS, RUNS_COST = (1, 2), 16  # the compressions RLE8 and RLE4, which Pillow decodes in Python
 FRAMES = 32  # of an animation are looked at, until one has ink
-FEW_LEVELS = 0x4000  # of 16 bits: in a narrower range, such as a camera's 12 bits, 8 bits of it would show too little
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -57,7 +55,7 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     Raise NotAnImage, UnreadFormat, or TooManyPixels beyond `max_pixels`.
     """
     try:
-        image = jpeg.open_jpeg(data) if data.startswith(jpeg.START) else Image.open(BytesIO(data), formats=FORMATS)
+        image = _opened(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(f"The image has more than {max_pixels:,} pixels.") from error
     except jpeg.Unreadable as error:
@@ -68,14 +66,25 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
             raise UnreadFormat(f"This is a file of format {found}, which is not read; send a {read} image.") from error
         raise NotAnImage(f"This is no {read} image.") from error
     cost, of_format = _cost(image)
-    if image.width * image.height > max_pixels // cost:
+    most = int(max_pixels / cost)
+    if image.width * image.height > most:
         found = f"The image has {image.width} × {image.height} pixels"
-        raise TooManyPixels(f"{found}; at most {max_pixels // cost:,} are decoded{of_format}.")
+        raise TooManyPixels(f"{found}; at most {most:,} are decoded{of_format}.")
     return image
 
 
-def _cost(image: Image.Image) -> tuple[int, str]:
+def _opened(data: bytes) -> Image.Image:
+    if data.startswith(jpeg.START):
+        return jpeg.open_jpeg(data)
+    if data.startswith(png.START):
+        data = png.without_compressed_metadata(data)
+    return Image.open(BytesIO(data), formats=FORMATS)
+
+
+def _cost(image: Image.Image) -> tuple[float, str]:
     """Return how many times more a pixel costs than in other formats, and the reason in words."""
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and (cost := jpeg.bytes_held(image) / PIXEL_BYTES) > 1:
+        return cost, f" of JPEG in several scans of so much colour, which takes {cost:.2g} times the memory"
     if image.format == WebPImagePlugin.WebPImageFile.format:
         return WEBP_COST, f" of WebP, which takes {WEBP_COST} times the memory"
     if image.format == BmpImagePlugin.BmpImageFile.format and image.info.get("compression") in BMP_RUNS:
@@ -127,7 +136,7 @@ def _raster(image: Image.Image) -> Raster:
     # A large JPEG is decoded at half or a fourth of its size: at an eighth it takes as long, and shows too little.
     image.draft(None, (max(2 * WORKING_SIDE, image.width // 4), max(2 * WORKING_SIDE, image.height // 4)))
     image.load()
-    return Raster(_with_levels(image), size, TURNS.get(_orientation(image)))
+    return Raster(image, size, TURNS.get(_orientation(image)))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -135,22 +144,3 @@ def _orientation(image: Image.Image) -> int:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # damaged metadata does not matter
         return 1
-
-
-def _with_levels(image: Image.Image) -> Image.Image:
-    """Return the image in one of the modes L, RGB and RGBA, 8 bits a channel."""
-    if image.mode.startswith("I"):  # 16 bits, which Pillow's conversion would clip
-        return _of_16_bits(image)
-    wanted = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
-    if wanted == "RGBA" and image.format == BmpImagePlugin.BmpImageFile.format and not image.getchannel("A").getbbox():
-        wanted = "RGB"  # a BMP's fourth byte is often left at 0, and viewers show such a one opaque
-    return image if image.mode == wanted else image.convert(wanted)  # converting to the same mode would copy
-
-
-def _of_16_bits(image: Image.Image) -> Image.Image:
-    """Return the upper 8 bits of 16, or the levels in use stretched where there are few."""
-    levels = np.asarray(image).clip(0, 0xFFFF)
-    low, high = int(levels.min()), int(levels.max())
-    if high - low < FEW_LEVELS:
-        return Image.fromarray(((levels - low) * (255 / max(high - low, 1))).astype(np.uint8))
-    return Image.fromarray((levels >> 8).astype(np.uint8))

@@ -13,6 +13,8 @@ MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")  # of a segment; the oth
 END_OF_IMAGE, START_OF_SCAN = b"\xd9", b"\xda"
 # The end of a scan's header: its last coefficient, and in four bits how many finer bits are still to come.
 LAST_COEFFICIENT, FINER_TO_COME = b"\x3f", 0x0F
+IN_SCAN = 4  # bytes before the number of components in a scan's header
+COEFFICIENT_BYTES = 2  # in memory, where libjpeg keeps all of them until the last scan
 DECODED_TO_CHECK = 3  # times, where the end marker is missing
 SKETCH_SIDE = 1024  # pixels, of which a check decodes fewer than four times the square
 # Image data that is seen where data were missing, and skipped after the last of them; it may follow half a marker.
@@ -45,8 +47,23 @@ def open_jpeg(data: bytes) -> JpegImageFile:
     """
     stream = BytesIO(data)
     image = JpegImageFile(stream)
-    first = data.rfind(b"\xff" + START_OF_SCAN, 0, stream.tell())
-    return image if _is_ended(data, max(first, 0), len(image.getbands())) else UnendedJpeg(data)
+    return image if _is_ended(data, _first_scan(stream), len(image.getbands())) else UnendedJpeg(data)
+
+
+def bytes_held(image: JpegImageFile) -> float:
+    """Return the bytes a pixel that an opened image takes until its last scan, 0 where one scan has all components."""
+    assert isinstance(image.fp, BytesIO)
+    at = _first_scan(image.fp) + IN_SCAN
+    if image.fp.getvalue()[at : at + 1] == bytes([image.layers]) and not image.info.get("progressive"):
+        return 0.0
+    factors = [(across, down) for _, across, down, _ in image.layer] or [(1, 1)]
+    most = max(across for across, _ in factors) * max(down for _, down in factors)
+    return COEFFICIENT_BYTES * sum(across * down for across, down in factors) / max(most, 1)
+
+
+def _first_scan(stream: BytesIO) -> int:
+    """Return where the first scan of an opened file begins."""
+    return max(stream.getvalue().rfind(b"\xff" + START_OF_SCAN, 0, stream.tell()), 0)
 
 
 def _is_ended(data: bytes, at: int, components: int) -> bool:

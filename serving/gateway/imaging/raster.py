@@ -1,16 +1,18 @@
 """Give parts of a decoded image, upright, opaque, and as fine as they are asked for."""
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from serving.gateway.imaging.modes import conversion
 from serving.gateway.imaging.transparency import Ground, on_ground
 
 Turn = Image.Transpose
 BACK = {**{turn: turn for turn in Turn}, Turn.ROTATE_90: Turn.ROTATE_270, Turn.ROTATE_270: Turn.ROTATE_90}
-STRIP = 16  # rows of a reduced image
+TILE = 1024  # pixels of a side: so much of an image is converted and reduced at a time
 SWAPPING = (Turn.TRANSPOSE, Turn.ROTATE_90, Turn.ROTATE_270, Turn.TRANSVERSE)  # width and height
 
 
@@ -87,13 +89,14 @@ class View(NamedTuple):
 
 
 class Raster:
-    """A decoded image in mode L, RGB or RGBA; `size` is that of its file, of which it may be a reduction.
+    """A decoded image; `size` is that of its file, of which it may be a reduction.
 
     `turn` makes it upright.
     """
 
     def __init__(self, image: Image.Image, size: tuple[int, int], turn: Turn | None) -> None:
         self._image, self._size, self._turn = image, size, turn
+        self._mode, self._convert = conversion(image)
         self._ground: Ground | None = None
         self.whole = Box(0, 0, *size).turned(*size, turn)
 
@@ -101,7 +104,7 @@ class Raster:
         """Return a part of the image, its longer side at most `side` pixels."""
         size = self._image.size
         if box == self.whole and size == self._size and max(size) <= side and self._turn is None:
-            return View(_levels(self._opaque(self._image)), 0, 0, (1, 1))
+            return View(_levels(self._opaque(self._convert(self._image))), 0, 0, (1, 1))
         reduction = self._size[0] / size[0]  # the file's pixels a decoded pixel
         x, y, width, height = box.turned(*self.whole[2:], BACK[self._turn] if self._turn is not None else None)
         left, top = int(x / reduction), int(y / reduction)
@@ -109,12 +112,29 @@ class Raster:
         part = part.inside(*size)
         factor = max(-(-max(part[2:]) // side), 1)
         factors = min(factor, part.width), min(factor, part.height)
-        image = self._opaque(_reduced(self._image, part, factors))
+        image = self._opaque(self._reduced(part, factors))
         levels = _levels(image.transpose(self._turn) if self._turn is not None else image)
         shown = Box(*(round(each * reduction) for each in part)).turned(*self._size, self._turn)
         step = factors[0] * reduction, factors[1] * reduction
         swapped = self._turn in SWAPPING
         return View(levels, shown.x, shown.y, step[::-1] if swapped else step)
+
+    def _reduced(self, part: Box, factors: tuple[int, int]) -> Image.Image:
+        """Return a part of the image, each of its pixels the mean of so many across and down.
+
+        A tile at a time: a conversion takes a copy, and so does Pillow to multiply colours by their opacity.
+        """
+        image, (across, down) = self._image, factors
+        left, top, right, bottom = edges = part.x, part.y, part.x + part.width, part.y + part.height
+        if factors == (1, 1):
+            return self._convert(image if part[2:] == image.size else image.crop(edges))
+        small = Image.new(self._mode, (-(-part.width // across), -(-part.height // down)))
+        columns, rows = max(TILE // across, 1), max(TILE // down, 1)
+        for row, column in product(range(0, small.height, rows), range(0, small.width, columns)):
+            x, y = left + column * across, top + row * down
+            tile = image.crop((x, y, min(x + columns * across, right), min(y + rows * down, bottom)))
+            small.paste(self._convert(tile).reduce(factors), (column, row))
+        return small
 
     def _opaque(self, image: Image.Image) -> Image.Image:
         if image.mode != "RGBA":
@@ -127,19 +147,3 @@ class Raster:
 def _levels(image: Image.Image) -> NDArray[np.uint8]:
     levels = np.asarray(image)
     return levels if levels.ndim == 3 else levels[:, :, np.newaxis]
-
-
-def _reduced(image: Image.Image, part: Box, factors: tuple[int, int]) -> Image.Image:
-    """Return a part of an image, each of its pixels the mean of so many across and down."""
-    left, top, right, bottom = edges = part.x, part.y, part.x + part.width, part.y + part.height
-    if factors == (1, 1):
-        return image if part[2:] == image.size else image.crop(edges)
-    if image.mode != "RGBA":
-        return image.reduce(factors, edges)
-    # Pillow multiplies colours by their opacity first, in a copy of the whole image: of a strip at a time, here.
-    across, down = factors
-    small = Image.new(image.mode, (-(-part.width // across), -(-part.height // down)))
-    for row in range(0, small.height, STRIP):
-        strip = image.crop((left, top + row * down, right, min(top + (row + STRIP) * down, bottom)))
-        small.paste(strip.reduce(factors), (0, row))
-    return small

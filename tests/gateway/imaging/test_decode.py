@@ -134,6 +134,11 @@ def test_16_bits_of_one_level_are_blank() -> None:
     assert np.unique(levels(encode(np.full((9, 9), 700, np.uint16)))).size == 1
 
 
+def test_parts_of_16_bits_are_stretched_as_the_whole() -> None:
+    grey = np.tile(np.arange(0, 0x3000, 4, dtype=np.uint16), (2, 1))  # wider than a tile
+    assert np.ptp(np.diff(levels(encode(grey))[0, :, 0].astype(int))) <= 1
+
+
 @pytest.mark.parametrize("data", [b"", b"hello", b"GIF89a", b"BM", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_image_is_refused(data: bytes) -> None:
     with pytest.raises(NotAnImage) as caught:
@@ -166,7 +171,7 @@ def test_too_many_pixels_are_refused_by_the_header_alone(side: int) -> None:
 
 
 @pytest.mark.parametrize("size", [(300, 300), (257, 3000), (1, 3000), (1111, 777)])
-def test_strips_of_a_transparent_image_are_reduced_as_the_whole(size: tuple[int, int]) -> None:
+def test_tiles_of_a_transparent_image_are_reduced_as_the_whole(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
     noise[..., 3] |= 1  # nowhere fully transparent, where the colour is lost
     image = Image.fromarray(noise)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.gateway.imaging.decode import NotAnImage, open_image
+from serving.gateway.imaging.decode import NotAnImage, TooManyPixels, open_image
 from testing.encoded import drawn, encode, levels
 
 LIMIT = 1_000_000
@@ -76,3 +76,25 @@ def test_a_scan_that_ends_in_its_header_is_missing(end: bytes) -> None:
     data = photo(progressive=True)
     with pytest.raises(NotAnImage, match="The JPEG image is damaged or cut off: "):
         levels(data[: data.rindex(b"\xff\xda")] + end)
+
+
+@pytest.mark.parametrize(
+    ("mode", "subsampling", "most"), [("L", 0, 400), ("RGB", 2, 400), ("RGB", 0, 266), ("CMYK", 0, 200)]
+)
+def test_an_image_in_several_scans_may_have_fewer_pixels(mode: str, subsampling: int, most: int) -> None:
+    def photo(height: int, **options: bool) -> bytes:
+        return encode(Image.new(mode, (10, height)), "JPEG", subsampling=subsampling, **options)
+
+    assert open_image(photo(40), 400).format == "JPEG"
+    assert open_image(photo(most // 10, progressive=True), 400).format == "JPEG"
+    with pytest.raises(TooManyPixels, match=f"at most {most} are decoded"):
+        open_image(photo(most // 10 + 1, progressive=True), 400)
+
+
+def test_scans_of_one_component_each_count_as_several() -> None:
+    data = bytearray(encode(SHEET.convert("RGB"), "JPEG", subsampling=0))
+    data[data.index(b"\xff\xda") + 4] = 1  # components in the first scan
+    with pytest.raises(
+        TooManyPixels, match="JPEG in several scans of so much colour, which takes 1.5 times the memory"
+    ):
+        open_image(bytes(data), SHEET.width * SHEET.height)
