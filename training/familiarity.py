@@ -78,7 +78,7 @@ def familiarity(familiar: Familiarity, images: tf.Tensor, probabilities: tf.Tens
     """Return the familiarity of images, uint8 `[n, 28, 28]`, so answered, `[n, classes]`: float32 `[n]`, 0 … 1."""
     found = unfamiliarity(familiar.clusters, images, probabilities)
     below = tf.searchsorted(tf.constant(familiar.scale), found)
-    return 1.0 - tf.cast(below, tf.float32) / float(len(familiar.scale))
+    return tf.cast(len(familiar.scale) - below, tf.float32) / float(len(familiar.scale))
 
 
 def unfamiliarity(clusters: Clusters, images: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:

@@ -140,6 +140,8 @@ def _raster(image: Image.Image) -> Raster:
 
 
 def _orientation(image: Image.Image) -> int:
+    if not image.info:  # as of most small files
+        return 1
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # damaged metadata does not matter

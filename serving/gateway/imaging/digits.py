@@ -36,7 +36,7 @@ def _look(raster: Raster, view: View, seen: list[Box], looks: int) -> list[Found
     A closer look is at the digits that were `seen` before.
     """
     found, card = _in_view(view, seen)
-    if looks == 1 or (not card and max(view.step) == 1):
+    if looks == 1 or (not card and max(view.step) <= raster.step):
         return found
     closer = card or _around([digit.box for digit in found], view).inside(*raster.whole[2:])
     if card or (_small(found) and closer.width < view.width and closer.height < view.height):

@@ -37,7 +37,7 @@ def frame_mnist(digit: FoundDigit, height: int, width: int) -> Pixels:
         rows, columns = ((MARGIN, length - MARGIN) for length in ink.shape)
     framed = _scaled(ink, rows, columns, side)
     framed *= max(1.0, 254 / framed.max())  # the peaks of MNIST's images are 254 or 255
-    return _centred(np.rint(framed.clip(0, 255)).astype(np.uint8), height, width)
+    return _centred(np.rint(np.minimum(np.maximum(framed, 0), 255)).astype(np.uint8), height, width)
 
 
 def framed_already(levels: NDArray[np.uint8]) -> Pixels | None:
@@ -48,11 +48,8 @@ def framed_already(levels: NDArray[np.uint8]) -> Pixels | None:
     side, found = round(INK_SHARE * min(pixels.shape)), extent(pixels)
     if found is None or not side - 1 <= max(end - start for start, end in found) <= side:
         return None
-    centred = (
-        abs(_centre(pixels.sum(axis=1 - axis, dtype=np.int64)) - length / 2) <= OFF_CENTRE
-        for axis, length in enumerate(pixels.shape)
-    )
-    return pixels if all(centred) else None
+    away = (abs(at - length / 2) for at, length in zip(_centre(pixels), pixels.shape, strict=True))
+    return pixels if max(away) <= OFF_CENTRE else None
 
 
 FRAMINGS: Mapping[str, Callable[[FoundDigit, int, int], Pixels]] = MappingProxyType({"mnist": frame_mnist})
@@ -98,16 +95,20 @@ def _scaled(ink: Floats, rows: tuple[int, int], columns: tuple[int, int], longer
 def _centred(digit: Pixels, height: int, width: int) -> Pixels:
     """Lay `digit` into [height, width], by whole pixels, with its centre of mass at the centre."""
     canvas = np.zeros((height + 2 * MARGIN, width + 2 * MARGIN), np.uint8)
-    top = _offset(digit.sum(axis=1, dtype=np.int64), canvas.shape[0])
-    left = _offset(digit.sum(axis=0, dtype=np.int64), canvas.shape[1])
+    top, left = map(_offset, _centre(digit), digit.shape, canvas.shape)
     canvas[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
     return canvas[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
 
 
-def _offset(profile: NDArray, side: int) -> int:
-    """Return the start of `profile` in `side` pixels that puts its centre of mass into [side/2 − ½, side/2 + ½)."""
-    return min(max(math.ceil((side - 1) / 2 - _centre(profile)), 0), side - len(profile))
+def _offset(centre: float, length: int, side: int) -> int:
+    """Return the start of `length` in `side` pixels that puts its centre of mass into [side/2 − ½, side/2 + ½)."""
+    return min(max(math.ceil((side - 1) / 2 - centre), 0), side - length)
 
 
-def _centre(profile: NDArray) -> float:
-    return float(profile @ np.arange(len(profile))) / float(profile.sum())
+def _centre(pixels: Pixels) -> tuple[float, float]:
+    """Return the row and column of the centre of mass; products are faster than sums of small arrays, and exact."""
+    weights = pixels.astype(np.float64)
+    height, width = pixels.shape
+    rows, columns = weights @ np.ones(width), np.ones(height) @ weights
+    mass = rows @ np.ones(height)
+    return float(rows @ np.arange(0.0, height) / mass), float(columns @ np.arange(0.0, width) / mass)

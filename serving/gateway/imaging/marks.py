@@ -225,6 +225,8 @@ def _between(left: Mask, right: Mask) -> float:
 
 def card_inside(labels: NDArray, digit: Digit) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Return the rows and columns inside a card: a filled rectangle with holes, which are ink of the other polarity."""
+    if max(mark.length for mark in digit) < CARD_SIDE:
+        return None
     rows, columns = extent(digit)
     if min(rows[1] - rows[0], columns[1] - columns[0]) < CARD_SIDE:
         return None

@@ -13,6 +13,7 @@ from serving.gateway.imaging.transparency import Ground, on_ground
 Turn = Image.Transpose
 BACK = {**{turn: turn for turn in Turn}, Turn.ROTATE_90: Turn.ROTATE_270, Turn.ROTATE_270: Turn.ROTATE_90}
 TILE = 1024  # pixels of a side: so much of an image is converted and reduced at a time
+OPAQUE = 255
 SWAPPING = (Turn.TRANSPOSE, Turn.ROTATE_90, Turn.ROTATE_270, Turn.TRANSVERSE)  # width and height
 
 
@@ -98,6 +99,7 @@ class Raster:
         self._image, self._size, self._turn = image, size, turn
         self._mode, self._convert = conversion(image)
         self._ground: Ground | None = None
+        self.step = size[0] / image.size[0]  # the file's pixels a decoded pixel
         self.whole = Box(0, 0, *size).turned(*size, turn)
 
     def view(self, box: Box, side: int) -> View:
@@ -105,7 +107,7 @@ class Raster:
         size = self._image.size
         if box == self.whole and size == self._size and max(size) <= side and self._turn is None:
             return View(_levels(self._opaque(self._convert(self._image))), 0, 0, (1, 1))
-        reduction = self._size[0] / size[0]  # the file's pixels a decoded pixel
+        reduction = self.step
         x, y, width, height = box.turned(*self.whole[2:], BACK[self._turn] if self._turn is not None else None)
         left, top = int(x / reduction), int(y / reduction)
         part = Box(left, top, -int(-(x + width) // reduction) - left, -int(-(y + height) // reduction) - top)
@@ -139,11 +141,17 @@ class Raster:
     def _opaque(self, image: Image.Image) -> Image.Image:
         if image.mode != "RGBA":
             return image
+        if image.getchannel("A").getextrema()[0] == OPAQUE:
+            return image.convert("RGB")
         if self._ground is None:  # the first view shows the whole
             self._ground = Ground.of(image)
         return on_ground(image, self._ground)
 
 
 def _levels(image: Image.Image) -> NDArray[np.uint8]:
+    """Return an image's levels, of one channel where all are alike."""
     levels = np.asarray(image)
-    return levels if levels.ndim == 3 else levels[:, :, np.newaxis]
+    if levels.ndim == 2:
+        return levels[:, :, np.newaxis]
+    first = levels[:, :, 0]
+    return levels[:, :, :1] if all(np.array_equal(first, levels[:, :, at]) for at in (1, 2)) else levels

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from serving.gateway.imaging.foreground import extent
+
 VISIBLE = 0.5  # of the strongest alpha: such pixels have a colour, others none
 CARD_SHARE = 0.5  # of its box: a part that is visible and fills so much may be a card with ink on it
 CARD_LEVELS = 40  # of 255, by which ink on a card differs from it at least
@@ -28,10 +30,10 @@ class Ground(NamedTuple):
         colours = pixels[visible][:, :3]
         if not len(colours):
             return cls(0, 0, 0)
-        card = np.median(colours, axis=0)
+        card = np.partition(colours, len(colours) // 2, axis=0)[len(colours) // 2].astype(np.int16)
         away = np.abs(colours - card).max(axis=1) > CARD_LEVELS
-        rows, columns = visible.any(axis=1).nonzero()[0], visible.any(axis=0).nonzero()[0]
-        box = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+        (top, bottom), (left, right) = extent(visible) or ((0, 0), (0, 0))
+        box = (bottom - top) * (right - left)
         if len(colours) > CARD_SHARE * box and away.mean() > CARD_INK:
             return cls(*(int(level) for level in card))
         dark = np.asarray(image.convert("L")) < 128
