@@ -76,8 +76,14 @@ def test_more_arms_and_fewer_labels_take_longer() -> None:
         {"images_per_day": 0.001, "label_delay_days": 1e-300, "max_labels": 1},
         {"images_per_day": 1e10, "label_delay_days": 3650.0, "arms": 6, "margin": 0.99},
         {"paired": False, "control_error": 1.0, "variant_error": 1e-9, "weight": 0.001},
-        {"control_error": 0.3, "variant_error": 0.3, "disagreement": 0.5, "images_per_unit": 1000, "margin": 1e-9,
-         "max_labels": 100_000_000},
+        {
+            "control_error": 0.3,
+            "variant_error": 0.3,
+            "disagreement": 0.5,
+            "images_per_unit": 1000,
+            "margin": 1e-9,
+            "max_labels": 100_000_000,
+        },
     ],
 )
 @pytest.mark.filterwarnings("error")
