@@ -72,7 +72,7 @@ def told_after_a_verdict(store: Store, trial: Trial, tell: Callable[[], object])
     with ThreadPoolExecutor(1) as pool, store.write() as verdict:
         exposures.lock(verdict, [trial.row().id])
         telling = pool.submit(tell)
-        eventually(lambda: waits(store), "the wait for the verdict")
+        eventually(lambda: waits(store) or telling.done(), "the wait for the verdict")
         events.add(verdict, "experiment.verdict", trial.spec.name, {})
         verdict.commit()
         telling.result()
