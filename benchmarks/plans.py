@@ -1,27 +1,29 @@
 """Check plans beside experiments that the gateway's own functions judge, image by image.
 
-    python -m benchmarks.plans [--runs N]
+    python -m benchmarks.plans [--runs N] [--settings 0-2]
+    python -m benchmarks.plans --extreme
 
 The simulated experiments draw each image and the delay of each label, count as the store does, and read the report
 after each label. Prints a row for each setting. Ends with exit code 1 if a planned median number of labels is more than
-15 % off the simulated one. Seeded.
+15 % off the simulated one. Seeded. `--extreme` times plans of long experiments instead, which must be ready in 2 s.
 """
 
 import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from serving.gateway.experiments.outcomes import Design, PairCounts, PhaseCounts
-from serving.gateway.experiments.planning.plan import plan
+from serving.gateway.experiments.planning.plan import SECONDS, plan
 from serving.gateway.experiments.planning.rates import Rates, rates_of
 from serving.gateway.experiments.planning.spec import PlanSpec
 from serving.gateway.experiments.report import build_report
+from serving.gateway.experiments.spec import MOST_LABELS
 from testing.phase_counts import paired_phase
 
 RUNS, PLANNED_RUNS = 600, 1000
@@ -63,6 +65,17 @@ SETTINGS = (
     Setting(0.050, 0.020, 0.050, 40, 0),
     Setting(0.030, 0.030, 0.020, 4, 0.5, margin=0.01),
 )
+LONG: dict[str, Any] = {
+    "control_error": 0.3, "variant_error": 0.3, "disagreement": 0.5, "margin": 1e-9, "max_labels": MOST_LABELS,
+    "runs": PLANNED_RUNS,
+}  # fmt: skip
+EXTREMES: tuple[dict[str, Any], ...] = (
+    *({"images_per_unit": size} for size in (1, 10, 100, 1000)),
+    *({"images_per_unit": 1000, "label_share": share} for share in (1e-3, 1e-6)),
+    {"images_per_unit": 1000, "label": "all"},
+    {"images_per_unit": 1000, "neither_right": 0.1, "images_per_day": 1e10, "label_delay_days": 3650},
+    *({"paired": False, "weight": weight} for weight in (0.5, 0.001)),
+)
 
 
 def main() -> int:
@@ -71,14 +84,34 @@ def main() -> int:
     parser.add_argument(
         "--runs", type=int, default=RUNS, metavar="N", help="experiments a setting (default: %(default)s)"
     )
-    return 0 if check(parser.parse_args().runs) else 1
+    parser.add_argument("--settings", default=f"0-{len(SETTINGS) - 1}", metavar="I-J", help="which (default: all)")
+    parser.add_argument("--extreme", action="store_true", help="time plans of long experiments")
+    given = parser.parse_args()
+    if given.extreme:
+        return 0 if time_extremes() else 1
+    first, last = map(int, given.settings.split("-"))
+    return 0 if check(given.runs, SETTINGS[first : last + 1]) else 1
 
 
-def check(runs: int = RUNS) -> bool:
+def time_extremes() -> bool:
+    """Print the seconds of plans whose experiments are long; say if all are ready in time."""
+    longest = 0.0
+    for extreme in EXTREMES:
+        spec = PlanSpec.model_validate({**LONG, **extreme})
+        began = time.monotonic()
+        runs = plan(spec, rates_of(spec))["runs"]
+        longest = max(longest, seconds := time.monotonic() - began)
+        print(f"{', '.join(f'{name} {value}' for name, value in extreme.items())}: {seconds:.2f} s, {runs} runs",
+              flush=True)  # fmt: skip
+    print(f"the slowest: {longest:.2f} s", flush=True)
+    return longest < SECONDS
+
+
+def check(runs: int = RUNS, settings: Sequence[Setting] = SETTINGS) -> bool:
     """Print a row for each setting; say if all plans are near."""
     print("errors, disagreement, images a unit, delay: median labels planned, simulated", flush=True)
     good = True
-    for setting in SETTINGS:
+    for setting in settings:
         planned, seconds = timed(setting)
         simulated = median_labels(setting, runs, FARTHEST * planned["images"]["median"])
         off = planned["labels"]["median"] / simulated - 1

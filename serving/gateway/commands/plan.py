@@ -59,7 +59,9 @@ def in_words(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['design']}, {found['runs']:,} simulated experiments: {shares}"]
     for name in ("images", "labels", "days"):
         median, most = (_figure(found[name][key], found, name) for key in ("median", "p80"))
-        lines.append(f"{name} to a decision: median {median}, 80 % within {most}")
+        low, high = (_figure(found[name][key], found, name) for key in ("median_low", "median_high"))
+        exact = f" ({low} to {high})" if found[name]["median_high"] is not None else ""
+        lines.append(f"{name} to a decision: median {median}{exact}, 80 % within {most}")
     smallest = found["smallest_difference"]
     power = f"{found['power']:.0%} power by {found['max_labels']:,} labels"
     lines.append(f"smallest difference found with {power}: {f'{smallest:.3%}' if smallest else 'none'}")

@@ -48,7 +48,7 @@ def check(connection: Connection, experiment: Row, promoted: str, manifest: Mani
 
 def end(connection: Connection, reason: str) -> None:
     """Stop the hold-backs that run or pause: the default variant changes. The state is locked."""
-    for name in rows.lock_hold_backs(connection, wait=False):
+    for name in rows.lock_hold_backs(connection):
         verdict = lifecycle.find(connection, name).verdict
         lifecycle.step(connection, name, "stop", lifecycle.Act(lifecycle.GATEWAY, reason), verdict)
 

@@ -123,23 +123,24 @@ def layer_salt(connection: Connection, layer: str) -> str:
     return salt
 
 
-def find_with_hold_backs(connection: Connection, name: str) -> Row | None:
+def find_with_hold_backs(connection: Connection, name: str | None) -> Row | None:
     """Lock the experiment of this name and the hold-backs that run or pause; return the experiment, or None.
 
-    Writers lock experiments by ascending id, and the state after them; another order deadlocks.
+    Writers lock experiments by ascending id, and the state after them; another order deadlocks. Whoever tells an event
+    of an experiment locks it before: the ids of its events are then in the order of their commits.
     """
     query = select(experiments).where(or_(experiments.c.name == name, HOLDS_BACK)).order_by(experiments.c.id)
     rows = connection.execute(query.with_for_update(key_share=True)).all()
     return next((row for row in rows if row.name == name), None)
 
 
-def lock_hold_backs(connection: Connection, *, wait: bool = True) -> list[str]:
-    """Lock the hold-backs that run or pause; return their names. Lock them before the state, as others do.
+def lock_hold_backs(connection: Connection) -> list[str]:
+    """Lock the hold-backs that run or pause, as the state is locked; return their names.
 
-    Once the state is locked, do not `wait`: one that began meanwhile, and is in use, makes the store unavailable.
+    It does not wait for others: one that began meanwhile, and is in use, makes the store unavailable.
     """
     query = select(experiments.c.name).where(HOLDS_BACK).order_by(experiments.c.id)
-    return list(connection.execute(query.with_for_update(key_share=True, nowait=not wait)).scalars())
+    return list(connection.execute(query.with_for_update(key_share=True, nowait=True)).scalars())
 
 
 def phases_with_specs(connection: Connection, ids: Collection[int]) -> Sequence[Row]:

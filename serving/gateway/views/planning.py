@@ -38,6 +38,8 @@ class Quantiles(BaseModel):
     """The median over the simulated experiments, and the 80 % quantile; null where fewer of them decide."""
 
     median: float | None
+    median_low: float | None = Field(description="Lower end of the median's 95 % interval; more runs narrow it")
+    median_high: float | None = Field(description="Its upper end")
     p80: float | None
 
 
@@ -45,7 +47,7 @@ class PlanAnswer(BaseModel):
     """The images, labels and days to a decision: `ship`, `roll_back` or `equivalent`."""
 
     design: str = Field(description="paired or unpaired")
-    runs: int = Field(description="Simulated experiments")
+    runs: int = Field(description="Simulated experiments: fewer than asked for where these take over a second")
     rates: PlanRates
     images_per_unit: int
     images_per_day: float | None
@@ -58,6 +60,9 @@ class PlanAnswer(BaseModel):
     power: float
     smallest_difference: float | None = Field(
         description="The smallest difference that ships with probability `power` by max_labels; null if none does"
+    )
+    missed_difference: float | None = Field(
+        description="The largest smaller difference that was tried and does not: the true bound lies between the two"
     )
 
 

@@ -15,7 +15,7 @@ from serving.gateway.experiments import hold_back, lifecycle
 from serving.gateway.experiments.routing import default, named
 from serving.gateway.manifest import Name
 from serving.gateway.store import promotions
-from serving.gateway.store.experiments import lock_hold_backs, log
+from serving.gateway.store.experiments import find_with_hold_backs, log
 from serving.gateway.store.store import hold
 from serving.gateway.views.experiments import OF_CHANGES, Action
 from serving.gateway.web.answers import send
@@ -120,7 +120,7 @@ def _change(read: type[Body], change: Callable[[Connection, Body], None]) -> Res
     body = read_json(read, optional=True)
     services = gateway()
     with services.experiments.store.write() as connection:
-        lock_hold_backs(connection)
+        find_with_hold_backs(connection, body.experiment if isinstance(body, NewDefault) else None)
         hold(connection)
         now = promotions.current(connection)
         revision = now.id if now else 0

@@ -1,6 +1,6 @@
 """Notice label queues that grow old."""
 
-from serving.gateway.store import days, events, experiments, images
+from serving.gateway.store import days, events, experiments, exposures, images
 from serving.gateway.store.store import Store
 
 LOOK_SECONDS = 60.0
@@ -26,9 +26,9 @@ class QueueWatch:
         for row, since in oldest:
             if since is None or now - since < self._hours * HOUR_SECONDS:
                 continue
-            day = days.day(now)
-            once = f"queue_old:{row.id}:{day}"
+            once = f"queue_old:{row.id}:{days.day(now)}"
             with self._store.write() as connection:
+                exposures.lock(connection, [row.id])
                 data = {
                     "experiment": row.name, "waiting": images.count_queued(connection, row.id),
                     "oldest_hours": round((now - since) / HOUR_SECONDS, 1),

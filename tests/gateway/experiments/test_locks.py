@@ -1,14 +1,21 @@
 """Writers lock experiments by ascending id, and the state after them, so none waits for another in a circle."""
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
+from flask.testing import FlaskClient
+from sqlalchemy import select, text
 
 from serving.gateway.errors import Unavailable
 from serving.gateway.experiments import hold_back
-from serving.gateway.store import experiments, exposures
+from serving.gateway.store import events, experiments, exposures, images
+from serving.gateway.store.scoring import Image
 from serving.gateway.store.store import Store, hold
+from serving.gateway.store.tables import events as table
+from serving.gateway.webhooks.queues import QueueWatch
+from testing.api import ADMIN
 from testing.trials import Trial, spec
 from testing.waiting import eventually
 
@@ -58,3 +65,34 @@ def test_a_hold_back_that_began_meanwhile_is_not_waited_for(store: Store) -> Non
         hold(promotion)
         hold_back.end(promotion, "Another default.")
     assert began.row().status == "stopped"
+
+
+def told_after_a_verdict(store: Store, trial: Trial, tell: Callable[[], object]) -> list[str]:
+    """Tell of an experiment while its verdict is not committed yet; return the types of its events by their ids."""
+    with ThreadPoolExecutor(1) as pool, store.write() as verdict:
+        exposures.lock(verdict, [trial.row().id])
+        telling = pool.submit(tell)
+        eventually(lambda: waits(store) or telling.done(), "the wait for the verdict")
+        events.add(verdict, "experiment.verdict", trial.spec.name, {})
+        verdict.commit()
+        telling.result()
+    with store.read() as connection:
+        return list(connection.execute(select(table.c.type).order_by(table.c.id)).scalars())
+
+
+def test_an_old_queue_is_told_after_what_was_under_way(store: Store) -> None:
+    trial, now = Trial(store, spec(0.5, 0.5, paired=True)), time.time()
+    waiting = Image(1, 1, 1, 0, 1, now - 7200, (("1", 0.9), ("2", 0.9)), prediction_id="p", pixels=b"pixels")
+    with store.write() as connection:
+        images.save(connection, trial.row().id, 1, {1: waiting})
+    told = told_after_a_verdict(store, trial, lambda: QueueWatch(store, 1).look(now))
+    assert told == ["experiment.verdict", "experiment.queue_old"]
+
+
+def test_a_promotion_by_hand_is_told_after_what_was_under_way(store: Store, client: FlaskClient) -> None:
+    trial = Trial(store, spec(0.5, 0.5, paired=True))
+    body = {"experiment": trial.spec.name}
+    told = told_after_a_verdict(
+        store, trial, lambda: client.post("/variants/dropout/promote", json=body, headers=ADMIN)
+    )
+    assert told == ["experiment.verdict", "variant.promoted"]

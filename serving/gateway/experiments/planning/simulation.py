@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.gateway.errors import Unavailable
-from serving.gateway.experiments.planning.looks import GROWTH, place_looks
+from serving.gateway.experiments.planning.looks import GROWTH, Looks, place_looks
 from serving.gateway.experiments.planning.rates import Rates
 from serving.gateway.experiments.planning.spec import PlanSpec
 from serving.gateway.experiments.planning.streams import Evidence, PairedStream, UnpairedStream
@@ -15,8 +14,8 @@ from serving.gateway.experiments.sequential import Array, half_width
 
 VERDICTS = ("ship", "roll_back", "equivalent", "inconclusive", "continue")
 SHIP, ROLL_BACK, EQUIVALENT, INCONCLUSIVE, CONTINUE = range(len(VERDICTS))
-SECONDS = 5.0  # that a plan may take
-BLOCK, MOST_CELLS = 32, 1_000_000  # looks at a time; counts of cases drawn then, which bound the memory
+BATCH = 100  # runs at a time, which bound the memory
+BLOCK = 32  # looks at a time
 
 
 class Ends(NamedTuple):
@@ -28,16 +27,26 @@ class Ends(NamedTuple):
 
 
 def simulate(spec: PlanSpec, rates: Rates, until: float, growth: float = GROWTH, seed: int = 1) -> Ends:
-    """Run experiments to their verdicts; raise Unavailable when `until`, a time on the monotonic clock, has passed."""
-    looks = place_looks(spec, rates, growth)
-    stream = (PairedStream if spec.paired else UnpairedStream)(spec, rates, looks, np.random.default_rng(seed))
+    """Run experiments to their verdicts: one batch, and further ones until all are run.
+
+    Begins no further batch after `until`, a time on the monotonic clock.
+    """
+    looks, rng = place_looks(spec, rates, growth), np.random.default_rng(seed)
+    batches: list[Ends] = []
+    for begun in range(0, spec.runs, BATCH):
+        if batches and time.monotonic() > until:
+            break
+        batch = spec.model_copy(update={"runs": min(BATCH, spec.runs - begun)})
+        batches.append(_simulate_batch(batch, rates, looks, rng))
+    return Ends(*map(np.concatenate, zip(*batches, strict=True)))
+
+
+def _simulate_batch(spec: PlanSpec, rates: Rates, looks: Looks, rng: np.random.Generator) -> Ends:
+    stream = (PairedStream if spec.paired else UnpairedStream)(spec, rates, looks, rng)
     left = np.arange(spec.runs)
     ends = Ends(np.full(spec.runs, INCONCLUSIVE), np.zeros(spec.runs), np.zeros(spec.runs))
-    block = max(1, min(BLOCK, MOST_CELLS // (spec.runs * stream.width)))
-    for start in range(0, len(looks.units), block):
-        if time.monotonic() > until:
-            raise Unavailable(f"The plan was not ready within {SECONDS:g} s. Ask for fewer runs, or once more.")
-        evidence = stream.evidence(slice(start, start + block))
+    for start in range(0, len(looks.units), BLOCK):
+        evidence = stream.evidence(slice(start, start + BLOCK))
         said = verdicts(spec, evidence)
         done = said != CONTINUE
         over = done.any(axis=1)

@@ -41,7 +41,7 @@ class PlanSpec(BaseModel):
     alpha: float = Field(0.05, ge=1e-6, lt=0.5, allow_inf_nan=False)
     margin: float = Field(0.002, gt=0, lt=1, allow_inf_nan=False)
     max_labels: int = Field(200_000, ge=1, le=MOST_LABELS)
-    runs: int = Field(500, ge=100, le=1000, description="Experiments to simulate")
+    runs: int = Field(500, ge=100, le=1000, description="Experiments to simulate, as time permits")
 
     @model_validator(mode="after")
     def _has_a_design(self) -> Self:

@@ -16,6 +16,7 @@ from serving.gateway.experiments.planning.spec import PlanSpec
 from serving.gateway.experiments.sequential import Array, log_e_shares_of_many
 
 UNLIKELY = 1e-6  # numbers of cases in a unit that are rarer than the likeliest by this much are left out
+MOST_KINDS = 16  # of units by their number of cases; of more, neighbours are drawn as one kind
 SHIFT = 8  # beyond which Stirling's series is exact to 1e-11
 
 
@@ -41,7 +42,6 @@ class Stream(abc.ABC):
         self._size = spec.images_per_unit or 1
         self._runs = spec.runs
         self._counts: Sequence[Array] | None = None  # by run, at the last look
-        self.width = 1  # counts drawn together for a run and look
 
     def evidence(self, block: slice) -> Evidence:
         """Draw the units whose labels come until each look of a block; return the evidence at these looks."""
@@ -77,19 +77,20 @@ class PairedStream(Stream):
         """Prepare to draw what comes between looks."""
         super().__init__(spec, rates, looks, rng)
         self._won = rates.won / (rates.won + rates.lost)
-        self._case, self._of_cases = cases_of_a_unit(self._size, spec.label_share * (rates.won + rates.lost))
-        self.width = len(self._of_cases)
+        self._case, shares = cases_of_a_unit(self._size, spec.label_share * (rates.won + rates.lost))
+        cases = np.arange(1, len(shares) + 1)
+        # The mean of d² of a unit with c cases is c + c(c - 1)(2w - 1)², w being the chance that a case is won.
+        squares = cases + cases * (cases - 1) * (2 * self._won - 1) ** 2
+        self._kinds, (self._more, self._squares) = in_kinds(shares, cases - 1, squares)
 
     def _draw(self, new: np.ndarray) -> Sequence[np.ndarray]:
         """Return units by their first case, won and lost; cases, won and lost; images with no arm right; and Σd²."""
         rng = self._rng
         with_cases = rng.binomial(new, self._case)
-        cases = rng.multinomial(with_cases, self._of_cases) if len(self._of_cases) > 1 else with_cases[..., np.newaxis]
-        sizes = np.arange(1, cases.shape[-1] + 1)
-        more = cases @ (sizes - 1)
+        kinds = rng.multinomial(with_cases, self._kinds) if len(self._kinds) > 1 else with_cases[..., np.newaxis]
+        more = np.rint(kinds @ self._more).astype(np.int64)
+        squares = kinds @ self._squares
         first, others = rng.binomial(with_cases, self._won), rng.binomial(more, self._won)
-        # The mean of d² of a unit with c cases is c + c(c - 1)(2w - 1)², w being the chance that a case is won.
-        squares = cases @ (sizes + sizes * (sizes - 1) * (2 * self._won - 1) ** 2)
         neither = rng.binomial(new * self._size, self._spec.label_share * self._rates.neither)
         return first, with_cases - first, first + others, with_cases - first + more - others, neither, squares
 
@@ -156,3 +157,15 @@ def cases_of_a_unit(size: int, case: float) -> tuple[float, Array]:
     shares = np.exp(logs - logs.max())
     shares = shares[: np.flatnonzero(shares > UNLIKELY)[-1] + 1]
     return some_of(size, case), shares / shares.sum()
+
+
+def in_kinds(shares: Array, *values: Array) -> tuple[Array, Sequence[Array]]:
+    """Merge neighbours into at most MOST_KINDS kinds; return the shares of the kinds, and the mean of each of `values`.
+
+    A kind's units are all taken for its mean, which keeps the means and loses the spread within a kind.
+    """
+    wide = -(-len(shares) // MOST_KINDS)
+    starts = np.arange(0, len(shares), wide)
+    kinds = np.add.reduceat(shares, starts)
+    weights = np.where(kinds > 0, kinds, 1)
+    return kinds, [np.add.reduceat(shares * each, starts) / weights for each in values]

@@ -1,4 +1,3 @@
-import time
 from typing import Any
 
 import numpy as np
@@ -6,11 +5,12 @@ import pytest
 
 from benchmarks.plans import SETTINGS, median_labels, timed
 from serving.gateway.errors import TooManyRequests, Unavailable, Unprocessable
+from serving.gateway.experiments.planning import plan as planned_by
 from serving.gateway.experiments.planning import planner
 from serving.gateway.experiments.planning.plan import plan, smallest_difference
 from serving.gateway.experiments.planning.planner import Planner
 from serving.gateway.experiments.planning.rates import rates_of
-from serving.gateway.experiments.planning.simulation import simulate
+from serving.gateway.experiments.planning.simulation import BATCH, simulate
 from serving.gateway.experiments.planning.spec import PlanSpec
 from serving.gateway.store.store import Store
 
@@ -39,18 +39,19 @@ def test_a_plan_agrees_with_experiments_that_the_gateway_judges() -> None:
 def test_equal_arms_seldom_get_a_verdict_for_a_side() -> None:
     found = planned(variant_error=0.01, margin=1e-6, max_labels=2000)["verdicts"]
     assert found["ship"] + found["roll_back"] < 0.07
-    assert planned(variant_error=0.01, margin=1e-6, max_labels=500)["images"] == {"median": None, "p80": None}
+    assert set(planned(variant_error=0.01, margin=1e-6, max_labels=500)["images"].values()) == {None}
 
 
 def test_the_smallest_difference_is_found_in_four_of_five_runs() -> None:
     spec = PlanSpec(**{**BETTER, "max_labels": 300})
     rates = rates_of(spec)
-    smallest = smallest_difference(spec, rates, float("inf"))
-    assert smallest is not None
+    smallest, missed = smallest_difference(spec, rates, float("inf"))
+    assert smallest is not None and missed is not None
+    assert 0.97 < missed / smallest < 1
     ends = simulate(spec, rates.moved(smallest), float("inf"), seed=5)
     assert 0.7 < np.mean(ends.verdicts == 0) < 0.9
     few = PlanSpec(**{**BETTER, "max_labels": 5})
-    assert smallest_difference(few, rates, float("inf")) is None
+    assert smallest_difference(few, rates, float("inf")) == (None, rates.largest_difference)
 
 
 def test_late_labels_take_more_images_and_no_more_labels() -> None:
@@ -75,10 +76,18 @@ def test_more_arms_and_fewer_labels_take_longer() -> None:
         {"images_per_day": 0.001, "label_delay_days": 1e-300, "max_labels": 1},
         {"images_per_day": 1e10, "label_delay_days": 3650.0, "arms": 6, "margin": 0.99},
         {"paired": False, "control_error": 1.0, "variant_error": 1e-9, "weight": 0.001},
+        {
+            "control_error": 0.3,
+            "variant_error": 0.3,
+            "disagreement": 0.5,
+            "images_per_unit": 1000,
+            "margin": 1e-9,
+            "max_labels": 100_000_000,
+        },
     ],
 )
 @pytest.mark.filterwarnings("error")
-def test_extreme_plans_are_finite(given: dict[str, Any]) -> None:
+def test_extreme_plans_are_finite_and_ready(given: dict[str, Any]) -> None:
     found = planned(**{"runs": 100, **given})
     assert sum(found["verdicts"].values()) == pytest.approx(1)
     figures = [value for measure in ("images", "labels", "days") for value in found[measure].values()]
@@ -90,10 +99,25 @@ def test_a_delay_needs_the_traffic() -> None:
         planned(label_delay_days=2)
 
 
-def test_a_plan_ends_when_its_time_is_over() -> None:
+def test_a_plan_makes_do_with_the_runs_of_its_time() -> None:
     spec = PlanSpec(**BETTER)
-    with pytest.raises(Unavailable, match="was not ready within 5 s. Ask for fewer runs"):
-        simulate(spec, rates_of(spec), time.monotonic() - 1)
+    ends, none_left = simulate(spec, rates_of(spec), float("inf")), simulate(spec, rates_of(spec), 0)
+    assert (len(ends.verdicts), len(none_left.verdicts)) == (500, BATCH)
+    smallest, missed = smallest_difference(spec, rates_of(spec), 0)
+    assert (smallest, missed) == (0.009, pytest.approx(0.009 / 1000))  # the first that is tried
+
+
+def test_the_interval_of_the_median_narrows_with_more_runs() -> None:
+    few, many = planned(runs=100)["images"], planned(runs=1000)["images"]
+    for found in (few, many):
+        assert found["median_low"] < found["median"] < found["median_high"] < found["p80"]
+    assert few["median_high"] - few["median_low"] > 2 * (many["median_high"] - many["median_low"])
+
+
+def test_a_machine_that_is_too_slow_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planned_by, "SECONDS", 0.0)
+    with pytest.raises(Unavailable, match="was not ready within 0 s: this machine is busy. Ask again"):
+        planned(runs=100)
 
 
 def test_one_plan_is_made_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

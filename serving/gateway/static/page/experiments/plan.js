@@ -76,16 +76,22 @@ function told({ verdicts, smallest_difference: smallest, max_labels: most, ...fo
   const values = { most: number(most), smallest: number(100 * (smallest ?? 0), 3) };
   return html`
     <table>
-      <caption>${t("experiments.plan.caption", { share: number(100 * decided), most: values.most })}</caption>
+      <caption>${t("experiments.plan.caption", { share: number(100 * decided), runs: number(found.runs), most: values.most })}</caption>
       <thead><tr>${["measure", "median", "p80"].map((column) => html`
         <th scope="col" class=${column === "measure" ? "" : "figure"}>${t(`experiments.plan.column.${column}`)}</th>`)}</tr></thead>
       <tbody>${measures.map(([name, digits]) => html`
         <tr><th scope="row">${t(`experiments.plan.of.${name}`)}</th>
           ${["median", "p80"].map((key) => html`
-            <td class="figure">${found[name][key] === null ? "–" : number(found[name][key], digits)}</td>`)}</tr>`)}</tbody>
+            <td class="figure">${figures(found[name], key, digits)}</td>`)}</tr>`)}</tbody>
     </table>
     <p>${t(smallest === null ? "experiments.plan.nothing" : "experiments.plan.smallest", values)}</p>
   `;
+}
+
+/** Return a quantile, the median with its interval where it has one. */
+function figures(quantiles, key, digits) {
+  const shown = (name) => (quantiles[name] === null ? "–" : number(quantiles[name], digits));
+  return key === "median" && quantiles.median_high !== null ? `${shown(key)} (${shown("median_low")}–${shown("median_high")})` : shown(key);
 }
 
 /** Return the number that `text` writes; the text itself if it is none, for the gateway to refuse. */
