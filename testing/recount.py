@@ -75,11 +75,10 @@ def breakdown_problems(connection: Connection, experiment: int) -> list[str]:
             cells = breakdown.of_outcome(image if chosen else None)
         for cell, n in cells.items():
             again[image.phase, *cell[:3]][cell.measure] += n
-    kept = {
-        (row.phase, row.dimension, row.value, row.arm): (row.n, row.won, row.lost)
-        for row in _rows(connection, breakdown_rows, experiment)
-        if row.n
-    }
+    sums: dict[tuple[int, str, str, int], Counter[str]] = defaultdict(Counter)
+    for row in _rows(connection, breakdown_rows, experiment):
+        sums[row.phase, row.dimension, row.value, row.arm].update(dict(zip(breakdown.MEASURES, row[-3:], strict=True)))
+    kept = {key: tuple(each[measure] for measure in breakdown.MEASURES) for key, each in sums.items() if each["n"]}
     counted = {key: tuple(each[measure] for measure in breakdown.MEASURES) for key, each in again.items()}
     return [
         f"{key}: {kept.get(key)} kept, {counted.get(key)} recounted"

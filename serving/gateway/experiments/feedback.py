@@ -65,7 +65,8 @@ def record(
     """Store and count labels, sent with the key of id `key`; return a result for each piece of feedback."""
     references = [read(secret, item.prediction_id) for item in given]
     ids = {reference.exposed.experiment for reference in references if reference and reference.exposed}
-    status = exposures.lock(connection, ids) if ids else {}
+    of_experiments = [reference.key for reference in references if reference and reference.exposed]
+    status = exposures.lock(connection, ids, of_experiments) if ids else {}
     results: list[FeedbackResult | None] = []
     accepted: list[Label] = []
     for item, reference in zip(given, references, strict=True):

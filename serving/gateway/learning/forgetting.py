@@ -12,7 +12,7 @@ from serving.gateway.errors import NotFound
 from serving.gateway.experiments.assignment import unit_name
 from serving.gateway.experiments.prediction_id import read
 from serving.gateway.learning.keeper import unit_hash
-from serving.gateway.store import exposures, forget, kept
+from serving.gateway.store import forget, kept, locks
 from serving.gateway.store.experiments import signing_key
 
 AT_ONCE = 500  # predictions in one statement
@@ -32,7 +32,7 @@ def forget_prediction(connection: Connection, prediction_id: str) -> Forgotten:
         raise NotFound(f"There is no prediction {prediction_id[:200]!r}; /predict answers with ids.")
     queued = 0
     if exposed := reference.exposed:
-        exposures.lock(connection, [exposed.experiment])  # a label at this moment would write pixels back
+        locks.own(connection, [exposed.experiment])  # a label at this moment would write pixels back
         queued = forget.queued_of_unit(connection, exposed.experiment, exposed.unit, reference.image)
     images = kept.delete_predictions(connection, [reference.key])
     return Forgotten(max(images, queued), forget.labels_of_predictions(connection, [reference.key]))
@@ -44,7 +44,7 @@ def forget_unit(connection: Connection, unit: str) -> Forgotten:
     What experiments count stays, by a random name.
     """
     salts = forget.salts(connection)
-    exposures.lock(connection, [experiment for experiment, _ in salts])  # as for a prediction
+    locks.own(connection, [experiment for experiment, _ in salts])  # as for a prediction
     names = {experiment: unit_name(salt, unit) for experiment, salt in salts}
     predictions = kept.predictions_of(connection, unit_hash(signing_key(connection), unit))
     images = labels = 0

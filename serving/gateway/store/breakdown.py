@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, cast, func, select
 
+from serving.gateway.store import locks
 from serving.gateway.store.clients import KINDS
 from serving.gateway.store.scoring import LEVELS, Image, PairScore, Scoring
 from serving.gateway.store.store import insert
@@ -55,12 +56,13 @@ def of_outcome(image: Image | None) -> Cells:
 
 
 def add(connection: Connection, experiment: int, phase: int, cells: Mapping[Cell, int]) -> None:
-    """Add to the counts of one phase."""
+    """Add to the counts of one phase, in this transaction's slot."""
+    of = {"experiment_id": experiment, "phase": phase, "slot": locks.slot(connection)}
     rows: dict[tuple[str, str, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(MEASURES, 0))
     for cell, n in cells.items():
         rows[cell[:3]][cell.measure] += n
     values = [
-        {"experiment_id": experiment, "phase": phase, "dimension": dimension, "value": value, "arm": arm, **measures}
+        {**of, "dimension": dimension, "value": value, "arm": arm, **measures}
         for (dimension, value, arm), measures in sorted(rows.items())
         if any(measures.values())
     ]
@@ -77,8 +79,9 @@ def read(
     fall below their parts, and below 0.
     """
     key = table.c.dimension, table.c.value, table.c.arm, table.c.phase
-    query = select(table).where(table.c.experiment_id == experiment, table.c.phase.in_(phases)).order_by(*key)
-    for row in connection.execute(query):
+    totals = [cast(func.sum(table.c[name]), BigInteger).label(name) for name in MEASURES]  # of all slots
+    query = select(*key, *totals).where(table.c.experiment_id == experiment, table.c.phase.in_(phases))
+    for row in connection.execute(query.group_by(*key).order_by(*key)):
         won, lost = max(0, row.won), max(0, row.lost)
         if n := max(0, row.n, won + lost):
             yield row.phase, row.dimension, row.value, row.arm, n, won, lost

@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, cast, func, select
 
+from serving.gateway.store import locks
 from serving.gateway.store.sources import SOURCES
 from serving.gateway.store.store import insert
 from serving.gateway.store.tables import counts
@@ -21,14 +22,14 @@ class Count(NamedTuple):
 
 
 Tally = Counter[Count]
+TOTAL = cast(func.sum(counts.c.n), BigInteger)  # of all slots
 OF_LABELS = (*(f"labels_{source}" for source in SOURCES), "compared")
 
 
 def add(connection: Connection, experiment: int, phase: int, tally: Mapping[Count, int]) -> None:
-    """Add `tally` to the counters of one phase."""
-    rows = [
-        {"experiment_id": experiment, "phase": phase, **count._asdict(), "n": n} for count, n in sorted(tally.items())
-    ]
+    """Add `tally` to the counters of one phase, in this transaction's slot."""
+    of = {"experiment_id": experiment, "phase": phase, "slot": locks.slot(connection)}
+    rows = [{**of, **count._asdict(), "n": n} for count, n in sorted(tally.items())]
     if rows:
         connection.execute(_sum_up(connection.dialect.name), rows)
 
@@ -36,25 +37,28 @@ def add(connection: Connection, experiment: int, phase: int, tally: Mapping[Coun
 def read(connection: Connection, experiment: int) -> dict[int, Tally]:
     """Return the counters of an experiment by phase; phases without any are missing."""
     phases: dict[int, Tally] = {}
-    query = select(counts.c.phase, counts.c.name, counts.c.arm, counts.c.value, counts.c.n)
-    for phase, name, arm, value, n in connection.execute(query.where(counts.c.experiment_id == experiment)):
+    key = counts.c.phase, counts.c.name, counts.c.arm, counts.c.value
+    query = select(*key, TOTAL).where(counts.c.experiment_id == experiment).group_by(*key)
+    for phase, name, arm, value, n in connection.execute(query):
         phases.setdefault(phase, Tally())[Count(name, arm, value)] = n
     return phases
 
 
 def of_names(connection: Connection, experiment: int, phase: int, names: Collection[str]) -> Tally:
     """Return the counters of these names in one phase."""
-    query = select(counts.c.name, counts.c.arm, counts.c.value, counts.c.n).where(
+    key = counts.c.name, counts.c.arm, counts.c.value
+    query = select(*key, TOTAL).where(
         counts.c.experiment_id == experiment, counts.c.phase == phase, counts.c.name.in_(names)
     )
-    return Tally({Count(name, arm, value): n for name, arm, value, n in connection.execute(query)})
+    return Tally({Count(name, arm, value): n for name, arm, value, n in connection.execute(query.group_by(*key))})
 
 
 def of_labels(connection: Connection, experiments: Collection[int]) -> dict[int, dict[tuple[Any, ...], int]]:
     """Return the counters, by experiment, that change with each label and each late answer of an arm."""
     found: dict[int, dict[tuple[Any, ...], int]] = {}
-    query = select(counts).where(counts.c.experiment_id.in_(experiments), counts.c.name.in_(OF_LABELS))
-    for experiment, *count, n in connection.execute(query):
+    key = counts.c.experiment_id, counts.c.phase, counts.c.name, counts.c.arm, counts.c.value
+    query = select(*key, TOTAL).where(counts.c.experiment_id.in_(experiments), counts.c.name.in_(OF_LABELS))
+    for experiment, *count, n in connection.execute(query.group_by(*key)):
         found.setdefault(experiment, {})[tuple(count)] = n
     return found
 

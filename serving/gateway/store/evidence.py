@@ -1,7 +1,7 @@
 """Change the images of an experiment, and its counters with them, in one transaction.
 
-A counter is a sum over images or units, so a change takes away their old part and adds the new one. The experiment is
-locked meanwhile.
+A counter is a sum over images or units, so a change takes away their old part and adds the new one. Those that change
+are locked meanwhile: images first, then units, then the results of units.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from serving.gateway.store import breakdown, counts, fair_sample, images, units
+from serving.gateway.store import breakdown, counts, fair_sample, images, locks, units
 from serving.gateway.store import taught as taught_images
 from serving.gateway.store.breakdown import Cells
 from serving.gateway.store.counts import Count, Tally
@@ -79,6 +79,14 @@ class Change(NamedTuple):
         return self.old is not None and trusted(self.old.source) and self.was != self.now
 
 
+class Claimed(NamedTuple):
+    """Locked images by their hashes: those to write where there are none, those there were, and hashes that taught."""
+
+    first: dict[int, Image]
+    before: dict[int, Image]
+    taught: set[int]
+
+
 class Book:
     """The images of one experiment and epoch that a transaction changes, with their units and counters."""
 
@@ -92,55 +100,71 @@ class Book:
         self._cells: dict[int, Cells] = defaultdict(Cells)  # and of the breakdown
         self._corrected = False  # whether trusted evidence of units has been replaced
 
-    def answered(self, seen: Sequence[Seen]) -> None:
+    def claim_answered(self, seen: Sequence[Seen]) -> Claimed:
+        """Lock the images that arms answered, before the units of their exposures are locked."""
+        first: dict[int, Image] = {}
+        for each in seen:
+            image = self._new(each.given.image, each.phase, each.unit, each.assigned, each.at, each.given.answers)
+            first.setdefault(each.given.image, _queued(image, each.given))
+        return self._claim(first)
+
+    def answered(self, seen: Sequence[Seen], claimed: Claimed) -> None:
         """Keep the answers of all arms about images; pixels that it has, or that taught, count as a repeat."""
-        before = self._load({each.given.image for each in seen})
-        taught = taught_images.among(self._connection, {each.given.image for each in seen} - before.keys())
+        first, before, taught = claimed
         after = dict(before)
         for each in seen:
-            answers = each.given.answers
             image = after.get(each.given.image)
             if each.given.image in taught:
                 self._tallies[each.phase][Count("repeats")] += 1
-                continue
-            if image is None:
-                image = self._new(each.given.image, each.phase, each.unit, each.assigned, each.at, answers)
+            elif image is None:
+                after[each.given.image] = first[each.given.image]
             elif image.answers is not None:
                 self._tallies[each.phase][Count("repeats")] += 1
-                continue
             else:
-                image = replace(image, answers=answers)
-            after[image.image] = _queued(image, each.given)
-        self._settle(before, after)
+                after[image.image] = _queued(replace(image, answers=each.given.answers), each.given)
+        self._settle(before, after, first)
 
     def label(self, labels: Sequence[ImageLabel]) -> bool:
         """Label images; the first label of the highest source stays. Say whether a label that counted was replaced."""
-        before = self._load({each.image for each in labels})
-        taught = taught_images.among(self._connection, {each.image for each in labels} - before.keys())
+        new: dict[int, Image] = {}
+        for each in labels:
+            unlabelled = self._new(each.image, each.phase, each.unit, each.assigned, each.at)
+            new.setdefault(each.image, _labelled(unlabelled, each))
+        first, before, taught = self._claim(new)
         after = dict(before)
         for each in labels:
             image = after.get(each.image)
             if each.image in taught:
                 continue
             if image is None:
-                image = self._new(each.image, each.phase, each.unit, each.assigned, each.at)
-            elif not self._scorings[image.phase].paired and (image.phase, image.unit) != (each.phase, each.unit):
+                after[each.image] = first[each.image]
+                continue
+            if not self._scorings[image.phase].paired and (image.phase, image.unit) != (each.phase, each.unit):
                 self._tallies[each.phase][Count("repeats")] += 1  # another answer, of perhaps another arm
                 continue
             # A volunteer's label is evidence by the weights of its own phase.
             if outranks(each.source, image.source) and (trusted(each.source) or each.phase == image.phase):
                 after[each.image] = _labelled(image, each)
-        return self._settle(before, after)
+        return self._settle(before, after, first)
 
-    def _load(self, hashes: Collection[int]) -> dict[int, Image]:
-        return images.load(self._connection, self._experiment, self._epoch, hashes)
+    def _claim(self, first: dict[int, Image]) -> Claimed:
+        """Lock images; `first` are those to write where there are none."""
+        taught = taught_images.among(self._connection, first)
+        new = {key: image for key, image in first.items() if key not in taught}
+        before = images.claim(self._connection, self._experiment, self._epoch, new)
+        if taught:
+            before |= self._load(taught, lock=True)  # they taught after they had come here
+        return Claimed(first, before, taught - before.keys())
+
+    def _load(self, hashes: Collection[int], *, lock: bool = False) -> dict[int, Image]:
+        return images.load(self._connection, self._experiment, self._epoch, hashes, lock=lock)
 
     def _new(
         self, image: int, phase: int, unit: int, assigned: int, at: float, answers: Answers | None = None
     ) -> Image:  # fmt: skip
         return Image(image, phase, unit, assigned, draw(self._secret, self._experiment, image), at, answers)
 
-    def _settle(self, before: Mapping[int, Image], after: Mapping[int, Image]) -> bool:
+    def _settle(self, before: Mapping[int, Image], after: Mapping[int, Image], first: Mapping[int, Image]) -> bool:
         """Write the changed images, and bring units and counters up to date; say whether evidence was corrected."""
         # The first of several is chosen at random, not by the client: labels are taken in the queue's order.
         changed = {
@@ -148,12 +172,14 @@ class Book:
             for image in sorted(after.values(), key=lambda image: image.draw)
             if image is not before.get(image.image)
         }
-        images.save(self._connection, self._experiment, self._epoch, changed)
+        images.save(self._connection, self._experiment, self._epoch, changed, first)
         changes = [self._change(before.get(key), image) for key, image in changed.items()]
         self._settle_facts(changes)
         self._settle_outcomes(before, changed)
         paired = [change for change in changes if change.scoring.paired]
         self._settle_results(paired)
+        if any(image.pixels for image in changed.values()):
+            images.bound(self._connection, self._experiment)
         self._sample(paired)
         self._break_down(paired)
         while self._cells:
@@ -195,7 +221,7 @@ class Book:
         for key, image in changed.items():
             if image.scores or ((old := before.get(key)) is not None and old.scores):
                 scored[image.phase].append(image)
-        for phase, of_phase in scored.items():
+        for phase, of_phase in sorted(scored.items()):
             of_units = {image.unit: (image.assigned, image.at) for image in of_phase}
             self._tallies[phase].update(units.write(self._connection, self._experiment, phase, of_units))
             was = units.outcomes(self._connection, self._experiment, phase, of_units)
@@ -237,18 +263,14 @@ class Book:
         """Bring the results of the images' units up to date."""
         if not changes:
             return
-        of_units = {change.new.unit for change in changes}
-        before = units.results(self._connection, self._experiment, self._epoch, of_units)
-        after = dict(before)
-        for _, new, scoring, was, now in changes:
-            phase, results = after.get(new.unit) or (new.phase, [UnitResult()] * scoring.arms)
-            after[new.unit] = (
-                phase,
-                [result.changed(new, *scores) for result, *scores in zip(results, was, now, strict=True)],
-            )
+        first = _results({}, changes)
+        before = units.claim_results(self._connection, self._experiment, self._epoch, first)
+        after = _results(before, changes)
         self._replace_cases(after)
+        written = {**first, **before}
+        unwritten = {unit: result for unit, result in after.items() if result != written[unit]}
+        units.write_results(self._connection, self._experiment, self._epoch, unwritten)
         changed = {unit: result for unit, result in after.items() if result != before.get(unit)}
-        units.write_results(self._connection, self._experiment, self._epoch, changed)
         gained = Counter[tuple[int, tuple[UnitResult, ...]]]()
         for unit, (phase, results) in changed.items():
             gained[phase, _unnamed(results)] += 1
@@ -278,9 +300,26 @@ class Book:
             if any(score.disagree for score in now):
                 events[new.phase] += fair_sample.events(old, new, was, now, scoring)
         for phase, of_phase in events.items():
-            if of_phase:
+            if any(event.drawn for event in of_phase):
+                locks.sample(self._connection, self._experiment)
                 known = counts.of_names(self._connection, self._experiment, phase, fair_sample.NAMES)
                 self._tallies[phase].update(fair_sample.tally(known, of_phase))
+            else:
+                self._tallies[phase].update(fair_sample.pooled(of_phase))
+
+
+def _results(
+    before: Mapping[int, tuple[int, list[UnitResult]]], changes: Sequence[Change]
+) -> dict[int, tuple[int, list[UnitResult]]]:  # fmt: skip
+    """Return the phase and the results by arm of the units of changed images."""
+    after = dict(before)
+    for _, new, scoring, was, now in changes:
+        phase, results = after.get(new.unit) or (new.phase, [UnitResult()] * scoring.arms)
+        after[new.unit] = (
+            phase,
+            [result.changed(new, *scores) for result, *scores in zip(results, was, now, strict=True)],
+        )
+    return after
 
 
 def _replaced(old: UnitResult, new: UnitResult) -> bool:

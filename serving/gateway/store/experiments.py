@@ -5,8 +5,9 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
+from serving.gateway.store import locks
 from serving.gateway.store.images import forget_pixels
 from serving.gateway.store.store import bump
 from serving.gateway.store.tables import audit, experiments, layers, phases, state
@@ -36,8 +37,9 @@ def create(connection: Connection, spec: dict[str, Any], follows: int | None = N
 
 def find(connection: Connection, name: str, *, hold: bool = False) -> Row | None:
     """Return the experiment of this name, or None; `hold` locks it until the transaction ends."""
-    query = select(experiments).where(experiments.c.name == name)
-    return connection.execute(query.with_for_update(key_share=True) if hold else query).one_or_none()
+    if hold:
+        _own(connection, experiments.c.name == name)
+    return connection.execute(select(experiments).where(experiments.c.name == name)).one_or_none()
 
 
 def by_id(connection: Connection, experiment: int) -> Row:
@@ -129,9 +131,8 @@ def find_with_hold_backs(connection: Connection, name: str | None) -> Row | None
     Writers lock experiments by ascending id, and the state after them; another order deadlocks. Whoever tells an event
     of an experiment locks it before: the ids of its events are then in the order of their commits.
     """
-    query = select(experiments).where(or_(experiments.c.name == name, HOLDS_BACK)).order_by(experiments.c.id)
-    rows = connection.execute(query.with_for_update(key_share=True)).all()
-    return next((row for row in rows if row.name == name), None)
+    _own(connection, or_(experiments.c.name == name, HOLDS_BACK))
+    return find(connection, name)
 
 
 def lock_hold_backs(connection: Connection) -> list[str]:
@@ -139,8 +140,16 @@ def lock_hold_backs(connection: Connection) -> list[str]:
 
     It does not wait for others: one that began meanwhile, and is in use, makes the store unavailable.
     """
-    query = select(experiments.c.name).where(HOLDS_BACK).order_by(experiments.c.id)
-    return list(connection.execute(query.with_for_update(key_share=True, nowait=True)).scalars())
+    locked = _own(connection, HOLDS_BACK, wait=False)
+    query = select(experiments.c.name).where(HOLDS_BACK, experiments.c.id.in_(locked)).order_by(experiments.c.id)
+    return list(connection.execute(query).scalars())
+
+
+def _own(connection: Connection, where: ColumnElement[bool], *, wait: bool = True) -> Sequence[int]:
+    """Lock the experiments that meet a condition; return their ids."""
+    found = connection.execute(select(experiments.c.id).where(where)).scalars().all()
+    locks.own(connection, found, wait=wait)
+    return found
 
 
 def phases_with_specs(connection: Connection, ids: Collection[int]) -> Sequence[Row]:

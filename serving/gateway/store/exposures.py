@@ -1,7 +1,7 @@
 """Write exposures, their units and the counters of both, idempotently."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, log2
 from operator import attrgetter
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from serving.gateway.store import units
+from serving.gateway.store import locks, units
 from serving.gateway.store.counts import Count, Tally, add
 from serving.gateway.store.evidence import Book, Scorings, Seen
 from serving.gateway.store.images import ImageAnswers
@@ -65,14 +65,15 @@ class Exposure:
 COLUMNS = attrgetter(*(column.name for column in exposures.columns))
 
 
-def lock(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
-    """Lock these experiments until the transaction ends; return the status of each.
+def lock(connection: Connection, ids: Iterable[int], predictions: Collection[str] = ()) -> dict[int, str]:
+    """Lock these experiments until the transaction ends, as all that write do; return the status of each.
 
-    Writers of an experiment's counters take turns. So the later of a label and the shadow answers to the same image
-    counts both.
+    Those that change an experiment itself wait. Writers lock the images and units that they change, and `predictions`
+    that they label. So the later of a label and the shadow answers to the same image counts both.
     """
-    query = select(experiments.c.id, experiments.c.status).where(experiments.c.id.in_(sorted(set(ids))))
-    query = query.order_by(experiments.c.id).with_for_update(key_share=True)
+    chosen = sorted(set(ids))
+    locks.share(connection, chosen, predictions)
+    query = select(experiments.c.id, experiments.c.status).where(experiments.c.id.in_(chosen))
     return {row.id: row.status for row in connection.execute(query)}
 
 
@@ -85,22 +86,19 @@ def write(connection: Connection, given: Sequence[Exposure], scorings: Mapping[i
     rows = [dict(zip(exposures.columns.keys(), COLUMNS(exposure), strict=True)) for exposure in given]
     done = set(connection.execute(statement, rows).scalars())
     new = [exposure for exposure in given if exposure.id in done]
-    by_phase: dict[tuple[int, int], list[Exposure]] = defaultdict(list)
     by_epoch: dict[tuple[int, int], list[Exposure]] = defaultdict(list)
     for exposure in new:
-        by_phase[exposure.experiment_id, exposure.phase].append(exposure)
         by_epoch[exposure.experiment_id, exposure.epoch].append(exposure)
-    for (experiment, phase), batch in by_phase.items():
-        tally = _requests(batch)
-        of_units = {exposure.unit: (exposure.assigned, exposure.at) for exposure in reversed(batch)}
-        tally += units.write(connection, experiment, phase, of_units)
-        tally += _cases(connection, experiment, phase, batch)
-        add(connection, experiment, phase, tally)
-    for (experiment, epoch), batch in by_epoch.items():
-        if seen := [
-            Seen(each.phase, each.unit, each.assigned, each.at, image) for each in batch for image in each.answered
-        ]:
-            Book(connection, experiment, epoch, scorings[experiment], secret).answered(seen)
+    for (experiment, epoch), batch in sorted(by_epoch.items()):
+        book = Book(connection, experiment, epoch, scorings[experiment], secret)
+        seen = [Seen(each.phase, each.unit, each.assigned, each.at, image) for each in batch for image in each.answered]
+        images = book.claim_answered(seen)  # before units: all lock in this order
+        by_phase: dict[int, list[Exposure]] = defaultdict(list)
+        for exposure in batch:
+            by_phase[exposure.phase].append(exposure)
+        for phase, of_phase in sorted(by_phase.items()):
+            add(connection, experiment, phase, _of_phase(connection, experiment, phase, of_phase))
+        book.answered(seen, images)
 
 
 def bucket(milliseconds: float) -> int:
@@ -111,6 +109,15 @@ def bucket(milliseconds: float) -> int:
 def upper_bound(bucket: int) -> float:
     """Return the most milliseconds in a bucket."""
     return 2 ** (bucket / BUCKETS_AN_OCTAVE)
+
+
+def _of_phase(connection: Connection, experiment: int, phase: int, batch: Sequence[Exposure]) -> Tally:
+    """Write the units of exposures; return the counts of these and of their requests."""
+    of_units = {exposure.unit: (exposure.assigned, exposure.at) for exposure in reversed(batch)}
+    tally = _requests(batch)
+    tally += units.write(connection, experiment, phase, of_units)
+    tally += _cases(connection, experiment, phase, batch)
+    return tally
 
 
 def _requests(batch: Sequence[Exposure]) -> Tally:

@@ -42,6 +42,11 @@ def events(
             yield Event(new.draw, arm, disagreement_bin(new, scoring, arm), not known, drawn)
 
 
+def pooled(given: Iterable[Event]) -> Tally:
+    """Return the changes of the counters by events that draw nothing."""
+    return Tally(Count(POOL, event.arm, event.bin) for event in given if event.new)
+
+
 def tally(now: Mapping[Count, int], given: Iterable[Event]) -> Tally:
     """Return the changes of the counters `now` that these events make, taken in their random order."""
     counters, changes = Tally(now), Tally()

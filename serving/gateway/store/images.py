@@ -7,7 +7,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_, update
 
 from serving.gateway.store.scoring import Answers, Image
 from serving.gateway.store.store import insert
@@ -30,12 +30,28 @@ class ImageAnswers:
     pixels: bytes
 
 
-def load(connection: Connection, experiment: int, epoch: int, hashes: Collection[int]) -> dict[int, Image]:
-    """Return the images with these hashes, as far as the experiment has them."""
+def load(
+    connection: Connection, experiment: int, epoch: int, hashes: Collection[int], *, lock: bool = False
+) -> dict[int, Image]:  # fmt: skip
+    """Return the images with these hashes, as far as the experiment has them; `lock` them until its end."""
     query = select(*(images.c[name] for name in FIELDS)).where(
         images.c.experiment_id == experiment, images.c.epoch == epoch, images.c.image.in_(hashes)
     )
+    if lock:
+        query = query.order_by(images.c.image).with_for_update()
     return {row.image: Image(**row._mapping) for row in connection.execute(query)}
+
+
+def claim(connection: Connection, experiment: int, epoch: int, first: Mapping[int, Image]) -> dict[int, Image]:
+    """Lock images by their hashes; return those that the experiment had.
+
+    `first` are the images to write where there are none; on SQLite nothing is written yet, and nobody else writes.
+    """
+    if not first or connection.dialect.name != "postgresql":
+        return load(connection, experiment, epoch, first) if first else {}
+    statement = insert("postgresql", images).on_conflict_do_nothing().returning(images.c.image)
+    new = set(connection.execute(statement, _rows(experiment, epoch, first)).scalars())
+    return load(connection, experiment, epoch, first.keys() - new, lock=True) if len(new) < len(first) else {}
 
 
 def labelled(connection: Connection, experiment: int, epoch: int, unit: int) -> list[Image]:
@@ -47,16 +63,23 @@ def labelled(connection: Connection, experiment: int, epoch: int, unit: int) -> 
     return [Image(**row._mapping) for row in rows]
 
 
-def save(connection: Connection, experiment: int, epoch: int, changed: Mapping[int, Image]) -> None:
-    """Write new and changed images; forget pixels at random where too many wait."""
-    rows = [
-        {"experiment_id": experiment, "epoch": epoch, **dict(zip(FIELDS, VALUES(image), strict=True))}
-        for _, image in sorted(changed.items())
-    ]
-    if rows:
+def save(
+    connection: Connection, experiment: int, epoch: int, changed: Mapping[int, Image], claimed: Mapping[int, Image]
+) -> None:  # fmt: skip
+    """Write new and changed images, but for those that `claim` has written as they are."""
+    known = claimed if connection.dialect.name == "postgresql" else {}
+    changed = {key: image for key, image in changed.items() if image is not known.get(key)}
+    if rows := _rows(experiment, epoch, changed):
         connection.execute(_upsert(connection.dialect.name), rows)
-    if any(image.pixels for image in changed.values()):
-        _bound(connection, experiment)
+
+
+def bound(connection: Connection, experiment: int) -> None:
+    """Delete the pixels of the images that are last in the random order, beyond MOST_QUEUED, and of those too old."""
+    of_experiment = (images.c.experiment_id == experiment) & QUEUED
+    _forget_free(connection, of_experiment & (images.c.at < _oldest()))
+    last = select(images.c.draw).where(of_experiment).order_by(images.c.draw, images.c.image).offset(MOST_QUEUED)
+    if (beyond := connection.execute(last.limit(1)).scalar()) is not None:
+        _forget_free(connection, of_experiment & (images.c.draw >= beyond))
 
 
 def queued(connection: Connection, experiment: int, most: int) -> Sequence[Row]:
@@ -99,13 +122,18 @@ def _oldest() -> float:
     return (time.time() // DAY_SECONDS - QUEUED_DAYS) * DAY_SECONDS
 
 
-def _bound(connection: Connection, experiment: int) -> None:
-    """Delete the pixels of the images that are last in the random order, beyond MOST_QUEUED, and of those too old."""
-    of_experiment = (images.c.experiment_id == experiment) & QUEUED
-    _forget(connection, of_experiment & (images.c.at < _oldest()))
-    last = select(images.c.draw).where(of_experiment).order_by(images.c.draw, images.c.image).offset(MOST_QUEUED)
-    if (beyond := connection.execute(last.limit(1)).scalar()) is not None:
-        _forget(connection, (images.c.experiment_id == experiment) & (images.c.draw >= beyond))
+def _forget_free(connection: Connection, where: ColumnElement[bool]) -> None:
+    """Delete pixels, but for those of images that other writers hold: the next look finds them."""
+    key = list(images.primary_key)
+    _forget(connection, tuple_(*key).in_(select(*key).where(where).with_for_update(skip_locked=True)))
+
+
+def _rows(experiment: int, epoch: int, given: Mapping[int, Image]) -> list[dict[str, Any]]:
+    """Return rows, sorted by hash: all writers lock in this order."""
+    return [
+        {"experiment_id": experiment, "epoch": epoch, **dict(zip(FIELDS, VALUES(image), strict=True))}
+        for _, image in sorted(given.items())
+    ]
 
 
 def _forget(connection: Connection, where: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, func, or_, select, true, update
 
-from serving.gateway.store import events, exposures, images, kept
+from serving.gateway.store import events, images, kept, locks
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import (
     LABELLED,
@@ -150,7 +150,7 @@ def in_words(rows: Mapping[str, int]) -> str:
 
 def _batches(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:
     with store.write(hurried=True) as connection:
-        exposures.lock(connection, connection.execute(select(experiments.c.id)).scalars())
+        locks.own(connection, connection.execute(select(experiments.c.id)).scalars())
         images.forget_old_pixels(connection)
         images.forget_archived_pixels(connection)
         events.forget_old(connection)

@@ -7,7 +7,7 @@ from sqlalchemy import URL, Connection, Engine, inspect, text
 from serving.gateway.errors import Unavailable
 from serving.gateway.store.engine import WRITES, connect
 
-HEAD = "0007"  # the newest revision in migrations/versions
+HEAD = "0008"  # the newest revision in migrations/versions
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x64726F70  # one number for all gateways on one PostgreSQL
 PATIENCE_SECONDS = 60  # for another process's migrations, which take seconds on a busy machine

@@ -199,7 +199,8 @@ Index("ix_kept_images_labelled", kept_images.c.at, sqlite_where=~WAITING, postgr
 # The keyed hashes of the images that candidates learned from: they are no evidence for them.
 taught_images = Table("taught_images", metadata, Column("image", BigInteger, primary_key=True, autoincrement=False))
 
-# `arm` and `value` are 0 for counters without them.
+# `arm` and `value` are 0 for counters without them. A counter is the sum of its slots: transactions at the same time
+# count in different ones.
 counts = Table(
     "counts",
     metadata,
@@ -208,12 +209,13 @@ counts = Table(
     Column("name", String(32), primary_key=True),
     Column("arm", Integer, primary_key=True),
     Column("value", Integer, primary_key=True),
+    Column("slot", Integer, primary_key=True),
     Column("n", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
 # Labelled images, or unpaired units, by a property and an arm: their number, those that the arm alone has right, and
-# those that control alone has right; unpaired, those that are right, and wrong.
+# those that control alone has right; unpaired, those that are right, and wrong. Slots as for counters.
 breakdown = Table(
     "breakdown",
     metadata,
@@ -222,6 +224,7 @@ breakdown = Table(
     Column("dimension", String(16), primary_key=True),
     Column("value", Text, primary_key=True),
     Column("arm", Integer, primary_key=True),
+    Column("slot", Integer, primary_key=True),
     Column("n", BigInteger, nullable=False),
     Column("won", BigInteger, nullable=False),
     Column("lost", BigInteger, nullable=False),

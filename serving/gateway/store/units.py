@@ -28,8 +28,8 @@ def write(connection: Connection, experiment: int, phase: int, given: Mapping[in
 
 
 def outcomes(connection: Connection, experiment: int, phase: int, of: Collection[int]) -> dict[int, int | None]:
-    """Return the image whose label is the outcome of each of these units, as far as the units are known."""
-    return dict(_values(connection, units.c.image, experiment, phase, of))
+    """Lock these units, as far as they are known; return the image whose label is the outcome of each."""
+    return dict(_locked(connection, units.c.image, experiment, phase, of))
 
 
 def set_outcomes(connection: Connection, experiment: int, phase: int, images: Mapping[int, int]) -> None:
@@ -39,29 +39,34 @@ def set_outcomes(connection: Connection, experiment: int, phase: int, images: Ma
 
 def add_cases(connection: Connection, experiment: int, phase: int, bits: Mapping[int, int]) -> dict[int, int]:
     """Add guardrail cases to known units, as bits; return the bits that are new, by unit."""
-    before = dict(_values(connection, units.c.cases, experiment, phase, bits)) if bits else {}
+    before = dict(_locked(connection, units.c.cases, experiment, phase, bits)) if bits else {}
     new = {unit: bits[unit] & ~had for unit, had in before.items() if bits[unit] & ~had}
     _set(connection, "cases", experiment, phase, {unit: before[unit] | more for unit, more in new.items()})
     return new
 
 
-def results(connection: Connection, experiment: int, epoch: int, of: Collection[int]) -> dict[int, tuple[int, Results]]:
-    """Return the phase and the results by arm of each of these units, as far as there are any."""
+def claim_results(
+    connection: Connection, experiment: int, epoch: int, first: Mapping[int, tuple[int, Results]]
+) -> dict[int, tuple[int, Results]]:
+    """Lock the results of units; return the phase and the results by arm of each that had some.
+
+    `first` are the results of units without any before, which are written.
+    """
+    statement = insert(connection.dialect.name, unit_results).on_conflict_do_nothing().returning(unit_results.c.unit)
+    new = set(connection.execute(statement, _rows(experiment, epoch, first)).scalars())
     query = select(unit_results.c.unit, unit_results.c.phase, unit_results.c.pairs).where(
-        unit_results.c.experiment_id == experiment, unit_results.c.epoch == epoch, unit_results.c.unit.in_(of)
-    )
-    return {row.unit: (row.phase, [UnitResult(*pair) for pair in row.pairs]) for row in connection.execute(query)}
+        unit_results.c.experiment_id == experiment, unit_results.c.epoch == epoch,
+        unit_results.c.unit.in_(first.keys() - new),
+    )  # fmt: skip
+    rows = connection.execute(query.order_by(unit_results.c.unit).with_for_update()) if len(new) < len(first) else ()
+    return {row.unit: (row.phase, [UnitResult(*pair) for pair in row.pairs]) for row in rows}
 
 
 def write_results(
     connection: Connection, experiment: int, epoch: int, given: Mapping[int, tuple[int, Results]]
 ) -> None:
     """Write the phase and the results by arm, by unit."""
-    rows = [
-        {"experiment_id": experiment, "epoch": epoch, "unit": unit, "phase": phase, "pairs": _short(pairs)}
-        for unit, (phase, pairs) in sorted(given.items())
-    ]
-    if rows:
+    if rows := _rows(experiment, epoch, given):
         statement = insert(connection.dialect.name, unit_results)
         changed = {"pairs": statement.excluded.pairs}
         connection.execute(
@@ -69,15 +74,23 @@ def write_results(
         )
 
 
+def _rows(experiment: int, epoch: int, given: Mapping[int, tuple[int, Results]]) -> list[dict[str, Any]]:
+    return [
+        {"experiment_id": experiment, "epoch": epoch, "unit": unit, "phase": phase, "pairs": _short(pairs)}
+        for unit, (phase, pairs) in sorted(given.items())
+    ]
+
+
 def _short(results: Results) -> list[Sequence[int | None]]:
     """Return results without the fields that are as in a UnitResult of images without a case."""
     return [tuple(result) if result.won or result.lost else result[:1] for result in results]
 
 
-def _values(connection: Connection, column: Any, experiment: int, phase: int, of: Collection[int]) -> Any:
+def _locked(connection: Connection, column: Any, experiment: int, phase: int, of: Collection[int]) -> Any:
     query = select(units.c.unit, column).where(
         units.c.experiment_id == experiment, units.c.phase == phase, units.c.unit.in_(of)
     )
+    query = query.order_by(units.c.unit).with_for_update(key_share=True)
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 

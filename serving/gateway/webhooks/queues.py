@@ -1,6 +1,6 @@
 """Notice label queues that grow old."""
 
-from serving.gateway.store import days, events, experiments, exposures, images
+from serving.gateway.store import days, events, experiments, images, locks
 from serving.gateway.store.store import Store
 
 LOOK_SECONDS = 60.0
@@ -28,7 +28,7 @@ class QueueWatch:
                 continue
             once = f"queue_old:{row.id}:{days.day(now)}"
             with self._store.write() as connection:
-                exposures.lock(connection, [row.id])
+                locks.own(connection, [row.id])
                 data = {
                     "experiment": row.name, "waiting": images.count_queued(connection, row.id),
                     "oldest_hours": round((now - since) / HOUR_SECONDS, 1),
