@@ -12,9 +12,10 @@ from typing import Any
 import jsonschema
 
 from training import files
+from training.card import card
 
 SCHEMA = Path(__file__).parent.parent / "models" / "manifest.schema.json"
-MANIFEST, CONFIG = "manifest.json", "models.config"
+MANIFEST, CONFIG, CARD = "manifest.json", "models.config", "README.md"
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def versions(folder: Path) -> list[int]:
 
 
 def publish(models: Path, exported: Mapping[str, Path], manifest: dict[str, Any], keep: int) -> None:
-    """Move the exported models to the versions that `manifest` states, then write models.config and the manifest.
+    """Move exported models to the versions that `manifest` states, then write models.config, cards and the manifest.
 
     Of each published variant the newest `keep` versions stay. Raise jsonschema.ValidationError before anything is
     moved where the manifest is not valid.
@@ -65,10 +66,18 @@ def publish(models: Path, exported: Mapping[str, Path], manifest: dict[str, Any]
         (models / name).mkdir(exist_ok=True)
         os.rename(folder, models / name / str(version[name]))
     write_config(models, version)
-    files.write(models / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    write_manifest(models, manifest)
     for name in exported:
         for old in versions(models / name)[:-keep]:
             shutil.rmtree(models / name / str(old))
+
+
+def write_manifest(models: Path, manifest: dict[str, Any]) -> None:
+    """Write the card of each variant, then the manifest."""
+    for variant in manifest["variants"]:
+        if (folder := models / variant["name"]).is_dir():
+            files.write(folder / CARD, card(manifest, variant))
+    files.write(models / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
 
 def write_config(models: Path, names: Mapping[str, int] | list[str]) -> None:

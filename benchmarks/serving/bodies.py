@@ -31,10 +31,10 @@ def write_bodies(images: np.ndarray, folder: Path) -> dict[str, Bodies]:
         "png": (PNG, [png(image) for image in some]),
         "raw": (RAW, [images[:LARGE].tobytes()]),
     }
-    return {name: _write(folder / name, *each) for name, each in made.items()}
+    return {name: write(folder / name, *each) for name, each in made.items()}
 
 
-def _write(file: Path, content_type: str, bodies: Sequence[bytes]) -> Bodies:
+def write(file: Path, content_type: str, bodies: Sequence[bytes]) -> Bodies:
     """Write each body behind a line with its length."""
     with file.open("wb") as out:
         for body in bodies:

@@ -1,9 +1,8 @@
 """Say in the manifest which variants' sets of labelled images no longer exist."""
 
-import json
 from pathlib import Path
 
-from training import files, publish
+from training import publish
 
 
 def mark(models: Path, labels: Path) -> list[str]:
@@ -12,8 +11,8 @@ def mark(models: Path, labels: Path) -> list[str]:
         manifest = publish.read_manifest(models)
         learned = [v for v in manifest["variants"] if "labels" in v["training"]] if manifest else []
         there = {v["name"]: (labels / v["training"]["labels"]["set"]).is_dir() for v in learned}
-        if any(v["training"]["labels"]["exists"] != there[v["name"]] for v in learned):
+        if manifest and any(v["training"]["labels"]["exists"] != there[v["name"]] for v in learned):
             for variant in learned:
                 variant["training"]["labels"]["exists"] = there[variant["name"]]
-            files.write(models / publish.MANIFEST, json.dumps(manifest, indent=1) + "\n")
+            publish.write_manifest(models, manifest)
     return [name for name, exists in there.items() if not exists]

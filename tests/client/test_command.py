@@ -1,0 +1,159 @@
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dropserve.command import output
+from dropserve.command.completion import script
+from dropserve.command.main import main
+from dropserve.command.table import COMMANDS, SHELLS
+
+from testing.machine import ROOT, free_port
+from tests.client.conftest import Run
+
+SEVEN = ROOT / "docs/seven.png"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of nine images, one of which is none, in two folders, beside a file of another kind."""
+    (inner := tmp_path / "images" / "inner").mkdir(parents=True)
+    for number in range(8):
+        (inner if number > 4 else inner.parent).joinpath(f"{number}.PNG").write_bytes(SEVEN.read_bytes())
+    (inner.parent / "none.png").write_text("none")
+    (inner.parent / "notes.txt").write_text("no image")
+    return inner.parent
+
+
+@pytest.mark.parametrize("options", [(), ("--batch", 3, "--connections", 2), ("--batch", 1)])
+def test_each_file_of_a_folder_has_its_answer_in_order(run: Run, folder: Path, options: tuple[object, ...]) -> None:
+    ran = run("predict", folder, "--json", *options)
+    names = [Path(row["file"]).relative_to(folder).as_posix() for row in ran.rows()]
+    assert names == [*(f"{n}.PNG" for n in range(5)), *(f"inner/{n}.PNG" for n in range(5, 8))]
+    assert len({row["label"] for row in ran.rows()}) == 1
+    assert ran.code == 4
+    assert ran.err == f"dropserve: {folder}/none.png: This is no BMP, GIF, JPEG, PNG or WEBP image.\n"
+
+
+def test_a_table_has_a_row_an_image(run: Run) -> None:
+    ran = run("predict", SEVEN, "--variant", "dropout", "--uncertainty")
+    head, row = (line.split() for line in ran.out.splitlines())
+    assert head == ["file", "label", "confidence", "familiarity", "entropy", "mutual_information", "variant", "id"]
+    assert row[:-1] == [str(SEVEN), row[1], "1.0000", "–", "0.5000", "0.2500", "dropout"]
+    assert ran.code == 0
+
+
+def test_every_variant_is_compared(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "none.png").write_text("none")
+    ran = run("compare", SEVEN, tmp_path)
+    assert [line.split()[1] for line in ran.out.splitlines()] == ["variant", "plain", "dropout"]
+    assert (ran.code, ran.err.startswith(f"dropserve: {tmp_path}/none.png: This is no")) == (4, True)
+
+
+def test_an_image_comes_by_standard_input(url: str) -> None:
+    command = [sys.executable, "-m", "dropserve.command.main", "predict", "-", "--json", "--url", url]
+    environment = {"PYTHONPATH": str(ROOT / "clients/python/src")}
+    done = subprocess.run(command, input=SEVEN.read_bytes(), env=environment, capture_output=True, check=True)
+    assert json.loads(done.stdout)["file"] == "-"
+
+
+def test_labels_are_stored_one_at_a_time_or_from_a_file(run: Run, tmp_path: Path) -> None:
+    first, second = (row["id"] for row in run("predict", SEVEN, SEVEN, "--json").rows())
+    assert run("label", first, "7", "--source", "ground_truth").out.splitlines()[1].startswith("201 ")
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([(second, "7"), ("none", "7")])
+    ran = run("label", "--file", tmp_path / "labels.csv", "--json")
+    assert [row["status"] for row in ran.rows()] == [201, 404]
+    assert ran.code == 4
+
+
+def test_an_experiment_is_made_moved_and_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text('{"margin": 0.02, "control": "overridden"}')
+    made = run(
+        "experiments", "create", "by_command", "--control", "plain", "--arms", "plain=0.5,dropout=0.5", "--paired",
+        "--max-labels", "100", "--spec", tmp_path / "spec.json", "--json",
+    )  # fmt: skip
+    spec = json.loads(made.out)
+    assert (spec["margin"], spec["control"], spec["paired"], spec["max_labels"]) == (0.02, "plain", True, 100)
+    assert "running" in run("experiments", "start", "by_command", "--reason", "a test").out
+    assert "recommendation" in run("experiments", "report", "by_command").out
+    assert "by_command  running  plain    plain=0.5, dropout=0.5" in run("experiments", "list").out
+    assert run("experiments", "stop", "by_command").code == 0
+    assert "stopped" in run("experiments", "show", "by_command").out
+    assert run("experiments", "start", "none").code == 1
+
+
+def test_variants_and_labels_to_learn_from_are_listed(run: Run) -> None:
+    assert [line.split()[0] for line in run("variants").out.splitlines()] == ["variant", "plain", "dropout"]
+    ran = run("improve")
+    assert "0 images of 0 units" in ran.out
+    assert "set GATEWAY_KEEP_LABELLED" in ran.err
+
+
+def test_improve_runs_the_job_of_a_clone(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("improve:\n\ttouch ran; exit $$(test -e fail && echo 1 || echo 0)\n")
+    assert (run("improve", "--run", tmp_path).code, (tmp_path / "ran").exists()) == (0, True)
+    (tmp_path / "fail").touch()
+    assert run("improve", "--run", tmp_path).code == 2  # make's own
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("predict", SEVEN, "--variant", "foo"), 1, "There is no variant 'foo'"),
+        (("predict", "/nowhere.png"), 4, "No such file"),
+        (("predict", ROOT / "deploy"), 2, "There are no images in"),
+        (("predict", "-", SEVEN), 2, "name no other beside it"),
+        (("label", "id"), 2, "Give the id of a prediction and its label"),
+        (("label", "--file", "/nowhere.csv"), 1, "No such file"),
+        (("variants", "--url", f"http://127.0.0.1:{free_port()}"), 3, "No gateway answers at"),
+    ],
+)
+def test_exit_codes_and_sentences_tell_errors_apart(run: Run, words: tuple[object, ...], code: int, said: str) -> None:
+    ran = run(*words)
+    assert (ran.code, said in ran.err) == (code, True), ran
+
+
+@pytest.mark.parametrize("words", [[], ["predict"], ["predict", "a.png", "--batch", "0"], ["experiments", "fly", "x"]])
+def test_a_wrong_command_line_is_refused_by_its_parser(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+
+
+def test_a_terminal_sees_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert list(output.with_progress(range(1000), 1000, "images")) == list(range(1000))
+    assert "500 of 1,000 images" in (bars := capsys.readouterr().err)
+    assert bars.endswith("\r") and bars.count("\r") <= 203
+
+
+def completed(*words: str) -> set[str]:
+    """Return what bash offers after these words, the last of which is begun."""
+    line = (
+        f'{script("bash")}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dropserve; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", line, "bash", "dropserve", *words], cwd=ROOT / "docs", capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines())
+
+
+def test_bash_completes_commands_options_values_and_files(tmp_path: Path) -> None:
+    assert completed("") == {*(command.name for command in COMMANDS), "--help"}
+    assert completed("experiments", "st") == {"start", "stop"}
+    assert completed("experiments", "start", "--rea") == {"--reason"}
+    assert completed("label", "--source", "") == {"user", "audit", "ground_truth"}
+    assert completed("predict", "se") == {"security.md", "settings.md", "seven.png"}
+    assert completed("improve", "--run", "scr") == {"screenshots"}
+    assert completed("completion", "") == {*SHELLS, "--help"}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_has_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    text = capsys.readouterr().out
+    assert all(command.name in text for command in COMMANDS)
+    assert "uncertainty" in text
