@@ -31,6 +31,7 @@ from serving.gateway.views import (
     documentation,
     events,
     experiments,
+    exposures,
     feedback,
     flags,
     health,
@@ -82,8 +83,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     request_log.register(app)
     problems.register(app)
     for view in (
-        predict, compare, open_inference, variants, promotions, feedback, experiments, planning, reports, flags,
-        events, learning, health,
+        predict, compare, open_inference, variants, promotions, feedback, experiments, planning, reports,
+        exposures, flags, events, learning, health,
     ):  # fmt: skip
         app.register_api(view.blueprint)
     for blueprint in (page.blueprint, study.blueprint, documentation.blueprint, documentation.swagger_files()):

@@ -9,7 +9,7 @@ from serving.gateway.errors import Forbidden, GatewayError, Unauthorized
 
 
 class Role(StrEnum):
-    """The roles that endpoints ask for; LABELLER is for labels of sources that decide."""
+    """The roles that endpoints ask for; LABELLER is for labels of sources that decide, too."""
 
     ANYONE = auto()
     CLIENT = auto()
@@ -45,6 +45,7 @@ ROLES: Mapping[str, Role] = {
     "open_inference.infer_version": Role.CLIENT,
     "feedback.feedback": Role.CLIENT,
     "feedback.labels": Role.READER,
+    "exposures.report": Role.LABELLER,
     "experiments.every": Role.READER,
     "experiments.show": Role.READER,
     "reports.report": Role.READER,

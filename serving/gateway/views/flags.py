@@ -35,7 +35,7 @@ class FlagContext(BaseModel):
 class FlagRequest(BaseModel):
     """A request to evaluate flags."""
 
-    context: FlagContext = FlagContext()
+    context: FlagContext | None = None
 
 
 class FlagAnswer(BaseModel):
@@ -104,9 +104,9 @@ def evaluate(manifest: Manifest, snapshot: Snapshot, name: str, unit: str) -> di
 def _unit() -> str:
     """Return the unit of a request; raise BadRequest, since the protocol knows no 422."""
     try:
-        unit = read_json(FlagRequest).context.targetingKey
+        context = read_json(FlagRequest).context
     except Unprocessable as error:
         raise BadRequest(error.detail, error.faults) from error
-    if not unit:
+    if context is None or not context.targetingKey:
         raise BadRequest(f"{MISSING_KEY.pointer}: {MISSING_KEY.detail}: it names the unit.", [MISSING_KEY])
-    return unit
+    return context.targetingKey

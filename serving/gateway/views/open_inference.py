@@ -1,11 +1,10 @@
 """/v2: the Open Inference Protocol, REST, with the binary extension."""
 
-from typing import Any, cast
+from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
-from flask_openapi.openapi import OpenAPI
 from pydantic import BaseModel
 
 from serving.gateway.access.roles import security
@@ -80,8 +79,9 @@ blueprint.components_schemas.update(schemas(InferAnswer))
 @blueprint.get("", operation_id="v2_server", responses={200: ServerMetadata, **problems()})
 def server() -> Response:
     """Return the server's name, version and extensions."""
-    version = cast(OpenAPI, current_app).info.version
-    return send({"name": "dropserve", "version": version, "extensions": ["binary_tensor_data"]})
+    from serving.gateway import VERSION  # which imports this module
+
+    return send({"name": "dropserve", "version": VERSION, "extensions": ["binary_tensor_data"]})
 
 
 @blueprint.get("/health/live", operation_id="v2_live", responses={200: Live, **problems()})
@@ -200,7 +200,7 @@ def _named(path: str) -> tuple[str, str | None]:
 def _asked(call: Request, manifest: Manifest) -> Asked:
     query = read_query(InferQuery, call.query)
     variant = _model(manifest, *_named(call.path))
-    return Asked(variant and variant.name, query.experiment, query.uncertainty)
+    return Asked(variant.name if variant else None, query.experiment, query.uncertainty)
 
 
 def _read(call: Request, image: ImageFormat, settings: Settings, effort: Effort, signature: str) -> Received:

@@ -127,11 +127,12 @@ def _prepare(
     call.record.images, call.record.variant = images.count, candidates[0]
     return PredictCall(
         manifest, images, candidates, signature, samples, time.monotonic() + settings.deadline_ms / 1000,
-        call.record.span, last_resort, call=call, received=received, snapshot=snapshot, key=_key(), unit=unit, arm=arm,
+        call.record.span, last_resort, call=call, received=received, snapshot=snapshot, key=new_key(), unit=unit,
+        arm=arm,
     )  # fmt: skip
 
 
-def _key() -> str:
+def new_key() -> str:
     """Return a new key of one call, in the order of time, so that new rows lie side by side."""
     return ((time.time_ns() // 1_000_000).to_bytes(TIME_BYTES) + os.urandom(KEY_BYTES - TIME_BYTES)).hex()
 
