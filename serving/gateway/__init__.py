@@ -31,9 +31,12 @@ from serving.gateway.views import (
     documentation,
     events,
     experiments,
+    exposures,
     feedback,
+    flags,
     health,
     learning,
+    open_inference,
     page,
     planning,
     predict,
@@ -42,7 +45,7 @@ from serving.gateway.views import (
     study,
     variants,
 )
-from serving.gateway.web import problems, request_log
+from serving.gateway.web import predictions, problems, request_log
 from serving.gateway.web.context import Gateway
 from serving.gateway.webhooks.notifier import Notifier, Taker
 from serving.gateway.webhooks.queues import QueueWatch
@@ -80,8 +83,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> OpenAPI:
     request_log.register(app)
     problems.register(app)
     for view in (
-        predict, compare, variants, promotions, feedback, experiments, planning, reports, events, learning,
-        health,
+        predict, compare, open_inference, variants, promotions, feedback, experiments, planning, reports,
+        exposures, flags, events, learning, health,
     ):  # fmt: skip
         app.register_api(view.blueprint)
     for blueprint in (page.blueprint, study.blueprint, documentation.blueprint, documentation.swagger_files()):
@@ -112,8 +115,8 @@ def _services(settings: Settings, store: Store) -> Gateway:
             batcher,
             decoders,
             lambda call: call.request.account,
-            lambda calls, later, effort: predict.prepare(services, calls, later, effort),
-            lambda predictions: predict.compose(services, predictions),
+            lambda calls, later, effort: predictions.prepare(services, calls, later, effort),
+            lambda answered: predictions.compose(services, answered),
         ),
         metrics=metrics,
         journal=Journal(metrics, settings.logs_access, sample),

@@ -14,7 +14,10 @@ from serving.gateway.telemetry.metrics import Metrics
 from serving.gateway.web.request import SHOWN, Request
 
 # Endpoints: probes call some at all times, and the parts of a page come in a burst.
-UNLIMITED = ("health.healthz", "health.readyz", "static", "swagger.static")
+UNLIMITED = (
+    "health.healthz", "health.readyz", "static", "swagger.static", "open_inference.live", "open_inference.ready",
+    "open_inference.model_ready", "open_inference.model_version_ready",
+)  # fmt: skip
 PIXELS_A_REQUEST = 1_000_000  # to decode, each of which counts as one more request
 
 

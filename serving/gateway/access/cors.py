@@ -14,10 +14,19 @@ READING = ("GET", "HEAD", "OPTIONS")  # methods that change nothing
 PORTS = {"http": ":80", "https": ":443"}
 OF_PREFLIGHT: Headers = [
     ("Access-Control-Allow-Methods", "GET, POST"),
-    ("Access-Control-Allow-Headers", "Authorization, Content-Type, Traceparent, X-Request-Id, X-Unit-Id"),
+    (
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, If-None-Match, Inference-Header-Content-Length, Traceparent, X-Request-Id, "
+        "X-Unit-Id",
+    ),
     ("Access-Control-Max-Age", "600"),
 ]
-OF_ANSWER: Headers = [("Access-Control-Expose-Headers", "Retry-After, X-Request-Id, X-Variant, X-Fallback-For")]
+OF_ANSWER: Headers = [
+    (
+        "Access-Control-Expose-Headers",
+        "ETag, Inference-Header-Content-Length, Retry-After, X-Request-Id, X-Variant, X-Fallback-For",
+    )
+]
 
 
 def origins(text: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from serving.gateway.errors import Forbidden, GatewayError, Unauthorized
 
 
 class Role(StrEnum):
-    """The roles that endpoints ask for; LABELLER is for labels of sources that decide."""
+    """The roles that endpoints ask for; LABELLER is for labels of sources that decide, too."""
 
     ANYONE = auto()
     CLIENT = auto()
@@ -30,10 +30,22 @@ ROLES: Mapping[str, Role] = {
     "health.healthz": Role.ANYONE,
     "health.readyz": Role.ANYONE,
     "variants.variants": Role.ANYONE,
+    "open_inference.server": Role.ANYONE,
+    "open_inference.live": Role.ANYONE,
+    "open_inference.ready": Role.ANYONE,
+    "open_inference.model": Role.ANYONE,
+    "open_inference.model_version": Role.ANYONE,
+    "open_inference.model_ready": Role.ANYONE,
+    "open_inference.model_version_ready": Role.ANYONE,
     "predict.predict": Role.CLIENT,
     "compare.compare": Role.CLIENT,
+    "flags.one": Role.CLIENT,
+    "flags.every": Role.CLIENT,
+    "open_inference.infer": Role.CLIENT,
+    "open_inference.infer_version": Role.CLIENT,
     "feedback.feedback": Role.CLIENT,
     "feedback.labels": Role.READER,
+    "exposures.report": Role.LABELLER,
     "experiments.every": Role.READER,
     "experiments.show": Role.READER,
     "reports.report": Role.READER,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row
 from serving.gateway.errors import GatewayError, Unavailable
 from serving.gateway.experiments.assignment import Split
 from serving.gateway.experiments.background import Background
+from serving.gateway.experiments.flag_values import Flag, flag
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store import experiments as rows
 from serving.gateway.store import promotions
@@ -64,6 +65,7 @@ class Snapshot:
     default: str | None = None
     running: dict[str, Running] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # statuses, by experiment
+    flags: dict[str, Flag] = field(default_factory=dict)  # by experiment
     watched: tuple[Watched, ...] = ()
 
     @cached_property
@@ -148,6 +150,7 @@ def _read(connection: Connection) -> Snapshot:
         default=promoted.variant if promoted else None,
         running={row.name: _running(connection, row) for row in started},
         names={row.name: row.status for row in every},
+        flags={row.name: flag(row.spec) for row in every},
         watched=tuple(_watched(connection, row) for row in every if row.status in WATCHED),
     )
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from serving.gateway.experiments.flag_values import FlagValue, check_values
 from serving.gateway.experiments.outcomes import Design, Guardrail
 from serving.gateway.manifest import Name
 
@@ -24,6 +25,7 @@ class Arm(BaseModel):
 
     variant: Name
     weight: Share
+    value: FlagValue | None = None
 
 
 class GuardrailSpec(BaseModel):
@@ -89,6 +91,7 @@ class ExperimentSpec(BaseModel):
         if len({guardrail.metric for guardrail in self.guardrails}) < len(self.guardrails):
             raise ValueError("a metric has two guardrails")
         check_weights([arm.weight for arm in self.arms], self.paired)
+        check_values([arm.value for arm in self.arms])
         return self
 
     @property

@@ -20,7 +20,7 @@ from serving.gateway import create_app
 from serving.gateway.access.fair_share import FairShare
 from serving.gateway.errors import Unavailable
 from serving.gateway.server.limits import Refusal, Refused
-from serving.gateway.views import compare, predict
+from serving.gateway.views import compare, open_inference, predict
 from serving.gateway.web import problems, request_log
 from serving.gateway.web.bodies import most_body, too_large
 from serving.gateway.web.context import Gateway, RequestRecord
@@ -28,7 +28,7 @@ from serving.gateway.web.replies import Reply
 from serving.gateway.web.request import Request, from_asgi
 from serving.gateway.web.request_log import Admitted
 
-HEALTHZ = "health.healthz"
+PROBES = ("health.healthz", "open_inference.live")  # of life
 UNKNOWN_PATH = request_log.UNKNOWN_PATH
 OF_BODY = (b"content-length", b"transfer-encoding")
 
@@ -48,10 +48,16 @@ class Route(NamedTuple):
     endpoint: str
 
 
-# Calls that are answered on the event loop, by path.
+# Calls that are answered on the event loop, by endpoint; the routes of the most frequent paths need no search.
 COROUTINES = {
-    "/predict": (Route("/predict", "predict.predict"), predict.answer),
-    "/compare": (Route("/compare", "compare.compare"), compare.answer),
+    "predict.predict": predict.answer,
+    "compare.compare": compare.answer,
+    "open_inference.infer": open_inference.answer,
+    "open_inference.infer_version": open_inference.answer,
+}
+ROUTES = {
+    "/predict": Route("/predict", "predict.predict"),
+    "/compare": Route("/compare", "compare.compare"),
 }
 
 
@@ -89,7 +95,7 @@ class Application:
         self._routes = flask.url_map.bind("")
         refused = partial(self.services.metrics.refused, "waiting")
         self._threads = FlaskThreads(flask, self.services.settings.threads, refused)
-        self._healthz_thread = FlaskThreads(flask, 1, refused)  # answers however many other requests there are
+        self._probes_thread = FlaskThreads(flask, 1, refused)  # answers however many other requests there are
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or start and stop the services with the worker."""
@@ -98,16 +104,17 @@ class Application:
             return
         services, request = self.services, from_asgi(scope, self.services.settings.trusted_proxies)
         record = request_log.begin(services, request)
-        on_loop = COROUTINES.get(request.path) if request.method == "POST" else None
-        route = on_loop[0] if on_loop else self._route(request)
+        posts = request.method == "POST"
+        route = (ROUTES.get(request.path) if posts else None) or self._route(request)
+        on_loop = COROUTINES.get(route.endpoint) if posts else None
         try:
             services.admission.admit(request, route.endpoint)
-            if request.method == "POST" and route.endpoint:  # nothing else has a body that is read
+            if posts and route.endpoint:  # nothing else has a body that is read
                 request.body = await receive_body(receive)
             if on_loop is None:
                 await self._by_flask(scope, Admitted(request, record), route, send)
                 return
-            reply = await on_loop[1](services, request, record)
+            reply = await on_loop(services, request, record)
         except ClientGone:
             return
         except Exception as error:
@@ -141,7 +148,7 @@ class Application:
         record.problem = refused.detail
         refusal = refused.refusal
         services.metrics.refused(refusal.reason)
-        reply = problems.reply(refusal.status, refusal.phrase, refused.detail)
+        reply = problems.reply(request.path, refusal.status, refusal.phrase, refused.detail)
         if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
             reply.headers.append(("Retry-After", "1"))
         return _finished(services, request, record, reply, UNKNOWN_PATH)
@@ -160,7 +167,7 @@ class Application:
         # Flask could not tell X_Forwarded_For from X-Forwarded-For; a body that came in chunks has a length now.
         headers = [pair for pair in scope["headers"] if b"_" not in pair[0] and pair[0] not in OF_BODY]
         headers.append((b"content-length", str(len(request.body)).encode()))
-        threads = self._healthz_thread if route.endpoint == HEALTHZ else self._threads
+        threads = self._probes_thread if route.endpoint in PROBES else self._threads
         environ = {**scope, "headers": headers, "admitted": admitted}
         start, *parts = await threads.answer(request.account, environ, request.body)
         await send(start)

@@ -1,12 +1,6 @@
 """POST /predict."""
 
-import logging
-import os
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
@@ -14,54 +8,26 @@ from flask_openapi.models.tag import Tag
 from flask_openapi.utils import parse_body
 
 from serving.gateway.access.roles import security
-from serving.gateway.errors import GatewayError, Unprocessable
-from serving.gateway.experiments import routing, traffic
-from serving.gateway.experiments.cache import Snapshot
-from serving.gateway.experiments.prediction_id import KEY_BYTES, Exposed, image_hash, sign
-from serving.gateway.experiments.shadow import Job
-from serving.gateway.imaging.raster import Place
-from serving.gateway.imaging.uploads import Effort, Heavy
+from serving.gateway.imaging.framing import ImageFormat
+from serving.gateway.imaging.uploads import Effort
 from serving.gateway.inference import prediction
-from serving.gateway.inference.dispatch import Later
-from serving.gateway.inference.fallback import PendingPrediction
-from serving.gateway.inference.tf_serving.client import PLAIN, PROBABILITIES, Answer
-from serving.gateway.learning.keeper import Answered
-from serving.gateway.manifest import Manifest, Variant
-from serving.gateway.store.clients import kind_of
+from serving.gateway.inference.tf_serving.client import PROBABILITIES
+from serving.gateway.manifest import Manifest
+from serving.gateway.settings import Settings
+from serving.gateway.web import predictions
 from serving.gateway.web.answers import PredictAnswer, as_members
 from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
 from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
 from serving.gateway.web.instances import Instances
-from serving.gateway.web.parameters import Headers, PredictQuery, read_query, read_unit
+from serving.gateway.web.parameters import Headers, PredictQuery, read_query
 from serving.gateway.web.pixels import Reading
+from serving.gateway.web.prediction_protocol import Asked, Predicted, Protocol, Received
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
 from serving.gateway.web.replies import Reply, as_json
 from serving.gateway.web.request import Request
 
-logger = logging.getLogger(__name__)
-
-TIME_BYTES = 6  # of a key
-
 blueprint = APIBlueprint("predict", __name__, abp_tags=[Tag(name="predictions")])
 blueprint.components_schemas.update(parse_body(Instances)[1])
-
-
-class Call(NamedTuple):
-    """A request for predictions and its record."""
-
-    request: Request
-    record: RequestRecord
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class PredictCall(PendingPrediction):
-    """A call on its way; `key` names it, and `arm` is None where no experiment chose the variant."""
-
-    call: Call
-    snapshot: Snapshot
-    key: str
-    unit: str
-    arm: routing.ArmChoice | None
 
 
 @blueprint.post(
@@ -84,188 +50,47 @@ def predict(query: PredictQuery, header: Headers) -> Response:
 
 async def answer(services: Gateway, call: Request, done: RequestRecord) -> Reply:
     """Return the reply to a call whose body is whole; raise a GatewayError."""
-    with services.in_flight:
-        return await services.predictions.answer(Call(call, done))
+    return await predictions.answer(services, call, done, PROTOCOL)
 
 
-def prepare(
-    services: Gateway, calls: Sequence[Call], later: Later | None, effort: Effort
-) -> Sequence[PredictCall | Exception | Later]:
-    """Return each call with its pixels and the variants that may answer, or its error.
-
-    Return HEAVY for images beyond `effort`, and UNSETTLED for a call whose experiment has to be looked up; where this
-    is `later`, in a thread, take the time.
-    """
-    cache = services.experiments.cache
-    try:
-        manifest = services.manifest.current()
-        snapshot = cache.look_up() if later is Later.UNSETTLED else cache.current()
-    except GatewayError as error:
-        return [type(error)(error.detail, error.faults) for _ in calls]
-    return [_prepared(services, call, manifest, snapshot, later, effort) for call in calls]
+def _asked(call: Request, manifest: Manifest) -> Asked:
+    query = read_query(PredictQuery, call.query)
+    return Asked(query.variant, query.experiment, query.uncertainty)
 
 
-def compose(services: Gateway, predictions: Sequence[PredictCall]) -> Sequence[Reply | Exception]:
-    """Return the reply to each call, or its error; exposures are recorded and other arms asked in the background."""
-    return [_composed(services, each) for each in predictions]
+def _read(call: Request, image: ImageFormat, settings: Settings, effort: Effort, signature: str) -> Received:
+    query = read_query(PredictQuery, call.query)
+    return Received(read_images(call, image, settings, effort, Reading(int(query.scale), signature, query.split)))
 
 
-def _prepared(
-    services: Gateway, call: Call, manifest: Manifest, snapshot: Snapshot, later: Later | None, effort: Effort
-) -> PredictCall | Exception | Later:
-    try:
-        query = read_query(PredictQuery, call.request.query)
-        sampled = query.uncertainty
-        if later is None and not sampled and routing.unsettled(snapshot, query.variant, query.experiment):
-            return Later.UNSETTLED
-        return _prepare(services, call, query, manifest, snapshot, effort)
-    except Heavy:
-        return Later.HEAVY
-    except GatewayError as error:
-        return error.bare()
-    except Exception as error:
-        return error
-
-
-def _prepare(
-    services: Gateway, call: Call, query: PredictQuery, manifest: Manifest, snapshot: Snapshot, effort: Effort
-) -> PredictCall:
-    settings = services.settings
-    unit = read_unit(call.request.headers.get("x-unit-id")) or call.record.id
-    arm: routing.ArmChoice | None = None
-    signature, samples, last_resort = PLAIN, None, None
-    if query.uncertainty:
-        chosen = _sampled(manifest, snapshot, query)
-        signature, samples = prediction.UNCERTAINTY, settings.uncertainty_samples
-        candidates = [chosen.name]
-    else:
-        choice = routing.choose(manifest, snapshot, query.variant, query.experiment, unit)
-        if isinstance(choice, routing.ArmChoice):
-            arm = choice
-            candidates = traffic.candidates(choice.running, choice.assignment.arm, manifest)
-        elif query.variant is not None:
-            candidates = [choice.name]
-        else:
-            candidates = list(dict.fromkeys((choice.name, manifest.default)))
-            others = [other.name for other in manifest.variants if other.name != choice.name]
-            last_resort = others[0] if choice.name == manifest.default and others else None
-    charging = effort.charging(partial(services.admission.charge, call.request))
-    reading = Reading(int(query.scale), signature, query.split)
-    images = read_images(call.request, manifest.image, settings, charging, reading)
-    call.record.images, call.record.variant = images.count, candidates[0]
-    return PredictCall(
-        manifest, images, candidates, signature, samples, time.monotonic() + settings.deadline_ms / 1000,
-        call.record.span, last_resort, call=call, snapshot=snapshot, key=_key(), unit=unit, arm=arm,
-    )  # fmt: skip
-
-
-def _key() -> str:
-    """Return a new key of one call, in the order of time, so that new rows lie side by side."""
-    return ((time.time_ns() // 1_000_000).to_bytes(TIME_BYTES) + os.urandom(KEY_BYTES - TIME_BYTES)).hex()
-
-
-def _sampled(manifest: Manifest, snapshot: Snapshot, query: PredictQuery) -> Variant:
-    """Choose the variant for sampled dropout; refuse experiments, which compare without sampling."""
-    if query.experiment is not None:
-        raise Unprocessable("An experiment compares answers without sampling: leave out experiment or uncertainty.")
-    chosen = routing.named(manifest, query.variant) if query.variant else routing.default(manifest, snapshot)
-    prediction.require_uncertainty(manifest, chosen)
-    return chosen
-
-
-def _composed(services: Gateway, each: PredictCall) -> Reply | Exception:
-    try:
-        return _reply(services, each) if each.arm is None else _expose(services, each, each.arm)
-    except GatewayError as error:
-        return type(error)(error.detail, error.faults)
-    except Exception as error:
-        logger.exception("a reply could not be composed")
-        return error
-
-
-def _expose(services: Gateway, each: PredictCall, arm: routing.ArmChoice) -> Reply:
-    """Answer as an experiment says; record what happened, and have other arms asked."""
-    running, assignment = arm
-    served = traffic.served(running, assignment.arm, each.attempts)
-    outcomes = traffic.outcomes(running, assignment.arm, each.attempts, each.manifest)
-    exposure = traffic.exposure(each.key, running, assignment, served, outcomes, each.images.count)
-    exposed, hashes = None, list[int]()
-    if served is not None:
-        exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, served, int(exposure.at),
-                          kind_of(each.call.request.headers))  # fmt: skip
-        hashes = _hashes(each)
-    ids: list[str] = []
-    try:
-        reply = _reply(services, each, running.name if exposed else None, exposed, hashes, ids)
-    finally:
-        if running.paired:
-            job = Job(running, each.manifest, each.images, outcomes, exposure, ids, hashes)
-            services.experiments.shadow.submit(job)
-        else:
-            services.experiments.recorder.record(exposure)
-    return reply
-
-
-def _hashes(each: PredictCall) -> list[int]:
-    """Return the hash of each image."""
-    size, pixels = each.images.height * each.images.width, each.images.pixels
-    secret = each.snapshot.signing_key or b""
-    return [image_hash(secret, pixels[at : at + size]) for at in range(0, size * each.images.count, size)]
-
-
-def _reply(
-    services: Gateway,
-    each: PredictCall,
-    experiment: str | None = None,
-    exposed: Exposed | None = None,
-    hashes: Sequence[int] = (),
-    ids: list[str] | None = None,
-) -> Reply:
-    """Return the reply, and put the predictions' ids into `ids`."""
-    log, answer = each.call.record, each.answer
-    labels = prediction.labels(answer, each.manifest)
-    variant, fallback = each.attempts[-1].variant, each.fallback
-    secret = each.snapshot.signing_key
-    if secret is None:  # before the store has been reached once, ids take no feedback
-        made = [f"{each.key}.{at}" for at in range(len(labels))]
-    else:
-        made = sign(secret, each.key, labels, variant, answer.version, exposed, hashes)
-        if services.keeper.keeps:
-            size = each.images.height * each.images.width
-            services.keeper.keep(
-                Answered(each.key, each.unit, variant, answer.version, labels, each.images.pixels, size)
-            )  # fmt: skip
-    if ids is not None:
-        ids.extend(made)
-    log.variant, log.version = variant, str(answer.version)
-    reply = as_json(
+def _reply(predicted: Predicted) -> Reply:
+    return as_json(
         {
-            "request_id": log.id,
-            "variant": variant,
-            "version": answer.version,
-            "experiment": experiment,
-            "fallback": fallback and fallback._asdict(),
-            "predictions": _predictions(answer, labels, made, each.images.places),
+            "request_id": predicted.request_id,
+            "variant": predicted.variant,
+            "version": predicted.answer.version,
+            "experiment": predicted.experiment,
+            "fallback": predicted.fallback and predicted.fallback._asdict(),
+            "predictions": _predictions(predicted),
         }
     )
-    if fallback:
-        reply.headers.append(("X-Fallback-For", fallback.instead_of))
-    return reply
 
 
-def _predictions(
-    answer: Answer, labels: Sequence[str], ids: Sequence[str], places: Sequence[Place]
-) -> list[dict[str, Any]]:
-    probabilities = answer.outputs[PROBABILITIES]
-    predictions: list[dict[str, Any]] = [
+def _predictions(predicted: Predicted) -> list[dict[str, Any]]:
+    answer = predicted.answer
+    made: list[dict[str, Any]] = [
         {"id": one, "label": label, "confidence": confidence, "familiarity": familiar, "probabilities": row}
         for one, label, confidence, familiar, row in zip(
-            ids, labels, answer.confidences, prediction.familiarities(answer), probabilities, strict=True
+            predicted.ids, predicted.labels, answer.confidences, prediction.familiarities(answer),
+            answer.outputs[PROBABILITIES], strict=True,
         )
-    ]
+    ]  # fmt: skip
     for name in prediction.UNCERTAINTY_OUTPUTS:
-        for each, value in zip(predictions, answer.outputs.get(name, ()), strict=False):
+        for each, value in zip(made, answer.outputs.get(name, ()), strict=False):
             each[name] = value
-    for each, place in zip(predictions, places, strict=False):
+    for each, place in zip(made, predicted.received.images.places, strict=False):
         each.update(as_members(place))
-    return predictions
+    return made
+
+
+PROTOCOL = Protocol(_asked, _read, _reply)

@@ -29,6 +29,7 @@ IMAGE = "image/"
 ENCODED = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 FIELD = "image"
 IMAGE_PATHS = ("/predict", "/compare")  # paths whose bodies are images
+INFER = "/v2/models/", "/infer"  # the start and end of others
 HEAD = 64  # bytes in which JSON's first bracket stands
 URL_SAFE = str.maketrans("-_", "+/")  # to the usual alphabet
 BINARY = {"type": "string", "format": "binary"}
@@ -57,13 +58,17 @@ DOCUMENTED: dict[str, Any] = {
 
 def most_body(path: str, settings: Settings) -> int:
     """Return the most bytes of the body of a request to `path`."""
-    return settings.max_body_bytes if path in IMAGE_PATHS else settings.max_other_body_bytes
+    return settings.max_body_bytes if _has_images(path) else settings.max_other_body_bytes
 
 
 def too_large(path: str, settings: Settings) -> TooLarge:
     """Return the error for a larger body."""
-    name = "GATEWAY_MAX_BODY_BYTES" if path in IMAGE_PATHS else "GATEWAY_MAX_OTHER_BODY_BYTES"
+    name = "GATEWAY_MAX_BODY_BYTES" if _has_images(path) else "GATEWAY_MAX_OTHER_BODY_BYTES"
     return TooLarge(f"The body is larger than {most_body(path, settings):,} bytes ({name}).")
+
+
+def _has_images(path: str) -> bool:
+    return path in IMAGE_PATHS or (path.startswith(INFER[0]) and path.endswith(INFER[1]))
 
 
 def read_body(environ: dict[str, Any], path: str, settings: Settings) -> bytes:
@@ -93,8 +98,7 @@ def read_images(
     form = _form_of(request.mimetype, body, image)
     if form != RAW and len(body) > effort.body_bytes:
         raise Heavy
-    if (encoding := request.headers.get("content-encoding", "")) not in ("", "identity"):
-        raise UnsupportedMediaType(f"Content-Encoding {encoding[:SHOWN]!r}: send the body as it is.")
+    check_encoding(request)
 
     def frame(uploads: Sequence[Upload]) -> list[list[Framed]]:
         return frame_uploads(uploads, image, settings, effort, reading.split)
@@ -114,6 +118,12 @@ def read_images(
     if count > settings.max_instances:
         raise TooLarge(f"There are {count:,} images; at most {settings.max_instances:,} are taken.")
     return Images(pixels, count, image.height, image.width, places)
+
+
+def check_encoding(request: Request) -> None:
+    """Raise UnsupportedMediaType for a body that is encoded."""
+    if (encoding := request.headers.get("content-encoding", "")) not in ("", "identity"):
+        raise UnsupportedMediaType(f"Content-Encoding {encoding[:SHOWN]!r}: send the body as it is.")
 
 
 def _form_of(mimetype: str, body: bytes, image: ImageFormat) -> str:

@@ -68,7 +68,7 @@ class Instances(RootModel[InRows | InColumns]):
 def read_instances(body: bytes, image: ImageFormat, most: int, reading: Reading = AS_SENT) -> list[bytes | EncodedText]:
     """Return each of at most `most` images: its pixels as bytes, or its base64 text; raise a GatewayError otherwise."""
     body = body.removeprefix(BYTE_ORDER_MARK)
-    Structure(SLACK + most * (image.height + 6), SLACK + most * (image.pixels + 1)).check(body)
+    structure_of(image, most).check(body)
     try:
         items = list(_packed(_parsed(body, reading), image))
     except (LookupError, TypeError, ValueError, OverflowError):
@@ -78,6 +78,11 @@ def read_instances(body: bytes, image: ImageFormat, most: int, reading: Reading 
     if reading.scale == LEVELS:
         check_scale([item for item in items if type(item) is bytes], f"/{ROWS}")
     return items
+
+
+def structure_of(image: ImageFormat, most: int) -> Structure:
+    """Return the most structure of JSON with `most` images."""
+    return Structure(SLACK + most * (image.height + 6), SLACK + most * (image.pixels + 1))
 
 
 def _parsed(body: bytes, reading: Reading) -> list[Any]:

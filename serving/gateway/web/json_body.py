@@ -29,7 +29,7 @@ def read_json(model: type[M], *, optional: bool = False) -> M:
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
-        raise _explained(error) from error
+        raise explained(error) from error
 
 
 def documented(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
@@ -45,7 +45,8 @@ def schemas(*models: type[BaseModel]) -> dict[str, Any]:
     return {name: schema for model in models for name, schema in parse_body(model)[1].items()}
 
 
-def _explained(error: ValidationError) -> BadRequest | Unprocessable:
+def explained(error: ValidationError) -> BadRequest | Unprocessable:
+    """Return the error that names the faults of a body."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return BadRequest(f"The body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}.")

@@ -1,5 +1,6 @@
 """The parameters of the API, checked by pydantic and documented from the same models."""
 
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl
@@ -47,12 +48,32 @@ class Headers(Parameters):
     )
 
 
-class ImagesQuery(Parameters):
-    """The query of any call that sends images."""
+class InferHeaders(Headers):
+    """The headers that an infer call of the Open Inference Protocol reads."""
+
+    head_length: str | None = Field(
+        None, alias="Inference-Header-Content-Length", description="The bytes of JSON in a body with raw bytes behind"
+    )
+
+
+class ScaleQuery(Parameters):
+    """The query of any call that sends pixels."""
 
     model_config = ConfigDict(title="query", extra="forbid")
 
     scale: Literal["1", "255"] = Field("255", description="Full ink in lists and raw bytes of pixels: 1 if 0…1")
+
+
+class InferQuery(ScaleQuery):
+    """The query of an infer call of the Open Inference Protocol."""
+
+    experiment: str | None = Field(None, description="The experiment that is to choose, for the model any-variant")
+    uncertainty: bool = Field(False, description="Also return entropy and mutual information, from sampled dropout")
+
+
+class ImagesQuery(ScaleQuery):
+    """The query of any call that sends images."""
+
     split: bool = Field(
         False,
         description="Answer for each digit of an encoded image, from left to right; else refuse several",
@@ -73,6 +94,36 @@ class NamedPath(Parameters):
     model_config = ConfigDict(title="path")
 
     name: str = Field(max_length=64, pattern=NO_NUL)
+
+
+class ModelPath(Parameters):
+    """The path of a model of the Open Inference Protocol."""
+
+    model_config = ConfigDict(title="path")
+
+    name: str = Field(description="A variant, or `any-variant`: experiments, else the default variant")
+
+
+class VersionPath(ModelPath):
+    """The path of a version of a model of the Open Inference Protocol."""
+
+    version: str
+
+
+class FlagPath(Parameters):
+    """The path of an experiment as a feature flag."""
+
+    model_config = ConfigDict(title="path")
+
+    key: str = Field(description="The experiment")
+
+
+class FlagsHeaders(Parameters):
+    """The headers of a call that evaluates all flags."""
+
+    model_config = ConfigDict(title="header")
+
+    if_none_match: str | None = Field(None, alias="If-None-Match", description="The ETag of the answer before")
 
 
 class PredictionPath(Parameters):
@@ -106,9 +157,12 @@ def read_query(model: type[P], query: str) -> P:
 
 
 def read_unit(unit: str | None) -> str | None:
-    """Return the value of X-Unit-Id; raise Unprocessable for one that is too long."""
+    """Return the value of X-Unit-Id, in UTF-8 or else in Latin-1; raise Unprocessable for one that is too long."""
     if unit is None:
         return None
+    if not unit.isascii():
+        with suppress(UnicodeDecodeError):
+            unit = unit.encode("latin-1").decode()  # servers hand headers over as Latin-1
     try:
         return Headers.model_validate({"X-Unit-Id": unit}).unit_id
     except ValidationError as error:

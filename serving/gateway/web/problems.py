@@ -12,6 +12,7 @@ from werkzeug import exceptions
 from serving.gateway import errors
 from serving.gateway.errors import Fault, GatewayError, Unprocessable, pointer
 from serving.gateway.web.context import RequestRecord, record
+from serving.gateway.web.error_members import protocol_members
 from serving.gateway.web.replies import Reply, as_json
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,10 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[FaultModel] | None = None
+    error: str | None = Field(None, description="`detail` once more, under /v2, where its clients read it")
+    key: str | None = Field(None, description="Under /ofrep: the flag")
+    errorCode: str | None = Field(None, description="Under /ofrep: the protocol's code, such as FLAG_NOT_FOUND")
+    errorDetails: str | None = Field(None, description="Under /ofrep: `detail` once more")
 
 
 def problems(*kinds: type[GatewayError]) -> dict[str | int, Any]:
@@ -114,25 +119,27 @@ def invalid_parameters(error: ValidationError) -> NoReturn:
 def problem(error: Exception, done: RequestRecord, path: str) -> Reply:
     """Return the problem for `error`, raised by a request to `path`; record its detail, log an unexpected error."""
     if isinstance(error, GatewayError):
-        return _of_gateway(error, done)
+        return _of_gateway(error, done, path)
     if isinstance(error, exceptions.HTTPException):
         return _of_flask(error, done, path)
     logger.error("unexpected error", exc_info=error, extra={"request_id": done.id})
-    return _of_gateway(GatewayError("The gateway failed; its log gives the cause under this request's id."), done)
+    failed = GatewayError("The gateway failed; its log gives the cause under this request's id.")
+    return _of_gateway(failed, done, path)
 
 
-def reply(status: int, title: str, detail: str, faults: Sequence[Fault] = ()) -> Reply:
-    """Return a problem as an answer."""
+def reply(path: str, status: int, title: str, detail: str, faults: Sequence[Fault] = ()) -> Reply:
+    """Return the problem with a request to `path` as an answer."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if faults:
         body["errors"] = [fault._asdict() for fault in faults]
+    body |= protocol_members(path, status, detail, faults)
     return as_json(body, status, MIMETYPE)
 
 
-def _of_gateway(error: GatewayError, done: RequestRecord) -> Reply:
+def _of_gateway(error: GatewayError, done: RequestRecord, path: str) -> Reply:
     done.problem = error.detail
     status, title, retry_after = KINDS[type(error)]
-    answer = reply(status, title, error.detail, error.faults)
+    answer = reply(path, status, title, error.detail, error.faults)
     seconds = retry_after if error.retry_after is None else error.retry_after
     if seconds is not None:
         answer.headers.append(("Retry-After", str(seconds)))
@@ -149,6 +156,6 @@ def _of_flask(error: exceptions.HTTPException, done: RequestRecord, path: str) -
     elif isinstance(error, exceptions.RequestEntityTooLarge):
         detail = "The body is larger, or has more parts, than GATEWAY_MAX_BODY_BYTES and GATEWAY_MAX_INSTANCES allow."
     done.problem = detail
-    answer = reply(error.code or KINDS[GatewayError].status, error.name, detail)
+    answer = reply(path, error.code or KINDS[GatewayError].status, error.name, detail)
     answer.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
     return answer

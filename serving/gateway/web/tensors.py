@@ -35,7 +35,7 @@ def read_tensors(body: bytes, image: ImageFormat, reading: Reading) -> Iterator[
     except ValueError as error:
         raise BadRequest(f"The body is not JSON: {error}.") from error
     if not isinstance(document, dict):
-        raise _fault((), OBJECT)
+        raise fault((), OBJECT)
     _check_signature(document, reading)
     path, items = _items(document)
     for at, item in enumerate(items):
@@ -45,27 +45,27 @@ def read_tensors(body: bytes, image: ImageFormat, reading: Reading) -> Iterator[
 def _check_signature(document: dict[str, Any], reading: Reading) -> None:
     name = document.get(SIGNATURE, "")
     if not isinstance(name, str):
-        raise _fault((SIGNATURE,), "Input should be a valid string")
+        raise fault((SIGNATURE,), "Input should be a valid string")
     if name not in ("", PLAIN, UNCERTAINTY):
-        raise _fault((SIGNATURE,), f"There is no signature {name!r}; there are {PLAIN}, {UNCERTAINTY}")
+        raise fault((SIGNATURE,), f"There is no signature {name!r}; there are {PLAIN}, {UNCERTAINTY}")
     if name == UNCERTAINTY != reading.signature:
-        raise _fault((SIGNATURE,), f"Ask signature {UNCERTAINTY!r} by POST /predict?uncertainty=true")
+        raise fault((SIGNATURE,), f"Ask signature {UNCERTAINTY!r} by POST /predict?uncertainty=true")
 
 
 def _items(document: dict[str, Any]) -> tuple[Path, list[Any]]:
     """Return the images of either form with their path: rows of `instances`, or the tensor of `inputs`."""
     if ROWS in document and COLUMNS in document:
-        raise _fault((COLUMNS,), f"Send one of {ROWS!r} and {COLUMNS!r}, not both")
+        raise fault((COLUMNS,), f"Send one of {ROWS!r} and {COLUMNS!r}, not both")
     path: Path = (COLUMNS,) if COLUMNS in document else (ROWS,)
     if path[0] not in document:
-        raise _fault(path, "Field required")
+        raise fault(path, "Field required")
     items = document[path[0]]
     if isinstance(items, dict) and path == (COLUMNS,):
         path, items = (*path, INPUT), _input(items, path)
     if not isinstance(items, list):
-        raise _fault(path, LIST)
+        raise fault(path, LIST)
     if not items:
-        raise _fault(path, "List should have at least 1 item after validation, not 0")
+        raise fault(path, "List should have at least 1 item after validation, not 0")
     return path, items
 
 
@@ -73,23 +73,23 @@ def _input(inputs: dict[str, Any], path: Path) -> Any:
     """Return the one named input that there is."""
     for name in inputs:
         if name != INPUT:
-            raise _fault((*path, name), f"There is no input {name!r}; there is {INPUT!r}")
+            raise fault((*path, name), f"There is no input {name!r}; there is {INPUT!r}")
     if not inputs:
-        raise _fault((*path, INPUT), "Field required")
+        raise fault((*path, INPUT), "Field required")
     return inputs[INPUT]
 
 
 def _read(item: Any, image: ImageFormat, scale: int, path: Path, named: bool) -> bytes | EncodedText:
     if isinstance(item, list):
         values, place = _flat(item, image, path)
-        return _levels(values, scale, place)
+        return read_levels(values, scale, place)
     if not isinstance(item, dict):
-        raise _fault(path, ITEM)
+        raise fault(path, ITEM)
     if named and item and B64 not in item:
         return _read(_input(item, path), image, scale, (*path, INPUT), named=False)
     text = item.get(B64)
     if not isinstance(text, str):
-        raise _fault((*path, B64), "Input should be a valid string" if B64 in item else "Field required")
+        raise fault((*path, B64), "Input should be a valid string" if B64 in item else "Field required")
     return EncodedText(pointer(*path, B64), text)
 
 
@@ -97,11 +97,11 @@ def _flat(item: list[Any], image: ImageFormat, path: Path) -> tuple[list[Any], C
     """Return the pixels of [pixels], [height, width] or [height, width, 1], and the function to each one's path."""
     if len(item) == image.pixels and not isinstance(item[0], list):
         return item, lambda at: (*path, at)
-    _check_length(item, image.height, "rows", path)
+    check_length(item, image.height, "rows", path)
     for number, row in enumerate(item):
         if not isinstance(row, list):
-            raise _fault((*path, number), LIST)
-        _check_length(row, image.width, "pixels", (*path, number))
+            raise fault((*path, number), LIST)
+        check_length(row, image.width, "pixels", (*path, number))
     values = list(chain.from_iterable(item))
     channels = isinstance(values[0], list)
 
@@ -111,13 +111,13 @@ def _flat(item: list[Any], image: ImageFormat, path: Path) -> tuple[list[Any], C
     if channels:
         for at, value in enumerate(values):
             if not isinstance(value, list):
-                raise _fault(place(at)[:-1], LIST)
-            _check_length(value, 1, "channel", place(at)[:-1])
+                raise fault(place(at)[:-1], LIST)
+            check_length(value, 1, "channel", place(at)[:-1])
         values = [value for (value,) in values]
     return values, place
 
 
-def _levels(values: list[Any], scale: int, place: Callable[[int], Path]) -> bytes:
+def read_levels(values: list[Any], scale: int, place: Callable[[int], Path]) -> bytes:
     """Return the grey levels of numbers; raise Unprocessable for the first that is none."""
     if set(map(type, values)) <= {int, float}:  # a boolean is of neither type
         with suppress(OverflowError):  # an integer beyond all floats
@@ -129,9 +129,9 @@ def _levels(values: list[Any], scale: int, place: Callable[[int], Path]) -> byte
                 if not fractions.size:
                     return floats.astype(np.uint8).tobytes()
                 if floats.max() <= UNIT:
-                    raise _fault(place(int(fractions[0])), f"{INTEGER}: the pixels look scaled to 0…1. {REMEDY}")
+                    raise fault(place(int(fractions[0])), f"{INTEGER}: the pixels look scaled to 0…1. {REMEDY}")
     at, detail = next((at, detail) for at, value in enumerate(values) if (detail := _wrong(value, scale)))
-    raise _fault(place(at), detail)
+    raise fault(place(at), detail)
 
 
 def _wrong(value: Any, scale: int) -> str | None:
@@ -143,11 +143,13 @@ def _wrong(value: Any, scale: int) -> str | None:
     return f"Input should be less than or equal to {scale}" if value > scale else None
 
 
-def _check_length(found: list[Any], right: int, things: str, path: Path) -> None:
+def check_length(found: list[Any], right: int, things: str, path: Path) -> None:
+    """Raise Unprocessable for a list that has not `right` things."""
     if len(found) != right:
-        raise _fault(path, f"Input should have {right} {things}, not {len(found)}")
+        raise fault(path, f"Input should have {right} {things}, not {len(found)}")
 
 
-def _fault(path: Path, detail: str) -> Unprocessable:
+def fault(path: Path, detail: str) -> Unprocessable:
+    """Return the error with a place of a body."""
     place = pointer(*path)
     return Unprocessable(f"{place or 'The body'}: {detail}.", [Fault(place, detail)])

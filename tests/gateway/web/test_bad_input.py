@@ -246,7 +246,7 @@ def test_a_model_server_that_hangs_is_given_up(make_client: MakeClient, fake_ser
 def test_a_bug_is_a_problem_too_and_tells_nothing_of_itself(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, gateway_log: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("serving.gateway.views.predict.routing.choose", lambda *_: 1 / 0)
+    monkeypatch.setattr("serving.gateway.web.predictions.routing.choose", lambda *_: 1 / 0)
     answer = client.post("/predict", json=ONE, headers={"X-Request-Id": "abc"})
     assert problem(answer, 500).detail == "The gateway failed; its log gives the cause under this request's id."
     assert "ZeroDivisionError" in gateway_log.text
