@@ -65,7 +65,8 @@ def text(manifest: dict[str, Any], variant: dict[str, Any]) -> Iterator[str]:
         yield from (
             "",
             f"It went on from {training['base']['name']} {training['base']['version']} with {labels['images']:,} "
-            f"images that people labelled, of {labels['units']:,} units, from {labels['from']} to {labels['to']}.{kept}",
+            f"images that people labelled, of {labels['units']:,} units, from {labels['from']} to "
+            f"{labels['to']}.{kept}",
         )
 
 
