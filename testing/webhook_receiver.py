@@ -3,6 +3,7 @@
 import json
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +13,7 @@ from standardwebhooks.webhooks import Webhook
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
 TAKEN, DOWN = 204, 503
+TRICKLED = 1000  # bytes, of ten seconds at least
 
 
 class Message(NamedTuple):
@@ -35,7 +37,10 @@ class Message(NamedTuple):
 
 
 class WebhookReceiver:
-    """Listens on 127.0.0.1 until the end of a `with`; answers by `status`, and waits for `may_answer` before."""
+    """Listens on 127.0.0.1 until the end of a `with`; answers by `status`, and waits for `may_answer` before.
+
+    With `trickles` its answer comes byte by byte, TRICKLED before it is given up.
+    """
 
     def __init__(self, port: int = 0, certificate: Path | None = None, location: str = "") -> None:
         """Listen, over TLS where there is a certificate; `location` is that of a redirect."""
@@ -43,6 +48,7 @@ class WebhookReceiver:
         self.messages: list[Message] = []
         self.arrived, self.may_answer = threading.Event(), threading.Event()
         self.may_answer.set()
+        self.trickles, self.trickled = False, 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -55,6 +61,10 @@ class WebhookReceiver:
                     Message({name.lower(): value for name, value in self.headers.items()}, body, status)
                 )
                 try:
+                    for _ in range(TRICKLED if outer.trickles else 0):
+                        self.wfile.write(b"H")
+                        outer.trickled += 1
+                        time.sleep(0.01)
                     self.send_response(status)
                     if location:
                         self.send_header("location", location)

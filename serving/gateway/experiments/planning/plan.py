@@ -98,10 +98,11 @@ def _to_a_decision(ends: Ends, values: Array) -> dict[str, float | None]:
 
     apart = DEVIATIONS * math.sqrt(runs) / 2
     return {
-        "median": ranked(0.5 * runs), "median_low": ranked(0.5 * runs - apart),
+        "median": ranked(0.5 * runs),
+        "median_low": ranked(0.5 * runs - apart),
         "median_high": ranked(0.5 * runs + apart),
         "p80": ranked(0.8 * runs),
-    }  # fmt: skip
+    }
 
 
 def _days(spec: PlanSpec, images: float | None) -> float | None:

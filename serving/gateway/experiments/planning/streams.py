@@ -78,7 +78,7 @@ class PairedStream(Stream):
         super().__init__(spec, rates, looks, rng)
         self._won = rates.won / (rates.won + rates.lost)
         self._case, shares = cases_of_a_unit(self._size, spec.label_share * (rates.won + rates.lost))
-        cases = np.arange(1, len(shares) + 1)
+        cases = np.arange(1.0, len(shares) + 1)
         # The mean of d² of a unit with c cases is c + c(c - 1)(2w - 1)², w being the chance that a case is won.
         squares = cases + cases * (cases - 1) * (2 * self._won - 1) ** 2
         self._kinds, (self._more, self._squares) = in_kinds(shares, cases - 1, squares)

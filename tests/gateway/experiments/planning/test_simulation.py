@@ -23,7 +23,7 @@ def test_units_with_many_cases_take_little_memory() -> None:
 
 def test_kinds_of_units_keep_the_means() -> None:
     _, shares = streams.cases_of_a_unit(1000, 0.3)
-    cases = np.arange(1, len(shares) + 1)
+    cases = np.arange(1.0, len(shares) + 1)
     kinds, (more, squares) = streams.in_kinds(shares, cases - 1, cases**2)
     assert len(kinds) <= streams.MOST_KINDS < len(shares)
     assert kinds.sum() == pytest.approx(1)
