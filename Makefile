@@ -48,6 +48,12 @@ $(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
 	@$(INSTALL) $(VENV)-peers $<
 	@touch $@
 
+$(VENV)-release/.created: requirements/release.txt | $(VENV)/.created
+	@echo "Installing what writes bills of materials into $(VENV)-release …"
+	@test -d $(VENV)-release || $(PYTHON) -m venv $(VENV)-release
+	@$(INSTALL) $(VENV)-release $<
+	@touch $@
+
 # --- the main job ----------------------------------------------------------------------------------------------------
 
 serve: $(VENV)/.serve ## Serve on http://127.0.0.1:8080, without Docker, and train what is missing
@@ -91,13 +97,19 @@ forget: $(VENV)/.serve ## Delete the images and labels of a prediction or a unit
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
-	@for group in dev training model-server gateway peers; do \
+	@for group in dev training model-server gateway peers release; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-build --generate-hashes --no-annotate --no-header \
 	    $(if $(UPGRADE),--upgrade) $$([ $$group = dev ] || echo --constraint requirements/dev.txt) \
 	    --group pyproject.toml:$$group --output-file requirements/$$group.txt; done
 
 pin-images: ## Pin the images that Docker builds on and runs to their digests of today, in .env
 	@$(PYTHON) requirements/pin_images.py .env
+
+release: $(VENV)/.dev $(VENV)-release/.created ## Build a release into dist/: the client, the sources, bills of materials, notes, digests (TAG=v0.2.0: of this tag)
+	@BIN=$(BIN) CYCLONEDX=$(VENV)-release/bin/cyclonedx-py .ci/release $(TAG)
+
+next-tensorflow: $(VENV)/.dev ## Install TensorFlow's newest release candidate over the pinned one, to try the tests with it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --pre --only-binary=:all: tensorflow-cpu
 
 # --- the checks ------------------------------------------------------------------------------------------------------
 
@@ -202,6 +214,10 @@ soak-serving: $(VENV)/.dev data ## The gateway at 80 % of its capacity for ten m
 bench: ARGS := --quick
 bench: bench-training bench-worker bench-model-server bench-experiments bench-serving ## All of these, in their short forms
 
+bench-client: $(VENV)/.dev data ## `dropserve predict` on 10,000 files beside wrk, over as many connections (two minutes; ARGS="--connections 16")
+	@$(BIN)/python -m training train --if-missing
+	@$(BIN)/python -m benchmarks.client $(ARGS)
+
 bench-model-server: $(VENV)/.dev ## The embedded model server: batching on and off, large requests, ways to run a graph
 	$(BIN)/python -m benchmarks.model_server
 
@@ -212,4 +228,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning
+.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning

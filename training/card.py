@@ -61,12 +61,11 @@ def text(manifest: dict[str, Any], variant: dict[str, Any]) -> Iterator[str]:
         *(f"| {name} | {_value(value)} |" for name, value in training.items() if not isinstance(value, dict)),
     )  # fmt: skip
     if labels := training.get("labels"):
-        kept = "" if labels["exists"] else " The set was deleted since."
+        base, kept = training["base"], "" if labels["exists"] else " The set was deleted since."
         yield from (
             "",
-            f"It went on from {training['base']['name']} {training['base']['version']} with {labels['images']:,} "
-            f"images that people labelled, of {labels['units']:,} units, from {labels['from']} to "
-            f"{labels['to']}.{kept}",
+            f"It went on from {base['name']} {base['version']} with {labels['images']:,} images that people labelled, "
+            f"of {labels['units']:,} units, from {labels['from']} to {labels['to']}.{kept}",
         )
 
 
