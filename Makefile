@@ -42,16 +42,11 @@ $(VENV)/.dev: requirements/dev.txt | $(VENV)/.created
 	@$(INSTALL) $(VENV) $<
 	@touch $@ $(VENV)/.serve
 
-$(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
-	@echo "Installing what the gateway is compared with into $(VENV)-peers (about a minute) …"
-	@test -d $(VENV)-peers || $(PYTHON) -m venv $(VENV)-peers
-	@$(INSTALL) $(VENV)-peers $<
-	@touch $@
-
-$(VENV)-release/.created: requirements/release.txt | $(VENV)/.created
-	@echo "Installing what writes bills of materials into $(VENV)-release …"
-	@test -d $(VENV)-release || $(PYTHON) -m venv $(VENV)-release
-	@$(INSTALL) $(VENV)-release $<
+# What a comparison, a check or a release needs beside, in an environment of its own.
+$(VENV)-%/.created: requirements/%.txt | $(VENV)/.created
+	@echo "Installing $< into $(VENV)-$* …"
+	@test -d $(VENV)-$* || $(PYTHON) -m venv $(VENV)-$*
+	@$(INSTALL) $(VENV)-$* $<
 	@touch $@
 
 # --- the main job ----------------------------------------------------------------------------------------------------
@@ -97,7 +92,7 @@ forget: $(VENV)/.serve ## Delete the images and labels of a prediction or a unit
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
-	@for group in dev training model-server gateway peers release; do \
+	@for group in dev training model-server gateway peers release manifests study-image; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-build --generate-hashes --no-annotate --no-header \
 	    $(if $(UPGRADE),--upgrade) $$([ $$group = dev ] || echo --constraint requirements/dev.txt) \
 	    --group pyproject.toml:$$group --output-file requirements/$$group.txt; done
@@ -124,7 +119,7 @@ format: $(VENV)/.dev ## Write the code as `make lint` wants it
 
 # A file's tests stay in one process; the files of a folder too where they share costly servers (tests/conftest.py).
 IN_PARALLEL = -n $(JOBS) --no-loadscope-reorder
-PYTEST = $(BIN)/python -m pytest -m "not docker" $(IN_PARALLEL)
+PYTEST = $(BIN)/python -m pytest -m "not docker and not manifests" $(IN_PARALLEL)
 MNIST = $(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
 
 test: $(VENV)/.dev ## Run the whole test suite
@@ -132,7 +127,7 @@ test: $(VENV)/.dev ## Run the whole test suite
 	$(PYTEST)
 
 test-quick: $(VENV)/.dev ## Run the tests that take milliseconds and need no TensorFlow
-	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker" -n 2 --no-loadscope-reorder
+	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker and not manifests" -n 2 --no-loadscope-reorder
 
 test-gateway: $(VENV)/.dev ## Run the gateway's tests
 	@$(MNIST)
@@ -141,9 +136,9 @@ test-gateway: $(VENV)/.dev ## Run the gateway's tests
 test-model-server: $(VENV)/.dev ## Run the embedded model server's tests
 	$(PYTEST) tests/model_server
 
-test-training: $(VENV)/.dev ## Run the tests of training, of the benchmarks, and of the whole path
+test-training: $(VENV)/.dev ## Run the tests of training, of the benchmarks, of deploy/, and of the whole path
 	@$(MNIST)
-	$(PYTEST) tests/training tests/benchmarks tests/test_*.py
+	$(PYTEST) tests/training tests/benchmarks tests/deploy tests/test_*.py
 
 test-browser: $(VENV)/.dev data ## Drive the page in the Chromium that is installed here (CHROMIUM=/path/to/another)
 	$(BIN)/python -m pytest -m browser -s tests/browser
@@ -154,6 +149,9 @@ screenshots: $(VENV)/.dev data ## Take README's pictures of the page anew, into 
 
 test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Docker, break it, see it recover, take it down
 	$(BIN)/python -m pytest -m docker tests/docker
+
+test-manifests: $(VENV)/.dev $(VENV)-manifests/.created ## Render deploy/kubernetes/, validate every object, check policies; needs no cluster
+	$(BIN)/python -m pytest -m manifests tests/deploy
 
 # --- figures that the docs quote --------------------------------------------------------------------------------------
 
@@ -228,4 +226,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning
+.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning test-manifests load
