@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -31,6 +31,16 @@ def post(client: FlaskClient, path: str, content_type: str, body: bytes) -> int:
     head = [(b"host", b"localhost"), (b"content-type", content_type.encode())]
     loop = client.application.extensions["gateway"].event_loop
     return loop.run(_answer(application, path, "", head, body))[0]["status"]
+
+
+def answer(client: FlaskClient, path: str, body: bytes, headers: Mapping[str, str]) -> Any:
+    """Return the JSON of the answer to one request."""
+    application = Application(client.application)
+    head = [(b"host", b"localhost"), *((name.lower().encode(), value.encode()) for name, value in headers.items())]
+    loop = client.application.extensions["gateway"].event_loop
+    sent = loop.run(_answer(application, path, "", head, body))
+    assert sent[0]["status"] == 200, sent
+    return json.loads(sent[1]["body"])
 
 
 async def _post(application: Application, query: str, head: list[tuple[bytes, bytes]], body: bytes) -> Any:

@@ -25,8 +25,11 @@ class Attacked(NamedTuple):
     failures: str
 
 
-def attack(gateway: Gateway, examples: int, report: Path, seed: int = 1) -> Attacked:
-    """Make about `examples` requests an operation, and more of the tool's own; let it write `report`."""
+def attack(gateway: Gateway, examples: int, report: Path, seed: int = 1, paths: str = "") -> Attacked:
+    """Make about `examples` requests an operation, and more of the tool's own; let it write `report`.
+
+    Attack the paths that match the expression `paths`, all if it is empty.
+    """
     ids = _prepare(gateway.url)
     known = {"ADMIN_TOKEN": ADMIN_TOKEN, "SCHEMATHESIS_HOOKS": str(HOOKS), "PYTHONPATH": str(ROOT), IDS: ",".join(ids)}
     done = subprocess.run(
@@ -34,6 +37,7 @@ def attack(gateway: Gateway, examples: int, report: Path, seed: int = 1) -> Atta
             sys.executable, "-m", "schemathesis.cli", f"--config-file={CONFIG}", "run", ROOT / "docs/openapi.json",
             f"--url={gateway.url}", f"--max-examples={examples}", f"--seed={seed}", "--continue-on-failure",
             "--generation-database=none", "--warnings=off", "--no-shrink", f"--report-json-path={report}",
+            *([f"--include-path-regex={paths}"] if paths else ()),
         ],
         env={**os.environ, **known}, cwd=report.parent, capture_output=True, text=True,
     )  # fmt: skip

@@ -12,14 +12,27 @@ from testing.api import ADMIN, json_of
 from testing.machine import ROOT
 from tests.gateway.conftest import MakeClient
 
-ANYONE, CLIENT, READER, MONITOR, ADMINISTRATOR = "anyone", "client", "reader", "monitor", "administrator"
+ANYONE, CLIENT, READER, LABELLER = "anyone", "client", "reader", "labeller"
+MONITOR, ADMINISTRATOR = "monitor", "administrator"
+CLOSED = (LABELLER, ADMINISTRATOR)  # in any case
 EXPECTED = {
     "GET /healthz": ANYONE,
     "GET /readyz": ANYONE,
     "GET /variants": ANYONE,
+    "GET /v2": ANYONE,
+    "GET /v2/health/live": ANYONE,
+    "GET /v2/health/ready": ANYONE,
+    "GET /v2/models/{name}": ANYONE,
+    "GET /v2/models/{name}/ready": ANYONE,
+    "GET /v2/models/{name}/versions/{version}": ANYONE,
+    "GET /v2/models/{name}/versions/{version}/ready": ANYONE,
     "POST /predict": CLIENT,
     "POST /compare": CLIENT,
     "POST /feedback": CLIENT,
+    "POST /v2/models/{name}/infer": CLIENT,
+    "POST /v2/models/{name}/versions/{version}/infer": CLIENT,
+    "POST /ofrep/v1/evaluate/flags": CLIENT,
+    "POST /ofrep/v1/evaluate/flags/{key}": CLIENT,
     "GET /feedback/{prediction_id}": READER,
     "GET /experiments": READER,
     "GET /experiments/{name}": READER,
@@ -29,6 +42,7 @@ EXPECTED = {
     "GET /variants/promotions": READER,
     "GET /events": READER,
     "GET /learning": READER,
+    "POST /experiments/{name}/exposures": LABELLER,
     "GET /metrics": MONITOR,
     "POST /experiments": ADMINISTRATOR,
     "POST /experiments/plan": ADMINISTRATOR,
@@ -48,10 +62,10 @@ OPENED = {
     "nobody": {ANYONE},
     "predict": {ANYONE, CLIENT},
     "read": {ANYONE, READER},
-    "label": {ANYONE, CLIENT, READER},
+    "label": {ANYONE, CLIENT, READER, LABELLER},
     "metrics": {ANYONE, MONITOR},
-    "admin": {ANYONE, CLIENT, READER, MONITOR, ADMINISTRATOR},
-    "token": {ANYONE, CLIENT, READER, MONITOR, ADMINISTRATOR},
+    "admin": {ANYONE, CLIENT, READER, LABELLER, MONITOR, ADMINISTRATOR},
+    "token": {ANYONE, CLIENT, READER, LABELLER, MONITOR, ADMINISTRATOR},
 }
 HEADERS: dict[str, dict[str, str]] = {
     "nobody": {},
@@ -69,7 +83,7 @@ def operations(description: Any) -> set[str]:
 def statuses(client: FlaskClient, operation: str) -> dict[str, int]:
     """Return the status that each caller gets, PASSED for any but 401 and 403."""
     method, path = operation.split()
-    path = path.format(name="test", prediction_id="x") if "{" in path else path
+    path = path.format(name="test", prediction_id="x", version="7", key="test") if "{" in path else path
     asked = {who: client.open(path, method=method, headers=headers, json={}) for who, headers in HEADERS.items()}
     return {who: answer.status_code if answer.status_code in (401, 403) else PASSED for who, answer in asked.items()}
 
@@ -95,9 +109,11 @@ def test_with_keys_of_every_scope(make_client: MakeClient, operation: str) -> No
 
 
 @pytest.mark.parametrize("operation", EXPECTED)
-def test_without_keys_only_administrators_are_asked_for_one(make_client: MakeClient, operation: str) -> None:
+def test_without_keys_only_administrators_and_labellers_are_asked_for_one(
+    make_client: MakeClient, operation: str
+) -> None:
     expected = dict.fromkeys(OPENED, PASSED)
-    if EXPECTED[operation] == ADMINISTRATOR:
+    if EXPECTED[operation] in CLOSED:
         expected |= dict.fromkeys(HEADERS.keys() - {"token"}, 401)  # no key is known
     assert statuses(make_client(), operation) == expected
 
@@ -115,7 +131,7 @@ def test_without_keys_only_administrators_are_asked_for_one(make_client: MakeCli
 def test_a_key_closes_what_it_is_for(make_client: MakeClient, scope: Scope, closed: set[str]) -> None:
     client = make_client(api_keys=KEYS[scope])
     for role, operation in {role: operation for operation, role in EXPECTED.items()}.items():
-        expected = 401 if role in closed | {ADMINISTRATOR} else PASSED
+        expected = 401 if role in closed.union(CLOSED) else PASSED
         assert statuses(client, operation)["nobody"] == expected, role
 
 
@@ -150,7 +166,7 @@ def test_the_description_says_what_opens_each_operation(client: FlaskClient) -> 
         described = json_of(client.get("/openapi.json"))["paths"][path][method.lower()].get("security", [{}])
         keys = [each["key"][0] for each in described if "key" in each]
         assert set(keys) == {scope for scope in Scope if role in OPENED[scope] - {ANYONE}}, operation
-        assert ({} in described) is (role != ADMINISTRATOR), operation
+        assert ({} in described) is (role not in CLOSED), operation
 
 
 def test_the_docs_have_the_same_table() -> None:
