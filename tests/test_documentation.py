@@ -95,9 +95,9 @@ def missing(page: Path) -> list[str]:
 
 
 def is_module(name: str) -> bool:
-    """Say whether `python -m NAME` finds a module of this repository."""
+    """Say whether `python -m NAME` finds a module of this repository, or one that every environment here has."""
     path = ROOT / name.replace(".", "/")
-    return path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
+    return name in ("pip", "pytest") or path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
 
 
 def test_readme_fits_on_three_screens() -> None:

@@ -1,0 +1,218 @@
+"""Run every example of README and docs against a running service, in a folder of its own."""
+
+import contextlib
+import datetime
+import io
+import json
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import requests
+from standardwebhooks.webhooks import Webhook
+
+from testing.api import ADMIN, ADMIN_TOKEN
+from testing.machine import ROOT
+from tests.conftest import Serving
+
+pytestmark = pytest.mark.slow
+PAGES = [
+    *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/**/*.md"), *ROOT.glob("clients/*/*.md"),
+    ROOT / "models/README.md",
+]  # fmt: skip
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
+URL, SECRET = "http://127.0.0.1:8080", "whsec_" + 8 * "abcd"
+SCHEMAS = json.loads((ROOT / "docs/openapi.json").read_text())["components"]["schemas"]
+
+REAL = ("curl", "jq", "openssl", "bash")  # programs that examples may run
+LOOKED_AT = ("make", ".venv/bin/python")  # which tests of their own run; here their targets and options must exist
+ELSEWHERE = {
+    "docker": "tests/docker brings containers up",
+    "git": "tests run in a clone",
+    "gh": "needs GitHub",
+    "sha256sum": "needs a release; its workflow checks the digests",
+    "python": "pip; tests/client/test_package.py installs the wheel",
+}
+
+
+class Example(NamedTuple):
+    """A block of code on a page."""
+
+    page: Path
+    language: str
+    text: str
+
+
+EXAMPLES = [Example(page, *found.groups()) for page in sorted(PAGES) for found in BLOCK.finditer(page.read_text())]
+
+
+def examples(*languages: str) -> Any:
+    """Run a test on each example in these languages."""
+    chosen = [example for example in EXAMPLES if example.language in languages]
+    assert chosen
+    return pytest.mark.parametrize(
+        "example", chosen, ids=[f"{e.page.name}: {e.text.strip().splitlines()[0][:50]}" for e in chosen]
+    )
+
+
+def test_every_language_is_run() -> None:
+    assert {example.language for example in EXAMPLES} <= {"sh", "console", "python", "json"}
+
+
+@pytest.fixture(scope="module")
+def service(serving: Serving) -> Iterator[Serving]:
+    """The service; experiments that examples started are stopped at the end."""
+    yield serving
+    found = requests.get(f"{serving.url}/experiments", headers=ADMIN, timeout=10).json()["experiments"]
+    for name in (each["name"] for each in found if each["status"] == "running"):
+        requests.post(f"{serving.url}/experiments/{name}/stop", headers=ADMIN, json={}, timeout=10).raise_for_status()
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that examples read, and the programs that they may run."""
+    for name in ("docs", "clients", "deploy"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name in REAL:
+        if found := shutil.which(name):
+            (tmp_path / "bin" / name).symlink_to(found)
+    client = f'PYTHONPATH={ROOT}/clients/python/src exec {sys.executable} -m dropserve.command.main "$@"'
+    log = f'printf "%q " "$0" "$@" >> {tmp_path}/log; echo >> {tmp_path}/log'
+    for name, text in {"dropserve": client, **dict.fromkeys((*LOOKED_AT, *ELSEWHERE), log)}.items():
+        file = tmp_path / (name if "/" in name else f"bin/{name}")
+        file.write_text(f"#!{shutil.which('bash')}\n{text}\n")
+        file.chmod(0o755)
+    (tmp_path / "log").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def filled(text: str, service: Serving) -> str:
+    """Return an example with this service's address, token and a prediction's id."""
+    if re.search(r"\bID\b", text):
+        image = {"image": (ROOT / "docs/seven.png").read_bytes()}
+        answer = requests.post(f"{service.url}/predict", files=image, timeout=60).json()
+        text = re.sub(r"\bID\b", answer["predictions"][0]["id"], text)
+    return re.sub(r"(?<![$\w])TOKEN\b", ADMIN_TOKEN, text.replace(URL, service.url))
+
+
+def run(text: str, service: Serving, sandbox: Path) -> str:
+    """Run shell code to its end, which must be a good one; return what it printed."""
+    for name in REAL:
+        if re.search(rf"\b{name}\b", text) and not shutil.which(name):
+            pytest.skip(f"{name} is not installed")
+    environment = {
+        "PATH": str(sandbox / "bin"), "DROPSERVE_URL": service.url, "TOKEN": ADMIN_TOKEN, "HOME": str(sandbox),
+        "PYTHONWARNINGS": "error", "LANG": "C.UTF-8", "api": service.url,
+        "admin": f"Authorization: Bearer {ADMIN_TOKEN}", "json": "Content-Type: application/json",
+    }  # fmt: skip
+    command = ["bash", "-euo", "pipefail", "-c", text]
+    done = subprocess.run(command, cwd=sandbox, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr or done.stdout
+    return done.stdout
+
+
+@examples("sh")
+def test_shell_code_runs(example: Example, service: Serving, sandbox: Path) -> None:
+    # Pages send pictures of pages, too, some of which show no digit: exit code 4.
+    text = filled(example.text, service).replace("> answers.jsonl", "> answers.jsonl || test $? = 4")
+    assert '"about:blank"' not in run(text, service, sandbox)
+    look_at_commands(sandbox)
+
+
+@examples("console")
+def test_a_console_shows_answers_of_that_form(example: Example, service: Serving, sandbox: Path) -> None:
+    for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", example.text, re.M):
+        printed = run(filled(command, service), service, sandbox)
+        if not (sandbox / "log").read_text():
+            assert [form(line) for line in printed.splitlines()] == [form(line) for line in shown.splitlines()]
+    look_at_commands(sandbox)
+
+
+def form(line: str) -> Any:
+    """Return the form of a printed line: names and types of JSON, or the words without a digit or a sign."""
+    try:
+        return shape(json.loads(line))
+    except ValueError:
+        return [word for word in line.split() if word.isalpha()]
+
+
+def shape(value: Any) -> Any:
+    """Return names and types of JSON; null stands for any."""
+    if isinstance(value, dict):
+        return {name: shape(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+
+
+@examples("python")
+def test_python_code_runs(
+    example: Example, service: Serving, sandbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now, body = datetime.datetime.now(datetime.UTC), "{}"
+    signed = {"webhook-id": "a", "webhook-timestamp": str(int(now.timestamp()))}
+    signed["webhook-signature"] = Webhook(SECRET).sign("a", now, body)
+    text = filled(example.text, service).replace("whsec_…", SECRET)
+    exec(compile(text, example.page, "exec"), {"body": body, "headers": signed})
+
+
+@examples("json")
+def test_json_is_an_answers(example: Example) -> None:
+    names = json.loads(example.text).keys()
+    assert any(len(schema.get("required", ())) > 2 and names >= set(schema["required"]) for schema in SCHEMAS.values())
+
+
+def look_at_commands(sandbox: Path) -> None:
+    """Check that each target and each option exists of the commands that were not run."""
+    for line in (sandbox / "log").read_text().splitlines():
+        program, *words = shlex.split(line)
+        if Path(program).name == "make":
+            printed = subprocess.run(
+                ["make", "--dry-run", "--no-print-directory", "-C", ROOT, *words], capture_output=True, text=True
+            )
+            assert printed.returncode == 0, printed.stderr
+            given = " ".join(word.removeprefix("ARGS=") for word in words if word.startswith("ARGS="))
+            lines = [each for each in printed.stdout.splitlines() if not given or given in each.replace('"', "")]
+            assert lines, f"{line} does not pass {given} on"
+            look_at_options(lines[-1], given) if given else None
+        elif program.endswith("python") and words[0] == "-m":
+            look_at_options(shlex.join([program, *words]), shlex.join(words))
+
+
+def look_at_options(command: str, given: str) -> None:
+    """Check that the `--help` of a module that a command runs lists the options that were given."""
+    _, module, *rest = re.split(r"-m ", command, maxsplit=1)[1:] and ["", *re.split(r"-m ", command)[-1].split()]
+    subcommand = [word for word in rest[:1] if re.fullmatch(r"[a-z]+", word)]
+    text = help_of(module, *subcommand)
+    for option in re.findall(r"(?<!\S)--[a-z-]+", given):
+        assert option in text, f"{module} has no {option}"
+
+
+def help_of(module: str, *subcommand: str) -> str:
+    """Return what a module prints with `--help`, run in this process."""
+    out, before = io.StringIO(), sys.argv
+    sys.argv = [module, *subcommand, "--help"]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+            runpy.run_module(module, run_name="__main__", alter_sys=False)
+    finally:
+        sys.argv = before
+    return out.getvalue()
+
+
+def test_options_that_do_not_exist_are_found() -> None:
+    look_at_options("x -m serving.gateway.commands.plan --control-error 1", "--control-error 1")
+    with pytest.raises(AssertionError, match="has no --flavour"):
+        look_at_options("x -m training train --flavour 1", "--flavour 1")
+    assert os.environ.get("PATH")
