@@ -48,6 +48,12 @@ $(VENV)-peers/.created: requirements/peers.txt | $(VENV)/.created
 	@$(INSTALL) $(VENV)-peers $<
 	@touch $@
 
+$(VENV)-ray/.created: requirements/ray.txt | $(VENV)/.created
+	@echo "Installing what a study on Ray needs into $(VENV)-ray (about a minute) …"
+	@test -d $(VENV)-ray || $(PYTHON) -m venv $(VENV)-ray
+	@$(INSTALL) $(VENV)-ray $<
+	@touch $@
+
 # --- the main job ----------------------------------------------------------------------------------------------------
 
 serve: $(VENV)/.serve ## Serve on http://127.0.0.1:8080, without Docker, and train what is missing
@@ -91,7 +97,7 @@ forget: $(VENV)/.serve ## Delete the images and labels of a prediction or a unit
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
-	@for group in dev training model-server gateway peers; do \
+	@for group in dev training model-server gateway peers ray; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-build --generate-hashes --no-annotate --no-header \
 	    $(if $(UPGRADE),--upgrade) $$([ $$group = dev ] || echo --constraint requirements/dev.txt) \
 	    --group pyproject.toml:$$group --output-file requirements/$$group.txt; done
