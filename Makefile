@@ -92,7 +92,7 @@ forget: $(VENV)/.serve ## Delete the images and labels of a prediction or a unit
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev ## Compile requirements/ anew from pyproject.toml (UPGRADE=1 moves to the newest versions)
-	@for group in dev training model-server gateway peers release manifests study-image; do \
+	@for group in dev training model-server gateway peers release manifests ray; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-build --generate-hashes --no-annotate --no-header \
 	    $(if $(UPGRADE),--upgrade) $$([ $$group = dev ] || echo --constraint requirements/dev.txt) \
 	    --group pyproject.toml:$$group --output-file requirements/$$group.txt; done

@@ -41,7 +41,7 @@ def test_shares_are_the_whole(count: int) -> None:
 
 
 @pytest.mark.parametrize(("machine", "name"), [(LINUX, "tensorflow-cpu"), (MAC, "tensorflow")])
-@pytest.mark.parametrize("lock", ["dev", "training", "model-server", "peers", "study-image"])
+@pytest.mark.parametrize("lock", ["dev", "training", "model-server", "peers", "ray"])
 def test_a_lock_installs_one_tensorflow(lock: str, machine: dict[str, str], name: str) -> None:
     found = re.findall(r"^(tensorflow(?:-cpu)?)==\S+(?: ; (.*?))? \\$", (FOLDER / f"{lock}.txt").read_text(), re.M)
     assert [package for package, marker in found if not marker or Marker(marker).evaluate(machine)] == [name]

@@ -97,6 +97,18 @@ def _add_study(study: argparse.ArgumentParser) -> None:
     study.add_argument("--epochs", type=positive, metavar="N", help="(default: the suite's own number)")
     study.add_argument("--data", type=Path, metavar="DIR", help="folder of an image set (default: data)")
     study.add_argument("--folder", type=Path, metavar="DIR", help="of the results (default: runs/study, or -quick)")
+    study.add_argument(
+        "--ray", metavar="ADDRESS", help="train on a Ray cluster: HOST:PORT of its head, or auto for the one here"
+    )
+    parts = study.add_mutually_exclusive_group()
+    parts.add_argument(
+        "--shard", type=shard, metavar="INDEX/COUNT",
+        help="train one of COUNT parts, from 0 on, and write no tables; other machines train the others",
+    )  # fmt: skip
+    parts.add_argument(
+        "--merge", type=Path, nargs="*", metavar="DIR",
+        help="train nothing: write tables of all parts in --folder and in these folders",
+    )  # fmt: skip
     study.add_argument("--timing", action="store_true", help="only time a step of each of the seed's four arms")
 
 
@@ -104,6 +116,16 @@ def with_options(variant: Variant, arguments: argparse.Namespace) -> Variant:
     """Return the variant with its recipe as the arguments change it; each option belongs to one kind of recipe."""
     names = OPTIONS[type(variant.recipe)]
     return replace(variant, recipe=replace(variant.recipe, **{name: getattr(arguments, name) for name in names}))
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Return `INDEX/COUNT` as two integers, the index from 0 and below the count."""
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(
+            f"{text} is not INDEX/COUNT, such as 0/4, with an index from 0 below the count"
+        )
+    return int(index), int(count)
 
 
 def positive(text: str) -> int:

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -20,9 +19,9 @@ from training.variants import Recipe
 Arm = TypeVar("Arm")
 
 
-def run_suite(suite: run.Suite, folder: Path, stop: threading.Event) -> None:
-    """Complete a suite and write its tables and statistics into its folder."""
-    results = run.complete(suite, folder / "members", stop)
+def write(suite: run.Suite, folder: Path) -> None:
+    """Write a complete suite's tables and statistics into its folder."""
+    results = run.results(suite, folder / "members")
     print(f"{suite.name}: {len(results)} members; tables and statistics into {folder} …", flush=True)
     tables.write(folder, results, suite.labels)
     files.write(folder / "statistics.json", summary.text(summary.document(suite, results)))
@@ -32,17 +31,34 @@ def main(arguments: argparse.Namespace, data: ImageSet) -> None:
     """Run the study that the arguments describe; raise ValueError, population.Diverged or job.Interrupted."""
     top = arguments.folder or RUNS / ("study-quick" if arguments.quick else "study")
     suite = SUITES[arguments.suite](arguments, data)
+    folder, members = top / suite.name, top / suite.name / "members"
+    members.mkdir(parents=True, exist_ok=True)
     population.use_one_core_per_member()
-    with result.locked(top), stop_on_signals() as stop:
-        folder = top / suite.name
-        (folder / "members").mkdir(parents=True, exist_ok=True)
+    with stop_on_signals() as stop:
         timings = top / regularisers.NAME / "timings.json"
-        if arguments.timing or (suite.name == regularisers.NAME and not timings.is_file()):
+        lacks_timings = suite.name == regularisers.NAME and arguments.shard is None and not timings.is_file()
+        if arguments.timing or lacks_timings:
             timing.write(timings, data, stop)
-        if not arguments.timing:
-            run_suite(suite, folder, stop)
+        if arguments.timing:
+            return
+        if arguments.merge is not None:
+            result.fetch(members, [source / suite.name / "members" for source in arguments.merge])
+        else:
+            index, count = arguments.shard or (0, 1)
+            run.train_missing(suite, suite.jobs[index::count], members, stop, _engine(arguments, data))
+        if arguments.shard is None:
+            write(suite, folder)
             report.write(top)
             print(f"The report: {top / 'report.html'}")
+
+
+def _engine(arguments: argparse.Namespace, data: ImageSet) -> run.Engine:
+    """Return what trains: this machine, or the cluster that the arguments name."""
+    if arguments.ray is None:
+        return run.on_this_machine
+    from training.study import on_ray  # an extra
+
+    return on_ray.engine(arguments, data)
 
 
 def of_regularisers(arguments: argparse.Namespace, data: ImageSet) -> run.Suite:

@@ -5,7 +5,8 @@ import fcntl
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,28 @@ def load(file: Path) -> Result:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it; raise ValueError where another study holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
+def locked(folder: Path, members: Iterable[Path]) -> Iterator[None]:
+    """Hold members of a folder, to train them; raise ValueError where another process holds one.
+
+    Each has a byte of one file, so that machines with a folder in common train others at the same time.
+    """
     with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"{folder}: another study runs in it; wait for it, or name another --folder") from error
+        for member in members:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, zlib.crc32(member.name.encode()))
+            except (BlockingIOError, PermissionError) as error:
+                raise ValueError(
+                    f"{member}: another study trains this member; wait for it, or name another --shard or --folder"
+                ) from error
         yield
+
+
+def fetch(members: Path, sources: Iterable[Path]) -> None:
+    """Copy results that the folder `members` lacks from others; equal names are of equal results."""
+    for source in sources:
+        if not source.is_dir():
+            raise ValueError(f"{source}: there are no results to merge; name the --folder of a study")
+        for file in sorted(source.glob("*.npz")):
+            if not (members / file.name).is_file():
+                with files.replacing(members / file.name) as stream:
+                    stream.write(file.read_bytes())

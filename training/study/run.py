@@ -43,21 +43,46 @@ class Suite:
     trainer: Callable[[Sequence[Job]], Callable[[Job, threading.Event], Result]]
 
 
-def complete(suite: Suite, members: Path, stop: threading.Event) -> list[Result]:
-    """Train the members whose results are not in the folder `members`; return all results in the order of the jobs."""
-    files = {job: result.path(members, job.arm, job.seed, job.digest) for job in suite.jobs}
-    missing = [job for job in suite.jobs if not files[job].is_file()]
-    if missing:
-        train = suite.trainer(missing)
+# Trains jobs of a suite, and calls back with each result, until an event is set.
+Engine = Callable[[Suite, Sequence[Job], Callable[[Job, Result], None], threading.Event], None]
+
+
+def on_this_machine(
+    suite: Suite, jobs: Sequence[Job], keep: Callable[[Job, Result], None], stop: threading.Event
+) -> None:  # fmt: skip
+    """Train on every core of this machine."""
+    train = suite.trainer(jobs)
+    on_every_core(lambda job: keep(job, train(job, stop)), jobs, stop)
+
+
+def train_missing(
+    suite: Suite, jobs: Sequence[Job], members: Path, stop: threading.Event, engine: Engine = on_this_machine
+) -> None:
+    """Train those of the jobs whose results are not in the folder `members`."""
+    files = {job: result.path(members, job.arm, job.seed, job.digest) for job in jobs}
+    if all(file.is_file() for file in files.values()):
+        return
+    with result.locked(members.parent, [file for file in files.values() if not file.is_file()]):
+        missing = [job for job, file in files.items() if not file.is_file()]
         every = 0.5 if sys.stderr.isatty() else SECONDS_A_LINE
         with tqdm(
             total=len(files), initial=len(files) - len(missing), desc=suite.name, unit="member", mininterval=every,
             maxinterval=every, dynamic_ncols=True, smoothing=0.1,
         ) as bar:  # fmt: skip
 
-            def run(job: Job) -> None:
-                result.save(files[job], train(job, stop))
+            def keep(job: Job, trained: Result) -> None:
+                result.save(files[job], trained)
                 bar.update()
 
-            on_every_core(run, missing, stop)
+            engine(suite, missing, keep, stop)
+
+
+def results(suite: Suite, members: Path) -> list[Result]:
+    """Return all results in the order of the jobs; raise ValueError where some are missing."""
+    files = {job: result.path(members, job.arm, job.seed, job.digest) for job in suite.jobs}
+    if missing := [job for job, file in files.items() if not file.is_file()]:
+        raise ValueError(
+            f"{members}: {len(missing)} of {len(files)} members are missing, such as {missing[0].arm}, seed "
+            f"{missing[0].seed}; train them by their --shard, or all without --merge"
+        )
     return [result.load(file) for file in files.values()]

@@ -108,9 +108,9 @@ class Book:
             first.setdefault(each.given.image, _queued(image, each.given))
         return self._claim(first)
 
-    def answered(self, seen: Sequence[Seen], claimed: Claimed) -> None:
+    def answered(self, seen: Sequence[Seen], claimed: Claimed | None = None) -> None:
         """Keep the answers of all arms about images; pixels that it has, or that taught, count as a repeat."""
-        first, before, taught = claimed
+        first, before, taught = claimed or self.claim_answered(seen)
         after = dict(before)
         for each in seen:
             image = after.get(each.given.image)

@@ -83,14 +83,17 @@ def write(connection: Connection, given: Sequence[Exposure], scorings: Mapping[i
     `scorings` are by experiment and phase; `secret` draws the order of the label queue.
     """
     statement = insert(connection.dialect.name, exposures).on_conflict_do_nothing().returning(exposures.c.id)
-    rows = [dict(zip(exposures.columns.keys(), COLUMNS(exposure), strict=True)) for exposure in given]
+    rows = [
+        dict(zip(exposures.columns.keys(), COLUMNS(exposure), strict=True))
+        for exposure in sorted(given, key=attrgetter("id"))  # writers wait for each other in one order
+    ]
     done = set(connection.execute(statement, rows).scalars())
     new = [exposure for exposure in given if exposure.id in done]
     by_epoch: dict[tuple[int, int], list[Exposure]] = defaultdict(list)
     for exposure in new:
         by_epoch[exposure.experiment_id, exposure.epoch].append(exposure)
     for (experiment, epoch), batch in sorted(by_epoch.items()):
-        book = Book(connection, experiment, epoch, scorings[experiment], secret)
+        book = Book(connection, experiment, epoch, scorings.get(experiment, {}), secret)
         seen = [Seen(each.phase, each.unit, each.assigned, each.at, image) for each in batch for image in each.answered]
         images = book.claim_answered(seen)  # before units: all lock in this order
         by_phase: dict[int, list[Exposure]] = defaultdict(list)

@@ -1,22 +1,29 @@
 """Writers lock experiments by ascending id, and the state after them, so none waits for another in a circle."""
 
+import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import Connection, func, select, text
 
 from serving.gateway.errors import Unavailable
-from serving.gateway.experiments import hold_back
-from serving.gateway.store import events, experiments, exposures, images
+from serving.gateway.experiments import feedback, hold_back
+from serving.gateway.experiments.feedback import Feedback
+from serving.gateway.store import counts, events, experiments, exposures, images
+from serving.gateway.store import tables as rows
+from serving.gateway.store.counts import Count
+from serving.gateway.store.exposures import Exposure
 from serving.gateway.store.scoring import Image
+from serving.gateway.store.sources import SOURCES
 from serving.gateway.store.store import Store, hold
-from serving.gateway.store.tables import events as table
 from serving.gateway.webhooks.queues import QueueWatch
 from testing.api import ADMIN
-from testing.trials import Trial, spec
+from testing.recount import problems
+from testing.trials import CLASSES, SECRET, Trial, spec
 from testing.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgresql"])  # SQLite has one writer
@@ -67,24 +74,67 @@ def test_a_hold_back_that_began_meanwhile_is_not_waited_for(store: Store) -> Non
     assert began.row().status == "stopped"
 
 
+def test_writers_of_an_experiment_do_not_wait_for_each_other(store: Store) -> None:
+    trial = Trial(store, spec(0.5, 0.5, paired=True))
+    first, second = trial.send([0, 1], [("1", "1")] * 2)
+    with store.write() as one:
+        labelled(one, {first: "1"})
+        with store.write() as other:
+            other.execute(text("SET LOCAL lock_timeout = '1s'"))
+            labelled(other, {second: "7"})
+        with pytest.raises(Unavailable), store.write() as same:
+            same.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            labelled(same, {first: "7"})
+    with store.read() as connection:
+        assert problems(connection, trial.row().id) == []
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_many_writers_of_the_same_units_and_images_count_right(store: Store, paired: bool) -> None:
+    trial, rng = Trial(store, spec(0.5, 0.5, paired=paired)), random.Random(3)
+    sent: list[Exposure] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "write", sent.extend)
+        ids = trial.send([0, 1] * 12, [("1", "1"), ("1", "7"), ("7", "7")] * 8)
+    again = [replace(each, id=f"{number:024x}", unit=rng.choice(sent).unit, answered=rng.choice(sent).answered,
+                     asked=tuple(asked._replace(case=True, slow=True) for asked in each.asked))
+             for number, each in enumerate(sent * 3, 1 << 40)]  # fmt: skip
+
+    def write(seed: int) -> None:
+        mine = random.Random(seed)
+        for _ in range(4):
+            trial.write(mine.sample([*sent, *again], 20))
+            with store.write() as connection:
+                labelled(connection, dict.fromkeys(mine.sample(ids, 8), mine.choice("17")), mine.choice(SOURCES))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    trial.write([*sent, *again])
+    with store.read() as connection:
+        assert problems(connection, trial.row().id) == []
+        assert counts.read(connection, trial.row().id)[1][Count("exposures", 0)] > 0
+        slots = connection.execute(select(func.count(rows.counts.c.slot.distinct()))).scalar_one()
+    assert slots > 1
+
+
 def told_after_a_verdict(store: Store, trial: Trial, tell: Callable[[], object]) -> list[str]:
     """Tell of an experiment while its verdict is not committed yet; return the types of its events by their ids."""
     with ThreadPoolExecutor(1) as pool, store.write() as verdict:
-        exposures.lock(verdict, [trial.row().id])
+        experiments.find(verdict, trial.spec.name, hold=True)
         telling = pool.submit(tell)
         eventually(lambda: waits(store) or telling.done(), "the wait for the verdict")
         events.add(verdict, "experiment.verdict", trial.spec.name, {})
         verdict.commit()
         telling.result()
     with store.read() as connection:
-        return list(connection.execute(select(table.c.type).order_by(table.c.id)).scalars())
+        return list(connection.execute(select(rows.events.c.type).order_by(rows.events.c.id)).scalars())
 
 
 def test_an_old_queue_is_told_after_what_was_under_way(store: Store) -> None:
     trial, now = Trial(store, spec(0.5, 0.5, paired=True)), time.time()
     waiting = Image(1, 1, 1, 0, 1, now - 7200, (("1", 0.9), ("2", 0.9)), prediction_id="p", pixels=b"pixels")
     with store.write() as connection:
-        images.save(connection, trial.row().id, 1, {1: waiting})
+        images.save(connection, trial.row().id, 1, {1: waiting}, {})
     told = told_after_a_verdict(store, trial, lambda: QueueWatch(store, 1).look(now))
     assert told == ["experiment.verdict", "experiment.queue_old"]
 
@@ -96,3 +146,8 @@ def test_a_promotion_by_hand_is_told_after_what_was_under_way(store: Store, clie
         store, trial, lambda: client.post("/variants/dropout/promote", json=body, headers=ADMIN)
     )
     assert told == ["experiment.verdict", "variant.promoted"]
+
+
+def labelled(connection: Connection, labels: dict[str, str], source: str = "ground_truth") -> None:
+    items = [Feedback(prediction, label, source) for prediction, label in labels.items()]
+    feedback.record(connection, SECRET, CLASSES, items)

@@ -32,7 +32,7 @@ def test_an_old_queue_is_told_once_a_day(store: Store) -> None:
         lifecycle.step(connection, "ended", "stop", by)
         for experiment in (1, 2):
             waits = Image(1, 1, 1, 0, 1, now - 20 * HOUR, (("1", 0.9), ("2", 0.9)), prediction_id="p", pixels=b"pixels")
-            images.save(connection, experiment, 1, {1: waits, 2: Image(2, 1, 2, 0, 2, now - 50 * HOUR)})
+            images.save(connection, experiment, 1, {1: waits, 2: Image(2, 1, 2, 0, 2, now - 50 * HOUR)}, {})
     QueueWatch(store, 21).look(now)
     assert told(store) == []
     under_test = QueueWatch(store, 20)

@@ -16,6 +16,7 @@ from testing.warm import WarmProcess
 from training.__main__ import main
 from training.arguments import parser
 from training.data import load
+from training.study import run
 from training.study.command import SUITES
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,7 @@ def tiny(data: Path, folder: Path, epochs: int = 5) -> list[str]:
     return command(data, folder, "--arms=plain,dropout,uniform", "--seeds=2", f"--epochs={epochs}")
 
 
-def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+def start(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     return warm.run(*arguments)
 
 
@@ -59,7 +60,7 @@ def start_until(arguments: list[str], folder: Path, members: int) -> WarmProcess
 def undisturbed(digits_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a study that ran from its start to its end."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    done = run(tiny(digits_dir, folder))
+    done = start(tiny(digits_dir, folder))
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -78,7 +79,7 @@ def test_a_study_stopped_and_killed_ends_with_the_same_bytes(
     while (some := finished(tmp_path)) < MEMBERS:
         with start_until(tiny(digits_dir, tmp_path), tmp_path, random.randint(some + 1, MEMBERS)) as process:
             process.kill()
-    assert run(tiny(digits_dir, tmp_path)).returncode == 0
+    assert start(tiny(digits_dir, tmp_path)).returncode == 0
     for name in TABLES:
         table = (undisturbed / "regularisers" / name).read_bytes()
         assert (tmp_path / "regularisers" / name).read_bytes() == table
@@ -92,12 +93,45 @@ def test_what_is_finished_is_not_trained_again_and_a_new_recipe_is(
     folder = shutil.copytree(undisturbed, tmp_path / "copy")
     members = folder / "regularisers" / "members"
     before = {path: path.stat().st_mtime_ns for path in members.iterdir()}
-    assert run(tiny(digits_dir, folder)).returncode == 0
+    assert start(tiny(digits_dir, folder)).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in members.iterdir()} == before
-    assert run(tiny(digits_dir, folder, epochs=1)).returncode == 0
+    assert start(tiny(digits_dir, folder, epochs=1)).returncode == 0
     assert len(list(members.iterdir())) == 2 * len(before) == 2 * MEMBERS
     about = json.loads((folder / "regularisers" / "statistics.json").read_text())["about"]
     assert about["recipe"]["epochs"] == 1
+
+
+def test_parts_are_merged_to_the_bytes_of_the_whole(
+    digits_dir: Path, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def study(folder: Path, *arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", [*tiny(digits_dir, folder), *arguments])
+        return main()
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(undisturbed / "regularisers" / "members", second / "regularisers" / "members")
+    whole = sorted(file.name for file in (second / "regularisers" / "members").glob("*.npz"))
+    (second / "regularisers" / "members" / whole[0]).unlink()
+    for shard in ("0/2", "1/2"):  # one of them trains the member that is missing
+        assert study(second, f"--shard={shard}") == 0
+        assert not (second / "regularisers" / "results.csv").exists()
+    assert finished(second) == MEMBERS
+    assert study(first, "--merge") == 2
+    assert f"{MEMBERS} of {MEMBERS} members are missing, such as plain, seed 1" in capsys.readouterr().err
+    assert study(first, "--merge", str(second)) == 0
+    for name in TABLES:
+        assert (first / "regularisers" / name).read_bytes() == (undisturbed / "regularisers" / name).read_bytes()
+
+
+def test_a_part_is_every_nth_member(monkeypatch: pytest.MonkeyPatch, digits_dir: Path, tmp_path: Path) -> None:
+    trained: list[run.Job] = []
+    monkeypatch.setattr(run, "train_missing", lambda suite, jobs, *others: trained.extend(jobs))
+    for shard in ("0/3", "1/3", "2/3"):
+        monkeypatch.setattr(sys, "argv", [*tiny(digits_dir, tmp_path), f"--shard={shard}"])
+        assert main() == 0
+    assert [job.seed for job in trained] == [1, 2] * 3
+    assert len(set(trained)) == MEMBERS
 
 
 def test_an_unknown_arm_ends_the_command(
@@ -120,6 +154,7 @@ def test_each_suite_has_its_own_arms(digits_dir: Path) -> None:
     ("argument", "message"),
     [
         ("--seeds=0", "argument --seeds: 0 is not 1 or more"),
+        ("--shard=2/2", "2/2 is not INDEX/COUNT, such as 0/4, with an index from 0 below the count"),
         ("--suite=foo", "invalid choice: 'foo'"),
     ],
 )

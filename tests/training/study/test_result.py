@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,19 @@ def test_a_fingerprint_is_of_every_part() -> None:
     assert result.fingerprint(a=1, b=2) == result.fingerprint(b=2, a=1)
 
 
-def test_a_folder_has_one_study_at_a_time(tmp_path: Path) -> None:
-    message = "another study runs in it; wait for it"
-    with result.locked(tmp_path), pytest.raises(ValueError, match=message), result.locked(tmp_path):
-        pass
-    with result.locked(tmp_path):
-        pass
+def test_a_member_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.npz", tmp_path / "other.npz"
+
+    def takes(member: Path) -> bool:
+        """Say whether another process can take a member."""
+        if child := os.fork():
+            return os.waitpid(child, 0)[1] == 0
+        try:
+            with result.locked(tmp_path, [member]):
+                os._exit(0)
+        except ValueError as error:
+            os._exit(1 if "another study trains this member; wait for it, or name another --shard" in str(error) else 0)
+
+    with result.locked(tmp_path, [one]):
+        assert (takes(one), takes(other)) == (False, True)
+    assert takes(one)

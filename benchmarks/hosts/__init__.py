@@ -1,0 +1,1 @@
+"""Run three hosts in network namespaces, break them under load, and count what clients see."""
