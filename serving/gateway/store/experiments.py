@@ -35,7 +35,7 @@ def create(connection: Connection, spec: dict[str, Any], follows: int | None = N
     bump(connection)
 
 
-def find(connection: Connection, name: str, *, hold: bool = False) -> Row | None:
+def find(connection: Connection, name: str | None, *, hold: bool = False) -> Row | None:
     """Return the experiment of this name, or None; `hold` locks it until the transaction ends."""
     if hold:
         _own(connection, experiments.c.name == name)
