@@ -2,13 +2,14 @@
 
 The unfamiliarity is, in natural logarithms,
 
-    log(own / other) + 0.3 log own + 0.3 log(entropy + 1e-4)
+    log(own / other) + 0.3 log own + 0.15 log(entropy + 1e-4)
 
 `own` is the squared distance from the nearest of the answered class's clusters of training images, `other` that from
 the nearest of all other classes. Their ratio is the trust score of Jiang, Kim, Guan & Gupta 2018, "To trust or not to
 trust a classifier". `own` alone tells images unlike any class, the entropy of the model's answer tells its doubt.
-Distances are taken after a projection on principal components, each divided by the root of its deviation, and count
-the part of the image outside them. The familiarity is the share of held-out training images that are less familiar.
+Each pixel is divided by its deviation and LEAST_DEVIATION first, so that ink where digits have none tells most. Distances
+are taken after a projection on principal components, each divided by the root of its deviation, and count the part of
+the image outside them. The familiarity is the share of held-out training images that are less familiar.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,8 @@ from training import network
 COMPONENTS, CLUSTERS, ROUNDS = 60, 32, 8
 HELD_OUT = 12  # every twelfth part of the training images tells the scale
 MOST = 20_000  # images tell the components
-LENGTH, DOUBT = 0.3, 0.3  # weights
+LENGTH, DOUBT = 0.3, 0.15  # weights
+LEAST_DEVIATION = 0.02  # of a pixel 0…1
 LEAST = 1e-4  # of an entropy and of a distance, whose logarithms are taken
 FAR = 1e3  # the place of a class without images
 
@@ -32,11 +34,12 @@ Answers = Callable[[np.ndarray], np.ndarray]  # images, uint8 `[n, 28, 28]` → 
 class Clusters(NamedTuple):
     """The training images' clusters.
 
-    They are in the space of `projection`, `[pixels, k]`, of pixels 0…1 less the `mean`, `[pixels]`. A class has
-    CLUSTERS `centres`, `[classes, CLUSTERS, k]`. `outside` weighs the squared distance outside that space.
+    They are in the space of `projection`, `[pixels, k]`, of pixels 0…1 less the `mean`, times `weights`, `[pixels]`. A
+    class has CLUSTERS `centres`, `[classes, CLUSTERS, k]`. `outside` weighs the squared distance outside that space.
     """
 
     mean: np.ndarray
+    weights: np.ndarray
     components: np.ndarray
     projection: np.ndarray
     centres: np.ndarray
@@ -54,17 +57,19 @@ def clusters_of(images: np.ndarray, labels: np.ndarray, classes: int) -> Cluster
     """Return the clusters of training images, uint8 `[n, height, width]`, and their labels, but for the last part."""
     learned = _learned(len(images))
     pixels = _pixels(images[:learned])
-    mean = pixels.mean(axis=0)
-    some = (pixels - mean)[:: -(-learned // MOST)]
+    mean, weights = pixels.mean(axis=0), 1 / (pixels.std(axis=0) + np.float32(LEAST_DEVIATION))
+    pixels -= mean
+    pixels *= weights
+    some = pixels[:: -(-learned // MOST)]
     variances, vectors = np.linalg.eigh(some.T @ some / len(some))
     components = vectors[:, ::-1][:, :COMPONENTS].astype(np.float32)
     variances = np.maximum(variances[::-1][:COMPONENTS], LEAST).astype(np.float32)
     projection = components / variances**0.25
-    places = (pixels - mean) @ projection
+    places = pixels @ projection
     rng = np.random.default_rng(0)
     centres = np.stack([_centres(places[labels[:learned] == label], rng, COMPONENTS) for label in range(classes)])
     outside = float(np.sqrt(variances).sum() / variances.sum())
-    return Clusters(mean, components, projection, centres, outside)
+    return Clusters(mean, weights, components, projection, centres, outside)
 
 
 def familiarity_of(clusters: Clusters, images: np.ndarray, answers: Answers) -> Familiarity:
@@ -84,7 +89,8 @@ def familiarity(familiar: Familiarity, images: tf.Tensor, probabilities: tf.Tens
 def unfamiliarity(clusters: Clusters, images: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
     """Return the unfamiliarity of images so answered: float32 `[n]`."""
     classes, _, width = clusters.centres.shape
-    pixels = tf.cast(tf.reshape(images, [tf.shape(images)[0], -1]), tf.float32) / 255.0 - clusters.mean
+    pixels = tf.cast(tf.reshape(images, [tf.shape(images)[0], -1]), tf.float32) / 255.0
+    pixels = (pixels - clusters.mean) * clusters.weights
     places = pixels @ clusters.projection
     inside = tf.reduce_sum(tf.square(pixels @ clusters.components), axis=1)
     beside = clusters.outside * tf.maximum(tf.reduce_sum(tf.square(pixels), axis=1) - inside, 0.0)

@@ -8,28 +8,10 @@ from PIL import Image
 from testing.encoded import encode
 from testing.pictures import sheets
 from testing.pictures.hands import written
-from testing.pictures.sheets import Rng, coloured, levels, noisy, placed
-
-SIDE = 280  # pixels, of a canvas
-PHOTO = (480, 640)
-PAGE = (3000, 4000)
+from testing.pictures.sheets import PAGE, PHOTO, SIDE, Rng, coloured, levels, noisy, on_canvas, on_photo, photo, placed
+from testing.pictures.surroundings import SURROUNDED
 
 Kind = Callable[[int, Rng], bytes]
-
-
-def on_canvas(digit: int, rng: Rng, height: float = 0.6, side: int = SIDE) -> np.ndarray:
-    """Return the coverage of a digit on a canvas."""
-    return placed(written(digit, rng, height * side * rng.uniform(0.85, 1.1)), side, side, rng)
-
-
-def on_photo(digit: int, rng: Rng, height: float = 0.5) -> np.ndarray:
-    """Return the coverage of a digit on a photographed sheet."""
-    return placed(written(digit, rng, height * PHOTO[0] * rng.uniform(0.7, 1.2)), *PHOTO, rng)
-
-
-def photo(values: np.ndarray, rng: Rng, deviation: float = 4.0) -> bytes:
-    """Return a photograph's file."""
-    return encode(levels(noisy(values, rng, deviation)), "JPEG", quality=int(rng.integers(60, 92)))
 
 
 def _small(pixels: int) -> Kind:
@@ -174,5 +156,6 @@ KINDS: dict[str, Kind] = {
     "16 bits, few levels": _few_levels,
     "BMP, alpha of zeros": _alpha_zero,
     "turned by EXIF": _turned,
+    **SURROUNDED,
 }
 CLEAN = ("dark on light", "light on dark", "28 pixels", "faint")

@@ -3,9 +3,13 @@
 import numpy as np
 from PIL import Image
 
-from testing.pictures.hands import drawn
+from testing.encoded import encode
+from testing.pictures.hands import drawn, written
 
 Rng = np.random.Generator
+SIDE = 280  # pixels, of a canvas
+PHOTO = (480, 640)
+PAGE = (3000, 4000)
 
 
 def placed(ink: np.ndarray, height: int, width: int, rng: Rng, margin: float = 0.06) -> np.ndarray:
@@ -107,3 +111,18 @@ def levels(values: np.ndarray) -> Image.Image:
 def noisy(values: np.ndarray, rng: Rng, deviation: float) -> np.ndarray:
     """Return levels with a camera's noise."""
     return values + rng.normal(0, deviation, values.shape).astype(np.float32)
+
+
+def on_canvas(digit: int, rng: Rng, height: float = 0.6, side: int = SIDE) -> np.ndarray:
+    """Return the coverage of a digit on a canvas."""
+    return placed(written(digit, rng, height * side * rng.uniform(0.85, 1.1)), side, side, rng)
+
+
+def on_photo(digit: int, rng: Rng, height: float = 0.5) -> np.ndarray:
+    """Return the coverage of a digit on a photographed sheet."""
+    return placed(written(digit, rng, height * PHOTO[0] * rng.uniform(0.7, 1.2)), *PHOTO, rng)
+
+
+def photo(values: np.ndarray, rng: Rng, deviation: float = 4.0) -> bytes:
+    """Return a photograph's file."""
+    return encode(levels(noisy(values, rng, deviation)), "JPEG", quality=int(rng.integers(60, 92)))

@@ -48,7 +48,7 @@ def test_wrong_and_doubtful_answers_and_other_images_are_less_familiar(
     some, labels = images.test_images, images.test_labels
     right = score(familiar, some, sure(labels))
     assert score(familiar, some, sure((labels + 1) % CLASSES)).mean() < right.mean() / 4
-    assert score(familiar, some, sure(labels, 0.5)).mean() < right.mean() / 2
+    assert score(familiar, some, sure(labels, 0.5)).mean() < 0.7 * right.mean()
     noise = np.random.default_rng(0).integers(0, 256, some.shape, np.uint8)
     assert score(familiar, noise, sure(labels)).max() == 0
 

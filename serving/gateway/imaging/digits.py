@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from serving.gateway.imaging.cards import Card, find_card, only_card
 from serving.gateway.imaging.foreground import Floats, NoInk, find_ink, grown
 from serving.gateway.imaging.marks import Digit, card_inside, extent, find_digits
 from serving.gateway.imaging.raster import Box, Raster, View
@@ -14,6 +15,7 @@ SIDE = 256  # pixels of a view: more are reduced
 FINE = 64  # pixels: smaller ink is looked at again, closer
 CLOSER = 0.6  # of the ink's longer side: the ground around it in a closer view
 LOOKS = 3
+MUCH = 0.05  # of a view: more ink may be a card's, or that of the desk around it
 
 
 class FoundDigit(NamedTuple):
@@ -36,25 +38,31 @@ def _look(raster: Raster, view: View, seen: list[Box], looks: int) -> list[Found
     A closer look is at the digits that were `seen` before.
     """
     found, card = _in_view(view, seen)
-    if looks == 1 or (not card and max(view.step) <= raster.step):
-        return found
-    closer = card or _around([digit.box for digit in found], view).inside(*raster.whole[2:])
-    if card or (_small(found) and closer.width < view.width and closer.height < view.height):
+    if card is not None and looks > 1:
         with suppress(NoInk):
-            boxes = [] if card else [digit.box for digit in found]
-            return _look(raster, raster.view(closer, SIDE), boxes, looks - 1)
+            closer = card.box.inside(*raster.whole[2:])
+            return _look(raster, only_card(raster.view(closer, SIDE), card.corners), [], looks - 1)
+    if looks == 1 or max(view.step) <= raster.step:
+        return found
+    closer = _around([digit.box for digit in found], view).inside(*raster.whole[2:])
+    if _small(found) and closer.width < view.width and closer.height < view.height:
+        with suppress(NoInk):
+            return _look(raster, raster.view(closer, SIDE), [digit.box for digit in found], looks - 1)
     return found
 
 
-def _in_view(view: View, seen: list[Box]) -> tuple[list[FoundDigit], Box | None]:
-    """Return the digits of a view, and the inside of a card if ink on a card is all that there is."""
+def _in_view(view: View, seen: list[Box]) -> tuple[list[FoundDigit], Card | None]:
+    """Return the digits of a view, and the card if ink on a card is all that there is."""
     ink, strong = find_ink(view.levels)
+    card = find_card(view) if np.count_nonzero(strong) > MUCH * strong.size else None
     left = without_rules(ink, strong)
     if left is not strong:
         ink = np.where(grown(left), ink, 0)
     labels, digits = find_digits(ink, left, [view.part(box) for box in seen])
-    card = card_inside(labels, digits[0]) if len(digits) == 1 else None
-    return [_found(view, ink, labels, digit) for digit in digits], card and view.box(*card)
+    inside = card_inside(labels, digits[0]) if card is None and len(digits) == 1 else None
+    if inside is not None:
+        card = Card.upright(view.box(*inside))
+    return [_found(view, ink, labels, digit) for digit in digits], card
 
 
 def _found(view: View, ink: Floats, labels: np.ndarray, digit: Digit) -> FoundDigit:

@@ -86,9 +86,11 @@ def _scaled(ink: Floats, rows: tuple[int, int], columns: tuple[int, int], longer
         box.append((middle - side / scale / 2, middle + side / scale / 2))
     padded = np.zeros((ink.shape[0] + 2 * pad, ink.shape[1] + 2 * pad), np.float32)
     padded[pad:-pad, pad:-pad] = ink
-    # Shrinking averages the ink of a pixel; growing interpolates between pixels.
-    kernel = Image.Resampling.BOX if scale <= 1 else Image.Resampling.BICUBIC
     (left, right), (top, bottom) = box
+    if scale == 1:
+        return padded[int(top) : int(bottom), int(left) : int(right)]
+    # Shrinking averages the ink of a pixel; growing interpolates between pixels.
+    kernel = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     return np.array(Image.fromarray(padded).resize((size[0], size[1]), kernel, (left, top, right, bottom)))
 
 

@@ -7,14 +7,17 @@ import mahotas
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.gateway.imaging.boxes import SIDE as BOX_SIDE
+from serving.gateway.imaging.boxes import without_box
 from serving.gateway.imaging.foreground import Floats, Mask
 from serving.gateway.imaging.foreground import extent as ink_extent
 
 MOST = 60  # marks are looked at, the heaviest
-FAINT = 0.3  # of the strongest ink: a mark without stronger ink is none
+FAINT = 0.5  # of the strongest ink: a mark without stronger ink is none
 SPECK = 0.02  # of the ink: smaller separate marks are dirt
 ENCLOSED = 0.3  # of a ring's or box's shorter side: a mark in it that is longer is the digit
 HOLLOW = 0.4  # of its box, at most, is the ink of a ring or box
+THIN = 0.08  # of its box, at most, is the ink of a box's lines, of which two sides tell it
 SURROUNDED = 0.9  # of a mark's rows and columns have ink of its ring on both sides
 BAND = 0.06  # of the shorter side: frames keep within it
 IN_BAND = 0.85  # of a frame's ink lies in the band
@@ -71,6 +74,9 @@ def find_digits(ink: Floats, strong: Mask, parts: Sequence[Part] = ()) -> tuple[
     Only marks whose middle is in one of `parts` count, if there are any.
     """
     labels, count = mahotas.label(strong, AROUND)
+    if max(strong.shape) >= BOX_SIDE and (left := _without_boxes(strong, labels, count)) is not strong:
+        strong = left
+        labels, count = mahotas.label(strong, AROUND)
     if count == 1:
         return labels, [[_only(strong)]]
     marks = _marks(ink, labels)
@@ -80,6 +86,22 @@ def find_digits(ink: Floats, strong: Mask, parts: Sequence[Part] = ()) -> tuple[
             marks = clean(marks, labels)
     digits = _grouped(marks, labels)
     return labels, sorted(digits, key=lambda digit: min(mark.left for mark in digit))
+
+
+def _without_boxes(strong: Mask, labels: NDArray, count: int) -> Mask:
+    """Return the mask of strong ink without boxes that touch the digit in them."""
+    boxes = mahotas.labeled.bbox(labels)[1:]
+    left = strong
+    for number in range(1, count + 1):
+        top, bottom, first, last = boxes[number - 1].tolist()
+        if min(bottom - top, last - first) < BOX_SIDE:
+            continue
+        own = labels[top:bottom, first:last] == number
+        inside = without_box(own)
+        if inside is not None:
+            left = left.copy() if left is strong else left
+            left[top:bottom, first:last][own & ~inside] = False
+    return left
 
 
 def _only(strong: Mask) -> Mark:
@@ -131,9 +153,14 @@ def _encloses(ring: Mark, mark: Mark, labels: NDArray) -> bool:
         mark.left - ring.left,
         mark.right - ring.left,
     )
-    beside = ink[top:bottom, :left].any(axis=1) & ink[top:bottom, right:].any(axis=1)
-    above = ink[:top, left:right].any(axis=0) & ink[bottom:, left:right].any(axis=0)
-    return min(beside.mean(), above.mean()) >= SURROUNDED
+    sides = (
+        ink[top:bottom, :left].any(axis=1),
+        ink[top:bottom, right:].any(axis=1),
+        ink[:top, left:right].any(axis=0),
+        ink[bottom:, left:right].any(axis=0),
+    )
+    closed = sum(bool(side.mean() >= SURROUNDED) for side in sides)
+    return closed >= (2 if ink.mean() <= THIN else 4)
 
 
 def _without_border(marks: list[Mark], labels: NDArray) -> list[Mark]:

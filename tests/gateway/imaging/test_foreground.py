@@ -67,3 +67,16 @@ def test_grown_adds_the_eight_neighbours() -> None:
     mask = np.zeros((4, 5), bool)
     mask[0, 0] = mask[2, 3] = True
     assert grown(mask).astype(int).tolist() == [[1, 1, 0, 0, 0], [1, 1, 1, 1, 1], [0, 0, 1, 1, 1], [0, 0, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("depth", [40, 90])
+def test_the_shadow_of_a_phone_is_no_ink(depth: int) -> None:
+    light = np.full((128, 128), 220.0)
+    light[20:60, 30:] -= depth
+    image = light.copy()
+    image[STROKE] = 0.15 * light[STROKE]
+    _, strong = find_ink(image.astype(np.uint8)[:, :, np.newaxis])
+    expected = np.zeros((128, 128), bool)
+    expected[STROKE] = True
+    assert (strong & expected).sum() > 0.97 * expected.sum()
+    assert (strong & ~expected).sum() < 0.25 * expected.sum()
