@@ -195,7 +195,10 @@ verify-experiments: $(VENV)/.dev data ## False decisions by queue, units, faults
 	@$(BIN)/python -m training train --if-missing
 	$(BIN)/python -m benchmarks.verify_experiments $(ARGS)
 
-bench-experiments: $(VENV)/.dev ## A report on 10 million labels, and what an experiment costs /predict
+bench-report: $(VENV)/.dev ## Reports and metrics with 10 million labels, on SQLite and PostgreSQL (ARGS=sqlite: one of them)
+	$(BIN)/python -m benchmarks.reports $(ARGS)
+
+bench-experiments: $(VENV)/.dev ## What a running experiment costs /predict
 	$(BIN)/python -m benchmarks.experiments
 
 bench-worker: $(VENV)/.dev data ## A gateway worker's start and memory
@@ -210,7 +213,7 @@ soak-serving: $(VENV)/.dev data ## The gateway at 80 % of its capacity for ten m
 	@$(BIN)/python -m benchmarks.serving.soak $(ARGS)
 
 bench: ARGS := --quick
-bench: bench-training bench-worker bench-model-server bench-experiments bench-serving ## All of these, in their short forms
+bench: bench-training bench-worker bench-model-server bench-report bench-experiments bench-serving ## All of these, in their short forms
 
 bench-client: $(VENV)/.dev data ## `dropserve predict` on 10,000 files beside wrk, over as many connections (two minutes; ARGS="--connections 16")
 	@$(BIN)/python -m training train --if-missing
@@ -226,4 +229,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning test-manifests load
+.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning test-manifests load bench-report

@@ -1,10 +1,11 @@
 """Tell whether the labels are in yet: their delays, the shares of exposures that have one, and what is expected."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
+from serving.gateway import moments
 from serving.gateway.experiments.outcomes import Design
 from serving.gateway.store import days
 from serving.gateway.store.counts import Count, Tally
@@ -101,20 +102,19 @@ def _expected(cohorts: Sequence[Cohort], mature: Sequence[Cohort], p80: float | 
     share = _labelled(mature)["share"]
     if share is None or p80 is None:
         return None
-    young = [cohort for cohort in cohorts if cohort not in mature]
+    young = cohorts[len(mature) :]  # mature are the first ones, by their days
     labels = sum(max(0.0, share * exposures - labelled) for _, exposures, labelled in young)
     last = max(cohort[0] for cohort in cohorts) + 1 + p80
-    by = datetime.fromtimestamp(last * days.DAY_SECONDS, UTC)
-    return {"labels": round(labels), "by": by.isoformat(timespec="seconds").replace("+00:00", "Z")}
+    return {"labels": round(labels), "by": moments.written(last * days.DAY_SECONDS, "seconds")}
 
 
 def _waits(design: Design, total: Tally, began: float | None, now: datetime) -> dict[str, Any]:
-    until = None if began is None else datetime.fromtimestamp(began, UTC) + timedelta(days=design.min_days)
+    until = None if began is None else began + design.min_days * days.DAY_SECONDS
     units = sum(total[Count("units", arm)] for arm in range(len(design.arms)))
     return {
         "days": round(days_since(began, now), 2), "min_days": design.min_days,
         "units": units, "min_units": design.min_units,
-        "until": until and until.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "until": None if until is None else moments.written(until, "seconds"),
         "reason": too_early(design, units, began, now),
     }  # fmt: skip
 

@@ -1,9 +1,10 @@
 """Build the report of an experiment: counts, evidence, recommendation."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from serving.gateway import moments
 from serving.gateway.experiments.checks import MOST_STAND_INS, Check, StandIns, check_health
 from serving.gateway.experiments.comparison import Comparison, compare
 from serving.gateway.experiments.decision import decide, own_answers
@@ -36,7 +37,7 @@ def build_report(
         "experiment": design.name,
         "phase": first_phase + len(phases) - 1,
         "status": status,
-        "as_of": as_of.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "as_of": moments.written(as_of.timestamp(), "seconds"),
         "design": "paired" if design.paired else "unpaired",
         "checks": {
             "srm": _check(health.split),

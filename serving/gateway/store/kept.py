@@ -7,13 +7,28 @@ loses its draw and stays, one without goes. So a label needs no look at this tab
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, exists, false, func, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Subquery,
+    case,
+    delete,
+    exists,
+    false,
+    func,
+    select,
+    true,
+    update,
+)
 
 from serving.gateway.store.sources import RANK
 from serving.gateway.store.store import insert
 from serving.gateway.store.tables import WAITING, feedback
 from serving.gateway.store.tables import kept_images as kept
 
+IN_FORCE = 1
 HAS_LABEL = exists().where(feedback.c.prediction == kept.c.prediction)
 
 
@@ -94,23 +109,15 @@ def predictions_of(connection: Connection, unit: int) -> Sequence[str]:
 def labelled(connection: Connection, *, pixels: bool = False) -> list[Row]:
     """Return images with the `label` in force, its `source` and its moment `labelled_at`, the first labelled first."""
     columns = [column for column in kept.c if pixels or column is not kept.c.pixels]
-    query = select(*columns, feedback.c.label, feedback.c.source, feedback.c.at.label("labelled_at"))
-    rows = connection.execute(query.join(feedback, feedback.c.prediction == kept.c.prediction)).all()
-    in_force: dict[str, Row] = {}
-    for row in rows:
-        before = in_force.get(row.prediction)
-        if before is None or RANK[row.source] > RANK[before.source]:
-            in_force[row.prediction] = row
-    return sorted(in_force.values(), key=lambda row: (row.labelled_at, row.prediction))
+    found = _labels(*columns, feedback.c.at.label("labelled_at"))
+    rows = connection.execute(select(found).where(found.c.place == IN_FORCE)).all()
+    return sorted(rows, key=lambda row: (row.labelled_at, row.prediction))
 
 
 def count_labelled(connection: Connection) -> tuple[Sequence[Row], int]:
     """Return the `number` of images by the `label` in force and its `source`, and how many units they come from."""
-    rank = case(RANK, value=feedback.c.source).desc()
-    place = func.row_number().over(partition_by=kept.c.prediction, order_by=rank).label("place")
-    both = kept.join(feedback, feedback.c.prediction == kept.c.prediction)
-    labels = select(feedback.c.label, feedback.c.source, place).select_from(both).subquery()
-    counts = select(labels.c.label, labels.c.source, func.count().label("number")).where(labels.c.place == 1)
+    labels = _labels()
+    counts = select(labels.c.label, labels.c.source, func.count().label("number")).where(labels.c.place == IN_FORCE)
     units = select(func.count(kept.c.unit.distinct())).where(HAS_LABEL)
     counted = connection.execute(counts.group_by(labels.c.label, labels.c.source)).all()
     return counted, connection.execute(units).scalar_one()
@@ -133,6 +140,14 @@ def share_with_pixels(connection: Connection) -> float | None:
         for where in (true(), feedback.c.prediction.in_(select(kept.c.prediction)))
     )
     return found / labels if labels else None
+
+
+def _labels(*columns: ColumnElement) -> Subquery:
+    """Select images with each of their labels, and `columns`; `place` is IN_FORCE for the label of the highest rank."""
+    rank = case(RANK, value=feedback.c.source).desc()
+    place = func.row_number().over(partition_by=kept.c.prediction, order_by=rank).label("place")
+    both = kept.join(feedback, feedback.c.prediction == kept.c.prediction)
+    return select(*columns, feedback.c.label, feedback.c.source, place).select_from(both).subquery()
 
 
 def _largest(connection: Connection) -> int | None:

@@ -1,11 +1,11 @@
 """Show experiments."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Row
 
+from serving.gateway import moments
 from serving.gateway.experiments.spec import ExperimentSpec
 from serving.gateway.store import experiments as rows
 
@@ -87,7 +87,5 @@ def _entries(logged: Any) -> list[dict[str, Any]]:
 
 
 def moment(seconds: float | None) -> str | None:
-    """Return a time in ISO 8601."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return a time in ISO 8601, None for none."""
+    return None if seconds is None else moments.written(seconds)

@@ -6,12 +6,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Protocol
 
 import orjson
 from sqlalchemy import Row
 
+from serving.gateway import moments
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.background import Background
 from serving.gateway.store import events, lease
@@ -157,5 +157,4 @@ class Notifier:
 
 def body_of(event: Row) -> bytes:
     """Return the body of an event's message, the same at each attempt."""
-    at = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return orjson.dumps({"type": event.type, "timestamp": at, "data": event.data})
+    return orjson.dumps({"type": event.type, "timestamp": moments.written(event.at), "data": event.data})

@@ -1,7 +1,7 @@
 // What administrators can do with an experiment and its winner: the buttons, and the dialog that asks for a reason.
 import { html } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import { path, post } from "../api.js";
-import { moment, t } from "../i18n.js";
+import { moment, percent, t } from "../i18n.js";
 import { problem } from "../resource.js";
 
 const STEPS = {
@@ -60,10 +60,17 @@ export class Action {
   #call(fields) {
     const { act, variant, seen, name } = this;
     const reason = fields.get("reason").trim() || undefined;
-    if (act in WHERE) return [WHERE[act](variant), { reason, expected_revision: seen.revision }];
+    const experiment = this.#holdsBack() ? name : undefined;
+    if (act in WHERE) return [WHERE[act](variant), { reason, expected_revision: seen.revision, experiment }];
     if (act !== "reweight") return [path("experiments", name, act), { reason }];
     const weights = Object.fromEntries(this.arms.map(({ variant }) => [variant, Number(fields.get(`of-${variant}`))]));
     return [path("experiments", name, "weights"), { reason, weights, traffic: Number(fields.get("traffic")) }];
+  }
+
+  /** Say whether units stay on control, to tell if the variant that the dialog promotes stays better. */
+  #holdsBack() {
+    const { act, variant, seen, control, share } = this;
+    return act === "promote" && share > 0 && seen.default === control && variant !== control;
   }
 
   #closed(dialog) {
@@ -78,8 +85,8 @@ export class Action {
   }
 
   /** Show the buttons, the default variant, and what was done to it last; `evidence` is a sentence for the dialog. */
-  template({ status, arms, traffic }, { decision, comparisons }, evidence) {
-    Object.assign(this, { arms, traffic });
+  template({ status, arms, traffic, control, hold_back: share = 0.05 }, { decision, comparisons }, evidence) {
+    Object.assign(this, { arms, traffic, control, share });
     const variant = decision.recommendation === "ship" ? decision.variant : comparisons[0].variant;
     return html`
       <p class="said" role="status">${this.done ? t(`experiments.done.${this.done.act}`, this.done) : ""}</p>
@@ -122,11 +129,13 @@ export class Action {
           <p>${t(`experiments.about.${act}`)}</p>
           ${moving ? html`
             <p>${t("experiments.revision", { name: seen.default, revision: seen.revision })}</p>
-            <blockquote>${evidence}</blockquote>` : ""}
+            <blockquote>${evidence}</blockquote>
+            ${this.#holdsBack() ? html`
+              <p>${t("experiments.about.holdBack", { share: percent(this.share), control: this.control })}</p>` : ""}` : ""}
           <form id="act" @submit=${submitted}>
             ${act === "promote" ? html`
               <div class="field"><label for="promoted">${t("experiments.column.variant")}</label>
-                <select id="promoted" @change=${(event) => (this.variant = event.target.value)}>
+                <select id="promoted" @change=${(event) => this.#choose(event.target.value)}>
                   ${this.arms.map(({ variant }) => html`
                     <option value=${variant} ?selected=${variant === this.variant}>${variant}</option>`)}
                 </select></div>` : ""}
@@ -143,6 +152,11 @@ export class Action {
           </p>`}
       </dialog>
     `;
+  }
+
+  #choose(variant) {
+    this.variant = variant;
+    this.changed();
   }
 
   /** Show the fields of the weights, and of the share of the traffic. */

@@ -6,7 +6,9 @@ import { Resource, problem, shown } from "../resource.js";
 import { go } from "../route.js";
 import { Plan, figure } from "./plan.js";
 
-const NUMBERS = { traffic: 1, alpha: 0.05, margin: 0.002, max_labels: 200000, min_days: 0, min_units: 0, maturity_days: 0 }; // what they are unless changed
+const NUMBERS = {
+  traffic: 1, alpha: 0.05, margin: 0.002, max_labels: 200000, min_days: 0, min_units: 0, maturity_days: 0, hold_back: 0.05,
+}; // what they are unless changed
 const ARM_COLUMNS = ["variant", "takesPart", "control", "weight"];
 const GUARDRAILS = { error_rate: ["margin"], slow: ["margin", "threshold_ms"] };
 
@@ -53,8 +55,10 @@ class Create {
   /** Return what a plan needs to know of the form. */
   design() {
     const { spec } = written(new FormData(this.place.querySelector("#create")));
-    const { paired, alpha, margin, max_labels, arms } = spec;
-    return { paired, alpha, margin, max_labels, arms: Math.max(2, arms.length) };
+    const { paired, alpha, margin, max_labels, arms, control } = spec;
+    const known = { paired, alpha, margin, max_labels, arms: Math.max(2, arms.length) };
+    const [variant] = arms.filter((arm) => arm.variant !== control);
+    return paired || arms.length !== 2 ? known : { ...known, weight: variant.weight };
   }
 
   /** Return what is wrong with the field called `name`. */
@@ -113,6 +117,7 @@ class Create {
         </fieldset>
         <details ?open=${this.wrongWithin()}>
           <summary>${t("experiments.advanced")}</summary>
+          ${this.field("layer", "")}
           ${Object.entries(NUMBERS).map(([name, value]) => this.field(name, value, { number: true }))}
           ${Object.entries(GUARDRAILS).map(([metric, bounds]) => html`
             <fieldset>
@@ -121,6 +126,7 @@ class Create {
                 this.field(`${metric}.${bound}`, "", { number: true, words: `guardrail_${bound}` }))}
             </fieldset>`)}
           <label class="choice"><input type="checkbox" name="promote"> ${t("experiments.field.promote")}</label>
+          <label class="choice"><input type="checkbox" name="roll_back"> ${t("experiments.field.on_regression")}</label>
         </details>
         <p><button class="primary">${t("experiments.create")}</button></p>
       </form>
@@ -148,7 +154,7 @@ class Create {
   /** Say whether something is wrong with a field that is folded away. */
   wrongWithin() {
     const bounds = Object.entries(GUARDRAILS).flatMap(([metric, each]) => each.map((bound) => `${metric}.${bound}`));
-    return [...Object.keys(NUMBERS), ...bounds].some((name) => this.faults(name));
+    return ["layer", ...Object.keys(NUMBERS), ...bounds].some((name) => this.faults(name));
   }
 }
 
@@ -171,7 +177,10 @@ function written(data) {
     paired: data.get("design") === "paired",
     guardrails: [],
     on_decision: data.has("promote") ? "promote" : "notify",
+    on_regression: data.has("roll_back") ? "roll_back" : "notify",
   };
+  places["/layer"] = "layer";
+  if (data.get("layer").trim()) spec.layer = data.get("layer").trim();
   for (const name of Object.keys(NUMBERS)) {
     places[`/${name}`] = name;
     if (data.get(name).trim()) spec[name] = figure(data.get(name));

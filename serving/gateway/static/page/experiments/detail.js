@@ -138,6 +138,10 @@ function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most
     min_days: number(rest.min_days ?? 0, 2),
     min_units: number(rest.min_units ?? 0),
     maturity_days: number(rest.maturity_days ?? 0, 2),
+    layer: rest.layer ? `${rest.layer} (${percent(traffic)})` : "–",
+    hold_back: percent(rest.hold_back ?? 0.05),
+    on_regression: t(`experiments.then.${rest.on_regression === "roll_back" ? "promote" : "notify"}`),
+    ...(rest.follows ? { follows: html`<a href=${href("experiments", rest.follows)}>${rest.follows}</a>` } : {}),
   };
   return html`
     <details><summary>${t("experiments.setup")}</summary>

@@ -4,8 +4,10 @@ import { path, post } from "../api.js";
 import { number, t } from "../i18n.js";
 import { problem } from "../resource.js";
 
-const PERCENTAGES = ["control_error", "variant_error", "disagreement"];
-const OTHERS = ["images_per_day", "label_delay_days", "images_per_unit"];
+const PERCENTAGES = ["control_error", "variant_error", "disagreement", "neither_right", "label_share"];
+const OF_PAIRS = ["disagreement", "neither_right"];
+const OTHERS = ["images_per_day", "label_delay_days", "images_per_unit", "runs"];
+const TEXTS = ["pilot", "variant"];
 const MEASURES = { images: 0, labels: 0, days: 1 }; // with so many places after the point
 
 export class Plan {
@@ -22,9 +24,10 @@ export class Plan {
     const data = new FormData(form);
     const given = (name) => data.get(name).trim();
     const spec = this.design();
-    for (const name of PERCENTAGES) if (given(name) && (spec.paired || name !== "disagreement")) spec[name] = percentage(given(name));
+    for (const name of PERCENTAGES) if (given(name) && (spec.paired || !OF_PAIRS.includes(name))) spec[name] = percentage(given(name));
     for (const name of OTHERS) if (given(name)) spec[name] = figure(given(name));
-    if (given("pilot")) spec.pilot = given("pilot");
+    for (const name of TEXTS) if (given(name)) spec[name] = given(name);
+    if (data.has("label")) spec.label = "all";
     this.form = form;
     Object.assign(this, { asking: true, error: null });
     this.changed();
@@ -47,7 +50,8 @@ export class Plan {
         <summary>${t("experiments.plan")}</summary>
         <p>${t("experiments.plan.lead")}</p>
         <form id="plan" novalidate @submit=${submitted}>
-          ${[...PERCENTAGES, ...OTHERS, "pilot"].map((name) => this.field(name))}
+          ${[...PERCENTAGES, ...OTHERS, ...TEXTS].map((name) => this.field(name))}
+          <label class="choice"><input type="checkbox" name="label"> ${t("experiments.plan.label")}</label>
           <p><button ?disabled=${this.asking}>${t("experiments.plan.ask")}</button></p>
         </form>
         ${this.error ? problem(this.error, () => this.ask(this.form)) : ""}
@@ -62,7 +66,7 @@ export class Plan {
       <div class="field">
         <label for=${`plan-${name}`}>${t(`experiments.plan.${name}`)}</label>
         <input id=${`plan-${name}`} name=${name} autocomplete="off" spellcheck="false"
-          inputmode=${name === "pilot" ? nothing : "decimal"} aria-invalid=${faults.length ? "true" : nothing}
+          inputmode=${TEXTS.includes(name) ? nothing : "decimal"} aria-invalid=${faults.length ? "true" : nothing}
           aria-describedby=${faults.length ? `plan-${name}-fault` : nothing}>
         ${faults.length ? html`<p class="fault" id=${`plan-${name}-fault`}>▲ ${faults.map(({ detail }) => detail).join(" ")}</p>` : ""}
       </div>
