@@ -19,6 +19,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from testing import warm
+from testing.api import ADMIN_TOKEN
 from testing.digits import write_set
 from testing.machine import ROOT, free_port
 from testing.waiting import PATIENCE, until_answered
@@ -196,7 +197,7 @@ def serving(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     shutil.copytree(models_dir, models)
     config = models / "models.config"
     config.write_text(config.read_text().replace(str(models_dir), str(models)))
-    service = start_serving(models)
+    service = start_serving(models, GATEWAY_ADMIN_TOKEN=ADMIN_TOKEN)
     with service.process:
         yield service
         assert end(service.process) == 0
