@@ -191,6 +191,10 @@ verify-durability: $(VENV)/.dev ## Kill workers and databases 50 times under loa
 attack: $(VENV)/.dev ## Attack a gateway: made-up requests, damaged images, each known weakness beside a steady client (10 minutes; ARGS="connections buffers": some parts)
 	$(BIN)/python -m benchmarks.attack $(ARGS)
 
+verify-protocols: $(VENV)/.dev ## OpenFeature's arms for 10,000 units, 5,000 made-up requests, speed of /v2 beside /predict (5 minutes; ARGS=units: one part)
+	@$(BIN)/python -m training train --if-missing
+	$(BIN)/python -m benchmarks.protocols $(ARGS)
+
 verify-experiments: $(VENV)/.dev data ## False decisions by queue, units, faults and drift, images to a decision, and plans, by simulation (ARGS=queue: one part)
 	@$(BIN)/python -m training train --if-missing
 	$(BIN)/python -m benchmarks.verify_experiments $(ARGS)
@@ -229,4 +233,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning test-manifests load bench-report
+.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning test-manifests load bench-report verify-protocols

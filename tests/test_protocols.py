@@ -1,15 +1,21 @@
 """Clients of other people, as they are, against a running gateway."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 import requests
 import tritonclient.http as triton
+from numpy.typing import NDArray
+from openfeature import api
+from openfeature.contrib.provider.ofrep import OFREPProvider
 from tritonclient.utils import InferenceServerException
 
+from testing.api import ADMIN, ADMIN_TOKEN
 from testing.digits import digits
-from testing.inference import ask
+from testing.machine import ROOT
 from testing.waiting import PATIENCE
 from tests.conftest import Serving
 
@@ -22,6 +28,17 @@ RAW = {"Content-Type": "application/octet-stream"}
 def client(serving: Serving) -> Iterator[triton.InferenceServerClient]:
     with triton.InferenceServerClient(serving.url.removeprefix("http://"), network_timeout=PATIENCE) as made:
         yield made
+
+
+def ask(
+    client: triton.InferenceServerClient, model: str, images: NDArray[np.uint8], binary: bool,
+    outputs: Sequence[str] = ("probabilities", "labels"), **others: Any,
+) -> Any:  # fmt: skip
+    """Return Triton's result for images, with data as bytes both ways or as JSON both ways."""
+    given = triton.InferInput("images", list(images.shape), "UINT8")
+    given.set_data_from_numpy(images, binary_data=binary)
+    wanted = [triton.InferRequestedOutput(name, binary_data=binary) for name in outputs]
+    return client.infer(model, [given], outputs=wanted, **others)
 
 
 def test_triton_client_sees_server_and_models(client: triton.InferenceServerClient) -> None:
@@ -78,3 +95,24 @@ def test_triton_client_raises_its_own_exception_with_our_sentence(client: triton
     assert (too_large.value.status(), too_large.value.message()) == (
         "413", "The body is larger than 8,388,608 bytes (GATEWAY_MAX_BODY_BYTES).",
     )  # fmt: skip
+
+
+def test_the_examples_of_the_docs_run(serving: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+    arms = [{"variant": variant, "weight": 0.5} for variant in ("dropout_l2", "l2")]
+    spec = {"name": "l2_or_both", "control": "dropout_l2", "arms": arms}
+    requests.post(f"{serving.url}/experiments", json=spec, headers=ADMIN, timeout=PATIENCE).raise_for_status()
+    experiment = f"{serving.url}/experiments/l2_or_both"
+    requests.post(f"{experiment}/start", headers=ADMIN, timeout=PATIENCE).raise_for_status()
+    names: dict[str, Any] = {}
+    try:
+        text = (ROOT / "docs" / "protocols.md").read_text()
+        text = text.replace("127.0.0.1:8080", serving.url.removeprefix("http://")).replace("TOKEN", ADMIN_TOKEN)
+        for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
+            exec(block, names)
+    finally:
+        requests.post(f"{experiment}/stop", headers=ADMIN, timeout=PATIENCE)
+        if isinstance(provider := api.get_client().provider, OFREPProvider):
+            provider.session.close()
+    assert len(names["ids"]) == 2
+    assert names["flag"].variant in ("dropout_l2", "l2") and names["taken"]["variant"] == names["flag"].variant
+    assert f"{names['flag'].variant} SPLIT" in capsys.readouterr().out
