@@ -92,6 +92,8 @@ def test_images_are_pinned_in_the_settings(tmp_path: Path) -> None:
     lines = (tmp_path / ".env").read_text().splitlines()
     assert lines[0] == "GATEWAY_WORKERS=1"
     assert [re.sub(":.*@", ":TAG@", line) for line in lines[1:]] == [
+        "DROPSERVE_GRAFANA_IMAGE=grafana/grafana:TAG@sha256:12",
         "DROPSERVE_POSTGRES_IMAGE=postgres:TAG@sha256:12",
+        "DROPSERVE_PROMETHEUS_IMAGE=prom/prometheus:TAG@sha256:12",
         "DROPSERVE_PYTHON_IMAGE=python:TAG@sha256:12",
     ]

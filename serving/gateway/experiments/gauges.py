@@ -1,4 +1,4 @@
-"""Show running and paused experiments, and the events to deliver, as metrics; read from the store when asked."""
+"""Show experiments under way, images to learn from and events to deliver as metrics; read from the store when asked."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 
 from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.evidence import report
-from serving.gateway.store import events, experiments, images
+from serving.gateway.store import events, experiments, images, kept
 from serving.gateway.store.store import Store
 
 OF_EXPERIMENTS = {
@@ -26,7 +26,7 @@ Samples = dict[str, list[tuple[list[str], float]]]
 
 
 class ExperimentGauges(Collector):
-    """Metrics of a store; none while it is unavailable, and those of events only where a receiver takes them."""
+    """Metrics of a store; one alone while it is unavailable, and those of events only where a receiver takes them."""
 
     def __init__(self, store: Store, *, delivers: bool) -> None:
         """Prepare to read `store`."""
@@ -36,9 +36,21 @@ class ExperimentGauges(Collector):
         """Read the store, and return the metrics."""
         try:
             with self._store.read() as connection:
-                return [*_of_experiments(connection), *(_of_events(connection) if self._delivers else ())]
+                of_events = _of_events(connection) if self._delivers else ()
+                return [_up(True), *_of_experiments(connection), _of_learning(connection), *of_events]
         except GatewayError:
-            return []  # the store has logged it
+            return [_up(False)]  # the store has logged it
+
+
+def _up(answers: bool) -> Metric:
+    return GaugeMetricFamily("gateway_store_up", "Whether the store answers", float(answers))
+
+
+def _of_learning(connection: Connection) -> Metric:
+    family = GaugeMetricFamily("gateway_kept_images", "Images that are kept to learn from", labels=["state"])
+    for state, number in kept.count_by_state(connection).items():
+        family.add_metric([state], number)
+    return family
 
 
 def _of_experiments(connection: Connection) -> Iterator[Metric]:

@@ -133,6 +133,11 @@ def count_waiting(connection: Connection) -> int:
     return _count(connection, WAITING & ~HAS_LABEL)
 
 
+def count_by_state(connection: Connection) -> dict[str, int]:
+    """Return the number of images that are `waiting` for a label, and of those that are `labelled`."""
+    return {"waiting": count_waiting(connection), "labelled": _count(connection, HAS_LABEL)}
+
+
 def share_with_pixels(connection: Connection) -> float | None:
     """Return the share of labelled predictions whose images are kept, None without a label."""
     labels, found = (

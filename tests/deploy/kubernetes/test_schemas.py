@@ -11,7 +11,12 @@ from tests.deploy.kubernetes.conftest import TOOLS, Rendered, kustomizations, te
 
 pytestmark = [pytest.mark.manifests, pytest.mark.slow]
 
-WITHOUT_SCHEMA = {"Cluster", "HTTPRoute", "RayJob"}  # of operators, which kubernetes-validate does not know
+WITHOUT_SCHEMA = {
+    "Cluster",
+    "HTTPRoute",
+    "PodMonitor",
+    "RayJob",
+}  # of operators, which kubernetes-validate does not know
 UNKNOWN = re.compile(r"^WARN .* find schema for kind (\w+)", re.M)
 
 

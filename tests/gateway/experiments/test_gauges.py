@@ -24,7 +24,7 @@ def test_a_running_experiment_is_shown(client: FlaskClient, fake_server: FakeMod
     asked = [predict(client, 3)["predictions"][0] for _ in range(3)]
     eventually(lambda: report(client)["counts"]["disagreements"] == 3)
     label_all(client, asked[:1], "3")
-    lines = shown(store, "experiment_", "events_waiting")
+    lines = shown(store, "experiment_", "events_waiting", "store_up", "kept_images")
     assert {
         'gateway_experiment_labels_waiting{experiment="test"} 2.0',
         'gateway_experiment_labelled{experiment="test"} 1.0',
@@ -32,8 +32,10 @@ def test_a_running_experiment_is_shown(client: FlaskClient, fake_server: FakeMod
         'gateway_experiment_healthy{check="srm",experiment="test"} 1.0',
         'gateway_experiment_decision{experiment="test",recommendation="continue",variant=""} 1.0',
         "gateway_events_waiting 0.0",
+        "gateway_store_up 1.0",
+        'gateway_kept_images{state="waiting"} 0.0',
     } <= set(lines)
-    assert lines[0] in client.get("/metrics").text.splitlines()
+    assert lines[1] in client.get("/metrics").text.splitlines()
     (evidence,) = shown(store, "experiment_e_value")
     assert evidence.startswith('gateway_experiment_e_value{experiment="test",variant="dropout"} 1.')
     (age,) = shown(store, "experiment_oldest_unlabelled_seconds")
@@ -49,5 +51,5 @@ def test_without_a_receiver_no_events_wait_for_one(store: Store) -> None:
     assert not any("event" in name for name in names)
 
 
-def test_without_a_store_there_are_no_such_metrics() -> None:
-    assert list(ExperimentGauges(Store("sqlite:////nowhere/x.db"), delivers=True).collect()) == []
+def test_without_a_store_its_metrics_are_gone_but_one() -> None:
+    assert shown(Store("sqlite:////nowhere/x.db"), "") == ["gateway_store_up 0.0"]
