@@ -75,6 +75,8 @@ def main() -> int:
         load = Load()
         with load.running():
             good = Faults(load, database, services, proxy).run(chosen)
+        for service in services:
+            service.stop()  # and write what waits
         lost, wrong = _lost(database.url, load)
         print(f"labels acknowledged {len(load.acknowledged):,}, lost {lost}" + (f"; {wrong[:3]}" if wrong else ""))
     return 0 if good and not lost and not wrong else 1
