@@ -41,14 +41,15 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hosts-")))
         bodies = write_bodies(load(Path("data")).test_images, folder)["png"]
-        services = []
-        for core, host in zip(
-            sorted(os.sched_getaffinity(0)), stack.enter_context(hosts(["one", "two"])), strict=False
-        ):
-            name = host.name.rpartition("-")[2]
-            service = Service(host, name, f"sqlite:///{folder}/{name}.db", folder)
-            service.start([*stack.enter_context(_limited(host.name, arguments.share)), "taskset", "-c", str(core)])
-            services.append(service)
+        names, cores = ("one", "two"), sorted(os.sched_getaffinity(0))
+        # The groups come first: they can go when the hosts' processes have ended.
+        groups = [stack.enter_context(_limited(f"dropserve-{name}", arguments.share)) for name in names]
+        made = stack.enter_context(hosts(names))
+        services = [
+            Service(host, name, f"sqlite:///{folder}/{name}.db", folder) for host, name in zip(made, names, strict=True)
+        ]
+        for service, group, core in zip(services, groups, cores, strict=False):
+            service.start([*group, "taskset", "-c", str(core)])
         for service in services:
             eventually(service.ready, f"host {service.name}")
         _rates(services, bodies, arguments.seconds)
@@ -62,8 +63,9 @@ def main() -> int:
             costs.append(cost / statistics.mean(each for _, each in alone))
     one, both = (statistics.median(each) for each in zip(*rates, strict=True))
     ratio = statistics.median(ratios)
-    print(f"one host {one:,.0f} requests a second, two hosts {both:,.0f}: {ratio:.2f} times "
-          f"({min(ratios):.2f} to {max(ratios):.2f}); processor time a request {statistics.median(costs):.2f} times")  # fmt: skip
+    print(f"one host {one:,.0f} requests a second, two hosts {both:,.0f}")
+    print(f"{ratio:.2f} times the requests ({min(ratios):.2f} to {max(ratios):.2f}), "
+          f"{statistics.median(costs):.2f} times the processor time for each")  # fmt: skip
     return int(ratio < GOAL)
 
 
