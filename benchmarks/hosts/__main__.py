@@ -91,7 +91,9 @@ class Faults:
 
     def run(self, chosen: Sequence[str]) -> bool:
         """Run those chosen; say whether each met its goal."""
-        print(f"{'':24} {'predictions':>11} {'failed':>6} {'labels':>6} {'refused':>7} {'last after, s':>13}")
+        print(
+            f"{'':24} {'predictions':>11} {'failed':>6} {'labels':>6} {'refused':>7} {'last after, s':>13} {'slowest, s':>10}"
+        )
         last = self._services[-1]
         self._fault("nothing", lambda: None, predictions=0, labels=0)
         if "kill" in chosen:
@@ -120,8 +122,9 @@ class Faults:
         of = {path: [each for each in answers if each.path == path] for path in ("/predict", "/feedback")}
         failed = {path: [each for each in some if each.failed] for path, some in of.items()}
         longest = max((each.answered - began for some in failed.values() for each in some), default=0.0)
+        slowest = max((each.answered - each.sent for each in answers), default=0.0)
         print(f"{name:24} {len(of['/predict']):11} {len(failed['/predict']):6} {len(of['/feedback']):6} "
-              f"{len(failed['/feedback']):7} {longest:13.1f}{f'   {note}' if note else ''}", flush=True)  # fmt: skip
+              f"{len(failed['/feedback']):7} {longest:13.1f} {slowest:10.1f}{f'   {note}' if note else ''}", flush=True)  # fmt: skip
         for path, most in (("/predict", predictions), ("/feedback", labels)):
             self._good &= most is None or len(failed[path]) <= most
             if failed[path]:
