@@ -72,6 +72,9 @@ study: $(VENV)/.dev data ## Train 26 arms, up to 32 seeds each; report in runs/s
 study-quick: $(VENV)/.dev data ## The same, small: 7 arms, 4 seeds, in runs/study-quick (about two minutes on two cores)
 	$(BIN)/python -m training study --quick $(ARGS)
 
+study-ray: $(VENV)-ray/.created data ## Train the study on a Ray cluster (ARGS="--ray HOST:PORT"); docs/scaling.md has the rest
+	$(VENV)-ray/bin/python -m training study $(ARGS)
+
 study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional net, added to the report in runs/study
 	$(BIN)/python -m training study --suite convolution $(ARGS)
 
@@ -153,6 +156,12 @@ test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Doc
 test-manifests: $(VENV)/.dev $(VENV)-manifests/.created ## Render deploy/kubernetes/, validate every object, check policies; needs no cluster
 	$(BIN)/python -m pytest -m manifests tests/deploy
 
+test-hosts: $(VENV)/.dev ## Break three hosts, their links and their database under load, as root (ARGS="kill restart": some faults)
+	@$(BIN)/python -m benchmarks.hosts $(ARGS)
+
+test-ray: $(VENV)-ray/.created data ## Train a study on one and on two Ray nodes, and kill a node: same bytes, and how long
+	@$(VENV)-ray/bin/python -m benchmarks.ray_study $(ARGS)
+
 # --- figures that the docs quote --------------------------------------------------------------------------------------
 
 verify-recipe: $(VENV)/.dev data ## Ten seeds a variant beside Keras' own pieces: final accuracies (about 15 minutes)
@@ -205,6 +214,12 @@ bench-report: $(VENV)/.dev ## Reports and metrics with 10 million labels, on SQL
 bench-experiments: $(VENV)/.dev ## What a running experiment costs /predict
 	$(BIN)/python -m benchmarks.experiments
 
+bench-writers: $(VENV)/.dev ## Exposures and labels of one experiment a second, by 1, 2 and 4 writers on PostgreSQL (ARGS="--round-trip-ms 0.5 --commit-ms 1")
+	$(BIN)/python -m benchmarks.writers $(ARGS)
+
+bench-hosts: $(VENV)/.dev data ## The requests of two hosts beside those of one, as root
+	$(BIN)/python -m benchmarks.hosts.throughput $(ARGS)
+
 bench-worker: $(VENV)/.dev data ## A gateway worker's start and memory
 	$(BIN)/python -m benchmarks.worker
 
@@ -233,4 +248,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning test-manifests load bench-report verify-protocols
+.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning test-manifests load bench-report verify-protocols test-hosts test-ray bench-writers bench-hosts study-ray

@@ -1,6 +1,6 @@
 """Measure how exposures and labels of one experiment are stored by 1, 2 and 4 gateways at once, on PostgreSQL.
 
-    python -m benchmarks.writers [--round-trip-ms 0.5] [--commit-ms 1] [--seconds 4]
+    python -m benchmarks.writers [--round-trip-ms 0.5] [--commit-ms 1] [--seconds 4] [--work labels] [--pairing split]
 
 A writer is a process. It writes its exposures in batches and its labels one a request, as a gateway's worker does. The
 database is on this machine, where neither network nor disk takes time; so a pause before each statement stands for the
@@ -35,7 +35,7 @@ from testing.databases import new_database, postgresql
 from testing.recount import problems
 from testing.trials import CLASSES, SECRET, SURE, Trial, spec
 
-WRITERS = (1, 2, 4)
+WRITERS, PAIRING = (1, 2, 4), ("paired", "split")
 BATCH = 100  # exposures in a transaction: of a second, at a hundred requests a second and worker
 DISAGREE = 0.05  # share of images on which the arms differ
 NUMBERS_EACH = 1 << 40  # units and images of one writer
@@ -56,6 +56,8 @@ def main() -> None:
     parser.add_argument("--round-trip-ms", type=float, default=0.0, help="pause before each statement")
     parser.add_argument("--commit-ms", type=float, default=0.0, help="PostgreSQL's commit_delay")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--work", nargs="*", choices=sorted(WORK), default=list(WORK), help="(default: all)")
+    parser.add_argument("--pairing", nargs="*", choices=PAIRING, default=list(PAIRING), help="(default: both)")
     arguments = parser.parse_args()
     print(f"round trip {arguments.round_trip_ms} ms, commit {arguments.commit_ms} ms, {os.cpu_count()} cores")
     with postgresql() as server:
@@ -63,12 +65,11 @@ def main() -> None:
             connection.execute(f"ALTER SYSTEM SET commit_delay = {round(1000 * arguments.commit_ms)}")
             connection.execute("ALTER SYSTEM SET commit_siblings = 0")
             connection.execute("SELECT pg_reload_conf()")
-        for paired, (name, write) in itertools.product((True, False), WORK.items()):
+        for kind, name in itertools.product(arguments.pairing, arguments.work):
             rates = []
             for number in WRITERS:
                 with new_database(server.url) as url:
-                    rates.append(_rate(url, paired, write, number, arguments))
-            kind = "paired" if paired else "split"
+                    rates.append(_rate(url, kind == PAIRING[0], WORK[name], number, arguments))
             each = ", ".join(f"{number}: {rate:,.0f}" for number, rate in zip(WRITERS, rates, strict=True))
             print(f"{kind:6} {name:9} a second by writers  {each}  ({rates[-1] / rates[0]:.2f} times)", flush=True)
 

@@ -1,4 +1,7 @@
-"""Hosts of their own on one machine: network namespaces on a bridge, which a block makes and removes."""
+"""Hosts of their own on one machine: network namespaces on a bridge, which a block makes and removes.
+
+The bridge has a namespace, too: this machine's firewall, such as Docker's, is none between the hosts.
+"""
 
 import os
 import subprocess
@@ -16,8 +19,8 @@ STOP_SECONDS = 30
 class Host:
     """A network namespace with an address, and the processes that run in it."""
 
-    def __init__(self, name: str, address: str, link: str) -> None:
-        self.name, self.address, self._link = name, address, link
+    def __init__(self, name: str, address: str, switch: str) -> None:
+        self.name, self.address, self._switch = name, address, switch
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, command: Sequence[object], log: Path, **options: Any) -> subprocess.Popen[bytes]:
@@ -33,7 +36,7 @@ class Host:
 
     def connect(self, up: bool) -> None:
         """Cut the host's link, or mend it."""
-        _ip("link", "set", self._link, "up" if up else "down")
+        _ip("-n", self._switch, "link", "set", self.name, "up" if up else "down")
 
     def kill(self) -> None:
         """Kill all processes at once, as a power cut does."""
@@ -50,23 +53,44 @@ def hosts(names: Sequence[str]) -> Iterator[list[Host]]:
     """Make a namespace for each name, joined by a bridge on which this process is NETWORK.1; remove all at the end."""
     tag = f"ds{os.getpid() % 100_000}"
     undo: list[Callable[[], object]] = []
+
+    def namespace(name: str) -> str:
+        _ip("netns", "add", name)
+        undo.append(lambda: _ip("netns", "delete", name))
+        _ip("-n", name, "link", "set", "lo", "up")
+        return name
+
+    def plug(name: str, *inside: str, device: str, number: int) -> None:
+        """Join a namespace, or this one, to the bridge by a link that is called by its name there."""
+        where = ("-n", *inside) if inside else ()
+        _ip(
+            "-n",
+            switch,
+            "link",
+            "add",
+            name,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            device,
+            "netns",
+            *(inside or (str(os.getpid()),)),
+        )
+        _ip("-n", switch, "link", "set", name, "master", "bridge", "up")
+        _ip(*where, "address", "add", f"{NETWORK}.{number}/24", "dev", device)
+        _ip(*where, "link", "set", device, "up")
+
     try:
-        _ip("link", "add", tag, "type", "bridge")
-        undo.append(lambda: _ip("link", "delete", tag))
-        _ip("address", "add", f"{NETWORK}.1/24", "dev", tag)
-        _ip("link", "set", tag, "up")
+        switch = namespace(f"{tag}-switch")
+        _ip("-n", switch, "link", "add", "bridge", "type", "bridge")
+        _ip("-n", switch, "link", "set", "bridge", "up")
+        plug("front", device=tag, number=1)
         made = []
         for number, name in enumerate(names, 2):
-            namespace, link = f"{tag}-{name}", f"{tag}v{number}"
-            _ip("netns", "add", namespace)
-            undo.append(lambda namespace=namespace: _ip("netns", "delete", namespace))  # type: ignore[misc]
-            _ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", namespace)
-            _ip("link", "set", link, "master", tag, "up")
-            host = Host(namespace, f"{NETWORK}.{number}", link)
+            host = Host(namespace(f"{tag}-{name}"), f"{NETWORK}.{number}", switch)
             undo.append(host.kill)
-            _ip("-n", namespace, "address", "add", f"{host.address}/24", "dev", "eth0")
-            for device in ("lo", "eth0"):
-                _ip("-n", namespace, "link", "set", device, "up")
+            plug(host.name, host.name, device="eth0", number=number)
             made.append(host)
         yield made
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sys import executable
 from typing import Any
 
+import psycopg
 import requests
 
 from benchmarks.hosts.network import NETWORK, STOP_SECONDS, Host
@@ -43,9 +44,18 @@ class Database:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        command = [_program("postgres"), "-D", self._data, "-h", self._host.address, "-k", self._data]
-        self._process = self._host.start(command, self._log, user=self._user)
-        eventually(lambda: _listens(self._host.address, 5432), "PostgreSQL")
+        as_user = ["setpriv", f"--reuid={self._user}", "--clear-groups"]
+        command = [*as_user, _program("postgres"), "-D", self._data, "-h", self._host.address, "-k", self._data]
+        self._process = self._host.start(command, self._log)
+        eventually(self._answers, "PostgreSQL")
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, f"PostgreSQL ended: {self._log.read_text()[-500:]}"
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Stop the server at once; it recovers from its log at the next start."""

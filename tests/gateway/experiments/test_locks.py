@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, func, select, text
 
 from serving.gateway.errors import Unavailable
-from serving.gateway.experiments import feedback, hold_back
+from serving.gateway.experiments import feedback, hold_back, scorings
 from serving.gateway.experiments.feedback import Feedback
 from serving.gateway.store import counts, events, experiments, exposures, images
 from serving.gateway.store import tables as rows
@@ -96,8 +96,7 @@ def test_many_writers_of_the_same_units_and_images_count_right(store: Store, pai
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trial, "write", sent.extend)
         ids = trial.send([0, 1] * 12, [("1", "1"), ("1", "7"), ("7", "7")] * 8)
-    again = [replace(each, id=f"{number:024x}", unit=rng.choice(sent).unit, answered=rng.choice(sent).answered,
-                     asked=tuple(asked._replace(case=True, slow=True) for asked in each.asked))
+    again = [replace(each, id=f"{number:024x}", unit=rng.choice(sent).unit, answered=rng.choice(sent).answered)
              for number, each in enumerate(sent * 3, 1 << 40)]  # fmt: skip
 
     def write(seed: int) -> None:
@@ -112,7 +111,6 @@ def test_many_writers_of_the_same_units_and_images_count_right(store: Store, pai
     trial.write([*sent, *again])
     with store.read() as connection:
         assert problems(connection, trial.row().id) == []
-        assert counts.read(connection, trial.row().id)[1][Count("exposures", 0)] > 0
         slots = connection.execute(select(func.count(rows.counts.c.slot.distinct()))).scalar_one()
     assert slots > 1
 
@@ -146,6 +144,25 @@ def test_a_promotion_by_hand_is_told_after_what_was_under_way(store: Store, clie
         store, trial, lambda: client.post("/variants/dropout/promote", json=body, headers=ADMIN)
     )
     assert told == ["experiment.verdict", "variant.promoted"]
+
+
+def test_a_unit_that_is_slow_at_two_gateways_is_one_case(store: Store) -> None:
+    trial, sent = Trial(store, spec(0.5, 0.5)), list[Exposure]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "write", sent.extend)
+        trial.send([0], [("1", "1")])
+    trial.write(sent)
+    slow = tuple(asked._replace(case=True, slow=True) for asked in sent[0].asked)
+    first, second = (replace(sent[0], id=f"{number:024x}", asked=slow) for number in (1, 2))
+    with ThreadPoolExecutor(1) as pool:
+        with store.write() as one:
+            of = exposures.lock(one, [first.experiment_id])
+            exposures.write(one, [first], scorings.alone(one, of), SECRET)
+            other = pool.submit(trial.write, [second])
+            eventually(lambda: waits(store), "the second gateway's wait")
+        other.result()
+    with store.read() as connection:
+        assert counts.read(connection, trial.row().id)[1][Count("case_slow", 0)] == 1
 
 
 def labelled(connection: Connection, labels: dict[str, str], source: str = "ground_truth") -> None:
