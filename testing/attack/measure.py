@@ -11,11 +11,10 @@ from testing.attack.gateways import running
 from testing.attack.parts import Attack, Part
 from testing.attack.seen import Seen
 from testing.attack.steady import Figures, Slices, Steady, figures
-from testing.attack.watch import Watch
+from testing.attack.watch import MOST_MEMORY, Watch
 
 WARM_UP_SECONDS, UNDISTURBED_SECONDS = 1.5, 8.0  # 400 answers
 MOST_RATIO = 3.0  # of the steady client's p99 to its undisturbed one
-MOST_MEMORY = 250_000_000  # bytes of a worker
 ENOUGH = 300  # answers without disturbance
 
 

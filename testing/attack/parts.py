@@ -46,7 +46,7 @@ PARTS: Mapping[str, Part] = {
     "structure": Part(structure.attack, WITH_KEYS, KEY, seconds=15),
     "buffers": Part(buffers.attack, WITH_KEYS, KEY, seconds=10),
     "connections": Part(connections.attack, WITH_KEYS, KEY, seconds=15, clients=10),
-    "decoding": Part(decoding.attack, WITH_KEYS, KEY, seconds=10, after=decoding.rate_counts_pixels),
+    "decoding": Part(decoding.attack, WITH_KEYS, KEY, seconds=10, after=decoding.alone),
     "hosts": Part(hosts.attack),
     "addresses": Part(after=addresses.attack),
     "reading": Part(reading.attack, WITH_KEYS, KEY),

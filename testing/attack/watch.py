@@ -9,6 +9,7 @@ import psutil
 from testing.running_gateway import Gateway
 
 LOOK_SECONDS = 0.05
+MOST_MEMORY = 250_000_000  # bytes of a worker
 
 
 class Watch:

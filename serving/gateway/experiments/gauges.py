@@ -11,6 +11,9 @@ from serving.gateway.errors import GatewayError
 from serving.gateway.experiments.evidence import report
 from serving.gateway.store import events, experiments, images, kept
 from serving.gateway.store.store import Store
+from serving.gateway.telemetry.fresh import Fresh
+
+KEPT_SECONDS = 10.0  # a report takes long, and Prometheus asks less often
 
 OF_EXPERIMENTS = {
     "labels_waiting": ("Images in the label queue", []),
@@ -31,15 +34,19 @@ class ExperimentGauges(Collector):
     def __init__(self, store: Store, *, delivers: bool) -> None:
         """Prepare to read `store`."""
         self._store, self._delivers = store, delivers
+        self._kept = Fresh(self._read, seconds=KEPT_SECONDS)
 
     def collect(self) -> Iterable[Metric]:
-        """Read the store, and return the metrics."""
+        """Return the metrics, at most KEPT_SECONDS old."""
         try:
-            with self._store.read() as connection:
-                of_events = _of_events(connection) if self._delivers else ()
-                return [_up(True), *_of_experiments(connection), _of_learning(connection), *of_events]
+            return self._kept.get()
         except GatewayError:
             return [_up(False)]  # the store has logged it
+
+    def _read(self) -> list[Metric]:
+        with self._store.read() as connection:
+            of_events = _of_events(connection) if self._delivers else ()
+            return [_up(True), *_of_experiments(connection), _of_learning(connection), *of_events]
 
 
 def _up(answers: bool) -> Metric:

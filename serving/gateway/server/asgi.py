@@ -30,6 +30,7 @@ from serving.gateway.web.request_log import Admitted
 
 PROBES = ("health.healthz", "open_inference.live")  # of life
 UNKNOWN_PATH = request_log.UNKNOWN_PATH
+OF_ONE_CLIENT = 8  # one client has this part of the threads
 OF_BODY = (b"content-length", b"transfer-encoding")
 
 Scope = dict[str, Any]
@@ -62,11 +63,14 @@ ROUTES = {
 
 
 class FlaskThreads:
-    """Threads in which the Flask application answers, shared among clients; one client has half of them at most."""
+    """Threads in which the Flask application answers, shared among clients; one client has a few of them at most.
+
+    Each that computes makes the event loop wait for its turn of Python's lock, and so all predictions.
+    """
 
     def __init__(self, flask: Flask, threads: int, refused: Callable[[], None]) -> None:
         self._flask = WSGIMiddleware(flask.wsgi_app, workers=threads)  # type: ignore[arg-type]
-        self._share = FairShare(threads, max(1, threads // 2), refused)
+        self._share = FairShare(threads, max(1, threads // OF_ONE_CLIENT), refused)
 
     async def answer(self, client: str, scope: Scope, body: bytes) -> list[dict[str, Any]]:
         """Return the messages of an answer, made when the client's turn comes.

@@ -7,6 +7,7 @@ import orjson
 from flask import Blueprint, Response, current_app, render_template
 
 SWAGGER = "flask_openapi_swagger"  # the package with Swagger UI's files
+DOCUMENT = "openapi_document"  # key of an application's extensions
 
 blueprint = Blueprint("documentation", __name__)
 
@@ -21,8 +22,11 @@ def swagger_files() -> Blueprint:
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
-    """Return the OpenAPI document."""
-    return Response(orjson.dumps(current_app.api_doc), mimetype="application/json")  # type: ignore[attr-defined]
+    """Return the OpenAPI document, which is made once."""
+    made = current_app.extensions
+    if DOCUMENT not in made:
+        made[DOCUMENT] = orjson.dumps(current_app.api_doc)  # type: ignore[attr-defined]
+    return Response(made[DOCUMENT], mimetype="application/json")
 
 
 @blueprint.get("/docs")

@@ -51,5 +51,11 @@ def test_without_a_receiver_no_events_wait_for_one(store: Store) -> None:
     assert not any("event" in name for name in names)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_readings_in_a_row_build_one_report(store: Store) -> None:
+    gauges = ExperimentGauges(store, delivers=False)
+    assert list(gauges.collect())[0] is list(gauges.collect())[0]
+
+
 def test_without_a_store_its_metrics_are_gone_but_one() -> None:
     assert shown(Store("sqlite:////nowhere/x.db"), "") == ["gateway_store_up 0.0"]

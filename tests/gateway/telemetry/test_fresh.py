@@ -15,6 +15,16 @@ def test_a_value_is_found_again_after_a_second() -> None:
     assert found == [0, 0, 1, 1, 2]
 
 
+def test_a_value_may_be_kept_longer() -> None:
+    now = [0.0]
+    values: Iterator[int] = iter(range(9))
+    value = Fresh(lambda: next(values), lambda: now[0], seconds=10)
+    found = []
+    for now[0] in (5, 14.9, 15):
+        found.append(value.get())
+    assert found == [0, 0, 1]
+
+
 def test_errors_are_not_kept() -> None:
     results: list[int] = []
     value = Fresh(lambda: results[0], lambda: 0.0)
