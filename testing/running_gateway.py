@@ -21,11 +21,13 @@ class Gateway:
     """A running gunicorn, which a `with` stops at its end."""
 
     def __init__(
-        self, models: Path, model_server: str, *, quiet: bool = False, log: Path | None = None, **others: object
-    ) -> None:
+        self, models: Path, model_server: str, *, quiet: bool = False, log: Path | None = None,
+        checkout: Path | None = None, **others: object,
+    ) -> None:  # fmt: skip
         """Start over `models`, with settings such as `workers=4`; wait until it answers.
 
-        Its log goes to the file `log`, nowhere where it is `quiet`, else to this process's standard error.
+        It is that of this repository, or of another `checkout` with an environment of its own. Its log goes to the
+        file `log`, nowhere where it is `quiet`, else to this process's standard error.
         """
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -39,7 +41,10 @@ class Gateway:
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
         with (log or Path(os.devnull)).open("ab") as file:
             errors = file if log or quiet else None
-            self.process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=errors)
+            python = checkout / ".venv" / "bin" / "python" if checkout else sys.executable
+            self.process = subprocess.Popen(
+                [python, *COMMAND[1:]], cwd=checkout or ROOT, env=environment, stderr=errors
+            )
         try:
             eventually(self._listens, "the gateway to listen")
             requests.get(f"{self.url}/healthz", timeout=PATIENCE).raise_for_status()
