@@ -211,8 +211,8 @@ verify-experiments: $(VENV)/.dev data ## False decisions by queue, units, faults
 bench-report: $(VENV)/.dev ## Reports and metrics with 10 million labels, on SQLite and PostgreSQL (ARGS=sqlite: one of them)
 	$(BIN)/python -m benchmarks.reports $(ARGS)
 
-bench-experiments: $(VENV)/.dev ## What a running experiment costs /predict
-	$(BIN)/python -m benchmarks.experiments
+bench-experiments: $(VENV)/.dev ## What a running experiment costs /predict (ARGS="--against-checkout DIR": and beside another commit)
+	$(BIN)/python -m benchmarks.experiments $(ARGS)
 
 bench-writers: $(VENV)/.dev ## Exposures and labels of one experiment a second, by 1, 2 and 4 writers on PostgreSQL (ARGS="--round-trip-ms 0.5 --commit-ms 1")
 	$(BIN)/python -m benchmarks.writers $(ARGS)

@@ -58,11 +58,11 @@ def main() -> int:
 
 
 @contextmanager
-def services() -> Iterator[str]:
-    """Run a model server and a gateway during the block; give the gateway's URL."""
+def services(checkout: Path | None = None) -> Iterator[str]:
+    """Run a model server and a gateway, of another `checkout` if given, during the block; give the gateway's URL."""
     with tempfile.TemporaryDirectory() as folder, running("--model_config_file=models/models.config") as model_server:
         shutil.copy("models/manifest.json", folder)  # the gateway keeps its database beside it
-        with Gateway(Path(folder), model_server.grpc_address, quiet=True) as gateway:
+        with Gateway(Path(folder), model_server.grpc_address, quiet=True, checkout=checkout) as gateway:
             eventually(lambda: requests.get(f"{gateway.url}/readyz", timeout=10).ok, "every variant", seconds=60)
             yield gateway.url
 

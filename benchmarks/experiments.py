@@ -1,15 +1,20 @@
 """Measure what a running experiment costs `/predict`.
 
-    python -m benchmarks.experiments
+    python -m benchmarks.experiments [--against-checkout DIR] [--rounds N]
 
 Needs published models (`make train`). Starts the model server and a gateway on free ports, on SQLite; all share the
 machine with the load generator.
 """
 
+import argparse
 import itertools
 import statistics
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from operator import truediv
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -19,38 +24,73 @@ from testing.api import ADMIN_TOKEN
 from testing.http_load import post, requests_a_second
 from testing.traffic import RAW
 
-CONNECTIONS, SECONDS, ROUNDS = 16, 2.0, 10
+CONNECTIONS, SECONDS, ROUNDS, QUICK_ROUNDS = 16, 2.0, 10, 3
 IMAGE_BYTES = 784
+MODES = ("without", "split", "paired")
+Rates = defaultdict[tuple[str, str], list[float]]  # by gateway and mode
 KNOWN_SECONDS = 0.5  # until every worker knows of a change: they refresh four times a second
 ARMS = [{"variant": variant, "weight": 0.5} for variant in (CONTROL, CHALLENGER)]
 
 
 def main() -> None:
-    """Measure the throughput without an experiment, split and paired, in turn."""
-    requests_of_images = different_images()
-    rates: dict[str, list[float]] = {"without": [], "split": [], "paired": []}
-    with services() as url:
-        port = int(url.rpartition(":")[2])
-        for name in ("split", "paired"):
+    """Measure the throughput without an experiment, split and paired, in turn; print it."""
+    parser = argparse.ArgumentParser(description="Measure what a running experiment costs /predict.")
+    parser.add_argument("--against-checkout", type=Path, metavar="DIR",
+                        help="another checkout to compare with, which has its environment in .venv")  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--quick", action="store_const", dest="rounds", const=QUICK_ROUNDS, help="fewer rounds")
+    given = parser.parse_args()
+    checkouts = {"this": None} | ({"other": given.against_checkout.absolute()} if given.against_checkout else {})
+    with ExitStack() as stack:
+        urls = {name: stack.enter_context(services(checkout)) for name, checkout in checkouts.items()}
+        rates = measure(urls, given.rounds)
+        for name, url in urls.items():
+            for mode in MODES:
+                print(f"{name:5} {mode:8} {in_words(rates[name, mode], rates[name, 'without'])}")
+            print(f"{name}: {compared(url)}")
+    if given.against_checkout:
+        for mode in MODES:
+            ratio = statistics.median(map(truediv, rates["this", mode], rates["other", mode]))
+            print(f"{mode:8} {ratio:.2f} times the other's requests a second")
+
+
+def measure(urls: Mapping[str, str], rounds: int) -> Rates:
+    """Return the requests a second of each gateway in each mode, by round."""
+    requests_of_images, rates = different_images(), Rates(list)
+    for url in urls.values():
+        for name in MODES[1:]:
             admin(url, "experiments", name=name, control=CONTROL, arms=ARMS, paired=name == "paired")
             admin(url, f"experiments/{name}/start")
             admin(url, f"experiments/{name}/pause")
-        requests_a_second(port, requests_of_images, CONNECTIONS, SECONDS)
-        for _ in range(ROUNDS):
-            for mode, found in rates.items():
+        requests_a_second(port_of(url), requests_of_images, CONNECTIONS, SECONDS)
+    for _ in range(rounds):
+        for mode in MODES:
+            for name, url in urls.items():
                 with_experiment(url, mode, "resume")
-                found.append(requests_a_second(port, requests_of_images, CONNECTIONS, SECONDS))
+                rates[name, mode].append(requests_a_second(port_of(url), requests_of_images, CONNECTIONS, SECONDS))
                 with_experiment(url, mode, "pause")
-        counts = requests.get(f"{url}/experiments/paired/report", timeout=10).json()["counts"]
-        dropped = [
-            line for line in requests.get(f"{url}/metrics", timeout=10).text.splitlines()
-            if "dropped" in line and not line.startswith("#")
-        ]  # fmt: skip
-    for mode, found in rates.items():
-        cost = statistics.median(1 - rate / without for rate, without in zip(found, rates["without"], strict=True))
-        spread = f"{min(found):,.0f} to {max(found):,.0f}"
-        print(f"{mode:8} {statistics.median(found):6,.0f} requests a second ({spread}); costs {cost:.1%}")
-    print(f"paired: {counts['compared']:,} images compared; {', '.join(dropped)}")
+    return rates
+
+
+def in_words(found: Sequence[float], without: Sequence[float]) -> str:
+    """Say a mode's requests a second, and what an experiment costs."""
+    cost = statistics.median(1 - rate / alone for rate, alone in zip(found, without, strict=True))
+    return (
+        f"{statistics.median(found):6,.0f} requests a second ({min(found):,.0f} to {max(found):,.0f}); costs {cost:.1%}"
+    )
+
+
+def compared(url: str) -> str:
+    """Say how many images the paired experiment compared, and dropped."""
+    counts = requests.get(f"{url}/experiments/paired/report", timeout=10).json()["counts"]
+    lines = requests.get(f"{url}/metrics", timeout=10).text.splitlines()
+    dropped = [line for line in lines if "dropped" in line and not line.startswith("#")]
+    return f"{counts['compared']:,} images compared; {', '.join(dropped)}"
+
+
+def port_of(url: str) -> int:
+    """Return the port of a URL."""
+    return int(url.rpartition(":")[2])
 
 
 def different_images() -> Iterator[bytes]:

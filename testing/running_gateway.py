@@ -23,11 +23,13 @@ class Gateway:
     """A running gunicorn, which a `with` stops at its end."""
 
     def __init__(
-        self, models: Path, model_server: str, *, quiet: bool = False, log: Path | None = None, **others: object
-    ) -> None:
+        self, models: Path, model_server: str, *, quiet: bool = False, log: Path | None = None,
+        checkout: Path | None = None, **others: object,
+    ) -> None:  # fmt: skip
         """Start over `models`, with settings such as `workers=4`; wait until it answers.
 
-        Its log goes to the file `log`, nowhere where it is `quiet`, else to this process's standard error.
+        It is that of this repository, or of another `checkout` with an environment of its own. Its log goes to the
+        file `log`, nowhere where it is `quiet`, else to this process's standard error.
         """
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -41,7 +43,7 @@ class Gateway:
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics)
         with (log or Path(os.devnull)).open("ab") as file:
             errors = file if log or quiet else None
-            self.process = self._start(environment, errors)
+            self.process = self._start(environment, errors, checkout)
         try:
             eventually(self._listens, "the gateway to listen")
             requests.get(f"{self.url}/healthz", timeout=PATIENCE).raise_for_status()
@@ -49,9 +51,12 @@ class Gateway:
             self._kill()
             raise
 
-    def _start(self, environment: dict[str, str], errors: IO[bytes] | None) -> subprocess.Popen[bytes] | WarmProcess:
+    def _start(
+        self, environment: dict[str, str], errors: IO[bytes] | None, checkout: Path | None
+    ) -> subprocess.Popen[bytes] | WarmProcess:
         """Start the process."""
-        return subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stderr=errors)
+        command = [checkout / ".venv" / "bin" / "python", *COMMAND[1:]] if checkout else COMMAND
+        return subprocess.Popen(command, cwd=checkout or ROOT, env=environment, stderr=errors)
 
     def _listens(self) -> bool:
         """Say whether its port takes connections, which a request over HTTP would ask at a hundred times the cost."""
@@ -86,5 +91,6 @@ class Gateway:
 class WarmGateway(Gateway):
     """The same in a tenth of the time; its memory and its imports are not those of the gateway as it is run."""
 
-    def _start(self, environment: dict[str, str], errors: IO[bytes] | None) -> WarmProcess:
+    def _start(self, environment: dict[str, str], errors: IO[bytes] | None, checkout: Path | None) -> WarmProcess:
+        assert checkout is None
         return WarmProcess(*ARGUMENTS, env=environment, stderr=errors)
