@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import requests
 
-from benchmarks.learning import pendigits
 from testing.api import ADMIN_TOKEN
 from testing.machine import ROOT, free_port
 from testing.waiting import eventually
@@ -23,6 +22,7 @@ from testing.waiting import eventually
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 AT_ONCE = 500  # images of a request that measures accuracy
 CONNECTIONS = 4
+RAW, PNG = "application/octet-stream", "image/png"
 KEPT = 20_000
 
 
@@ -35,20 +35,20 @@ class Circle:
         self._session = requests.Session()
         self._labelled = 0
 
-    def teach(self, points: np.ndarray, classes: np.ndarray) -> None:
-        """Have drawings answered, each of a unit of its own, and label them with the truth."""
+    def teach(self, bodies: Iterable[bytes], kind: str, labels: np.ndarray) -> None:
+        """Have images of a content type answered, each of a unit of its own, and label them."""
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            ids = list(pool.map(self._predict, points))
+            ids = list(pool.map(lambda body: self._predict(body, kind), bodies))
         items = [
             {"prediction_id": each, "label": str(label), "source": "ground_truth"}
-            for each, label in zip(ids, classes, strict=True)
+            for each, label in zip(ids, labels, strict=True)
         ]
         if items:
             self._post("feedback", {"items": items})
         self._labelled += len(items)
 
-    def improve(self) -> str:
-        """Run the steps of `make improve`; return the last line that they print."""
+    def improve(self) -> tuple[str, bool]:
+        """Run the steps of `make improve` but the last; return the last line that they print, and whether all pass."""
         eventually(lambda: self._get("learning")["labelled"] >= self._labelled, "the labelled images", seconds=300)
         said = ""
         for module, *arguments in (
@@ -63,8 +63,8 @@ class Circle:
             lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
             said = lines[-1] if lines else ""
             if done.returncode:
-                break
-        return said
+                return said, False
+        return said, True
 
     def newest_candidate(self) -> str | None:
         """Return the name of the published candidate once it answers, None without one."""
@@ -110,13 +110,9 @@ class Circle:
         )
         return answer.json().get("version", 0)
 
-    def _predict(self, points: np.ndarray) -> str:
-        answer = requests.post(
-            f"{self.url}/predict",
-            data=pendigits.png(points),
-            headers={**ADMIN, "Content-Type": "image/png"},
-            timeout=30,
-        )
+    def _predict(self, body: bytes, kind: str) -> str:
+        headers = {**ADMIN, "Content-Type": kind}
+        answer = requests.post(f"{self.url}/predict", data=body, headers=headers, timeout=30)
         answer.raise_for_status()
         return answer.json()["predictions"][0]["id"]
 
@@ -134,9 +130,6 @@ class Circle:
         answer = self._session.get(f"{self.url}/{path}", headers=ADMIN, timeout=30)
         answer.raise_for_status()
         return answer.json()
-
-
-RAW = "application/octet-stream"
 
 
 @contextmanager

@@ -34,3 +34,20 @@ def test_rows_are_digits_of_eight_points() -> None:
     points, classes = pendigits.read(path)
     assert (points.shape, points.min(), points.max()) == ((10_992, 8, 2), 0, 100)
     assert set(classes.tolist()) == set(range(10))
+
+
+def test_wrong_labels_are_as_many_as_told() -> None:
+    classes = np.arange(10_000) % 10
+    assert (demo.given(classes, None) == classes).all()
+    assert (demo.given(classes, "random") != classes).mean() == pytest.approx(demo.WRONG, abs=0.02)
+    changed = demo.given(classes, "ones") != classes
+    assert set(classes[changed]) == {7}
+    assert set(demo.given(classes, "ones")[changed]) == {1}
+
+
+def test_seeds_are_summed_up() -> None:
+    lines = demo.summary([{0: (0.7, 0.9), 50: (0.8, 0.9)}, {0: (0.8, 0.9)}])
+    assert lines == [
+        "     0  0.7500 [0.7000, 0.8000]  0.9000 [0.9000, 0.9000]  2 of 2 published",
+        "    50  0.8000 [0.8000, 0.8000]  0.9000 [0.9000, 0.9000]  1 of 2 published",
+    ]

@@ -104,3 +104,29 @@ def test_the_studys_report_is_linked_to_where_there_is_one(visit: Visit, site: S
             link.click()
         assert report.value.path().read_text() == file.read_text()
         page.context.close()
+
+
+def test_learning_from_labels_shows_where_it_stands(visit: Visit, site: Site) -> None:
+    manifest = site.manifest
+    variant = manifest["variants"][-1]
+    variant["training"] |= {
+        "labels": {
+            "set": "a", "sha256": "b", "exists": False, "images": 1234, "units": 56, "sources": {"audit": 1234},
+            "from": "2026-01-01T10:00:00+00:00", "to": "2026-02-01T10:00:00+00:00",
+        },
+        "gate": {
+            "held_out": {"images": 300, "base_accuracy": 0.75, "accuracy": 0.95},
+            "test": {"base_accuracy": 0.9939, "accuracy": 0.9921},
+        },
+    }  # fmt: skip
+    with site.gateway(manifest, keep_labelled=100) as gateway:
+        page = visit("#/variants", at=gateway)
+        parts = page.locator(".learning dd")
+        expect(parts.nth(0)).to_contain_text("0 labelled images from 0 units")
+        expect(parts.nth(1)).to_contain_text(
+            f"{variant['name']} version {variant['version']} learned from 1,234 images"
+        )
+        expect(parts.nth(1)).to_contain_text("Its image set no longer exists")
+        expect(parts.nth(2)).to_contain_text("75.00% right before, 95.00% now. Test images: 99.39% before, 99.21% now.")
+        expect(parts.nth(3)).to_have_text("None yet: make improve drafts one.")
+        page.context.close()

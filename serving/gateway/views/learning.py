@@ -47,11 +47,15 @@ class ForgetRequest(BaseModel):
         return self
 
 
+SETS = "Run make labels or make forget where image sets lie: either deletes those that have a deleted image."
+
+
 class ForgetAnswer(BaseModel):
     """The numbers of images and labels that were deleted."""
 
     images: int
     labels: int
+    image_sets: str = Field(SETS, description="How image sets on disk that have such an image go")
 
 
 blueprint = APIBlueprint("learning", __name__, abp_tags=[Tag(name="learning")])
@@ -92,7 +96,8 @@ def forget() -> Response:
     """Delete the images and labels of a prediction or of a unit; counts of experiments stay.
 
     What experiments count keeps each image's keyed hash, answers and label, without pixels. A unit's rows get a random
-    name, which leads to nobody; a prediction's keep the unit's name in the experiment.
+    name, which leads to nobody; a prediction's keep the unit's name in the experiment. Image sets on disk are out of
+    the gateway's reach: the next `make labels` or `make forget` deletes those that have such an image.
     """
     body = read_json(ForgetRequest)
     with gateway().experiments.store.write() as connection:
@@ -102,4 +107,4 @@ def forget() -> Response:
             done = forget_unit(connection, body.unit or "")
         # The log must not keep what was to be forgotten.
         log(connection, "admin", "forget", "", f"{done.images} images and {done.labels} labels", caller())
-    return send(done._asdict())
+    return send({**done._asdict(), "image_sets": SETS})

@@ -43,7 +43,7 @@ function decoded(step) {
 // What the modules that show a place import, beside what page.html loads.
 const IMPORTS = {
   "views/draw": ["draw/answers", "draw/asking", "draw/examples", "draw/feedback", "draw/pad"],
-  "views/variants": ["chart"],
+  "views/variants": ["chart", "variants/learning"],
   "experiments/create": ["experiments/plan"],
   "experiments/detail": ["chart", "experiments/action", "experiments/evidence"],
   "experiments/queue": ["experiments/labels", "experiments/outbox"],

@@ -3,6 +3,7 @@ import { html, nothing, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import { chart } from "../chart.js";
 import { number, percent, t } from "../i18n.js";
 import { Resource, shown } from "../resource.js";
+import { learning } from "../variants/learning.js";
 
 const POLL_MS = 10_000;
 const COLUMNS = ["variant", "accuracy", "ece", "state", "loss", "regularisation", "parameters", "version"];
@@ -14,15 +15,24 @@ export const heading = "variants.heading";
 export function open(place, { steps }) {
   let [selected] = steps;
   const variants = new Resource("/variants", draw);
-  variants.poll(POLL_MS);
+  const kept = new Resource("/learning", draw);
+  const experiments = new Resource("/experiments", draw);
+  const all = [variants, kept, experiments];
+  all.forEach((each) => each.poll(POLL_MS));
 
   function draw() {
     render(
       html`<h1 tabindex="-1">${t("variants.heading")}</h1>
         ${shown(variants, (answer) => [
-          table(answer, selected), training(answer.training), curves(answer.variants), study(answer.study)])}`,
+          table(answer, selected), training(answer.training), circle(answer), curves(answer.variants),
+          study(answer.study)])}`,
       place,
     );
+  }
+
+  function circle(answer) {
+    return kept.value && experiments.value
+      ? learning(kept.value, answer.variants, experiments.value.experiments) : "";
   }
 
   return {
@@ -31,7 +41,7 @@ export function open(place, { steps }) {
       [selected] = steps;
       draw();
     },
-    close: () => variants.close(),
+    close: () => all.forEach((each) => each.close()),
   };
 }
 
