@@ -208,6 +208,9 @@ soak-serving: $(VENV)/.dev data ## The gateway at 80 % of its capacity for ten m
 	@$(BIN)/python -m training train --if-missing
 	@$(BIN)/python -m benchmarks.serving.soak $(ARGS)
 
+load: $(VENV)/.dev ## Load a gateway that is yours at a fixed rate (ARGS="--target URL --confirm HOST --rate N", or --help); percentiles, errors
+	@$(BIN)/python -m benchmarks.load $(ARGS)
+
 bench: ARGS := --quick
 bench: bench-training bench-worker bench-model-server bench-experiments bench-serving ## All of these, in their short forms
 
