@@ -70,9 +70,9 @@ def main() -> int:
 def report(seen: TimedAnswers, due: int, seconds: float) -> Iterator[str]:
     """Yield the lines of the report on requests of which `due` had to be sent."""
     sent = seen.statuses.total()
-    yield f"{sent:,} of {due:,} requests were sent in time, {sent / seconds:,.0f} a second"
+    yield f"{sent:,} requests in {seconds:g} s, {sent / seconds:,.0f} a second"
     if sent < due:
-        yield "The others waited for a free connection: the target, or this machine, is slower than the rate."
+        yield f"{due - sent:,} more were due and not sent: the target, or this machine, is slower than the rate."
     for status, number in sorted(seen.statuses.items()):
         yield f"{'no answer' if status == BROKEN else status:>10} {number:>10,}"
     times = histogram(seen.times)
