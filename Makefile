@@ -149,7 +149,7 @@ screenshots: $(VENV)/.dev data ## Take README's pictures of the page anew, into 
 test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Docker, break it, see it recover, take it down
 	$(BIN)/python -m pytest -m docker tests/docker
 
-test-manifests: $(VENV)/.dev $(VENV)-manifests/.created ## Render deploy/kubernetes/, validate every object, check policies; needs no cluster
+test-manifests: $(VENV)/.dev $(VENV)-manifests/.created ## Render deploy/kubernetes/, validate every object, check policies, and run Prometheus by deploy/observability/; no cluster
 	$(BIN)/python -m pytest -m manifests tests/deploy
 
 # --- figures that the docs quote --------------------------------------------------------------------------------------
