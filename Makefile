@@ -153,7 +153,7 @@ screenshots: $(VENV)/.dev data ## Take README's pictures of the page anew, into 
 test-docker: $(VENV)/.dev data ## Build the images, bring everything up with Docker, break it, see it recover, take it down
 	$(BIN)/python -m pytest -m docker tests/docker
 
-test-manifests: $(VENV)/.dev $(VENV)-manifests/.created ## Render deploy/kubernetes/, validate every object, check policies; needs no cluster
+test-manifests: $(VENV)/.dev $(VENV)-manifests/.created ## Render deploy/kubernetes/, validate every object, check policies, and run Prometheus by deploy/observability/; no cluster
 	$(BIN)/python -m pytest -m manifests tests/deploy
 
 test-hosts: $(VENV)/.dev ## Break three hosts, their links and their database under load, as root (ARGS="kill restart": some faults)
@@ -230,6 +230,9 @@ bench-serving: $(VENV)/.dev $(VENV)-peers/.created data ## The gateway under loa
 soak-serving: $(VENV)/.dev data ## The gateway at 80 % of its capacity for ten minutes: errors, memory, tail by the minute
 	@$(BIN)/python -m training train --if-missing
 	@$(BIN)/python -m benchmarks.serving.soak $(ARGS)
+
+load: $(VENV)/.dev ## Load a gateway that is yours at a fixed rate (ARGS="--target URL --confirm HOST --rate N", or --help); percentiles, errors
+	@$(BIN)/python -m benchmarks.load $(ARGS)
 
 bench: ARGS := --quick
 bench: bench-training bench-worker bench-model-server bench-report bench-experiments bench-serving ## All of these, in their short forms

@@ -33,10 +33,10 @@ def requests_a_second(port: int, requests: Iterator[bytes], connections: int, se
     return answers / passed
 
 
-def post(path: str, body: bytes, content_type: str, *fields: str) -> bytes:
+def post(path: str, body: bytes, content_type: str, *fields: str, host: str = "127.0.0.1") -> bytes:
     """Return a POST request as it goes over the wire; `fields` are further header fields, such as "X-Unit-Id: 7"."""
     head = [
-        f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {content_type}", f"Content-Length: {len(body)}",
+        f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}",
         *fields, "", "",
     ]  # fmt: skip
     return "\r\n".join(head).encode() + body

@@ -6,6 +6,7 @@ request that had to wait meanwhile, not just for the one on each connection ("co
 
 import select
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from testing.http_load import content_length
 
 LARGEST_READ = 65_536
+PATIENCE_SECONDS = 10.0  # for a connection, and for a request to be taken
 HEAD_END = b"\r\n\r\n"
 CLOSING = b"\r\nconnection: close"
 BROKEN = 0  # stands where there is no status, because the connection ended before its answer
@@ -33,17 +35,19 @@ class TimedAnswers:
 
 
 class Connection:
-    """One connection to 127.0.0.1, on which one request at a time is under way."""
+    """One connection, in TLS where there is a context for it, on which one request at a time is under way."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        self._host, self._port, self._tls = host, port, tls
         self._unread = b""
         self.due = 0.0
+        self.socket: socket.socket
         self._connect()
 
     def _connect(self) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", self._port), timeout=10)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain = socket.create_connection((self._host, self._port), timeout=PATIENCE_SECONDS)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = self._tls.wrap_socket(plain, server_hostname=self._host) if self._tls else plain
 
     def send(self, request: bytes, due: float) -> None:
         """Send a request that was due at a moment; on a new connection where the last has ended.
@@ -52,8 +56,7 @@ class Connection:
         """
         self.due, self._unread = due, b""
         try:
-            # Nothing is under way: what can be read is the connection's end.
-            if self.socket.fileno() < 0 or select.select([self.socket], [], [], 0)[0]:
+            if self.socket.fileno() < 0 or self._has_ended():
                 raise ConnectionResetError
             self.socket.sendall(request)
         except OSError:
@@ -64,7 +67,9 @@ class Connection:
     def receive(self) -> int | None:
         """Read more of the answer; return its status once it is whole, BROKEN where there will be none."""
         try:
-            received = self.socket.recv(LARGEST_READ)
+            received = self._read()
+        except ssl.SSLWantReadError:
+            return None
         except OSError:
             received = b""
         if not received:
@@ -77,13 +82,42 @@ class Connection:
             self.socket.close()
         return int(head.split(b" ", 2)[1])
 
+    def _has_ended(self) -> bool:
+        """Say whether the connection has ended; nothing is under way, so else there is nothing to read."""
+        if not select.select([self.socket], [], [], 0)[0]:
+            return False
+        try:
+            self._read()
+        except ssl.SSLWantReadError:  # a part of TLS itself, such as a session ticket
+            return False
+        except OSError:
+            pass
+        return True
+
+    def _read(self) -> bytes:
+        """Read what has come; raise SSLWantReadError where that is no data, OSError for a broken connection."""
+        if not isinstance(self.socket, ssl.SSLSocket):
+            return self.socket.recv(LARGEST_READ)
+        self.socket.settimeout(0)
+        try:
+            received = self.socket.recv(LARGEST_READ)
+            while received and self.socket.pending():
+                received += self.socket.recv(LARGEST_READ)
+        finally:
+            self.socket.settimeout(PATIENCE_SECONDS)
+        return received
+
 
 class Load:
     """`rate` requests a second, spread evenly, over as many connections as are free; without a rate, all it can."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], connections: int, rate: float | None) -> None:
+    def __init__(
+        self, port: int, requests: Sequence[bytes], connections: int, rate: float | None, *,
+        host: str = "127.0.0.1", tls: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
+        """Connect to `host`, in TLS where there is a context for it; raise OSError where that fails."""
         self._requests = requests
-        self._free = [Connection(port) for _ in range(connections)]
+        self._free = [Connection(host, port, tls) for _ in range(connections)]
         self._waiting: dict[socket.socket, Connection] = {}
         self._rate = rate
         self._began = time.perf_counter()

@@ -34,8 +34,8 @@ def panels() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def expressions() -> list[tuple[str, str]]:
-    """Return each expression with the name of its rule or panel; the adapter's, and those of Grafana's variables too."""
-    found = [(rule.get("alert", rule.get("record")), rule["expr"]) for rule in rules()]
+    """Return each expression, the adapter's too, with the name of its rule or panel."""
+    found = [(str(rule.get("alert", rule.get("record"))), rule["expr"]) for rule in rules()]
     found += [(name, target["expr"]) for name, panel in panels() for target in panel["targets"]]
     adapter = yaml.safe_load((FOLDER / "prometheus-adapter.yml").read_text())
     found += [("adapter", rule["seriesQuery"]) for rule in adapter["rules"]["custom"]]

@@ -81,6 +81,8 @@ def flags(arguments: list[str]) -> set[str]:
 def test_images_are_of_this_version() -> None:
     images = [each for _, document in documents() for given in found(document, "images") for each in given]
     tags = {each["name"]: each["newTag"] for each in images if "name" in each}
+    readme = (FOLDER / "README.md").read_text()
+    assert set(re.findall(r"dropserve/(?:gateway|training|study):([\d.]+)", readme)) == {VERSION}
     assert tags == dict.fromkeys(("dropserve/gateway", "dropserve/training", "dropserve/study"), VERSION)
 
 

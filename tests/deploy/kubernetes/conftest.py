@@ -19,7 +19,7 @@ Rendered = Callable[[str], list[Object]]
 @cache
 def text_of(name: str) -> str:
     """Return a kustomization of deploy/kubernetes/ as kubectl renders it."""
-    command = [TOOLS / "kubectl", "kustomize", FOLDER / name]
+    command = [str(TOOLS / "kubectl"), "kustomize", str(FOLDER / name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout

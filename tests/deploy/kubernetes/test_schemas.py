@@ -24,7 +24,7 @@ def validate(text: str, folder: Path) -> tuple[list[str], set[str]]:
     """Return the errors of the objects in YAML, and the kinds that nothing was checked of."""
     file = folder / "objects.yaml"
     file.write_text(text)
-    command = [TOOLS / "kubernetes-validate", "--strict", "--quiet", file]
+    command = [str(TOOLS / "kubernetes-validate"), "--strict", "--quiet", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     errors = [line for line in done.stdout.splitlines() if line and not line.startswith("WARN")]
     assert bool(errors) == bool(done.returncode), done.stdout + done.stderr
