@@ -36,6 +36,7 @@ def main() -> int:
     chosen = parser.parse_args()
     study = [f"--arms={chosen.arms}", f"--seeds={chosen.seeds}", f"--epochs={chosen.epochs}", f"--data={chosen.data}"]
     members = len(chosen.arms.split(",")) * chosen.seeds
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the clusters end, too
     with tempfile.TemporaryDirectory(prefix="ray-") as top:
         whole = Path(top) / "here"
         _finish(_start(whole, study))

@@ -92,7 +92,7 @@ class Faults:
     def run(self, chosen: Sequence[str]) -> bool:
         """Run those chosen; say whether each met its goal."""
         print(
-            f"{'':24} {'predictions':>11} {'failed':>6} {'labels':>6} {'refused':>7} {'last after, s':>13} {'slowest, s':>10}"
+            f"{'':24}{'predictions':>12}{'failed':>8}{'labels':>8}{'refused':>8}{'last after, s':>14}{'slowest, s':>11}"
         )
         last = self._services[-1]
         self._fault("nothing", lambda: None, predictions=0, labels=0)
@@ -123,8 +123,12 @@ class Faults:
         failed = {path: [each for each in some if each.failed] for path, some in of.items()}
         longest = max((each.answered - began for some in failed.values() for each in some), default=0.0)
         slowest = max((each.answered - each.sent for each in answers), default=0.0)
-        print(f"{name:24} {len(of['/predict']):11} {len(failed['/predict']):6} {len(of['/feedback']):6} "
-              f"{len(failed['/feedback']):7} {longest:13.1f} {slowest:10.1f}{f'   {note}' if note else ''}", flush=True)  # fmt: skip
+        predicted, labelled = of["/predict"], of["/feedback"]
+        print(
+            f"{name:24}{len(predicted):12}{len(failed['/predict']):8}{len(labelled):8}{len(failed['/feedback']):8}"
+            f"{longest:14.1f}{slowest:11.1f}   {note or ''}".rstrip(),
+            flush=True,
+        )
         for path, most in (("/predict", predictions), ("/feedback", labels)):
             self._good &= most is None or len(failed[path]) <= most
             if failed[path]:

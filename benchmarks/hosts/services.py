@@ -33,19 +33,19 @@ class Database:
     def __init__(self, host: Host, folder: Path) -> None:
         """Make a new database and start it."""
         self._host, self._data, self._log = host, folder / "data", folder / "postgresql.log"
-        self._user = next(user for user in ("postgres", "nobody") if _exists(user))
+        user = next(user for user in ("postgres", "nobody") if _exists(user))
         self.url = f"postgresql://postgres@{host.address}/postgres"
-        shutil.chown(folder, self._user)
-        options = {"user": self._user, "check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
-        subprocess.run([_program("initdb"), "-D", self._data, "-U", "postgres", "-A", "trust"], **options)
+        shutil.chown(folder, user)
+        self._as_user = ["setpriv", f"--reuid={user}", "--clear-groups"]
+        initdb = [*self._as_user, _program("initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust"]
+        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder)
         with (self._data / "pg_hba.conf").open("a") as file:
             file.write(f"host all all {NETWORK}.0/24 trust\n")
         self.start()
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        as_user = ["setpriv", f"--reuid={self._user}", "--clear-groups"]
-        command = [*as_user, _program("postgres"), "-D", self._data, "-h", self._host.address, "-k", self._data]
+        command = [*self._as_user, _program("postgres"), "-D", self._data, "-h", self._host.address, "-k", self._data]
         self._process = self._host.start(command, self._log)
         eventually(self._answers, "PostgreSQL")
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_, update
@@ -64,7 +65,8 @@ def labelled(connection: Connection, experiment: int, epoch: int, unit: int) -> 
 
 
 def save(
-    connection: Connection, experiment: int, epoch: int, changed: Mapping[int, Image], claimed: Mapping[int, Image]
+    connection: Connection, experiment: int, epoch: int, changed: Mapping[int, Image],
+    claimed: Mapping[int, Image] = MappingProxyType({}),
 ) -> None:  # fmt: skip
     """Write new and changed images, but for those that `claim` has written as they are."""
     known = claimed if connection.dialect.name == "postgresql" else {}

@@ -1,5 +1,7 @@
 """Let transactions that count at the same time do so in different slots."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -27,8 +29,12 @@ def _replace(table: str, key: str, measures: str, *, slot: bool) -> None:
     op.rename_table(table, before)
     if op.get_bind().dialect.name == "postgresql":  # names of constraints do not follow the table's
         op.execute(f"ALTER TABLE {before} DROP CONSTRAINT {table}_pkey")
-    types = {"name": sa.String(32), "dimension": sa.String(16)} | ({"value": sa.Text()} if table == "breakdown" else {})
-    columns = [sa.Column("experiment_id", sa.Integer(), sa.ForeignKey("experiments.id"), primary_key=True)]
+    types: dict[str, Any] = {"name": sa.String(32), "dimension": sa.String(16)} | (
+        {"value": sa.Text()} if table == "breakdown" else {}
+    )
+    columns: list[sa.Column[Any]] = [
+        sa.Column("experiment_id", sa.Integer(), sa.ForeignKey("experiments.id"), primary_key=True)
+    ]
     columns += [sa.Column(name, types.get(name, sa.Integer()), primary_key=True) for name in key.split(", ")[1:]]
     columns += [sa.Column("slot", sa.Integer(), primary_key=True)] if slot else []
     columns += [sa.Column(name, sa.BigInteger(), nullable=False) for name in measures.split(", ")]
