@@ -55,7 +55,7 @@ class Gateway:
         self, environment: dict[str, str], errors: IO[bytes] | None, checkout: Path | None
     ) -> subprocess.Popen[bytes] | WarmProcess:
         """Start the process."""
-        command = [checkout / ".venv" / "bin" / "python", *COMMAND[1:]] if checkout else COMMAND
+        command: list[str | Path] = [checkout / ".venv" / "bin" / "python", *COMMAND[1:]] if checkout else [*COMMAND]
         return subprocess.Popen(command, cwd=checkout or ROOT, env=environment, stderr=errors)
 
     def _listens(self) -> bool:
