@@ -134,8 +134,11 @@ def count_waiting(connection: Connection) -> int:
 
 
 def count_by_state(connection: Connection) -> dict[str, int]:
-    """Return the number of images that are `waiting` for a label, and of those that are `labelled`."""
-    return {"waiting": count_waiting(connection), "labelled": _count(connection, HAS_LABEL)}
+    """Return the number of images whose time for a label runs (`waiting`), and of those kept for theirs (`settled`).
+
+    It looks at no label, so that metrics may ask at any time.
+    """
+    return {"waiting": _count(connection, WAITING), "settled": _count(connection, ~WAITING)}
 
 
 def share_with_pixels(connection: Connection) -> float | None:
