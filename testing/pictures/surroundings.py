@@ -104,7 +104,9 @@ def squared(line: tuple[float, float], apart: tuple[float, float], blue: bool = 
     """Return pictures on squared paper, its lines between two levels and so many heights of the photograph apart."""
 
     def kind(digit: int, rng: Rng) -> bytes:
-        lines = sheets.ruled(*PHOTO, rng.uniform(*apart) * PHOTO[0], rng.uniform(1, 2.5), True, rng.uniform(-0.03, 0.03))
+        lines = sheets.ruled(
+            *PHOTO, rng.uniform(*apart) * PHOTO[0], rng.uniform(1, 2.5), True, rng.uniform(-0.03, 0.03)
+        )
         level = float(rng.uniform(*line))
         paper = coloured(lines, 228.0, (level - 30, level, min(level + 60, 228)) if blue else level)
         ink = on_photo(digit, rng)
@@ -159,7 +161,9 @@ def hand_shadow(digit: int, rng: Rng) -> bytes:
     y, x = sheets.places(*PHOTO)
     angle, soft = rng.uniform(0, 2 * np.pi), rng.uniform(0.01, 0.06)
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    inside = np.minimum(along - rng.uniform(-0.4, 0.1), rng.uniform(0.15, 0.35) - np.abs(across - rng.uniform(-0.2, 0.2)))
+    inside = np.minimum(
+        along - rng.uniform(-0.4, 0.1), rng.uniform(0.15, 0.35) - np.abs(across - rng.uniform(-0.2, 0.2))
+    )
     light = 1 - rng.uniform(0.2, 0.45) * np.clip(inside / soft + 0.5, 0, 1)
     return photo(coloured(on_photo(digit, rng), rng.uniform(190, 245), rng.uniform(20, 60)) * light, rng)
 
@@ -219,9 +223,9 @@ def drawn_in_steps(format: str) -> Kind:
         ink = on_canvas(digit, rng)
         full = levels(255 * ink if light else 255 - 255 * ink).convert("RGB")
         blank = [Image.new("RGB", full.size, "black" if light else "white")] * int(rng.integers(1, 6))
-        first, *others = [*blank, full, full.filter(ImageFilter.BoxBlur(1))]
+        later = [*blank[1:], full, full.filter(ImageFilter.BoxBlur(1))]
         options = {"lossless": True} if format == "WEBP" else {}
-        return encode(first, format, save_all=True, append_images=others, duration=80, loop=0, **options)
+        return encode(blank[0], format, save_all=True, append_images=later, duration=80, loop=0, **options)
 
     return kind
 
