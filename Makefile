@@ -173,7 +173,7 @@ verify-champion: $(VENV)/.dev data ## The champion from five seeds: test images,
 verify-accuracy: $(VENV)/.dev data ## The test images through a running gateway, as pixels and PNG files, against the manifest
 	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
 
-verify-uploads: $(VENV)/.dev data ## Thirty kinds of pictures as people send them, drawn from strokes: right answers of each (ARGS="--kinds shadow": some)
+verify-uploads: $(VENV)/.dev data ## Sixty kinds of pictures as people send them, drawn from strokes: right answers of each (ARGS="--kinds shadow": some)
 	@$(BIN)/python -m training train --if-missing
 	@$(BIN)/python -m benchmarks.uploads $(ARGS)
 

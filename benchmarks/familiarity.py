@@ -41,7 +41,7 @@ def main() -> None:
     others = load(arguments.clothes).test_images if arguments.clothes else clothes(arguments.images, seed=1)
     missed = False
     print("            wrong, of other hands  AUROC, right over wrong  AUROC, digits over clothes")
-    for folder in sorted(each.parent for each in arguments.models.glob("*/[0-9]*")):
+    for folder in sorted({each.parent for each in arguments.models.glob("*/[0-9]*")}):
         newest = max(folder.glob("[0-9]*"), key=lambda version: int(version.name))
         found, scores = answers(newest, drawings)
         wrong = found != truth

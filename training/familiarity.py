@@ -7,9 +7,9 @@ The unfamiliarity is, in natural logarithms,
 `own` is the squared distance from the nearest of the answered class's clusters of training images, `other` that from
 the nearest of all other classes. Their ratio is the trust score of Jiang, Kim, Guan & Gupta 2018, "To trust or not to
 trust a classifier". `own` alone tells images unlike any class, the entropy of the model's answer tells its doubt.
-Each pixel is divided by its deviation and LEAST_DEVIATION first, so that ink where digits have none tells most. Distances
-are taken after a projection on principal components, each divided by the root of its deviation, and count the part of
-the image outside them. The familiarity is the share of held-out training images that are less familiar.
+Each pixel is divided by its deviation and LEAST_DEVIATION first, so that ink where digits have none tells most.
+Distances are taken after a projection on principal components, each divided by the root of its deviation, and count the
+part of the image outside them. The familiarity is the share of held-out training images that are less familiar.
 """
 
 from collections.abc import Callable

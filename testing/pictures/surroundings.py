@@ -223,9 +223,9 @@ def drawn_in_steps(format: str) -> Kind:
         ink = on_canvas(digit, rng)
         full = levels(255 * ink if light else 255 - 255 * ink).convert("RGB")
         blank = [Image.new("RGB", full.size, "black" if light else "white")] * int(rng.integers(1, 6))
-        first, *others = [*blank, full, full.filter(ImageFilter.BoxBlur(1))]
+        later = [*blank[1:], full, full.filter(ImageFilter.BoxBlur(1))]
         options = {"lossless": True} if format == "WEBP" else {}
-        return encode(first, format, save_all=True, append_images=others, duration=80, loop=0, **options)
+        return encode(blank[0], format, save_all=True, append_images=later, duration=80, loop=0, **options)
 
     return kind
 

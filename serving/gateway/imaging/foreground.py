@@ -49,7 +49,7 @@ def find_ink(image: NDArray) -> tuple[Floats, Mask]:
 def _strong(ink: Floats, noise: float) -> tuple[Floats, Mask]:
     """Return the strength of ink, 0 without, and the mask of strong ink; raise NoInk if it is noise."""
     dense = ink > ink.max() / 2
-    peak = float(ink[dense].sum()) / max(np.count_nonzero(dense), 1)
+    peak = float(ink[dense].sum()) / max(int(np.count_nonzero(dense)), 1)
     if peak < max(BLANK_LEVELS, BLANK_NOISES * noise):
         raise NoInk
     stray = _quantile(np.abs(ink[~grown(ink > peak / 4, 2)]), 0.99)

@@ -30,6 +30,7 @@ PIECE = 0.5  # of the longest mark: pieces of a digit lie so close to the rest o
 BROKEN = 0.08  # of the longest mark: a gap within a digit
 STACKED = 0.25  # of the longest mark: a gap within a digit to the piece below; digits mostly stand in rows
 CORNERS = 0.2  # of the longest mark: such a gap to a piece below and beside
+TALL, INSIDE = 0.75, 0.9  # of the longest mark: a digit's height; of the narrower one's width
 OVERLAP = 0.5  # of the narrower mark: one above the other
 CARD_SIDE = 24  # pixels, at least
 CARD_EDGE = 0.03  # of its shorter side: the edge of a card, of which all of its sides have ink
@@ -74,7 +75,7 @@ def find_digits(ink: Floats, strong: Mask, parts: Sequence[Part] = ()) -> tuple[
     Only marks whose middle is in one of `parts` count, if there are any.
     """
     labels, count = mahotas.label(strong, AROUND)
-    if max(strong.shape) >= BOX_SIDE and (left := _without_boxes(strong, labels, count)) is not strong:
+    if max(strong.shape) >= BOX_SIDE and (left := _without_boxes(strong, labels)) is not strong:
         strong = left
         labels, count = mahotas.label(strong, AROUND)
     if count == 1:
@@ -88,14 +89,14 @@ def find_digits(ink: Floats, strong: Mask, parts: Sequence[Part] = ()) -> tuple[
     return labels, sorted(digits, key=lambda digit: min(mark.left for mark in digit))
 
 
-def _without_boxes(strong: Mask, labels: NDArray, count: int) -> Mask:
+def _without_boxes(strong: Mask, labels: NDArray) -> Mask:
     """Return the mask of strong ink without boxes that touch the digit in them."""
-    boxes = mahotas.labeled.bbox(labels)[1:]
+    boxes = mahotas.labeled.bbox(labels)
+    boxes[0] = 0  # of the ground
+    large = np.flatnonzero(np.minimum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]) >= BOX_SIDE)
     left = strong
-    for number in range(1, count + 1):
-        top, bottom, first, last = boxes[number - 1].tolist()
-        if min(bottom - top, last - first) < BOX_SIDE:
-            continue
+    for number in large.tolist():
+        top, bottom, first, last = boxes[number].tolist()
         own = labels[top:bottom, first:last] == number
         inside = without_box(own)
         if inside is not None:
@@ -233,6 +234,8 @@ def _one_digit(one: Mark, other: Mark, longest: int, labels: NDArray) -> bool:
     if down >= 0:  # one above the other
         overlap = -across >= STACKED * min(one.width, other.width)
         return (down <= STACKED * longest and overlap) or max(down, across) <= CORNERS * longest
+    if min(one.height, other.height) >= TALL * longest:  # two digits, unless one lies in the other
+        return -across >= INSIDE * min(one.width, other.width)
     if -across >= OVERLAP * min(one.width, other.width):
         return True
     left, right = sorted((one, other), key=lambda mark: mark.left)

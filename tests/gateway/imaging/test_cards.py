@@ -55,8 +55,11 @@ def test_digits_are_no_cards(digit: int, pen: float) -> None:
         assert find_card(view(255 - np.pad(ink, 2))) is None
 
 
+CHECKED = np.indices((40, 40)).sum(axis=0) % 2 * 255
+
+
 @pytest.mark.parametrize(
-    "levels", [np.zeros((1, 300)), np.full((300, 1), 9), np.indices((40, 40)).sum(axis=0) % 2 * 255]
+    "levels", [np.zeros((1, 300)), np.full((300, 1), 9), CHECKED], ids=["row", "column", "checked"]
 )
 def test_pictures_without_cards_have_none(levels: np.ndarray) -> None:
     assert find_card(view(levels.astype(np.uint8))) is None
