@@ -129,7 +129,9 @@ def _sheet(kind: str) -> bytes:
     sheet.paste(drawn(7), (side // 3, side // 3))
     if mode == "I;16":
         return encode(np.asarray(sheet).astype(np.uint16) << 4)
-    return encode(sheet.convert("RGB").convert(mode) if mode == "CMYK" else sheet.convert(mode), kind.split()[0], **options)
+    return encode(
+        sheet.convert("RGB").convert(mode) if mode == "CMYK" else sheet.convert(mode), kind.split()[0], **options
+    )
 
 
 def _with_text() -> bytes:
