@@ -137,7 +137,9 @@ class Settings(BaseSettings):
     host: Text = setting("127.0.0.1", "Address to listen on")
     port: Whole = setting(8080, "Port to listen on", ge=0, le=65_535)
     workers: Whole = setting(2, "Worker processes", ge=1, le=256)
-    threads: Whole = setting(16, "Threads in a worker, for all but predictions", ge=1, le=1024)
+    threads: Whole = setting(
+        16, "Threads in a worker, for all but predictions; an eighth of them for one client", ge=1, le=1024
+    )
     connections: Whole = setting(
         1000,
         "Connections that a worker holds at once; with one more, the one that is idle longest is closed",

@@ -1,12 +1,14 @@
 """Calls that read or label, without a key and with a client's, where keys are on."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from testing.attack.attackers import Attackers
 from testing.attack.gateways import KEY, LABELLER, TOKEN
 from testing.attack.seen import Seen
 from testing.attack.wire import JSON, RAW, Reply, ask, bearer
+from testing.machine import ROOT
 from testing.running_gateway import Gateway
 from testing.waiting import eventually
 
@@ -15,10 +17,8 @@ NAME = "keys"
 ARMS = [{"variant": variant, "weight": 0.5} for variant in ("plain", "dropout")]
 EXPERIMENT = {"name": NAME, "control": "plain", "paired": True, "arms": ARMS}
 IMAGE = bytes(783) + b"\7"
-READ = ("/experiments", f"/experiments/{NAME}", f"/experiments/{NAME}/report", f"/experiments/{NAME}/breakdown",
-        f"/experiments/{NAME}/disagreements", "/feedback/{id}", "/variants/promotions")  # fmt: skip
-CHANGE = ("/experiments", "/experiments/plan", f"/experiments/{NAME}/stop", f"/experiments/{NAME}/archive",
-          f"/experiments/{NAME}/weights", "/variants/plain/promote", "/variants/rollback")  # fmt: skip
+OPEN = ("/healthz", "/readyz", "/variants", "/metrics")  # no key closes them here
+OF_CLIENTS = ("/predict", "/compare", "/feedback")
 
 
 def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:
@@ -29,12 +29,12 @@ def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:
     post(port, f"/experiments/{NAME}/start", TOKEN, {})
     prediction = eventually(lambda: _prediction(port), "a prediction of the experiment", seconds=30)
     for token, name, allowed in (("", "nobody", {401}), (KEY, "a client", {403}), (LABELLER, "a labeller", {200})):
-        for path in READ:
-            reply = ask(port, "GET", path.format(id=prediction), headers=bearer(token), address=ADDRESS)
+        for path in called("get", OPEN, prediction):
+            reply = ask(port, "GET", path, headers=bearer(token), address=ADDRESS)
             seen.expect_status(reply.status, allowed, f"GET {path} as {name}")
             if reply.status in (401, 403):
                 seen.expect(b"base64" not in reply.body, f"GET {path} as {name} shows images")
-    for path in CHANGE:
+    for path in called("post", OF_CLIENTS, prediction):
         for token, name, allowed in (("", "nobody", {401}), (KEY, "a client", {401, 403})):
             seen.expect_status(post(port, path, token, {}).status, allowed, f"POST {path} as {name}")
     for source in ("user", "audit", "ground_truth"):
@@ -52,6 +52,16 @@ def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:
         reply = ask(port, "POST", path, IMAGE, {"Content-Type": RAW}, address=ADDRESS)
         seen.expect_status(reply.status, {401}, f"POST {path} as nobody")
     return seen
+
+
+def called(method: str, others: Collection[str], prediction: str) -> list[str]:
+    """Return the paths of the API's description that have a method, but for some others."""
+    paths = json.loads((ROOT / "docs/openapi.json").read_text())["paths"]
+    found = [path for path, calls in paths.items() if method in calls and path not in others]
+    return [
+        path.replace("{name}", "plain" if path.startswith("/variants") else NAME).replace("{prediction_id}", prediction)
+        for path in found
+    ]
 
 
 def post(port: int, path: str, token: str, body: Any) -> Reply:

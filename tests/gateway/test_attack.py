@@ -47,7 +47,7 @@ SHORT: dict[str, Callable[[Gateway, Attackers, float], Seen]] = {
     "buffers": partial(buffers.attack, bodies=12),
     "connections": partial(connections.attack, crowds=connections.SHORT),
     "connections with bodies": partial(connections.attack, crowds=connections.BODIES),
-    "decoding": decoding.attack,
+    "decoding": partial(decoding.attack, kinds=("PNG", "WEBP", decoding.TEXT)),
     "reading": reading.attack,
     "logins": logins.attack,
 }
