@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import requests
@@ -94,7 +95,7 @@ def verify_api(examples: int) -> bool:
 def verify_speed(published: Path, variant: str, seconds: float) -> bool:
     """Say whether bytes of the Open Inference Protocol are answered about as fast as octets."""
     pixels = np.random.default_rng(1).integers(0, 256, IMAGES * 784, np.uint8).tobytes()
-    tensor = {"name": "images", "datatype": "UINT8", "shape": [IMAGES, 28, 28]}
+    tensor: dict[str, Any] = {"name": "images", "datatype": "UINT8", "shape": [IMAGES, 28, 28]}
     tensor["parameters"] = {"binary_data_size": len(pixels)}
     head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     paths = {

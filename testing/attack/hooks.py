@@ -35,10 +35,12 @@ def _infer(case: schemathesis.Case, number: int) -> None:
     """Give a case a tensor, as JSON or behind its head."""
     tensor: dict[str, Any] = {"name": "images", "shape": [1, 784], "datatype": "UINT8"}
     pixels = [(number + at) % 256 for at in range(784)]
-    case.path_parameters = {"name": ("plain", "any-variant")[number // 2 % 2], "version": "7"}
+    variant = "plain" if "version" in case.path_parameters else ("plain", "any-variant")[number // 2 % 2]
+    case.path_parameters = {name: variant if name == "name" else "7" for name in case.path_parameters}
     case.headers.pop(HEAD_LENGTH, None)
     if case.media_type == "application/json":
-        case.body = {"inputs": [{**tensor, "data": pixels}], "outputs": [{"name": "labels"}][: number // 4 % 2]}
+        body: Any = {"inputs": [{**tensor, "data": pixels}], "outputs": [{"name": "labels"}][: number // 4 % 2]}
+        case.body = body
     else:
         tensor["parameters"] = {"binary_data_size": 784}
         head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()

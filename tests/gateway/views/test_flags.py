@@ -24,7 +24,8 @@ UNITS = ["ada", "grete", "émile", "日本", *map(str, range(60))]
 
 
 def with_values(name: str, *values: Any) -> dict[str, Any]:
-    arms = [{**arm, "value": value} for arm, value in zip(SPLIT["arms"], values, strict=True)]
+    variants = ("plain", "dropout")
+    arms = [{"variant": v, "weight": 0.5, "value": value} for v, value in zip(variants, values, strict=True)]
     return {**SPLIT, "name": name, "arms": arms}
 
 
