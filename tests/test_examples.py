@@ -1,13 +1,8 @@
 """Run every example of README and docs against a running service, in a folder of its own."""
 
-import contextlib
 import datetime
-import io
 import json
-import os
 import re
-import runpy
-import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +15,7 @@ import requests
 from standardwebhooks.webhooks import Webhook
 
 from testing.api import ADMIN, ADMIN_TOKEN
+from testing.examples import form, look_at_commands, look_at_options
 from testing.machine import ROOT
 from tests.conftest import Serving
 
@@ -67,9 +63,9 @@ def test_every_language_is_run() -> None:
     assert {example.language for example in EXAMPLES} <= {"sh", "console", "python", "json"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def service(serving: Serving) -> Iterator[Serving]:
-    """The service; experiments that examples started are stopped at the end."""
+    """The service; experiments that an example started are stopped at its end, or they would answer the next."""
     yield serving
     found = requests.get(f"{serving.url}/experiments", headers=ADMIN, timeout=10).json()["experiments"]
     for name in (each["name"] for each in found if each["status"] == "running"):
@@ -88,7 +84,9 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             (tmp_path / "bin" / name).symlink_to(found)
     client = f'PYTHONPATH={ROOT}/clients/python/src exec {sys.executable} -m dropserve.command.main "$@"'
     log = f'printf "%q " "$0" "$@" >> {tmp_path}/log; echo >> {tmp_path}/log'
-    for name, text in {"dropserve": client, **dict.fromkeys((*LOOKED_AT, *ELSEWHERE), log)}.items():
+    programs = {"dropserve": client, **dict.fromkeys((*LOOKED_AT, *ELSEWHERE), log)}
+    programs["git"] = f'{shutil.which("mkdir")} "${{@: -1}}"'  # the folder of a clone
+    for name, text in programs.items():
         file = tmp_path / (name if "/" in name else f"bin/{name}")
         file.write_text(f"#!{shutil.which('bash')}\n{text}\n")
         file.chmod(0o755)
@@ -127,7 +125,7 @@ def test_shell_code_runs(example: Example, service: Serving, sandbox: Path) -> N
     # Pages send pictures of pages, too, some of which show no digit: exit code 4.
     text = filled(example.text, service).replace("> answers.jsonl", "> answers.jsonl || test $? = 4")
     assert '"about:blank"' not in run(text, service, sandbox)
-    look_at_commands(sandbox)
+    look_at_commands(sandbox / "log")
 
 
 @examples("console")
@@ -136,24 +134,7 @@ def test_a_console_shows_answers_of_that_form(example: Example, service: Serving
         printed = run(filled(command, service), service, sandbox)
         if not (sandbox / "log").read_text():
             assert [form(line) for line in printed.splitlines()] == [form(line) for line in shown.splitlines()]
-    look_at_commands(sandbox)
-
-
-def form(line: str) -> Any:
-    """Return the form of a printed line: names and types of JSON, or the words without a digit or a sign."""
-    try:
-        return shape(json.loads(line))
-    except ValueError:
-        return [word for word in line.split() if word.isalpha()]
-
-
-def shape(value: Any) -> Any:
-    """Return names and types of JSON; null stands for any."""
-    if isinstance(value, dict):
-        return {name: shape(each) for name, each in value.items() if each is not None}
-    if isinstance(value, list):
-        return [shape(value[0])] if value else []
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+    look_at_commands(sandbox / "log")
 
 
 @examples("python")
@@ -173,46 +154,7 @@ def test_json_is_an_answers(example: Example) -> None:
     assert any(len(schema.get("required", ())) > 2 and names >= set(schema["required"]) for schema in SCHEMAS.values())
 
 
-def look_at_commands(sandbox: Path) -> None:
-    """Check that each target and each option exists of the commands that were not run."""
-    for line in (sandbox / "log").read_text().splitlines():
-        program, *words = shlex.split(line)
-        if Path(program).name == "make":
-            printed = subprocess.run(
-                ["make", "--dry-run", "--no-print-directory", "-C", ROOT, *words], capture_output=True, text=True
-            )
-            assert printed.returncode == 0, printed.stderr
-            given = " ".join(word.removeprefix("ARGS=") for word in words if word.startswith("ARGS="))
-            lines = [each for each in printed.stdout.splitlines() if not given or given in each.replace('"', "")]
-            assert lines, f"{line} does not pass {given} on"
-            look_at_options(lines[-1], given) if given else None
-        elif program.endswith("python") and words[0] == "-m":
-            look_at_options(shlex.join([program, *words]), shlex.join(words))
-
-
-def look_at_options(command: str, given: str) -> None:
-    """Check that the `--help` of a module that a command runs lists the options that were given."""
-    _, module, *rest = re.split(r"-m ", command, maxsplit=1)[1:] and ["", *re.split(r"-m ", command)[-1].split()]
-    subcommand = [word for word in rest[:1] if re.fullmatch(r"[a-z]+", word)]
-    text = help_of(module, *subcommand)
-    for option in re.findall(r"(?<!\S)--[a-z-]+", given):
-        assert option in text, f"{module} has no {option}"
-
-
-def help_of(module: str, *subcommand: str) -> str:
-    """Return what a module prints with `--help`, run in this process."""
-    out, before = io.StringIO(), sys.argv
-    sys.argv = [module, *subcommand, "--help"]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-            runpy.run_module(module, run_name="__main__", alter_sys=False)
-    finally:
-        sys.argv = before
-    return out.getvalue()
-
-
 def test_options_that_do_not_exist_are_found() -> None:
     look_at_options("x -m serving.gateway.commands.plan --control-error 1", "--control-error 1")
     with pytest.raises(AssertionError, match="has no --flavour"):
         look_at_options("x -m training train --flavour 1", "--flavour 1")
-    assert os.environ.get("PATH")

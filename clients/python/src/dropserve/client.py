@@ -1,6 +1,7 @@
 """The calls of a gateway's API as methods."""
 
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +46,7 @@ class Client:
         self._key = key or os.environ.get("DROPSERVE_API_KEY")
         self._timeout, self._retries = timeout, retries
         self._transport: Transport | None = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -130,10 +132,11 @@ class Client:
 
     def _send(self, method: str, path: str, **parts: Any) -> Any:
         """Send a request; requests itself is imported by the first, since that takes longer than all else here."""
-        if self._transport is None:
-            from dropserve.transport import Transport
+        with self._lock:
+            if self._transport is None:
+                from dropserve.transport import Transport
 
-            self._transport = Transport(self.url, self._key, self._timeout, self._retries)
+                self._transport = Transport(self.url, self._key, self._timeout, self._retries)
         return self._transport.send(method, path, **parts)
 
 
