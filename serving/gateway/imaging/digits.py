@@ -54,10 +54,12 @@ def _look(raster: Raster, view: View, seen: list[Box], looks: int) -> list[Found
 def _in_view(view: View, seen: list[Box]) -> tuple[list[FoundDigit], Card | None]:
     """Return the digits of a view, and the card if ink on a card is all that there is."""
     ink, strong = find_ink(view.levels)
-    card = find_card(view) if np.count_nonzero(strong) > MUCH * strong.size else None
     left = without_rules(ink, strong)
-    if left is not strong:
+    card = None
+    if left is not strong:  # squares are no cards
         ink = np.where(grown(left), ink, 0)
+    elif np.count_nonzero(strong) > MUCH * strong.size:
+        card = find_card(view)
     labels, digits = find_digits(ink, left, [view.part(box) for box in seen])
     inside = card_inside(labels, digits[0]) if card is None and len(digits) == 1 else None
     if inside is not None:
