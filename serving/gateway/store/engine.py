@@ -14,8 +14,11 @@ from sqlalchemy.exc import ArgumentError
 
 logger = logging.getLogger(__name__)
 
-BUSY_SECONDS = 5  # SQLite's wait for the transaction of another connection
+BUSY_SECONDS = 5  # the wait for the transaction of another connection
+VANISHED_SECONDS = 10.0  # after which PostgreSQL ends the transaction of a gateway that says nothing more in it
 CONNECT_SECONDS = 3
+# The system notices that the database's machine does not answer any more, where a query would wait for ever.
+TCP = {"tcp_user_timeout": 10_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 JSON: dict[str, Any] = {
     "json_serializer": lambda value: orjson.dumps(value).decode(),
     "json_deserializer": orjson.loads,
@@ -44,13 +47,18 @@ def database_url(text: str | URL) -> URL:
     return url
 
 
-def connect(url: str | URL, busy_seconds: float = BUSY_SECONDS) -> Engine:
+def connect(url: str | URL, busy_seconds: float | None = None) -> Engine:
     """Return the engine for `url`; connect at its first use. Raise UnusableDatabase.
 
-    A connection to SQLite waits `busy_seconds` at most for the transaction of another.
+    A connection waits `busy_seconds` at most for the transaction of another, BUSY_SECONDS unless given.
     """
     checked = database_url(url)
-    return _postgresql(checked) if checked.get_backend_name() == "postgresql" else _sqlite(checked, busy_seconds)
+    busy_seconds = BUSY_SECONDS if busy_seconds is None else busy_seconds
+    return (
+        _postgresql(checked, busy_seconds)
+        if checked.get_backend_name() == "postgresql"
+        else _sqlite(checked, busy_seconds)
+    )
 
 
 def sqlite_module() -> ModuleType:
@@ -92,15 +100,23 @@ def make_private(file: str) -> None:
             logger.warning("%s is open to other users: %s; run: chmod 600 %s", path, error.strerror, path)
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, busy_seconds: float) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         **JSON,
         # psycopg returns text of a SQL_ASCII database as bytes unless told its encoding.
-        connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
+        connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8", **TCP},
         pool_pre_ping=True,  # the database may have restarted
         **POOL,
     )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        # Statements, since a pool such as PgBouncer refuses them among the parameters of a connection.
+        limits = {"lock_timeout": busy_seconds, "idle_in_transaction_session_timeout": VANISHED_SECONDS}
+        for name, seconds in limits.items():
+            connection.execute(f"SET {name} = {round(1000 * seconds)}")
+        connection.commit()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

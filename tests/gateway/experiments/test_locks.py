@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select, text
 from serving.gateway.errors import Unavailable
 from serving.gateway.experiments import feedback, hold_back, scorings
 from serving.gateway.experiments.feedback import Feedback
-from serving.gateway.store import counts, events, experiments, exposures, images
+from serving.gateway.store import counts, engine, events, experiments, exposures, images, locks
 from serving.gateway.store import tables as rows
 from serving.gateway.store.counts import Count
 from serving.gateway.store.exposures import Exposure
@@ -163,6 +163,28 @@ def test_a_unit_that_is_slow_at_two_gateways_is_one_case(store: Store) -> None:
         other.result()
     with store.read() as connection:
         assert counts.read(connection, trial.row().id)[1][Count("case_slow", 0)] == 1
+
+
+def test_a_gateway_that_vanishes_holds_nobody_up_for_long(
+    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(store, spec(0.5, 0.5))
+    monkeypatch.setattr(engine, "VANISHED_SECONDS", 0.2)
+    other = Store(database_url)
+    with pytest.raises(Unavailable), other.write() as vanished:
+        locks.own(vanished, [trial.row().id])
+        trial.send([0], [("1", "1")])
+    other.close()
+
+
+def test_a_wait_for_another_gateway_ends(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(store, spec(0.5, 0.5))
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    other = Store(database_url)
+    with store.write() as slow, pytest.raises(Unavailable), other.write() as waiting:
+        locks.own(slow, [trial.row().id])
+        exposures.lock(waiting, [trial.row().id])
+    other.close()
 
 
 def labelled(connection: Connection, labels: dict[str, str], source: str = "ground_truth") -> None:
