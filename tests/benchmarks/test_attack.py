@@ -7,9 +7,10 @@ from collections import Counter
 import pytest
 
 from benchmarks.attack import detail, parse, row
-from testing.attack.measure import MOST_MEMORY, Outcome
+from testing.attack.measure import Outcome
 from testing.attack.seen import Seen
 from testing.attack.steady import Figures, Steady, figures
+from testing.attack.watch import MOST_MEMORY
 from testing.machine import free_port
 from testing.open_loop import BROKEN, TimedAnswers
 
