@@ -8,7 +8,7 @@ from io import BytesIO
 # Importing a module registers its format with Pillow; nothing else is ever decoded.
 from PIL import BmpImagePlugin, ExifTags, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from serving.gateway.imaging import formats, jpeg
+from serving.gateway.imaging import formats, jpeg, png
 from serving.gateway.imaging.raster import Raster
 
 PLUGINS = (
@@ -25,7 +25,6 @@ ONE_LARGE = threading.Lock()
 PIXEL_BYTES = 4  # that Pillow takes for a pixel with colour
 WEBP_COST = 4  # times the memory of other formats: libwebp's decoder holds two frames beside the image, Pillow a copy
 BMP_RUNS, RUNS_COST = (1, 2), 16  # the compressions RLE8 and RLE4, which Pillow decodes in Python
-PngImagePlugin.MAX_TEXT_MEMORY = 4 * 2**20  # bytes of a PNG's texts, unpacked; Pillow keeps them, and lets 64 MB pass
 FRAMES = 32  # of an animation are looked at, until one has ink
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -77,6 +76,8 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
 def _opened(data: bytes) -> Image.Image:
     if data.startswith(jpeg.START):
         return jpeg.open_jpeg(data)
+    if data.startswith(png.START):
+        data = png.without_compressed_metadata(data)
     return Image.open(BytesIO(data), formats=FORMATS)
 
 

@@ -1,5 +1,4 @@
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from serving.gateway.imaging.decode import (
     open_image,
 )
 from serving.gateway.imaging.transparency import Ground, on_ground
-from testing.attack.mutations import png, png_chunks
 from testing.encoded import drawn, encode, levels
 
 LIMIT = 1_000_000
@@ -198,11 +196,3 @@ def test_a_bmp_image_in_runs_may_have_a_sixteenth_of_the_pixels() -> None:
     with pytest.raises(TooManyPixels, match="at most 62,500 are decoded of BMP in runs, which takes 16 times as long"):
         open_image(file, LIMIT)
     assert open_image(file, 16 * 80_000).size == (800, 100)
-
-
-def test_texts_of_a_png_are_bounded_together() -> None:
-    first, *rest = png_chunks(encode(drawn(7)))
-    text = (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_000_000)))
-    assert open_image(png([first, text, text, *rest]), 100_000).size == SHEET.size
-    with pytest.raises(NotAnImage):
-        open_image(png([first, *[text] * 5, *rest]), 100_000)
