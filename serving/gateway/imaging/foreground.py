@@ -141,9 +141,9 @@ def _is_dark(levels: Floats) -> bool:
     Ink is thin: far from the mean of its surroundings, on few pixels. Its side of the mean is the heavier tail. Where
     neither is, as with a bold digit that fills the image, most of the border is ground.
     """
-    relief = _relief(levels).astype(np.float64).ravel()
+    relief = _relief(levels).astype(np.float64)
     square = np.square(relief)
-    skewness = float(square @ relief / relief.size) / max(float(square.mean()), 1e-9) ** 1.5
+    skewness = float((square * relief).mean()) / max(float(square.mean()), 1e-9) ** 1.5
     if abs(skewness) > SKEWED:
         return skewness < 0
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
