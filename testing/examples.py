@@ -36,7 +36,7 @@ def look_at_commands(log: Path) -> None:
     for line in log.read_text().splitlines():
         program, *words = shlex.split(line)
         if Path(program).name == "make":
-            command = ["make", "--dry-run", "--no-print-directory", "-C", ROOT, *words]
+            command: list[str | Path] = ["make", "--dry-run", "--no-print-directory", "-C", ROOT, *words]
             printed = subprocess.run(command, capture_output=True, text=True)
             assert printed.returncode == 0, printed.stderr
             given = " ".join(word.removeprefix("ARGS=") for word in words if word.startswith("ARGS="))
