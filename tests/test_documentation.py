@@ -19,7 +19,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "model
 CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which also names what is gone
 README_LINES = 150
 CHANGE_WORDS = 25
-GENERATED = ("data", "labels", "runs", ".venv", ".venv-peers")  # folders that a fresh clone has not
+GENERATED = ("data", "dist", "labels", "runs", ".venv", ".venv-peers")  # folders that a fresh clone has not
 
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 SPAN = re.compile(r"`([^`\n]+)`")
