@@ -87,7 +87,7 @@ class Faults:
 
     def __init__(self, load: Load, database: Database, services: list[Service], proxy: Front) -> None:
         self._load, self._database, self._services, self._proxy = load, database, services, proxy
-        self._good = True
+        self._good, self._since = True, time.monotonic()
 
     def run(self, chosen: Sequence[str]) -> bool:
         """Run those chosen; say whether each met its goal."""
@@ -118,7 +118,8 @@ class Faults:
         began = time.monotonic()
         note = act()
         time.sleep(STEADY_SECONDS)
-        answers = self._load.during(began)
+        answers = self._load.during(self._since)
+        self._since = time.monotonic()
         of = {path: [each for each in answers if each.path == path] for path in ("/predict", "/feedback")}
         failed = {path: [each for each in some if each.failed] for path, some in of.items()}
         longest = max((each.answered - began for some in failed.values() for each in some), default=0.0)
