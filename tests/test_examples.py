@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +35,9 @@ ELSEWHERE = {
     "git": "tests run in a clone",
     "gh": "needs GitHub",
     "sha256sum": "needs a release; its workflow checks the digests",
+    "kubectl": "tests/deploy renders and checks the manifests; there is no cluster",
+    "kind": "there is no cluster",
+    "socat": "needs HAProxy's socket; make test-hosts drains hosts by it",
     "python": "pip; tests/client/test_package.py installs the wheel",
 }
 
@@ -50,9 +53,9 @@ class Example(NamedTuple):
 EXAMPLES = [Example(page, *found.groups()) for page in sorted(PAGES) for found in BLOCK.finditer(page.read_text())]
 
 
-def examples(*languages: str) -> Any:
-    """Run a test on each example in these languages."""
-    chosen = [example for example in EXAMPLES if example.language in languages]
+def examples(*languages: str, elsewhere: Sequence[str] = ()) -> Any:
+    """Run a test on each example in these languages, but for those of pages whose own tests run them."""
+    chosen = [each for each in EXAMPLES if each.language in languages and each.page.name not in elsewhere]
     assert chosen
     return pytest.mark.parametrize(
         "example", chosen, ids=[f"{e.page.name}: {e.text.strip().splitlines()[0][:50]}" for e in chosen]
@@ -112,7 +115,7 @@ def run(text: str, service: Serving, sandbox: Path) -> str:
     environment = {
         "PATH": str(sandbox / "bin"), "DROPSERVE_URL": service.url, "TOKEN": ADMIN_TOKEN, "HOME": str(sandbox),
         "PYTHONWARNINGS": "error", "LANG": "C.UTF-8", "api": service.url,
-        "admin": f"Authorization: Bearer {ADMIN_TOKEN}", "json": "Content-Type: application/json",
+        "HOSTS_SOCKET": "socket", "admin": f"Authorization: Bearer {ADMIN_TOKEN}", "json": "Content-Type: application/json",
     }  # fmt: skip
     command = ["bash", "-euo", "pipefail", "-c", text]
     done = subprocess.run(command, cwd=sandbox, env=environment, capture_output=True, text=True, timeout=120)
@@ -137,7 +140,7 @@ def test_a_console_shows_answers_of_that_form(example: Example, service: Serving
     look_at_commands(sandbox / "log")
 
 
-@examples("python")
+@examples("python", elsewhere=("protocols.md",))  # tests/test_protocols.py runs those
 def test_python_code_runs(
     example: Example, service: Serving, sandbox: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

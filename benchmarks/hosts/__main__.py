@@ -55,7 +55,6 @@ def main() -> int:
     if lacking := _lacking():
         print(f"test-hosts is skipped: {lacking}")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGALRM, lambda *_: sys.exit(f"test-hosts took more than {LONGEST_SECONDS} s"))
     signal.alarm(LONGEST_SECONDS)
     with ExitStack() as stack:
@@ -87,7 +86,7 @@ class Faults:
 
     def __init__(self, load: Load, database: Database, services: list[Service], proxy: Front) -> None:
         self._load, self._database, self._services, self._proxy = load, database, services, proxy
-        self._good = True
+        self._good, self._since = True, time.monotonic()
 
     def run(self, chosen: Sequence[str]) -> bool:
         """Run those chosen; say whether each met its goal."""
@@ -118,7 +117,8 @@ class Faults:
         began = time.monotonic()
         note = act()
         time.sleep(STEADY_SECONDS)
-        answers = self._load.during(began)
+        answers = self._load.during(self._since)
+        self._since = time.monotonic()
         of = {path: [each for each in answers if each.path == path] for path in ("/predict", "/feedback")}
         failed = {path: [each for each in some if each.failed] for path, some in of.items()}
         longest = max((each.answered - began for some in failed.values() for each in some), default=0.0)

@@ -4,7 +4,9 @@ The bridge has a namespace, too: this machine's firewall, such as Docker's, is n
 """
 
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,7 +52,11 @@ class Host:
 
 @contextmanager
 def hosts(names: Sequence[str]) -> Iterator[list[Host]]:
-    """Make a namespace for each name, joined by a bridge on which this process is NETWORK.1; remove all at the end."""
+    """Make a namespace for each name, joined by a bridge on which this process is NETWORK.1.
+
+    Remove all at the end, which SIGTERM brings about, too.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     tag = f"ds{os.getpid() % 100_000}"
     undo: list[Callable[[], object]] = []
 

@@ -36,22 +36,24 @@ def main() -> int:
     """Measure and print; return 1 where the goal is missed."""
     parser = argparse.ArgumentParser(description="Measure one and two hosts.")
     parser.add_argument("--share", type=float, default=0.6, help="of a core that a host may use (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement (default: %(default)s)")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hosts-")))
         bodies = write_bodies(load(Path("data")).test_images, folder)["png"]
         names, cores = ("one", "two"), sorted(os.sched_getaffinity(0))
         # The groups come first: they can go when the hosts' processes have ended.
-        groups = [stack.enter_context(_limited(f"dropserve-{name}", arguments.share)) for name in names]
+        groups = [stack.enter_context(_group(f"dropserve-{name}")) for name in names]
         made = stack.enter_context(hosts(names))
         services = [
             Service(host, name, f"sqlite:///{folder}/{name}.db", folder) for host, name in zip(made, names, strict=True)
         ]
-        for service, group, core in zip(services, groups, cores, strict=False):
-            service.start([*group, "taskset", "-c", str(core)])
+        for service, core in zip(services, cores, strict=False):
+            service.start(["taskset", "-c", str(core)])
         for service in services:
             eventually(service.ready, f"host {service.name}")
+        for service, group in zip(services, groups, strict=True):
+            _limit(service, group, arguments.share)
         _rates(services, bodies, arguments.seconds)
         ratios, costs, rates = [], [], []
         for _ in range(ROUNDS):
@@ -69,7 +71,7 @@ def main() -> int:
     return int(ratio < GOAL)
 
 
-def _rates(services: Sequence[Service], bodies: Bodies, seconds: float) -> tuple[float, float]:
+def _rates(services: Sequence[Service], bodies: Bodies, seconds: int) -> tuple[float, float]:
     """Return the requests a second of hosts loaded at once, and their processor seconds a request."""
     before = sum(map(_cpu_seconds, services))
     with ThreadPoolExecutor(len(services)) as pool:
@@ -80,30 +82,37 @@ def _rates(services: Sequence[Service], bodies: Bodies, seconds: float) -> tuple
 
 def _cpu_seconds(service: Service) -> float:
     """Return the processor time that a host's processes have taken."""
-    total = 0.0
-    for process in service.host.processes:
-        for each in [root := psutil.Process(process.pid), *root.children(recursive=True)]:
-            total += sum(each.cpu_times()[:2])
-    return total
+    return sum(sum(process.cpu_times()[:2]) for process in _processes(service))
+
+
+def _processes(service: Service) -> list[psutil.Process]:
+    roots = [psutil.Process(process.pid) for process in service.host.processes]
+    return [each for root in roots for each in (root, *root.children(recursive=True))]
 
 
 @contextmanager
-def _limited(name: str, share: float) -> Iterator[list[str]]:
-    """Make a control group that may use a share of a core; give a prefix for commands that are to be in it."""
-    quota = round(share * PERIOD_MICROSECONDS)
-    second = Path("/sys/fs/cgroup/cgroup.controllers").is_file()  # version 2, or version 1
-    group = Path("/sys/fs/cgroup") / ("" if second else "cpu") / name
+def _group(name: str) -> Iterator[Path]:
+    """Make a control group, of version 2 or version 1."""
+    top = Path("/sys/fs/cgroup")
+    group = (top if (top / "cgroup.controllers").is_file() else top / "cpu") / name
     group.mkdir()
     try:
-        if second:
-            (group / "cpu.max").write_text(f"{quota} {PERIOD_MICROSECONDS}")
-        else:
-            (group / "cpu.cfs_period_us").write_text(str(PERIOD_MICROSECONDS))
-            (group / "cpu.cfs_quota_us").write_text(str(quota))
-        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+        yield group
     finally:
         eventually(lambda: not (group / "cgroup.procs").read_text(), "the host's end", seconds=30)
         group.rmdir()
+
+
+def _limit(service: Service, group: Path, share: float) -> None:
+    """Bring a host's processes into a control group, which may use a share of a core."""
+    for process in _processes(service):
+        (group / "cgroup.procs").write_text(str(process.pid))
+    quota = str(round(share * PERIOD_MICROSECONDS))
+    if (group / "cpu.max").is_file():
+        (group / "cpu.max").write_text(f"{quota} {PERIOD_MICROSECONDS}")
+    else:
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD_MICROSECONDS))
+        (group / "cpu.cfs_quota_us").write_text(quota)
 
 
 if __name__ == "__main__":
