@@ -114,8 +114,8 @@ def run(text: str, service: Serving, sandbox: Path) -> str:
             pytest.skip(f"{name} is not installed")
     environment = {
         "PATH": str(sandbox / "bin"), "DROPSERVE_URL": service.url, "TOKEN": ADMIN_TOKEN, "HOME": str(sandbox),
-        "PYTHONWARNINGS": "error", "LANG": "C.UTF-8", "api": service.url,
-        "HOSTS_SOCKET": "socket", "admin": f"Authorization: Bearer {ADMIN_TOKEN}", "json": "Content-Type: application/json",
+        "PYTHONWARNINGS": "error", "LANG": "C.UTF-8", "api": service.url, "HOSTS_SOCKET": "socket",
+        "admin": f"Authorization: Bearer {ADMIN_TOKEN}", "json": "Content-Type: application/json",
     }  # fmt: skip
     command = ["bash", "-euo", "pipefail", "-c", text]
     done = subprocess.run(command, cwd=sandbox, env=environment, capture_output=True, text=True, timeout=120)
