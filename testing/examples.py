@@ -1,16 +1,13 @@
 """Look at what examples in the docs print, and at commands that are not run."""
 
-import contextlib
-import io
 import json
 import re
-import runpy
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from testing import warm
 from testing.machine import ROOT
 
 
@@ -58,12 +55,5 @@ def look_at_options(command: str, given: str) -> None:
 
 
 def help_of(module: str, *subcommand: str) -> str:
-    """Return what a module prints with `--help`, run in this process."""
-    out, before = io.StringIO(), sys.argv
-    sys.argv = [module, *subcommand, "--help"]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-            runpy.run_module(module, run_name="__main__", alter_sys=False)
-    finally:
-        sys.argv = before
-    return out.getvalue()
+    """Return what a module prints with `--help`."""
+    return warm.run(module, *subcommand, "--help").stdout

@@ -7,6 +7,7 @@ import pytest
 
 from testing.api import ADMIN_TOKEN
 from testing.machine import ROOT
+from testing.waiting import eventually
 from tests.conftest import Serving
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,8 @@ def test_the_notebook_runs_from_its_start_to_a_verdict(
         shown = [output for output in cell["outputs"] if output.get("name") == "stdout"]
         assert bool(shown) == bool(capsys.readouterr().out)  # its outputs are those of a run
     assert names["verdict"]
-    assert names["kept"]["labelled"] >= names["report"]["counts"]["labelled"]
+    shown = names["report"]["counts"]["labelled"]
+    eventually(lambda: names["client"].learning()["labelled"] >= shown, "labelled images that are kept")
 
 
 def test_the_notebook_was_run_in_order_and_without_errors() -> None:

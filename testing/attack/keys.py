@@ -1,7 +1,6 @@
 """Calls that read or label, without a key and with a client's, where keys are on."""
 
 import json
-from collections.abc import Collection
 from typing import Any
 
 from testing.attack.attackers import Attackers
@@ -17,8 +16,7 @@ NAME = "keys"
 ARMS = [{"variant": variant, "weight": 0.5} for variant in ("plain", "dropout")]
 EXPERIMENT = {"name": NAME, "control": "plain", "paired": True, "arms": ARMS}
 IMAGE = bytes(783) + b"\7"
-OPEN = ("/healthz", "/readyz", "/variants", "/metrics")  # no key closes them here
-OF_CLIENTS = ("/predict", "/compare", "/feedback")
+UNLOCKED = ("/metrics",)  # no key is for it here
 
 
 def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:
@@ -29,12 +27,12 @@ def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:
     post(port, f"/experiments/{NAME}/start", TOKEN, {})
     prediction = eventually(lambda: _prediction(port), "a prediction of the experiment", seconds=30)
     for token, name, allowed in (("", "nobody", {401}), (KEY, "a client", {403}), (LABELLER, "a labeller", {200})):
-        for path in called("get", OPEN, prediction):
+        for path in called("get", prediction, by_clients=False):
             reply = ask(port, "GET", path, headers=bearer(token), address=ADDRESS)
             seen.expect_status(reply.status, allowed, f"GET {path} as {name}")
             if reply.status in (401, 403):
                 seen.expect(b"base64" not in reply.body, f"GET {path} as {name} shows images")
-    for path in called("post", OF_CLIENTS, prediction):
+    for path in called("post", prediction, by_clients=False):
         for token, name, allowed in (("", "nobody", {401}), (KEY, "a client", {401, 403})):
             seen.expect_status(post(port, path, token, {}).status, allowed, f"POST {path} as {name}")
     for source in ("user", "audit", "ground_truth"):
@@ -48,19 +46,21 @@ def attack(gateway: Gateway, attackers: Attackers, seconds: float) -> Seen:
                 seen.expect_status(status, allowed, f"a label of source {source} as {name}")
     status = status_of_label(post(port, "/feedback", LABELLER, {**label, "source": "ground_truth"}))
     seen.expect_status(status, {200, 201}, "a label of source ground_truth as a labeller")
-    for path in ("/predict", "/compare"):
+    for path in called("post", prediction, by_clients=True):
         reply = ask(port, "POST", path, IMAGE, {"Content-Type": RAW}, address=ADDRESS)
         seen.expect_status(reply.status, {401}, f"POST {path} as nobody")
     return seen
 
 
-def called(method: str, others: Collection[str], prediction: str) -> list[str]:
-    """Return the paths of the API's description that have a method, but for some others."""
+def called(method: str, prediction: str, *, by_clients: bool) -> list[str]:
+    """Return the paths that are not for everybody, and that clients may call, or may not, by the API's description."""
     paths = json.loads((ROOT / "docs/openapi.json").read_text())["paths"]
-    found = [path for path, calls in paths.items() if method in calls and path not in others]
+    closed = {path: calls[method].get("security") for path, calls in paths.items() if method in calls}
+    values = {"prediction_id": prediction, "version": "1", "key": NAME}
     return [
-        path.replace("{name}", "plain" if path.startswith("/variants") else NAME).replace("{prediction_id}", prediction)
-        for path in found
+        path.format(**values, name="plain" if path.startswith(("/variants", "/v2")) else NAME)
+        for path, security in closed.items()
+        if security and path not in UNLOCKED and ({"key": ["predict"]} in security) is by_clients
     ]
 
 

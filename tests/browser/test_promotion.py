@@ -53,7 +53,7 @@ def test_who_promotes_over_another_is_told_first(gateway: Gateway, visit: Visit)
 
 def test_a_winner_is_what_is_proposed(gateway: Gateway, visit: Visit) -> None:
     experiment = Experiment(gateway, "won", control="dropout")
-    experiment.ask(0, 1000)
+    experiment.ask(0, 2000)
     experiment.label()
     page = administer(visit("#/experiments/won", at=gateway))
     expect(page.locator(".sentence")).to_contain_text("champion is better than dropout.")
@@ -68,7 +68,7 @@ def test_what_the_gateway_does_by_itself_shows(gateway: Gateway, visit: Visit) -
     experiment.call("POST", "", {}, at="/variants/dropout/promote")  # only the default is displaced
     page = visit("#/experiments/automatic", at=gateway)
     expect(page.locator(".hypothesis .badge")).to_have_text("running")
-    experiment.ask(0, 1000)
+    experiment.ask(0, 2000)
     experiment.label()
     expect(page.locator(".hypothesis .badge")).to_have_text("stopped")
     expect(page.get_by_text("gateway promoted champion. Reason: automatic: champion is better")).to_be_visible()
