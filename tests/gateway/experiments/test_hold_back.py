@@ -57,15 +57,12 @@ def test_a_promotion_holds_some_traffic_back(client: FlaskClient, fake_server: F
     made = shown(client)
     assert (made["status"], made["follows"], made["traffic"], made["paired"]) == ("running", "test", 0.5, True)
     assert [(arm["variant"], arm["weight"]) for arm in made["arms"]] == [("dropout", 0), ("plain", 1)]
-    eventually(lambda: predict(client, 1, unit="a")["variant"] in ("plain", "dropout"))
-    asked: Any = eventually(
-        lambda: (
-            (seen := [predict(client, 3) for _ in range(40)])
-            and {each["variant"] for each in seen} == {"plain", "dropout"}
-            and seen
-        )
-    )
-    assert {each["variant"]: each["experiment"] for each in asked} == {"plain": HELD, "dropout": None}
+
+    def answered_by() -> set[tuple[str, str | None]]:
+        seen = [predict(client, 3) for _ in range(40)]
+        return {(each["variant"], each["experiment"]) for each in seen}
+
+    eventually(lambda: answered_by() == {("plain", HELD), ("dropout", None)}, "the experiment's end, and its hold-back")
     found = eventually(lambda: (r := report(client, HELD))["counts"]["compared"] and r)
     assert found["regression"]["e_value"] == pytest.approx(1)
     assert found["decision"]["recommendation"] == "continue"

@@ -47,15 +47,23 @@ def read(pixels: np.ndarray, clean: tuple[np.ndarray, np.ndarray]) -> int:
     return int(digits[(drawings @ likeness(pixels)).argmax()])
 
 
+def answered(data: bytes, clean: tuple[np.ndarray, np.ndarray]) -> int | None:
+    """Return the digit of a picture, None where it is refused."""
+    try:
+        return read(framed(data), clean)
+    except Unprocessable:
+        return None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_digits_are_found_in_pictures_of_every_kind(kind: str, clean: tuple[np.ndarray, np.ndarray]) -> None:
     seed = zlib.crc32(kind.encode())
-    digits = range(seed % 2, 10, 6 if LARGE in kind else 2)
+    digits = range(0, 10, 4) if LARGE in kind else range(10)
     rng = np.random.default_rng(seed)
-    found = {digit: read(framed(KINDS[kind](digit, rng)), clean) for digit in digits}
+    found = {digit: answered(KINDS[kind](digit, rng), clean) for digit in digits}
     wrong = {digit: label for digit, label in found.items() if digit != label}
-    assert len(wrong) <= len(digits) // 5, wrong
+    assert len(wrong) <= len(digits) // 10, wrong
 
 
 @pytest.mark.slow

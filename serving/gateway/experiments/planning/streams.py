@@ -3,6 +3,8 @@
 Arrays are [runs, looks].
 """
 
+from __future__ import annotations  # so numpy.random, 6 MB of a worker, is loaded for a plan alone
+
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
