@@ -58,7 +58,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--units", type=int, default=10_000, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--examples", type=int, default=250, metavar="N", help="an operation (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=4, metavar="S", help="of a run (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=4, metavar="S", help="of a run (default: %(default)s)")
     parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--variant", default="plain", help="(default: %(default)s)")
     return parser.parse_args()
