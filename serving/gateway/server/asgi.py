@@ -21,9 +21,10 @@ from serving.gateway.access.fair_share import FairShare
 from serving.gateway.errors import Unavailable
 from serving.gateway.server.limits import Refusal, Refused
 from serving.gateway.views import compare, open_inference, predict
-from serving.gateway.web import problems, request_log
+from serving.gateway.web import predictions, problems, request_log
 from serving.gateway.web.bodies import most_body, too_large
 from serving.gateway.web.context import Gateway, RequestRecord
+from serving.gateway.web.on_loop import Answer
 from serving.gateway.web.replies import Reply
 from serving.gateway.web.request import Request, from_asgi
 from serving.gateway.web.request_log import Admitted
@@ -50,11 +51,12 @@ class Route(NamedTuple):
 
 
 # Calls that are answered on the event loop, by endpoint; the routes of the most frequent paths need no search.
-COROUTINES = {
-    "predict.predict": predict.answer,
+INFER = partial(predictions.answer, protocol=open_inference.PROTOCOL)
+COROUTINES: dict[str, Answer] = {
+    "predict.predict": partial(predictions.answer, protocol=predict.PROTOCOL),
     "compare.compare": compare.answer,
-    "open_inference.infer": open_inference.answer,
-    "open_inference.infer_version": open_inference.answer,
+    "open_inference.infer": INFER,
+    "open_inference.infer_version": INFER,
 }
 ROUTES = {
     "/predict": Route("/predict", "predict.predict"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
@@ -20,8 +20,9 @@ from serving.gateway.inference.tf_serving.client import PROBABILITIES
 from serving.gateway.inference.tf_serving.messages import Images
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.web.answers import CompareAnswer, as_members
-from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
-from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
+from serving.gateway.web.bodies import DOCUMENTED, read_images
+from serving.gateway.web.context import Gateway, RequestRecord
+from serving.gateway.web.on_loop import answer_on_loop
 from serving.gateway.web.parameters import CompareQuery, Headers, read_query
 from serving.gateway.web.pixels import Reading
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
@@ -43,9 +44,7 @@ blueprint = APIBlueprint("compare", __name__, abp_tags=[Tag(name="predictions")]
 )
 def compare(query: CompareQuery, header: Headers) -> Response:
     """Show what each variant says of the very same pixels."""
-    services, call = gateway(), incoming()
-    call.body = read_body(request.environ, request.path, services.settings)
-    return services.event_loop.run(answer(services, call, record())).response()
+    return answer_on_loop(answer)
 
 
 async def answer(services: Gateway, call: Request, done: RequestRecord) -> Reply:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel
@@ -16,15 +16,14 @@ from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.settings import Settings
 from serving.gateway.web import predictions
 from serving.gateway.web.answers import send
-from serving.gateway.web.bodies import BINARY, JSON, RAW, read_body
-from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
+from serving.gateway.web.bodies import BINARY, JSON, RAW
+from serving.gateway.web.context import gateway
 from serving.gateway.web.infer_reply import InferAnswer, ModelMetadata, infer_reply, known_outputs, metadata
 from serving.gateway.web.infer_request import InferRequest, read_infer
 from serving.gateway.web.json_body import schemas
 from serving.gateway.web.parameters import InferHeaders, InferQuery, ModelPath, VersionPath, read_query
 from serving.gateway.web.prediction_protocol import Asked, Protocol, Received
 from serving.gateway.web.problems import OF_PREDICTIONS, problems
-from serving.gateway.web.replies import Reply
 from serving.gateway.web.request import Request
 
 ANY = "any-variant"  # the model that stands for all: experiments and the default choose. No variant's name has a hyphen
@@ -137,7 +136,7 @@ def model_version_ready(path: VersionPath) -> Response:
 )  # fmt: skip
 def infer(path: ModelPath, query: InferQuery, header: InferHeaders) -> Response:
     """Say which class each image shows, as tensors."""
-    return _infer()
+    return predictions.respond(PROTOCOL)
 
 
 @blueprint.post(
@@ -146,19 +145,7 @@ def infer(path: ModelPath, query: InferQuery, header: InferHeaders) -> Response:
 )  # fmt: skip
 def infer_version(path: VersionPath, query: InferQuery, header: InferHeaders) -> Response:
     """Say which class each image shows, as tensors, by a variant's published version."""
-    return _infer()
-
-
-async def answer(services: Gateway, call: Request, done: RequestRecord) -> Reply:
-    """Return the reply to an infer call whose body is whole; raise a GatewayError."""
-    return await predictions.answer(services, call, done, PROTOCOL)
-
-
-def _infer() -> Response:
-    services, call = gateway(), incoming()
-    call.body = read_body(request.environ, request.path, services.settings)
-    services.experiments.cache.current()  # the first look waits for the store, for which the event loop must not
-    return services.event_loop.run(answer(services, call, record())).response()
+    return predictions.respond(PROTOCOL)
 
 
 def _metadata(name: str, version: str | None) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from flask_openapi.utils import parse_body
@@ -16,8 +16,7 @@ from serving.gateway.manifest import Manifest
 from serving.gateway.settings import Settings
 from serving.gateway.web import predictions
 from serving.gateway.web.answers import PredictAnswer, as_members
-from serving.gateway.web.bodies import DOCUMENTED, read_body, read_images
-from serving.gateway.web.context import Gateway, RequestRecord, gateway, incoming, record
+from serving.gateway.web.bodies import DOCUMENTED, read_images
 from serving.gateway.web.instances import Instances
 from serving.gateway.web.parameters import Headers, PredictQuery, read_query
 from serving.gateway.web.pixels import Reading
@@ -42,15 +41,7 @@ blueprint.components_schemas.update(parse_body(Instances)[1])
 )
 def predict(query: PredictQuery, header: Headers) -> Response:
     """Say which class each image shows."""
-    services, call = gateway(), incoming()
-    call.body = read_body(request.environ, request.path, services.settings)
-    services.experiments.cache.current()  # the first look waits for the store, for which the event loop must not
-    return services.event_loop.run(answer(services, call, record())).response()
-
-
-async def answer(services: Gateway, call: Request, done: RequestRecord) -> Reply:
-    """Return the reply to a call whose body is whole; raise a GatewayError."""
-    return await predictions.answer(services, call, done, PROTOCOL)
+    return predictions.respond(PROTOCOL)
 
 
 def _asked(call: Request, manifest: Manifest) -> Asked:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from flask import Response
+
 from serving.gateway.errors import GatewayError, Unprocessable
 from serving.gateway.experiments import routing, traffic
 from serving.gateway.experiments.cache import Snapshot
@@ -24,7 +26,8 @@ from serving.gateway.inference.tf_serving.client import PLAIN
 from serving.gateway.learning.keeper import Answered
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.store.clients import kind_of
-from serving.gateway.web.context import Gateway, RequestRecord
+from serving.gateway.web.context import Gateway, RequestRecord, gateway
+from serving.gateway.web.on_loop import answer_on_loop
 from serving.gateway.web.parameters import read_unit
 from serving.gateway.web.prediction_protocol import Asked, Predicted, Protocol, Received
 from serving.gateway.web.replies import Reply
@@ -53,6 +56,12 @@ class PredictCall(PendingPrediction):
     key: str
     unit: str
     arm: routing.ArmChoice | None
+
+
+def respond(protocol: Protocol) -> Response:
+    """Return the response to this Flask request."""
+    gateway().experiments.cache.current()  # the first look waits for the store, for which the event loop must not
+    return answer_on_loop(partial(answer, protocol=protocol))
 
 
 async def answer(services: Gateway, request: Request, done: RequestRecord, protocol: Protocol) -> Reply:
