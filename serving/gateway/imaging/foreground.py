@@ -1,5 +1,7 @@
 """Separate the ink of an image from its ground: dark on light or light on dark, in uneven light and across shadows."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -26,6 +28,15 @@ SAMPLED = 16_384  # values tell a quantile well
 TO_DEVIATION = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
 
 
+class Signed(NamedTuple):
+    """Levels, [h, w], of which ink has the higher ones, whether ink is `dark`, and the levels `blurred` above `low`."""
+
+    levels: Floats
+    dark: bool
+    blurred: NDArray[np.uint8]
+    low: np.float32
+
+
 class NoInk(ValueError):
     """A blank image: nothing stands out from its ground."""
 
@@ -36,14 +47,13 @@ def find_ink(image: NDArray) -> tuple[Floats, Mask]:
     `image` is [h, w, channels] in grey levels 0…255. The strength is the distance from the ground in grey levels, 0
     without ink. Ink in a shadow is as strong as in the light.
     """
-    small = min(image.shape[:2]) < UNEVEN_SIDE
-    ink, noise = _on_even_ground(image) if small else _on_any_ground(image)
-    if small and np.count_nonzero(ink > ink.max() / 2) > ink.size / 2:  # the border was a frame
-        ink, noise = _on_any_ground(image)
-    found = _strong(ink, noise)
-    if not small and np.count_nonzero(found[1]) > MUCH * ink.size:
-        found = _without_shadow(image, *found)
-    return found
+    if min(image.shape[:2]) < UNEVEN_SIDE:
+        ink, noise = _on_even_ground(image)
+        framed = np.count_nonzero(ink > ink.max() / 2) > ink.size / 2  # the border was a frame
+        return _strong(*(_on_any_ground(_signed(image)) if framed else (ink, noise)))
+    signed = _signed(image)
+    ink, strong = _strong(*_on_any_ground(signed))
+    return _without_shadow(signed, ink, strong) if np.count_nonzero(strong) > MUCH * ink.size else (ink, strong)
 
 
 def _strong(ink: Floats, noise: float) -> tuple[Floats, Mask]:
@@ -57,10 +67,10 @@ def _strong(ink: Floats, noise: float) -> tuple[Floats, Mask]:
     return np.where(grown(strong) & (ink > 2 * noise), ink, np.float32(0)), strong
 
 
-def _without_shadow(image: NDArray, ink: Floats, strong: Mask) -> tuple[Floats, Mask]:
+def _without_shadow(signed: Signed, ink: Floats, strong: Mask) -> tuple[Floats, Mask]:
     """Return the ink without areas that are narrower than others and fainter than strokes, if there are any."""
     try:
-        less, left = _strong(*_on_any_ground(image, NARROWER))
+        less, left = _strong(*_on_any_ground(signed, NARROWER))
     except NoInk:
         return ink, strong
     gone = strong & ~left
@@ -117,18 +127,21 @@ def _grey_on_even_ground(levels: NDArray[np.uint8], thickness: int) -> Floats:
     return ink if ink.max() >= -ink.min() else -ink
 
 
-def _on_any_ground(image: NDArray, widest: float = WIDEST) -> tuple[Floats, float]:
+def _signed(image: NDArray) -> Signed:
+    levels = _most_telling(image)
+    dark = _is_dark(levels)
+    ink = -levels if dark else levels
+    return Signed(ink, dark, *_blurred(ink, 1))
+
+
+def _on_any_ground(signed: Signed, widest: float = WIDEST) -> tuple[Floats, float]:
     """Return the ink relative to the ground around it, and the standard deviation of the ground's noise.
 
     Areas wider than a share of the shorter side are ground.
     """
-    levels = _most_telling(image)
-    dark = _is_dark(levels)
-    ink = -levels if dark else levels
-    blurred, low = _blurred(ink, 1)
-    ground = _opened(blurred, max(3, round(widest * min(ink.shape)))) + low
-    ink = ink - ground
-    if dark and ground.min() < ground.max() <= 0:
+    ground = _opened(signed.blurred, max(3, round(widest * min(signed.levels.shape)))) + signed.low
+    ink = signed.levels - ground
+    if signed.dark and ground.min() < ground.max() <= 0:
         light = -ground  # brightness of the paper; ink takes a share of it
         ink *= light.max() / np.maximum(light, DARKEST * light.max())
     ink -= _quantile(ink.ravel(), 0.5)

@@ -107,17 +107,16 @@ class Raster:
         size = self._image.size
         if box == self.whole and size == self._size and max(size) <= side and self._turn is None:
             return View(_levels(self._opaque(self._convert(self._image))), 0, 0, (1, 1))
-        reduction = self.step
         x, y, width, height = box.turned(*self.whole[2:], BACK[self._turn] if self._turn is not None else None)
-        left, top = int(x / reduction), int(y / reduction)
-        part = Box(left, top, -int(-(x + width) // reduction) - left, -int(-(y + height) // reduction) - top)
+        left, top = int(x / self.step), int(y / self.step)
+        part = Box(left, top, -int(-(x + width) // self.step) - left, -int(-(y + height) // self.step) - top)
         part = part.inside(*size)
         factor = max(-(-max(part[2:]) // side), 1)
         factors = min(factor, part.width), min(factor, part.height)
         image = self._opaque(self._reduced(part, factors))
         levels = _levels(image.transpose(self._turn) if self._turn is not None else image)
-        shown = Box(*(round(each * reduction) for each in part)).turned(*self._size, self._turn)
-        step = factors[0] * reduction, factors[1] * reduction
+        shown = Box(*(round(each * self.step) for each in part)).turned(*self._size, self._turn)
+        step = factors[0] * self.step, factors[1] * self.step
         swapped = self._turn in SWAPPING
         return View(levels, shown.x, shown.y, step[::-1] if swapped else step)
 
