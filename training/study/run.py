@@ -59,11 +59,11 @@ def train_missing(
     suite: Suite, jobs: Sequence[Job], members: Path, stop: threading.Event, engine: Engine = on_this_machine
 ) -> None:
     """Train those of the jobs whose results are not in the folder `members`."""
-    files = {job: result.path(members, job.arm, job.seed, job.digest) for job in jobs}
-    if all(file.is_file() for file in files.values()):
+    files = _files(jobs, members)
+    if not (missing := _missing(files)):
         return
-    with result.locked(members.parent, [file for file in files.values() if not file.is_file()]):
-        missing = [job for job, file in files.items() if not file.is_file()]
+    with result.locked(members.parent, [files[job] for job in missing]):
+        missing = _missing(files)  # another process may have trained some before it gave them free
         every = 0.5 if sys.stderr.isatty() else SECONDS_A_LINE
         with tqdm(
             total=len(files), initial=len(files) - len(missing), desc=suite.name, unit="member", mininterval=every,
@@ -79,10 +79,18 @@ def train_missing(
 
 def results(suite: Suite, members: Path) -> list[Result]:
     """Return all results in the order of the jobs; raise ValueError where some are missing."""
-    files = {job: result.path(members, job.arm, job.seed, job.digest) for job in suite.jobs}
-    if missing := [job for job, file in files.items() if not file.is_file()]:
+    files = _files(suite.jobs, members)
+    if missing := _missing(files):
         raise ValueError(
             f"{members}: {len(missing)} of {len(files)} members are missing, such as {missing[0].arm}, seed "
             f"{missing[0].seed}; train them by their --shard, or all without --merge"
         )
     return [result.load(file) for file in files.values()]
+
+
+def _files(jobs: Sequence[Job], members: Path) -> dict[Job, Path]:
+    return {job: result.path(members, job.arm, job.seed, job.digest) for job in jobs}
+
+
+def _missing(files: dict[Job, Path]) -> list[Job]:
+    return [job for job, file in files.items() if not file.is_file()]

@@ -300,12 +300,11 @@ class Book:
             if any(score.disagree for score in now):
                 events[new.phase] += fair_sample.events(old, new, was, now, scoring)
         for phase, of_phase in events.items():
+            known = Tally()
             if any(event.drawn for event in of_phase):
                 locks.sample(self._connection, self._experiment)
                 known = counts.of_names(self._connection, self._experiment, phase, fair_sample.NAMES)
-                self._tallies[phase].update(fair_sample.tally(known, of_phase))
-            else:
-                self._tallies[phase].update(fair_sample.pooled(of_phase))
+            self._tallies[phase].update(fair_sample.tally(known, of_phase))
 
 
 def _results(

@@ -42,13 +42,11 @@ def events(
             yield Event(new.draw, arm, disagreement_bin(new, scoring, arm), not known, drawn)
 
 
-def pooled(given: Iterable[Event]) -> Tally:
-    """Return the changes of the counters by events that draw nothing."""
-    return Tally(Count(POOL, event.arm, event.bin) for event in given if event.new)
-
-
 def tally(now: Mapping[Count, int], given: Iterable[Event]) -> Tally:
-    """Return the changes of the counters `now` that these events make, taken in their random order."""
+    """Return the changes of the counters `now` that these events make, taken in their random order.
+
+    Only events that draw need `now`.
+    """
     counters, changes = Tally(now), Tally()
     for event in sorted(given):
         more = Tally({Count(POOL, event.arm, event.bin): int(event.new)})

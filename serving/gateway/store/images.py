@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_, update
 
+from serving.gateway.store import locks
 from serving.gateway.store.scoring import Answers, Image
 from serving.gateway.store.store import insert
 from serving.gateway.store.tables import LABELLED, QUEUED, experiments, images
@@ -48,9 +49,9 @@ def claim(connection: Connection, experiment: int, epoch: int, first: Mapping[in
 
     `first` are the images to write where there are none; on SQLite nothing is written yet, and nobody else writes.
     """
-    if not first or connection.dialect.name != "postgresql":
+    if not first or not locks.shared(connection):
         return load(connection, experiment, epoch, first) if first else {}
-    statement = insert("postgresql", images).on_conflict_do_nothing().returning(images.c.image)
+    statement = insert(connection.dialect.name, images).on_conflict_do_nothing().returning(images.c.image)
     new = set(connection.execute(statement, _rows(experiment, epoch, first)).scalars())
     return load(connection, experiment, epoch, first.keys() - new, lock=True) if len(new) < len(first) else {}
 
@@ -69,7 +70,7 @@ def save(
     claimed: Mapping[int, Image] = MappingProxyType({}),
 ) -> None:  # fmt: skip
     """Write new and changed images, but for those that `claim` has written as they are."""
-    known = claimed if connection.dialect.name == "postgresql" else {}
+    known = claimed if locks.shared(connection) else {}
     changed = {key: image for key, image in changed.items() if image is not known.get(key)}
     if rows := _rows(experiment, epoch, changed):
         connection.execute(_upsert(connection.dialect.name), rows)

@@ -29,7 +29,7 @@ TRY = text("SELECT bool_and(pg_try_advisory_xact_lock(:experiment, id)) FROM unn
 
 def share(connection: Connection, ids: Iterable[int], predictions: Collection[str] = ()) -> None:
     """Lock experiments as other writers of their rows do, and a slot; have `predictions` alone."""
-    if not _shared(connection):
+    if not shared(connection):
         return
     groups = sorted({crc32(prediction.encode()) % GROUPS for prediction in predictions})
     given = {"experiment": EXPERIMENT, "prediction": PREDICTION, "slot": SLOT, "slots": SLOTS}
@@ -41,7 +41,7 @@ def share(connection: Connection, ids: Iterable[int], predictions: Collection[st
 
 def own(connection: Connection, ids: Iterable[int], *, wait: bool = True) -> None:
     """Have experiments alone; without `wait` raise Unavailable where another transaction has one."""
-    if not _shared(connection):
+    if not shared(connection):
         return
     given = {"experiment": EXPERIMENT, "ids": sorted(set(ids))}
     if wait:
@@ -52,7 +52,7 @@ def own(connection: Connection, ids: Iterable[int], *, wait: bool = True) -> Non
 
 def sample(connection: Connection, experiment: int) -> None:
     """Have the fair sample of an experiment alone: each draw depends on all before."""
-    if _shared(connection):
+    if shared(connection):
         connection.execute(ONE, {"kind": SAMPLE, "key": experiment})
 
 
@@ -61,5 +61,6 @@ def slot(connection: Connection) -> int:
     return connection.info.get(SLOT, 0)
 
 
-def _shared(connection: Connection) -> bool:
+def shared(connection: Connection) -> bool:
+    """Say whether several transactions write at once: on PostgreSQL."""
     return connection.dialect.name == "postgresql"

@@ -114,7 +114,7 @@ def infer_reply(predicted: Predicted) -> Reply:
     if wanted.id is not None:
         head["id"] = wanted.id
     reply = as_json({**head, "parameters": _parameters(predicted), "outputs": described})
-    if not any(wanted.outputs.values()) and not (wanted.binary and not wanted.outputs):
+    if not any(behind):
         return reply
     headers = [("Content-Type", OCTETS), (HEAD_LENGTH, str(len(reply.body)))]
     return Reply(reply.status, headers, b"".join([reply.body, *behind]))
