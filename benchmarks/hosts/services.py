@@ -1,4 +1,4 @@
-"""What runs on the hosts: PostgreSQL on one, a gateway and a model server on each other, HAProxy before them."""
+"""Run services on the hosts: PostgreSQL on one, a gateway and a model server on each other, HAProxy before them."""
 
 import os
 import pwd

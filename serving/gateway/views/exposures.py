@@ -49,7 +49,7 @@ class ExposureReport(BaseModel):
 
 
 class TakenExposure(BaseModel):
-    """What became of one of them."""
+    """The fate of one prediction."""
 
     variant: str = Field(description="The variant of the unit's arm; the default one outside of the experiment")
     prediction_id: str | None = Field(
@@ -58,7 +58,7 @@ class TakenExposure(BaseModel):
 
 
 class ExposuresAnswer(BaseModel):
-    """What became of each of `items`, in their order."""
+    """The fate of each of `items`, in their order."""
 
     items: list[TakenExposure]
 

@@ -15,7 +15,7 @@ from serving.gateway.web.request import Request
 
 
 class Asked(NamedTuple):
-    """Who is to answer a request; without `variant` and `experiment` the gateway chooses."""
+    """The variant or experiment that a request asks; without either the gateway chooses."""
 
     variant: str | None
     experiment: str | None
