@@ -156,14 +156,14 @@ def test_noise_over_rest(server: Running, body: bytes, encoding: str) -> None:
     is_refused_over_rest(server, b"\xfe" + body, **{"Content-Encoding": encoding})
 
 
-# Sends calls whose answers are large, and stops itself when the first of them has come.
+# Sends calls whose answers are large, and stops itself when it has the first answer. A full queue refuses some calls.
 DEAF_CLIENT = """
 import os, signal, sys, grpc
 address, method, message = sys.argv[1:]
 with grpc.insecure_channel(address) as channel:
     ask = channel.unary_unary(method)
     calls = [ask.future(bytes.fromhex(message)) for _ in range(20)]
-    calls[0].result()
+    next(call for call in calls if call.exception() is None)
     os.kill(os.getpid(), signal.SIGSTOP)
 """
 
@@ -172,7 +172,8 @@ def test_a_client_that_does_not_read_delays_no_other(server: Running) -> None:
     large_answer = images(dtype=4, tensor_shape=shape(8000, 28, 28), int_val=[1])
     client = subprocess.Popen([sys.executable, "-c", DEAF_CLIENT, server.grpc_address, PREDICT, large_answer.hex()])
     try:
-        os.waitid(os.P_PID, client.pid, os.WSTOPPED)  # 20 calls, more than there are threads, have begun by then
+        ended = os.waitid(os.P_PID, client.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert ended and ended.si_code == os.CLD_STOPPED  # 20 calls, more than there are threads, have begun by then
         call: Any = server.channel.unary_unary(PREDICT)
         for _ in range(20):
             call(images(dtype=4, tensor_shape=shape(1, 28, 28), int_val=[1]), timeout=SECONDS)
