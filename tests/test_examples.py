@@ -87,6 +87,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             (tmp_path / "bin" / name).symlink_to(found)
     client = f'PYTHONPATH={ROOT}/clients/python/src exec {sys.executable} -m dropserve.command.main "$@"'
     log = f'printf "%q " "$0" "$@" >> {tmp_path}/log; echo >> {tmp_path}/log'
+    log += "; [ ! -p /dev/stdin ] || while read -r; do :; done"  # a pipe into it does not break
     programs = {"dropserve": client, **dict.fromkeys((*LOOKED_AT, *ELSEWHERE), log)}
     programs["git"] = f'{shutil.which("mkdir")} "${{@: -1}}"'  # the folder of a clone
     for name, text in programs.items():
