@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,6 @@ from training.data import load
 
 GOAL = 0.95
 SEVERAL, FRAMED = "several digits", "framed already"
-SEED = 20
 BELOW = "  below the goal"
 SETTINGS = Settings.from_environ({})
 FORMAT = ImageFormat(height=28, width=28, framing="mnist")
@@ -51,10 +51,11 @@ def main() -> None:
     parser.add_argument("--kinds", default="", metavar="TEXT", help="only kinds whose name holds this text")
     parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=20, metavar="N", help="of the pictures (default: %(default)s)")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kinds = [kind for kind in KINDS if arguments.kinds in kind]
-    asked = list(frame_all(kinds, arguments.pictures))
+    asked = list(frame_all(kinds, arguments.pictures, arguments.seed))
     labels = answers(arguments.models, asked)
     failed = False
     for kind in kinds:
@@ -64,16 +65,16 @@ def main() -> None:
         failed |= bool(missed)
         print(f"{kind:32} {sum(right):4} of {len(right)}  refused {refused}{BELOW if missed else ''}")
     if arguments.kinds in SEVERAL:
-        failed |= count_several(arguments.models, 20 * arguments.pictures)
+        failed |= count_several(arguments.models, 20 * arguments.pictures, arguments.seed)
     if arguments.kinds in FRAMED:
         failed |= count_framed(arguments.data)
     sys.exit(failed)
 
 
-def count_several(models: Path, pictures: int) -> bool:
+def count_several(models: Path, pictures: int, seed: int) -> bool:
     """Print how many pictures of several digits are refused, and how many are split rightly; return whether too few."""
     with ProcessPoolExecutor() as pool:
-        found = list(pool.map(_split, range(pictures), chunksize=10))
+        found = list(pool.map(partial(_split, seed), range(pictures), chunksize=10))
     right = [len(each.digits) == len(each.pixels) for each in found]
     digits = [digit for each, well in zip(found, right, strict=True) if well for digit in each.digits]
     pixels = [one for each, well in zip(found, right, strict=True) if well for one in each.pixels]
@@ -110,27 +111,27 @@ class Split(NamedTuple):
     pixels: list[np.ndarray]
 
 
-def _split(number: int) -> Split:
-    data, digits = several(np.random.default_rng([SEED, number]))
+def _split(seed: int, number: int) -> Split:
+    data, digits = several(np.random.default_rng([seed, number]))
     [found] = frame_uploads([Upload("", data)], FORMAT, SETTINGS, split=True)
     return Split(digits, len(found) > 1, [np.frombuffer(each.pixels, np.uint8).reshape(28, 28) for each in found])
 
 
-def frame_all(kinds: Iterable[str], pictures: int) -> Iterable[Asked]:
+def frame_all(kinds: Iterable[str], pictures: int, seed: int) -> Iterable[Asked]:
     """Draw and frame so many pictures of each digit and kind, in all cores."""
     tasks = [(kind, digit, number) for kind in kinds for digit in range(10) for number in range(pictures)]
     with ProcessPoolExecutor() as pool:
-        yield from pool.map(_asked, tasks, chunksize=10)
+        yield from pool.map(partial(_asked, seed), tasks, chunksize=10)
 
 
-def picture(kind: str, digit: int, number: int) -> bytes:
+def picture(seed: int, kind: str, digit: int, number: int) -> bytes:
     """Return one picture as a file."""
-    return KINDS[kind](digit, np.random.default_rng([SEED, list(KINDS).index(kind), digit, number]))
+    return KINDS[kind](digit, np.random.default_rng([seed, list(KINDS).index(kind), digit, number]))
 
 
-def _asked(task: tuple[str, int, int]) -> Asked:
+def _asked(seed: int, task: tuple[str, int, int]) -> Asked:
     try:
-        [[digit]] = frame_uploads([Upload("", picture(*task))], FORMAT, SETTINGS)
+        [[digit]] = frame_uploads([Upload("", picture(seed, *task))], FORMAT, SETTINGS)
     except GatewayError:
         return Asked(*task, None)
     return Asked(*task, np.frombuffer(digit.pixels, np.uint8).reshape(FORMAT.height, FORMAT.width))
