@@ -19,11 +19,15 @@ SHORTEST = 0.001  # images that come until a label; below, labels come at once
 
 @dataclass(frozen=True)
 class Looks:
-    """By look: `units` whose images have their labels, new ones since the look before, and `images` that have come."""
+    """By look: `units` whose images have their labels, new ones since the look before, and `images` that have come.
+
+    Labels come after `delay` images on average; 0: at once.
+    """
 
     units: Array
     new: np.ndarray
     images: Array
+    delay: float
 
 
 def place_looks(spec: PlanSpec, rates: Rates, growth: float = GROWTH) -> Looks:
@@ -42,7 +46,8 @@ def place_looks(spec: PlanSpec, rates: Rates, growth: float = GROWTH) -> Looks:
     count = 1 + math.ceil(math.log(last / first) / math.log(growth))
     units = np.unique(np.ceil(first * growth ** np.arange(count)))
     delay = (spec.label_delay_days or 0) * (spec.images_per_day or 0)
-    return Looks(units, np.diff(units, prepend=0).astype(np.int64), _sent(units / answered * size, delay))
+    delay = delay if delay >= SHORTEST else 0.0
+    return Looks(units, np.diff(units, prepend=0).astype(np.int64), _sent(units / answered * size, delay), delay)
 
 
 def some_of(size: int, share: float) -> float:
@@ -55,7 +60,7 @@ def _sent(labelled: Array, delay: float) -> Array:
 
     Of x images sent evenly, x - delay·(1 - exp(-x/delay)) have labels by then, if delays are exponential.
     """
-    if delay < SHORTEST:
+    if not delay:
         return labelled
     sent = labelled + np.minimum(delay, np.sqrt(2 * labelled * delay))  # above the root, from which Newton falls
     for _ in range(NEWTON_STEPS):

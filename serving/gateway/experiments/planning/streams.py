@@ -19,6 +19,8 @@ from serving.gateway.experiments.sequential import Array, log_e_shares_of_many
 
 UNLIKELY = 1e-6  # numbers of cases in a unit that are rarer than the likeliest by this much are left out
 MOST_KINDS = 16  # of units by their number of cases; of more, neighbours are drawn as one kind
+AGES = 64  # of images, over which the labels that have come are averaged
+ALMOST = 1 - 1e-12  # certain, for a logarithm
 SHIFT = 8  # beyond which Stirling's series is exact to 1e-11
 
 
@@ -48,7 +50,7 @@ class Stream(abc.ABC):
     def evidence(self, block: slice) -> Evidence:
         """Draw the units whose labels come until each look of a block; return the evidence at these looks."""
         new = np.broadcast_to(self._looks.new[block], (self._runs, len(self._looks.new[block])))
-        counts = [np.cumsum(each, axis=1, dtype=float) for each in self._draw(new)]
+        counts = [np.cumsum(each, axis=1, dtype=float) for each in self._draw(new, block)]
         if self._counts is not None:
             counts = [before[:, np.newaxis] + each for before, each in zip(self._counts, counts, strict=True)]
         self._counts = [each[:, -1] for each in counts]
@@ -61,8 +63,8 @@ class Stream(abc.ABC):
         self._runs = len(self._counts[0])
 
     @abc.abstractmethod
-    def _draw(self, new: np.ndarray) -> Sequence[np.ndarray]:
-        """Return the counts of so many new units."""
+    def _draw(self, new: np.ndarray, block: slice) -> Sequence[np.ndarray]:
+        """Return the counts of so many new units, by the looks of a block."""
 
     @abc.abstractmethod
     def weigh(self, counts: Sequence[Array], units: Array, images: Array) -> Evidence:
@@ -72,29 +74,33 @@ class Stream(abc.ABC):
 class PairedStream(Stream):
     """Paired experiments: units of several images, the first case of which counts in the test.
 
-    A case is an image that one arm alone has right. The labels of a unit come together.
+    A case is an image that one arm alone has right. Where labels come late, those of a unit come one by one.
     """
 
     def __init__(self, spec: PlanSpec, rates: Rates, looks: Looks, rng: np.random.Generator) -> None:
         """Prepare to draw what comes between looks."""
         super().__init__(spec, rates, looks, rng)
         self._won = rates.won / (rates.won + rates.lost)
-        self._case, shares = cases_of_a_unit(self._size, spec.label_share * (rates.won + rates.lost))
+        case = spec.label_share * (rates.won + rates.lost)
+        self._case, shares = cases_of_a_unit(self._size, case)
+        self._first = first_cases(looks, self._size, case) if looks.delay else None
         cases = np.arange(1.0, len(shares) + 1)
         # The mean of d² of a unit with c cases is c + c(c - 1)(2w - 1)², w being the chance that a case is won.
         squares = cases + cases * (cases - 1) * (2 * self._won - 1) ** 2
         self._kinds, (self._more, self._squares) = in_kinds(shares, cases - 1, squares)
 
-    def _draw(self, new: np.ndarray) -> Sequence[np.ndarray]:
+    def _draw(self, new: np.ndarray, block: slice) -> Sequence[np.ndarray]:
         """Return units by their first case, won and lost; cases, won and lost; images with no arm right; and Σd²."""
         rng = self._rng
         with_cases = rng.binomial(new, self._case)
         kinds = rng.multinomial(with_cases, self._kinds) if len(self._kinds) > 1 else with_cases[..., np.newaxis]
         more = np.rint(kinds @ self._more).astype(np.int64)
         squares = kinds @ self._squares
-        first, others = rng.binomial(with_cases, self._won), rng.binomial(more, self._won)
+        cases = with_cases + more
+        firsts = with_cases if self._first is None else rng.binomial(cases, self._first[block])
+        first, others = rng.binomial(firsts, self._won), rng.binomial(cases - firsts, self._won)
         neither = rng.binomial(new * self._size, self._spec.label_share * self._rates.neither)
-        return first, with_cases - first, first + others, with_cases - first + more - others, neither, squares
+        return first, firsts - first, first + others, cases - first - others, neither, squares
 
     def weigh(self, counts: Sequence[Array], units: Array, images: Array) -> Evidence:
         """Weigh as `paired.paired_evidence` does; Σdn is the net times a unit's size, Σn² the images times it."""
@@ -114,7 +120,7 @@ class PairedStream(Stream):
 class UnpairedStream(Stream):
     """Unpaired experiments: each unit has one outcome, of one arm."""
 
-    def _draw(self, new: np.ndarray) -> Sequence[np.ndarray]:
+    def _draw(self, new: np.ndarray, block: slice) -> Sequence[np.ndarray]:
         """Return the units of the variant, and the errors of control and variant."""
         assert self._rates.errors is not None
         of_variant = self._rng.binomial(new, self._spec.weight)
@@ -147,6 +153,20 @@ def log_gamma(x: Array | float) -> Array:
     inverse = 1 / (z * z)
     series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / z
     return (z - 0.5) * np.log(z) - z + 0.5 * np.log(2 * np.pi) + series - np.log(product)
+
+
+def first_cases(looks: Looks, size: int, case: float) -> Array:
+    """Return which share of the cases labelled since the look before are the first of their unit, by look.
+
+    An image is a case with the probability `case`. A share 1 - exp(-age/delay) of images have their label at an age;
+    ages are spread evenly up to that of the first image.
+    """
+    ages = (np.arange(AGES) + 0.5) / AGES * looks.images[:, np.newaxis]
+    labelled = case * -np.expm1(-ages / looks.delay)
+    of_unit = labelled if size == 1 else -np.expm1(size * np.log1p(-np.minimum(labelled, ALMOST)))
+    units = looks.images / size * of_unit.mean(axis=1)
+    cases = looks.images * labelled.mean(axis=1)
+    return np.clip(np.diff(units, prepend=0) / np.maximum(np.diff(cases, prepend=0), np.finfo(float).tiny), 0, 1)
 
 
 def cases_of_a_unit(size: int, case: float) -> tuple[float, Array]:

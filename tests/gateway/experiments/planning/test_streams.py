@@ -21,6 +21,7 @@ from serving.gateway.experiments.planning.streams import (
     Stream,
     UnpairedStream,
     cases_of_a_unit,
+    first_cases,
     log_gamma,
 )
 from testing.phase_counts import paired_phase, unpaired_phase
@@ -101,3 +102,20 @@ def test_looks_reach_the_last_label_and_wait_for_late_ones() -> None:
     labelled = looks.images - 2000 * -np.expm1(-looks.images / 2000)
     assert labelled == pytest.approx(looks.units * SIZE)
     assert math.isclose(place_looks(SPEC, rates).images[-1], place_looks(SPEC, rates).units[-1] * SIZE)
+
+
+@pytest.mark.parametrize("size", [1, 10, 1000])
+@pytest.mark.parametrize("days", [0.001, 1.0, 30.0])
+def test_first_cases_are_those_of_units_that_are_simulated(size: int, days: float) -> None:
+    spec = PlanSpec.model_validate(
+        {"control_error": 0.03, "variant_error": 0.02, "disagreement": 0.04, "images_per_unit": size,
+         "images_per_day": 2000, "label_delay_days": days, "max_labels": 100_000}
+    )  # fmt: skip
+    case, looks = 0.03, place_looks(spec, rates_of(spec))
+    at = int(np.searchsorted(looks.images, 200_000))
+    sent, rng = int(looks.images[at]), np.random.default_rng(1)
+    labelled = np.arange(sent) + rng.exponential(2000 * days, sent) < sent
+    cases = np.flatnonzero(labelled & (rng.random(sent) < case))
+    first = len(np.unique(cases // size))
+    expected = np.cumsum(first_cases(looks, size, case) * case * size * looks.new)[at]
+    assert first == pytest.approx(expected, abs=4 * math.sqrt(expected) + 2)
