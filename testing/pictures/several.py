@@ -19,7 +19,7 @@ def several(rng: Rng) -> tuple[bytes, list[int]]:
     sheet = np.zeros((HEIGHT, max(WIDTH, width + 40)), np.float32)
     left, top = int(rng.integers(10, sheet.shape[1] - width - 9)), int(rng.integers(10, HEIGHT - 220))
     for mark, gap in zip(marks, gaps, strict=True):
-        down = top + int(rng.integers(0, 25))
+        down = min(top + int(rng.integers(0, 25)), HEIGHT - mark.shape[0])
         sheet[down : down + mark.shape[0], left : left + mark.shape[1]] = mark
         left += mark.shape[1] + gap
     if rng.random() < 0.5:
