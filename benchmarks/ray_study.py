@@ -30,7 +30,7 @@ def main() -> int:
     """Run the studies, print their figures, and return 1 where a goal is missed."""
     parser = argparse.ArgumentParser(description="Train a study on Ray clusters of one and two nodes.")
     parser.add_argument("--arms", default="plain,dropout", help="(default: %(default)s)")
-    parser.add_argument("--seeds", type=int, default=6, help="(default: %(default)s)")
+    parser.add_argument("--seeds", type=int, default=24, help="(default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=4, help="(default: %(default)s)")
     parser.add_argument("--data", type=Path, default=Path("data"))
     chosen = parser.parse_args()
