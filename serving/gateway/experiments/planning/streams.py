@@ -19,8 +19,6 @@ from serving.gateway.experiments.sequential import Array, log_e_shares_of_many
 
 UNLIKELY = 1e-6  # numbers of cases in a unit that are rarer than the likeliest by this much are left out
 MOST_KINDS = 16  # of units by their number of cases; of more, neighbours are drawn as one kind
-AGES = 64  # of images, over which the labels that have come are averaged
-ALMOST = 1 - 1e-12  # certain, for a logarithm
 SHIFT = 8  # beyond which Stirling's series is exact to 1e-11
 
 
@@ -81,9 +79,7 @@ class PairedStream(Stream):
         """Prepare to draw what comes between looks."""
         super().__init__(spec, rates, looks, rng)
         self._won = rates.won / (rates.won + rates.lost)
-        case = spec.label_share * (rates.won + rates.lost)
-        self._case, shares = cases_of_a_unit(self._size, case)
-        self._first = first_cases(looks, self._size, case) if looks.delay else None
+        self._case, shares = cases_of_a_unit(self._size, spec.label_share * (rates.won + rates.lost))
         cases = np.arange(1.0, len(shares) + 1)
         # The mean of d² of a unit with c cases is c + c(c - 1)(2w - 1)², w being the chance that a case is won.
         squares = cases + cases * (cases - 1) * (2 * self._won - 1) ** 2
@@ -97,7 +93,7 @@ class PairedStream(Stream):
         more = np.rint(kinds @ self._more).astype(np.int64)
         squares = kinds @ self._squares
         cases = with_cases + more
-        firsts = with_cases if self._first is None else rng.binomial(cases, self._first[block])
+        firsts = with_cases if self._looks.first is None else rng.binomial(cases, self._looks.first[block])
         first, others = rng.binomial(firsts, self._won), rng.binomial(cases - firsts, self._won)
         neither = rng.binomial(new * self._size, self._spec.label_share * self._rates.neither)
         return first, firsts - first, first + others, cases - first - others, neither, squares
@@ -153,20 +149,6 @@ def log_gamma(x: Array | float) -> Array:
     inverse = 1 / (z * z)
     series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / z
     return (z - 0.5) * np.log(z) - z + 0.5 * np.log(2 * np.pi) + series - np.log(product)
-
-
-def first_cases(looks: Looks, size: int, case: float) -> Array:
-    """Return which share of the cases labelled since the look before are the first of their unit, by look.
-
-    An image is a case with the probability `case`. A share 1 - exp(-age/delay) of images have their label at an age;
-    ages are spread evenly up to that of the first image.
-    """
-    ages = (np.arange(AGES) + 0.5) / AGES * looks.images[:, np.newaxis]
-    labelled = case * -np.expm1(-ages / looks.delay)
-    of_unit = labelled if size == 1 else -np.expm1(size * np.log1p(-np.minimum(labelled, ALMOST)))
-    units = looks.images / size * of_unit.mean(axis=1)
-    cases = looks.images * labelled.mean(axis=1)
-    return np.clip(np.diff(units, prepend=0) / np.maximum(np.diff(cases, prepend=0), np.finfo(float).tiny), 0, 1)
 
 
 def cases_of_a_unit(size: int, case: float) -> tuple[float, Array]:

@@ -12,7 +12,7 @@ from serving.gateway.experiments.checks import check_health
 from serving.gateway.experiments.comparison import compare
 from serving.gateway.experiments.decision import decide
 from serving.gateway.experiments.outcomes import Design, PairCounts, PhaseCounts
-from serving.gateway.experiments.planning.looks import place_looks
+from serving.gateway.experiments.planning.looks import first_cases, place_looks
 from serving.gateway.experiments.planning.rates import rates_of
 from serving.gateway.experiments.planning.simulation import VERDICTS, verdicts
 from serving.gateway.experiments.planning.spec import PlanSpec
@@ -21,7 +21,6 @@ from serving.gateway.experiments.planning.streams import (
     Stream,
     UnpairedStream,
     cases_of_a_unit,
-    first_cases,
     log_gamma,
 )
 from testing.phase_counts import paired_phase, unpaired_phase
@@ -117,5 +116,5 @@ def test_first_cases_are_those_of_units_that_are_simulated(size: int, days: floa
     labelled = np.arange(sent) + rng.exponential(2000 * days, sent) < sent
     cases = np.flatnonzero(labelled & (rng.random(sent) < case))
     first = len(np.unique(cases // size))
-    expected = np.cumsum(first_cases(looks, size, case) * case * size * looks.new)[at]
+    expected = np.cumsum(first_cases(looks.images, 2000 * days, size, case) * case * size * looks.new)[at]
     assert first == pytest.approx(expected, abs=4 * math.sqrt(expected) + 2)
