@@ -11,11 +11,14 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from tensorflow_serving.apis import get_model_status_pb2
 
 from testing import warm
 from testing.running_model_server import Running, connected, running
+from testing.waiting import eventually
 
 hypothesis.settings.register_profile("long", max_examples=2500)
+VERSIONS = 2  # of half_plus
 REAL_ADDRESS = os.environ.get("TF_SERVING_ADDRESS")
 
 
@@ -38,6 +41,15 @@ def conformance_flags(folder: Path) -> list[str]:
     ]
 
 
+def all_versions_answer(server: Running) -> bool:
+    """Say whether every version of `half_plus` is AVAILABLE: a server answers once each model has one."""
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = "half_plus"
+    available = get_model_status_pb2.ModelVersionStatus.State.AVAILABLE
+    statuses = server.model.GetModelStatus(request).model_version_status
+    return len(statuses) == VERSIONS and all(status.state == available for status in statuses)
+
+
 @pytest.fixture(scope="session", params=["alone"] if REAL_ADDRESS else ["alone", "batching"])
 def server(request: pytest.FixtureRequest) -> Iterator[Running]:
     """A server over all small models: the embedded one, without and with batching, or the real one."""
@@ -48,4 +60,5 @@ def server(request: pytest.FixtureRequest) -> Iterator[Running]:
     folder = request.getfixturevalue("saved_models")
     batching = ["--enable_batching", f"--batching_parameters_file={folder}/batching.config"]
     with running(*conformance_flags(folder), *(batching if request.param == "batching" else [])) as embedded:
+        eventually(lambda: all_versions_answer(embedded), "both versions of half_plus")
         yield embedded
