@@ -10,6 +10,7 @@ from serving.gateway.imaging.foreground import Floats, NoInk, find_ink, grown
 from serving.gateway.imaging.marks import Digit, card_inside, extent, find_digits
 from serving.gateway.imaging.raster import Box, Raster, View
 from serving.gateway.imaging.rules import without_rules
+from serving.gateway.imaging.shadows import evenly_lit
 
 SIDE = 256  # pixels of a view: more are reduced
 FINE = 64  # pixels: smaller ink is looked at again, closer
@@ -53,6 +54,7 @@ def _look(raster: Raster, view: View, seen: list[Box], looks: int) -> list[Found
 
 def _in_view(view: View, seen: list[Box]) -> tuple[list[FoundDigit], Card | None]:
     """Return the digits of a view, and the card if ink on a card is all that there is."""
+    view = view._replace(levels=evenly_lit(view.levels))
     ink, strong = find_ink(view.levels)
     left = without_rules(ink, strong)
     card = None

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import mahotas
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -24,6 +25,10 @@ NEAR = 0.25  # of the shorter side: as far around a pixel its surroundings go
 HALVED = 64  # pixels of the shorter side from which on half the resolution tells the polarity
 SKEWED = 0.15  # skewness from which on one tail is clearly heavier
 DARKEST = 0.25  # of the brightest ground: ink in darker places is not strengthened further
+UNEVEN = 0.15  # of the light: darker ground is in a shadow
+BETWEEN = 0.15  # of the image, at most, has a ground between that in the light and that in a shadow
+RIM = 2  # pixels around a shadow in which it fades
+NEIGHBOURS = np.ones((3, 3), bool)  # of a pixel, diagonal ones too
 SAMPLED = 16_384  # values tell a quantile well
 TO_DEVIATION = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
 
@@ -139,13 +144,41 @@ def _on_any_ground(signed: Signed, widest: float = WIDEST) -> tuple[Floats, floa
 
     Areas wider than a share of the shorter side are ground.
     """
-    ground = _opened(signed.blurred, max(3, round(widest * min(signed.levels.shape)))) + signed.low
+    ground = _opened(signed.blurred.astype(np.int16), max(3, round(widest * min(signed.levels.shape)))) + signed.low
+    if signed.dark and _is_uneven(ground):
+        ground = _with_corners(ground, signed)
     ink = signed.levels - ground
     if signed.dark and ground.min() < ground.max() <= 0:
         light = -ground  # brightness of the paper; ink takes a share of it
         ink *= light.max() / np.maximum(light, DARKEST * light.max())
     ink -= _quantile(ink.ravel(), 0.5)
     return ink, TO_DEVIATION * _quantile(np.abs(ink).ravel(), 0.5)
+
+
+def _is_uneven(ground: Floats) -> bool:
+    """Return whether a ground under dark ink may have a shadow."""
+    low, high = _quantile(ground.ravel(), 0.02), float(ground.max())
+    return high - low > UNEVEN * -low
+
+
+def _with_corners(ground: Floats, signed: Signed) -> Floats:
+    """Return the ground with whole shadows, reconstructed from the parts that opening left.
+
+    Their corners are as narrow as strokes. Ink that touches a shadow stands out from it where it is darker.
+    """
+    highest = _around(signed.blurred.astype(np.int16), 3, np.maximum) + signed.low
+    within = np.minimum(ground, highest)  # beyond the border, levels are extrapolated
+    low, high = _quantile(within.ravel(), 0.02), float(within.max())
+    middle = (low + high) / 2
+    if not _is_uneven(within) or np.mean(np.abs(within - middle) < (high - low) / 4) > BETWEEN:  # light on a slope
+        return ground
+    shaded = within >= middle
+    labels, count = mahotas.label(highest >= middle, NEIGHBOURS)
+    whole = np.zeros(count + 1, bool)
+    whole[labels[shaded]] = True
+    whole[0] = False
+    shadow = _quantile(within[shaded], 0.5)
+    return np.where(grown(whole[labels] | shaded, RIM), np.maximum(within, np.minimum(highest, shadow)), within)
 
 
 def _is_dark(levels: Floats) -> bool:
@@ -195,15 +228,17 @@ def _blurred(levels: Floats, radius: float) -> tuple[NDArray[np.uint8], np.float
     return np.asarray(image.filter(ImageFilter.BoxBlur(radius))), low
 
 
-def _opened(whole: NDArray[np.uint8], size: int) -> NDArray[np.int16]:
+def _opened(levels: NDArray[np.int16], size: int) -> NDArray[np.int16]:
     """Return levels without what is lighter than its surroundings and narrower than `size`: their grey opening.
 
     It reaches a pixel beyond a step in the levels, which blurring moved by that much.
     """
-    levels = whole.astype(np.int16)
-    for extreme, reach in ((np.minimum, size), (np.maximum, size + 2)):
-        levels = _running(_running(levels, reach, extreme).T, reach, extreme).T
-    return levels
+    return _around(_around(levels, size, np.minimum), size + 2, np.maximum)
+
+
+def _around(levels: NDArray[np.int16], size: int, extreme: np.ufunc) -> NDArray[np.int16]:
+    """Return the extreme of the square of `size` around each pixel."""
+    return _running(_running(levels, size, extreme).T, size, extreme).T
 
 
 def _running(levels: NDArray[np.int16], size: int, extreme: np.ufunc) -> NDArray[np.int16]:

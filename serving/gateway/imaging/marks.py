@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from serving.gateway.imaging.boxes import SIDE as BOX_SIDE
 from serving.gateway.imaging.boxes import without_box
-from serving.gateway.imaging.foreground import Floats, Mask
+from serving.gateway.imaging.foreground import NEIGHBOURS, Floats, Mask
 from serving.gateway.imaging.foreground import extent as ink_extent
 
 MOST = 60  # marks are looked at, the heaviest
@@ -35,7 +35,6 @@ OVERLAP = 0.5  # of the narrower mark: one above the other
 CARD_SIDE = 24  # pixels, at least
 CARD_EDGE = 0.03  # of its shorter side: the edge of a card, of which all of its sides have ink
 CARD_FULL, CARD_INK = 0.6, 0.01  # of a card is filled at least, and is ink on it
-AROUND = np.ones((3, 3), bool)
 
 
 class Mark(NamedTuple):
@@ -74,10 +73,10 @@ def find_digits(ink: Floats, strong: Mask, parts: Sequence[Part] = ()) -> tuple[
 
     Only marks whose middle is in one of `parts` count, if there are any.
     """
-    labels, count = mahotas.label(strong, AROUND)
+    labels, count = mahotas.label(strong, NEIGHBOURS)
     if max(strong.shape) >= BOX_SIDE and (left := _without_boxes(strong, labels)) is not strong:
         strong = left
-        labels, count = mahotas.label(strong, AROUND)
+        labels, count = mahotas.label(strong, NEIGHBOURS)
     if count == 1:
         return labels, [[_only(strong)]]
     marks = _marks(ink, labels)

@@ -4,7 +4,7 @@ import mahotas
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.gateway.imaging.foreground import Floats, Mask, grown
+from serving.gateway.imaging.foreground import NEIGHBOURS, Floats, Mask, grown
 
 SPAN = 0.95  # of a side: a rule goes so far
 STRAIGHT = 0.3  # of a side: a rule has straight pieces so long, for which two pixels more or less do not matter
@@ -15,7 +15,6 @@ CLEARLY = 0.6  # of the strongest ink: rules that are fainter go by their streng
 ABOVE = 1.15  # times the strength of such rules: ink of the pen
 LEFT = 0.02  # of the ink at least is left when rules are gone, if they were rules
 ALONG_ROWS = np.ones((1, 3), bool)
-AROUND = np.ones((3, 3), bool)
 
 
 def without_rules(ink: Floats, strong: Mask) -> Mask:
@@ -74,7 +73,7 @@ def _rules(strong: Mask) -> Mask:
         thick[step:] |= strong[:-step]
         thick[:-step] |= strong[step:]
     straight = _runs(thick) >= STRAIGHT * width
-    labels, count = mahotas.label(straight & strong, AROUND)
+    labels, count = mahotas.label(straight & strong, NEIGHBOURS)
     if not count:
         return np.zeros_like(strong)
     boxes = mahotas.labeled.bbox(labels)

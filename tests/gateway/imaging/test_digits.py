@@ -154,6 +154,16 @@ def test_the_edge_of_a_shadow_is_no_ink() -> None:
     assert like(framed(encode((SHEET * light).astype(np.uint8))), PLAIN) > 0.95
 
 
+@pytest.mark.parametrize("degrees", range(0, 360, 30))
+def test_grey_ink_is_read_across_the_edge_of_a_shadow(degrees: int) -> None:
+    """Half of the paper is as dark as the ink on the other half."""
+    sheet = np.pad(np.where(SHEET < 128, 110, 220), ((40, 140), (120, 280)), constant_values=220)
+    y, x = np.indices(sheet.shape)
+    angle = np.radians(degrees)
+    light = np.where((x - 200) * np.cos(angle) + (y - 150) * np.sin(angle) > 0, 0.5, 1)
+    assert like(framed(encode((sheet * light).astype(np.uint8))), PLAIN) > 0.9
+
+
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
 def test_of_an_animation_the_first_frame_with_ink_is_read(format: str) -> None:
     blank = Image.new("L", SHEET.shape[::-1], 255)

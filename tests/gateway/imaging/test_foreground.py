@@ -80,3 +80,21 @@ def test_the_shadow_of_a_phone_is_no_ink(depth: int) -> None:
     expected[STROKE] = True
     assert (strong & expected).sum() > 0.97 * expected.sum()
     assert (strong & ~expected).sum() < 0.25 * expected.sum()
+
+
+@pytest.mark.parametrize("degrees", [20, 45, 70, 200])
+def test_the_corners_of_a_turned_shadow_are_no_ink(degrees: int) -> None:
+    y, x = np.indices((128, 128))
+    angle = np.radians(degrees)
+    along, across = (
+        (x - 64) * np.cos(angle) + (y - 64) * np.sin(angle),
+        (y - 64) * np.cos(angle) - (x - 64) * np.sin(angle),
+    )
+    light = np.where((along > -10) & (np.abs(across) < 30), 120.0, 220.0)
+    image = light.copy()
+    image[STROKE] = 0.15 * light[STROKE]
+    _, strong = find_ink(image.astype(np.uint8)[:, :, np.newaxis])
+    expected = np.zeros((128, 128), bool)
+    expected[STROKE] = True
+    assert (strong & expected).sum() > 0.97 * expected.sum()
+    assert (strong & ~expected).sum() < 0.25 * expected.sum()
