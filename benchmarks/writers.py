@@ -1,10 +1,12 @@
 """Measure how exposures and labels of one experiment are stored by 1, 2 and 4 gateways at once, on PostgreSQL.
 
     python -m benchmarks.writers [--round-trip-ms 0.5] [--commit-ms 1] [--seconds 4] [--work labels] [--pairing split]
+                                 [--apart]
 
 A writer is a process. It writes its exposures in batches and its labels one a request, as a gateway's worker does. The
 database is on this machine, where neither network nor disk takes time; so a pause before each statement stands for the
-way to another machine, and PostgreSQL's commit_delay for a disk or a replica. Both are 0 unless given.
+way to another machine, and PostgreSQL's commit_delay for a disk or a replica. Both are 0 unless given. With `--apart`
+each writer has a database of its own, so none waits for another's locks: what four store then is the machine's bound.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from typing import Any, NamedTuple
@@ -31,7 +34,7 @@ from serving.gateway.store import exposures
 from serving.gateway.store.exposures import Exposure
 from serving.gateway.store.images import ImageAnswers
 from serving.gateway.store.store import Store
-from testing.databases import new_database, postgresql
+from testing.databases import PostgreSQL, new_database, postgresql
 from testing.recount import problems
 from testing.trials import CLASSES, SECRET, SURE, Trial, spec
 
@@ -58,6 +61,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--work", nargs="*", choices=sorted(WORK), default=list(WORK), help="(default: all)")
     parser.add_argument("--pairing", nargs="*", choices=PAIRING, default=list(PAIRING), help="(default: both)")
+    parser.add_argument("--apart", action="store_true", help="give each writer a database of its own")
     arguments = parser.parse_args()
     print(f"round trip {arguments.round_trip_ms} ms, commit {arguments.commit_ms} ms, {os.cpu_count()} cores")
     with postgresql() as server:
@@ -66,30 +70,37 @@ def main() -> None:
             connection.execute("ALTER SYSTEM SET commit_siblings = 0")
             connection.execute("SELECT pg_reload_conf()")
         for kind, name in itertools.product(arguments.pairing, arguments.work):
-            rates = []
-            for number in WRITERS:
-                with new_database(server.url) as url:
-                    rates.append(_rate(url, kind == PAIRING[0], WORK[name], number, arguments))
+            rates = [_rate(server, kind == PAIRING[0], WORK[name], number, arguments) for number in WRITERS]
             each = ", ".join(f"{number}: {rate:,.0f}" for number, rate in zip(WRITERS, rates, strict=True))
             print(f"{kind:6} {name:9} a second by writers  {each}  ({rates[-1] / rates[0]:.2f} times)", flush=True)
 
 
-def _rate(url: str, paired: bool, write: Callable[..., int], writers: int, arguments: argparse.Namespace) -> float:
+def _rate(
+    server: PostgreSQL, paired: bool, write: Callable[..., int], writers: int, arguments: argparse.Namespace
+) -> float:
     """Return how many rows the writers store a second; check the counters against the rows."""
-    store = Store(url)
-    trial = Trial(store, spec(0.5, 0.5, paired=paired))
-    setting = Setting(url, trial.running(), arguments.seconds, arguments.round_trip_ms / 1000)
-    context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(writers), context.Queue()
-    processes = [context.Process(target=_run, args=(setting, write, n, barrier, results)) for n in range(writers)]
-    for process in processes:
-        process.start()
-    stored = [results.get(timeout=120) for _ in processes]
-    for process in processes:
-        process.join()
-    with store.read() as connection:
-        assert not (found := problems(connection, setting.running.id)), found[:3]
-    store.close()
+    with ExitStack() as stack:
+        urls = [stack.enter_context(new_database(server.url)) for _ in range(writers if arguments.apart else 1)]
+        stores = [stack.enter_context(closing(Store(url))) for url in urls]
+        settings = [
+            Setting(url, Trial(store, spec(0.5, 0.5, paired=paired)).running(), arguments.seconds,
+                    arguments.round_trip_ms / 1000)
+            for url, store in zip(urls, stores, strict=True)
+        ]  # fmt: skip
+        context = multiprocessing.get_context("spawn")
+        barrier, results = context.Barrier(writers), context.Queue()
+        processes = [
+            context.Process(target=_run, args=(settings[n % len(settings)], write, n, barrier, results))
+            for n in range(writers)
+        ]
+        for process in processes:
+            process.start()
+        stored = [results.get(timeout=120) for _ in processes]
+        for process in processes:
+            process.join()
+        for store, setting in zip(stores, settings, strict=True):
+            with store.read() as connection:
+                assert not (found := problems(connection, setting.running.id)), found[:3]
     return sum(number / seconds for number, seconds in stored)
 
 
