@@ -120,9 +120,11 @@ def _until_finished(process: subprocess.Popen[bytes], folder: Path, members: int
 
 
 def _run_again(cluster: Cluster, members: int) -> int:
-    """Return how many runs of members there were beyond one each."""
+    """Return how many runs of members there were beyond the first of each."""
     runs = list_tasks(address=cluster.address, filters=[("name", "=", "member")], limit=10 * members)
-    return len(runs) - members
+    if len({run.task_id for run in runs}) != members:
+        sys.exit(f"Ray tells of {len(runs)} runs of {members} members, not of each.")
+    return sum(run.attempt_number > 0 for run in runs)
 
 
 def _same(whole: Path, other: Path) -> None:

@@ -6,7 +6,7 @@
 A writer is a process. It writes its exposures in batches and its labels one a request, as a gateway's worker does. The
 database is on this machine, where neither network nor disk takes time; so a pause before each statement stands for the
 way to another machine, and PostgreSQL's commit_delay for a disk or a replica. Both are 0 unless given. With `--apart`
-each writer has a database of its own, so none waits for another's locks: what four store then is the machine's bound.
+each writer has a database of its own, so none waits for another's locks.
 """
 
 import argparse

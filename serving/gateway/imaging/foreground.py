@@ -27,6 +27,7 @@ SKEWED = 0.15  # skewness from which on one tail is clearly heavier
 DARKEST = 0.25  # of the brightest ground: ink in darker places is not strengthened further
 UNEVEN = 0.15  # of the light: darker ground is in a shadow
 BETWEEN = 0.15  # of the image, at most, has a ground between that in the light and that in a shadow
+STROKE = 0.14  # of the shorter side: narrower ink beside a shadow is none of it
 RIM = 2  # pixels around a shadow in which it fades
 NEIGHBOURS = np.ones((3, 3), bool)  # of a pixel, diagonal ones too
 SAMPLED = 16_384  # values tell a quantile well
@@ -164,7 +165,7 @@ def _is_uneven(ground: Floats) -> bool:
 def _with_corners(ground: Floats, signed: Signed) -> Floats:
     """Return the ground with whole shadows, reconstructed from the parts that opening left.
 
-    Their corners are as narrow as strokes. Ink that touches a shadow stands out from it where it is darker.
+    Their corners are as narrow as strokes. Strokes that touch a shadow are none of it, though they may be as dark.
     """
     highest = _around(signed.blurred.astype(np.int16), 3, np.maximum) + signed.low
     within = np.minimum(ground, highest)  # beyond the border, levels are extrapolated
@@ -173,7 +174,8 @@ def _with_corners(ground: Floats, signed: Signed) -> Floats:
     if not _is_uneven(within) or np.mean(np.abs(within - middle) < (high - low) / 4) > BETWEEN:  # light on a slope
         return ground
     shaded = within >= middle
-    labels, count = mahotas.label(highest >= middle, NEIGHBOURS)
+    wide = _opened(signed.blurred.astype(np.int16), max(3, round(STROKE * min(highest.shape)))) + signed.low
+    labels, count = mahotas.label(wide >= middle, NEIGHBOURS)
     whole = np.zeros(count + 1, bool)
     whole[labels[shaded]] = True
     whole[0] = False

@@ -1,6 +1,5 @@
 """Light a picture evenly where the straight edge of a shadow crosses it: one side has a share of the other's light."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +8,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 SMALLEST = 32  # pixels: a smaller image is no photograph
-UNEVEN = 0.08  # of the logarithm of the border's levels: less, and no shadow's edge crosses the picture
-COARSE_SIDE = 64  # pixels, at most, in which lines are looked for
+UNEVEN, DEEPEST = 0.08, 1.4  # between the light and a shadow, in logarithms of levels: less is even, more no shadow
+TOO_LIGHT, MOST_TOO_LIGHT = 290, 0.005  # grey levels that no paper has, and the share of pixels that may have them
+COARSE_SIDE = 64  # pixels, at most, in which the line is looked for first
 ANGLES, FINE_ANGLES = 48, 11  # directions that are tried, and then between two of them, twice
-LINES, APART = 3, 3  # lines that are tried, and by how many directions they differ
-MOST = 0.08  # of a logarithm a pixel
+MOST = 0.08  # of a logarithm a pixel: steeper slopes count as that
 SHORTEST = 0.3  # of the shorter side: an edge's length
-NEAR = 3  # coarse pixels from a line, in which it is looked for more finely
+NEAR = 3  # coarse pixels from the line, in which it is looked for more finely
 REACH, FAR = 8, 4  # pixels on both sides of the line that tell its light, which changes nearer than FAR
 SEAM = 1.5  # pixels on both sides of the line that are made up
 LEAST_BORDER = 0.03  # of the border, on either side of the line
@@ -44,19 +43,25 @@ def evenly_lit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     if min(image.shape[:2]) < SMALLEST:
         return image
-    low, high = np.quantile(np.log(_border(image).mean(axis=1) + 1), (0.1, 0.9))
-    if high - low < UNEVEN:
+    border = np.sort(_border(image).mean(axis=1))
+    low, high = border[len(border) // 10] + 1, border[-len(border) // 10] + 1
+    if high < (1 + UNEVEN) * low:
         return image
     logs = np.log(image.mean(axis=2, dtype=np.float32) + 1)
+    line = _edge(logs)
+    if line is None:
+        return image
     y, x = np.ogrid[: logs.shape[0], : logs.shape[1]]
-    for line in _lines(logs):
-        distances = line.distances(y, x)
-        light = _light(logs, distances, Line(line.angle + np.pi / 2, 0).distances(y, x))
-        if light is not None:
-            shade = np.exp(np.interp(distances, np.arange(-REACH, REACH + 1), light - light.max()))
-            lit = np.minimum(image / shade[:, :, np.newaxis].astype(np.float32), 255)
-            return _without_seam(lit, distances, line.angle).astype(np.uint8)
-    return image
+    distances = line.distances(y, x)
+    light = _light(logs, distances, Line(line.angle + np.pi / 2, 0).distances(y, x))
+    if light is None:
+        return image
+    shade = np.exp(np.interp(distances, np.arange(-REACH, REACH + 1), light - light.max()))
+    lit = (image + np.float32(1)) / shade[:, :, np.newaxis].astype(np.float32) - 1
+    if np.mean(lit[np.abs(distances) > FAR] > TOO_LIGHT) > MOST_TOO_LIGHT:
+        return image
+    edge = float(np.abs(np.diff(light)).argmax()) + 0.5 - REACH
+    return _without_seam(np.minimum(lit, 255), distances - edge, line.angle).astype(np.uint8)
 
 
 def _without_seam(lit: Floats, distances: Floats, angle: float) -> Floats:
@@ -72,8 +77,8 @@ def _without_seam(lit: Floats, distances: Floats, angle: float) -> Floats:
     return lit
 
 
-def _lines(logs: Floats) -> Iterator[Line]:
-    """Give the lines across which the levels change most in all, of different directions."""
+def _edge(logs: Floats) -> Line | None:
+    """Return the line across which the levels change most in all, None where that is little."""
     step = -(-max(logs.shape) // COARSE_SIDE)
     height, width = (side // step * step for side in logs.shape)
     coarse = logs[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
@@ -81,19 +86,18 @@ def _lines(logs: Floats) -> Iterator[Line]:
     down, across = np.gradient(coarse)
     between = np.pi / ANGLES
     offsets, changes = _steepest(down.ravel(), across.ravel(), y, x, np.arange(ANGLES) * between)
+    best = int(changes.argmax())
+    if changes[best] < MOST / 2 * SHORTEST * min(coarse.shape):
+        return None
+    angle = best * between
+    line = Line(angle, float(offsets[best]) * step + (step - 1) / 2 * (np.cos(angle) + np.sin(angle)))
+    y, x = np.nonzero(np.abs(line.distances(*np.ogrid[: logs.shape[0], : logs.shape[1]])) <= NEAR * step + 1)
     slopes = np.gradient(logs)
-    for _ in range(LINES):
-        at = int(changes.argmax())
-        if changes[at] < MOST / 2 * SHORTEST * min(coarse.shape):
-            return
-        changes[(at + np.arange(-APART, APART + 1)) % ANGLES] = 0
-        line = Line(at * between, float(offsets[at]) * step + (step - 1) / 2)
-        y, x = np.nonzero(np.abs(line.distances(*np.ogrid[: logs.shape[0], : logs.shape[1]])) <= NEAR * step + 1)
-        for reach in (between, 2 * between / FINE_ANGLES):
-            angles = line.angle + np.linspace(-reach, reach, FINE_ANGLES)
-            fine, told = _steepest(slopes[0][y, x], slopes[1][y, x], y, x, angles)
-            line = Line(float(angles[told.argmax()]), float(fine[told.argmax()]))
-        yield line
+    for reach in (between, 2 * between / FINE_ANGLES):
+        angles = line.angle + np.linspace(-reach, reach, FINE_ANGLES)
+        offsets, changes = _steepest(slopes[0][y, x], slopes[1][y, x], y, x, angles)
+        line = Line(float(angles[changes.argmax()]), float(offsets[changes.argmax()]))
+    return line
 
 
 def _steepest(down: Floats, across: Floats, y: NDArray, x: NDArray, angles: NDArray) -> tuple[NDArray, NDArray]:
@@ -123,7 +127,7 @@ def _light(logs: Floats, distances: Floats, along: Floats) -> Floats | None:
     sides = places <= -FAR, places >= FAR
     ends = [_median(levels[side]) for side in sides]
     step, dark, lit = ends[1] - ends[0], min(ends), max(ends)
-    if abs(step) < UNEVEN:
+    if not UNEVEN <= abs(step) <= DEEPEST:
         return None
     border, in_shadow = _border(logs), _border(whole < 0 if step > 0 else whole > 0)
     if (

@@ -47,7 +47,7 @@ class Effort(NamedTuple):
         return self._replace(charge=charge)
 
 
-LIGHT = Effort(32_768, 16_384)  # takes less than milliseconds: work for an event loop
+LIGHT = Effort(32_768, 16_384)  # takes milliseconds, ten at most: work for an event loop
 MEDIUM = Effort(math.inf, LARGE)
 FULL = Effort(math.inf, math.inf)
 

@@ -164,6 +164,25 @@ def test_grey_ink_is_read_across_the_edge_of_a_shadow(degrees: int) -> None:
     assert like(framed(encode((sheet * light).astype(np.uint8))), PLAIN) > 0.9
 
 
+@pytest.mark.parametrize("place", [np.s_[:25], np.s_[-25:], np.s_[:, :25], np.s_[:, -25:]], ids=str)
+@pytest.mark.parametrize(
+    ("ink", "ground", "strip"), [(220, 30, 235), (255, 18, 255), (200, 60, 255), (220, 120, 250), (60, 220, 1)]
+)
+def test_a_strip_of_another_tone_at_the_border_is_no_light(ink: int, ground: int, strip: int, place: slice) -> None:
+    sheet = np.pad(np.where(SHEET < 128, ink, ground), 30, constant_values=ground).astype(np.uint8)
+    sheet[place] = strip
+    assert like(framed(encode(sheet)), PLAIN) > 0.95
+
+
+@pytest.mark.parametrize("ink", [60, 110])
+def test_ink_that_touches_a_round_shadow_is_read(ink: int) -> None:
+    """The grey ink is as dark as the shadow."""
+    sheet = np.pad(np.where(SHEET < 128, ink, 220), 30, constant_values=220)
+    y, x = np.indices(sheet.shape)
+    light = np.where(np.hypot(y - 250, x - 250) < 140, 0.5, 1)
+    assert like(framed(encode((sheet * light).astype(np.uint8))), PLAIN) > 0.85
+
+
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
 def test_of_an_animation_the_first_frame_with_ink_is_read(format: str) -> None:
     blank = Image.new("L", SHEET.shape[::-1], 255)

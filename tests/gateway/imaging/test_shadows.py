@@ -34,6 +34,13 @@ def test_ground_and_ink_are_as_light_in_the_shadow(degrees: float, offset: float
         assert np.mean(np.abs(lit[mask & away] - level) < 15) > 0.97
 
 
+@pytest.mark.parametrize("degrees", range(3, 180, 16))
+def test_no_trace_of_the_edge_is_left(degrees: float) -> None:
+    lit = evenly_lit(seen(GREY * shade(degrees, 15, soft=0.01)))[:, :, 0]
+    inside = GROUND & (np.hypot(X, Y) < 120)
+    assert np.mean(lit[inside] < 180) < 0.002
+
+
 def test_light_ink_on_dark_ground_is_lit_too() -> None:
     lit = evenly_lit(seen((330 - GREY) * shade(60, 10)))[:, :, 0]
     assert abs(np.median(lit[GROUND]) - 110) < 5
@@ -66,11 +73,24 @@ def test_a_picture_without_such_an_edge_stays_as_it_is(page: np.ndarray) -> None
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_noise_and_patches_of_any_size_come_out_in_their_size(seed: int) -> None:
+def test_pages_of_any_size_are_lit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    height, width = (int(each) for each in rng.integers(40, 256, 2))
+    y, x = np.indices((height, width))
+    angle = rng.uniform(0, 2 * np.pi)
+    in_shadow = (x - width / 2) * np.cos(angle) + (y - height / 2) * np.sin(angle) > 0
+    page = np.where(in_shadow, 100, 200) + rng.normal(0, 2, (height, width))
+    channels = int(rng.choice([1, 3]))
+    lit = evenly_lit(np.repeat(page.astype(np.uint8)[:, :, np.newaxis], channels, axis=2))
+    assert (lit.shape, lit.dtype) == ((height, width, channels), np.uint8)
+    assert np.mean(np.abs(lit - 200.0) > 20) < 0.03
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_noise_and_patches_come_out_in_their_size(seed: int) -> None:
     rng = np.random.default_rng(seed)
     height, width = (int(each) for each in rng.integers(32, 256, 2))
-    page = rng.integers(0, 256, (height, width, int(rng.choice([1, 3]))), np.uint8)
+    page = rng.integers(0, 256, (height, width, 1), np.uint8)
     page[: int(rng.integers(height)), : int(rng.integers(width))] = rng.integers(0, 256)
-    page[int(rng.integers(height)) :] //= 2
     lit = evenly_lit(page)
     assert (lit.shape, lit.dtype) == (page.shape, page.dtype)
