@@ -3,7 +3,7 @@
 import mahotas
 import numpy as np
 
-from serving.gateway.imaging.foreground import Mask, extent
+from serving.gateway.imaging.masks import Mask, extent
 
 SIDE = 32  # pixels: a smaller mark is no box
 BAND = 0.2  # of a box's side: its lines keep within it

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from serving.gateway.imaging.foreground import Mask, extent
+from serving.gateway.imaging.masks import Mask, extent
 from serving.gateway.imaging.raster import Box, View
 
 SIDE = 128  # pixels: a larger view is looked at by every second, or fewer

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from serving.gateway.imaging.cards import Card, find_card, only_card
-from serving.gateway.imaging.foreground import Floats, NoInk, find_ink, grown
+from serving.gateway.imaging.foreground import NoInk, find_ink
+from serving.gateway.imaging.levels import Floats
 from serving.gateway.imaging.marks import Digit, card_inside, extent, find_digits
+from serving.gateway.imaging.masks import grown
 from serving.gateway.imaging.raster import Box, Raster, View
 from serving.gateway.imaging.rules import without_rules
 from serving.gateway.imaging.shadows import evenly_lit

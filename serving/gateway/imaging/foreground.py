@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-import mahotas
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from serving.gateway.imaging.ground import ground_of
+from serving.gateway.imaging.levels import Floats, border, quantile
+from serving.gateway.imaging.masks import Mask, grown
 
 STRONG = 0.08  # of the ink's peak: stronger pixels are ink anywhere, fainter ones only beside strong ink
 STRAY = 1.5  # times the stray marks far from ink, such as JPEG's, is ink
@@ -25,12 +25,6 @@ NEAR = 0.25  # of the shorter side: as far around a pixel its surroundings go
 HALVED = 64  # pixels of the shorter side from which on half the resolution tells the polarity
 SKEWED = 0.15  # skewness from which on one tail is clearly heavier
 DARKEST = 0.25  # of the brightest ground: ink in darker places is not strengthened further
-UNEVEN = 0.15  # of the light: darker ground is in a shadow
-BETWEEN = 0.15  # of the image, at most, has a ground between that in the light and that in a shadow
-STROKE = 0.14  # of the shorter side: narrower ink beside a shadow is none of it
-RIM = 2  # pixels around a shadow in which it fades
-NEIGHBOURS = np.ones((3, 3), bool)  # of a pixel, diagonal ones too
-SAMPLED = 16_384  # values tell a quantile well
 TO_DEVIATION = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
 
 
@@ -68,7 +62,7 @@ def _strong(ink: Floats, noise: float) -> tuple[Floats, Mask]:
     peak = float(ink[dense].sum()) / max(int(np.count_nonzero(dense)), 1)
     if peak < max(BLANK_LEVELS, BLANK_NOISES * noise):
         raise NoInk
-    stray = _quantile(np.abs(ink[~grown(ink > peak / 4, 2)]), 0.99)
+    stray = quantile(np.abs(ink[~grown(ink > peak / 4, 2)]), 0.99)
     strong = ink >= min(max(STRONG * peak, STRAY * stray, NOISES * noise), peak / 2)
     return np.where(grown(strong) & (ink > 2 * noise), ink, np.float32(0)), strong
 
@@ -83,32 +77,7 @@ def _without_shadow(signed: Signed, ink: Floats, strong: Mask) -> tuple[Floats, 
     peak = float(ink.max())
     if np.count_nonzero(gone) < MUCH / 2 * ink.size or less.max() < AS_STRONG * peak:
         return ink, strong
-    return (less, left) if _quantile(ink[gone], 0.75) <= FAINTER * peak else (ink, strong)
-
-
-def extent(mask: NDArray) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Return the first row and the one past the last, and so the columns, of what is not 0 in a mask or in bytes."""
-    (top, bottom), (left, right) = _ends(mask.tobytes(), mask.shape[1]), _ends(mask.T.tobytes(), mask.shape[0])
-    return ((top, bottom), (left, right)) if bottom else None
-
-
-def _ends(pixels: bytes, width: int) -> tuple[int, int]:
-    """Return the first row and the one past the last with a pixel; faster than reductions by NumPy for small ones."""
-    return (len(pixels) - len(pixels.lstrip(b"\0"))) // width, -(-len(pixels.rstrip(b"\0")) // width)
-
-
-def grown(mask: Mask, reach: int = 1) -> Mask:
-    """Return `mask` with every pixel at most `reach` away, diagonally too."""
-    height, width = mask.shape
-    padded = np.zeros((height + 2 * reach, width + 2 * reach), bool)
-    padded[reach : reach + height, reach : reach + width] = mask
-    rows = padded[:height]
-    for step in range(1, 2 * reach + 1):
-        rows = rows | padded[step : step + height]
-    found = rows[:, :width]
-    for step in range(1, 2 * reach + 1):
-        found = found | rows[:, step : step + width]
-    return found
+    return (less, left) if quantile(ink[gone], 0.75) <= FAINTER * peak else (ink, strong)
 
 
 def _on_even_ground(image: NDArray) -> tuple[Floats, float]:
@@ -119,7 +88,7 @@ def _on_even_ground(image: NDArray) -> tuple[Floats, float]:
         return _grey_on_even_ground(image[:, :, 0], thickness), 0.0
     border = np.ones((height, width), bool)
     border[thickness : height - thickness, thickness : width - thickness] = False
-    away = image - np.array([_quantile(channel, 0.5) for channel in image[border].T], np.float32)
+    away = image - np.array([quantile(channel, 0.5) for channel in image[border].T], np.float32)
     distance = np.abs(away).max(axis=2)
     colour = away[distance >= distance.max() / 2].mean(axis=0)
     # The ink's colour relative to the ground's: the polarity of grey, the most telling mixture of colour channels.
@@ -145,42 +114,13 @@ def _on_any_ground(signed: Signed, widest: float = WIDEST) -> tuple[Floats, floa
 
     Areas wider than a share of the shorter side are ground.
     """
-    ground = _opened(signed.blurred.astype(np.int16), max(3, round(widest * min(signed.levels.shape)))) + signed.low
-    if signed.dark and _is_uneven(ground):
-        ground = _with_corners(ground, signed)
+    ground = ground_of(signed.blurred, signed.low, widest, signed.dark)
     ink = signed.levels - ground
     if signed.dark and ground.min() < ground.max() <= 0:
         light = -ground  # brightness of the paper; ink takes a share of it
         ink *= light.max() / np.maximum(light, DARKEST * light.max())
-    ink -= _quantile(ink.ravel(), 0.5)
-    return ink, TO_DEVIATION * _quantile(np.abs(ink).ravel(), 0.5)
-
-
-def _is_uneven(ground: Floats) -> bool:
-    """Return whether a ground under dark ink may have a shadow."""
-    low, high = _quantile(ground.ravel(), 0.02), float(ground.max())
-    return high - low > UNEVEN * -low
-
-
-def _with_corners(ground: Floats, signed: Signed) -> Floats:
-    """Return the ground with whole shadows, reconstructed from the parts that opening left.
-
-    Their corners are as narrow as strokes. Strokes that touch a shadow are none of it, though they may be as dark.
-    """
-    highest = _around(signed.blurred.astype(np.int16), 3, np.maximum) + signed.low
-    within = np.minimum(ground, highest)  # beyond the border, levels are extrapolated
-    low, high = _quantile(within.ravel(), 0.02), float(within.max())
-    middle = (low + high) / 2
-    if not _is_uneven(within) or np.mean(np.abs(within - middle) < (high - low) / 4) > BETWEEN:  # light on a slope
-        return ground
-    shaded = within >= middle
-    wide = _opened(signed.blurred.astype(np.int16), max(3, round(STROKE * min(highest.shape)))) + signed.low
-    labels, count = mahotas.label(wide >= middle, NEIGHBOURS)
-    whole = np.zeros(count + 1, bool)
-    whole[labels[shaded]] = True
-    whole[0] = False
-    shadow = _quantile(within[shaded], 0.5)
-    return np.where(grown(whole[labels] | shaded, RIM), np.maximum(within, np.minimum(highest, shadow)), within)
+    ink -= quantile(ink.ravel(), 0.5)
+    return ink, TO_DEVIATION * quantile(np.abs(ink).ravel(), 0.5)
 
 
 def _is_dark(levels: Floats) -> bool:
@@ -194,8 +134,7 @@ def _is_dark(levels: Floats) -> bool:
     skewness = float((square * relief).mean()) / max(float(square.mean()), 1e-9) ** 1.5
     if abs(skewness) > SKEWED:
         return skewness < 0
-    border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
-    return _quantile(border, 0.5) > levels.mean()
+    return quantile(border(levels), 0.5) > levels.mean()
 
 
 def _most_telling(image: NDArray) -> Floats:
@@ -228,36 +167,3 @@ def _blurred(levels: Floats, radius: float) -> tuple[NDArray[np.uint8], np.float
     low = levels.min()
     image = Image.fromarray(np.minimum(levels - low, 255).astype(np.uint8))
     return np.asarray(image.filter(ImageFilter.BoxBlur(radius))), low
-
-
-def _opened(levels: NDArray[np.int16], size: int) -> NDArray[np.int16]:
-    """Return levels without what is lighter than its surroundings and narrower than `size`: their grey opening.
-
-    It reaches a pixel beyond a step in the levels, which blurring moved by that much.
-    """
-    return _around(_around(levels, size, np.minimum), size + 2, np.maximum)
-
-
-def _around(levels: NDArray[np.int16], size: int, extreme: np.ufunc) -> NDArray[np.int16]:
-    """Return the extreme of the square of `size` around each pixel."""
-    return _running(_running(levels, size, extreme).T, size, extreme).T
-
-
-def _running(levels: NDArray[np.int16], size: int, extreme: np.ufunc) -> NDArray[np.int16]:
-    """Return the extreme of the `size` pixels around each, along rows; doubling the reach at each step."""
-    reached = np.pad(levels, ((0, 0), (size // 2, size - 1 - size // 2)), "reflect", reflect_type="odd")
-    reach = 1
-    while reach < size:
-        step = min(reach, size - reach)
-        reached = extreme(reached[:, :-step], reached[:, step:])
-        reach += step
-    return reached
-
-
-def _quantile(values: NDArray, share: float) -> float:
-    """Return the quantile `share` of `values` or of a sample, 0 without any; faster than np.quantile."""
-    if not len(values):
-        return 0.0
-    values = values[:: len(values) // SAMPLED | 1]  # odd: columns of a whole image take turns
-    place = min(int(share * len(values)), len(values) - 1)
-    return float(np.partition(values, place)[place])

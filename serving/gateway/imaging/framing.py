@@ -16,7 +16,8 @@ from PIL import Image
 from pydantic import BaseModel, Field, model_validator
 
 from serving.gateway.imaging.digits import FoundDigit
-from serving.gateway.imaging.foreground import Floats, extent
+from serving.gateway.imaging.levels import Floats
+from serving.gateway.imaging.masks import extent
 from serving.gateway.imaging.strokes import with_pen
 
 Pixels = NDArray[np.uint8]

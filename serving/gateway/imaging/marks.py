@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from serving.gateway.imaging.boxes import SIDE as BOX_SIDE
 from serving.gateway.imaging.boxes import without_box
-from serving.gateway.imaging.foreground import NEIGHBOURS, Floats, Mask
-from serving.gateway.imaging.foreground import extent as ink_extent
+from serving.gateway.imaging.levels import Floats
+from serving.gateway.imaging.masks import NEIGHBOURS, Mask
+from serving.gateway.imaging.masks import extent as ink_extent
 
 MOST = 60  # marks are looked at, the heaviest
 FAINT = 0.5  # of the strongest ink: a mark without stronger ink is none

@@ -4,7 +4,8 @@ import mahotas
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.gateway.imaging.foreground import NEIGHBOURS, Floats, Mask, grown
+from serving.gateway.imaging.levels import Floats
+from serving.gateway.imaging.masks import NEIGHBOURS, Mask, grown
 
 SPAN = 0.95  # of a side: a rule goes so far
 STRAIGHT = 0.3  # of a side: a rule has straight pieces so long, for which two pixels more or less do not matter

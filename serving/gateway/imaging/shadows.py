@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from serving.gateway.imaging.foreground import UNEVEN_SIDE
+from serving.gateway.imaging.levels import Floats, border, quantile
 
-SMALLEST = 32  # pixels: a smaller image is no photograph
 UNEVEN, DEEPEST = 0.08, 1.4  # between the light and a shadow, in logarithms of levels: less is even, more no shadow
 TOO_LIGHT, MOST_TOO_LIGHT = 290, 0.005  # grey levels that no paper has, and the share of pixels that may have them
 COARSE_SIDE = 64  # pixels, at most, in which the line is looked for first
@@ -41,11 +41,10 @@ def evenly_lit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     Other pictures are returned as they are.
     """
-    if min(image.shape[:2]) < SMALLEST:
+    if min(image.shape[:2]) < UNEVEN_SIDE:
         return image
-    border = np.sort(_border(image).mean(axis=1))
-    low, high = border[len(border) // 10] + 1, border[-len(border) // 10] + 1
-    if high < (1 + UNEVEN) * low:
+    around = border(image).mean(axis=1)
+    if quantile(around, 0.9) + 1 < (1 + UNEVEN) * (quantile(around, 0.1) + 1):
         return image
     logs = np.log(image.mean(axis=2, dtype=np.float32) + 1)
     line = _edge(logs)
@@ -56,11 +55,11 @@ def evenly_lit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     light = _light(logs, distances, Line(line.angle + np.pi / 2, 0).distances(y, x))
     if light is None:
         return image
-    shade = np.exp(np.interp(distances, np.arange(-REACH, REACH + 1), light - light.max()))
+    shade = np.exp(np.interp(distances, np.arange(-FAR, FAR + 1), light - light.max()))
     lit = (image + np.float32(1)) / shade[:, :, np.newaxis].astype(np.float32) - 1
     if np.mean(lit[np.abs(distances) > FAR] > TOO_LIGHT) > MOST_TOO_LIGHT:
         return image
-    edge = float(np.abs(np.diff(light)).argmax()) + 0.5 - REACH
+    edge = float(np.abs(np.diff(light)).argmax()) + 0.5 - FAR
     return _without_seam(np.minimum(lit, 255), distances - edge, line.angle).astype(np.uint8)
 
 
@@ -117,7 +116,7 @@ def _steepest(down: Floats, across: Floats, y: NDArray, x: NDArray, angles: NDAr
 
 
 def _light(logs: Floats, distances: Floats, along: Floats) -> Floats | None:
-    """Return the light at whole distances from a line, as a logarithm, None where it is no edge of a shadow.
+    """Return the light at whole distances from a line, up to FAR, as a logarithm, None where it is no edge of a shadow.
 
     The picture's border, which mostly shows ground, has to be lit like the line on either side.
     """
@@ -125,35 +124,25 @@ def _light(logs: Floats, distances: Floats, along: Floats) -> Floats | None:
     near = np.abs(whole) <= REACH
     levels, places, along = logs[near], whole[near], along[near]
     sides = places <= -FAR, places >= FAR
-    ends = [_median(levels[side]) for side in sides]
+    ends = [quantile(levels[side], 0.5) for side in sides]
     step, dark, lit = ends[1] - ends[0], min(ends), max(ends)
     if not UNEVEN <= abs(step) <= DEEPEST:
         return None
-    border, in_shadow = _border(logs), _border(whole < 0 if step > 0 else whole > 0)
+    edge, in_shadow = border(logs), border(whole < 0 if step > 0 else whole > 0)
     if (
         not LEAST_BORDER < np.mean(in_shadow) < 1 - LEAST_BORDER
-        or np.mean(border[in_shadow] > (dark + lit) / 2) > MOST_LIT
+        or np.mean(edge[in_shadow] > (dark + lit) / 2) > MOST_LIT
     ):
         return None
-    if max(abs(_median(border[in_shadow]) - dark), abs(_median(border[~in_shadow]) - lit)) > ALIKE * abs(step):
+    if max(abs(quantile(edge[in_shadow], 0.5) - dark), abs(quantile(edge[~in_shadow], 0.5) - lit)) > ALIKE * abs(step):
         return None
     first, last = along.min(), along.max()
     pieces = np.minimum((along - first) / (last - first + 1) * PIECES, PIECES - 1).astype(np.intp)
     before, behind = (
-        np.array([_median(levels[side & (pieces == piece)]) for piece in range(PIECES)]) for side in sides
+        np.array([quantile(levels[side & (pieces == piece)], 0.5) for piece in range(PIECES)]) for side in sides
     )
     alike = np.abs(behind - before - step) <= ALIKE * abs(step)
     if np.mean(alike) < LIKE_THE_REST or np.mean(np.minimum(before, behind) > (dark + lit) / 2) > MOST_LIT:
         return None
-    inner = [_median(levels[places == at]) for at in range(1 - FAR, FAR)]
-    outer = 1 + REACH - FAR
-    return np.array([ends[0]] * outer + inner + [ends[1]] * outer, np.float32)
-
-
-def _border(values: NDArray) -> NDArray:
-    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-
-
-def _median(values: NDArray) -> float:
-    """Return the upper median, 0 without values; faster than np.median for a few."""
-    return float(np.partition(values, len(values) // 2)[len(values) // 2]) if len(values) else 0.0
+    inner = [quantile(levels[places == at], 0.5) for at in range(1 - FAR, FAR)]
+    return np.array([ends[0], *inner, ends[1]], np.float32)

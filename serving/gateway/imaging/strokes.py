@@ -5,7 +5,7 @@ A large drawing in thin strokes fades when it shrinks: a stroke narrower than a 
 
 import numpy as np
 
-from serving.gateway.imaging.foreground import Floats
+from serving.gateway.imaging.levels import Floats
 
 WIDTH = 2.0  # pixels of the frame: five of six of MNIST's digits have wider strokes
 SQUARE = np.pi / 4  # a square's side over its mean width in all directions

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from serving.gateway.imaging.foreground import extent
+from serving.gateway.imaging.masks import extent
 
 VISIBLE = 0.5  # of the strongest alpha: such pixels have a colour, others none
 CARD_SHARE = 0.5  # of its box: a part that is visible and fills so much may be a card with ink on it

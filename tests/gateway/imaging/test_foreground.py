@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from serving.gateway.imaging.foreground import NoInk, find_ink, grown
+from serving.gateway.imaging.foreground import NoInk, find_ink
+from serving.gateway.imaging.masks import grown
 
 STROKE = (slice(30, 100), slice(60, 68))
 

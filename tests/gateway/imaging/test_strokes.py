@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serving.gateway.imaging.foreground import Floats
+from serving.gateway.imaging.levels import Floats
 from serving.gateway.imaging.strokes import WIDTH, stroke_width, with_pen
 from testing.encoded import encode, framed
 
