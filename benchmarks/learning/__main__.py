@@ -1,7 +1,7 @@
 """Close the circle on digits of other hands: traffic, labels, candidate, experiment, promotion.
 
     python -m benchmarks.learning [--models DIR] [--data DIR] [--labels N,N] [--seed N] [--judged N]
-                                  [--seeds N | --wrong {random,ones} | --stream mnist]
+                                  [--seeds N | --wrong {random,ones} | --stream mnist] [--postgresql]
 
 Starts the services with a new store over a copy of the models. Half of UCI's pendigits is traffic with labels, each row
 a unit; the other half is never labelled, and measures accuracy. Rows are disjoint; writers cannot be told apart.
@@ -52,6 +52,7 @@ def main() -> int:
         "--wrong", choices=("random", "ones"), help="teach wrong labels: a fifth at random, or 1 for every 7"
     )  # fmt: skip
     kind.add_argument("--stream", choices=("pendigits", "mnist"), default="pendigits", help="of the experiment")
+    parser.add_argument("--postgresql", action="store_true", help="with the store on a PostgreSQL, not SQLite")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the services end with it
     path = pendigits.find()
@@ -63,7 +64,7 @@ def main() -> int:
     try:
         for seed in range(arguments.seed, arguments.seed + max(arguments.seeds, 1)):
             rows = _rows(path, seed, arguments.judged)
-            with serving(arguments.models, arguments.data, seed) as circle:
+            with serving(arguments.models, arguments.data, seed, arguments.postgresql) as circle:
                 table = learn(circle, rows, images, arguments.labels, arguments.wrong)
                 tables.append(table)
                 if not arguments.seeds:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import requests
 
 from testing.api import ADMIN_TOKEN
+from testing.databases import new_database, postgresql
 from testing.machine import ROOT, free_port
 from testing.waiting import eventually
 
@@ -133,15 +134,18 @@ class Circle:
 
 
 @contextmanager
-def serving(models: Path, data: Path, seed: int) -> Iterator[Circle]:
-    """Run both services over a copy of `models` during the block."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder, port = Path(temporary), free_port()
+def serving(models: Path, data: Path, seed: int, on_postgresql: bool = False) -> Iterator[Circle]:
+    """Run both services over a copy of `models` during the block, with a store on SQLite or PostgreSQL."""
+    with ExitStack() as stack:
+        folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory())), free_port()
+        store = f"sqlite:///{folder}/experiments.db"
+        if on_postgresql:
+            store = stack.enter_context(new_database(stack.enter_context(postgresql()).url))
         shutil.copytree(models, folder / "models")
         config = folder / "models" / "models.config"
         config.write_text(config.read_text().replace(str(models.resolve()), str(folder / "models")))
         settings = {
-            "GATEWAY_PORT": str(port), "GATEWAY_DATABASE_URL": f"sqlite:///{folder}/experiments.db",
+            "GATEWAY_PORT": str(port), "GATEWAY_DATABASE_URL": store,
             "GATEWAY_ADMIN_TOKEN": ADMIN_TOKEN, "GATEWAY_KEEP_LABELLED": str(KEPT), "GATEWAY_ACCESS_LOG": "false",
             "GATEWAY_MODELS_DIR": str(folder / "models"), "GATEWAY_LOG_LEVEL": "error",
         }  # fmt: skip

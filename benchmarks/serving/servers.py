@@ -23,9 +23,10 @@ START_SECONDS = 300
 UVICORN = ("-m", "uvicorn", "--workers=2", "--log-level=warning", "--timeout-worker-healthcheck=3600")
 GUNICORN = ("-m", "gunicorn", "--workers=2", "--bind=127.0.0.1:{port}")
 MODEL_SERVER = "serving.model_server"
-GATEWAY, PROTECTED, AGAINST, CEILING = "gateway", "protected", "against", "noop"
+GATEWAY, PROTECTED, KEEPING, AGAINST, CEILING = "gateway", "protected", "keeping", "against", "noop"
 KEY, HOST = "a-key-for-benchmarks", "digits.example.org"
 MOST_RATE = "1000000"  # a minute, and at once: every request is counted, none refused
+KEPT = "20000"  # images with labels, and as many that wait for one
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,16 @@ def protected(open: Server) -> Server:
     return replace(open, title=f"{open.title}; key, host, rate", settings=settings, headers=headers)
 
 
+def keeping(other: Server) -> Server:
+    """Return a gateway that keeps images, to learn from them once they have labels."""
+    return replace(other, title=f"{other.title}; keeps images", settings={"GATEWAY_KEEP_LABELLED": KEPT})
+
+
 THIS = gateway("this gateway", ROOT, Path(sys.executable))
 SERVERS: Mapping[str, Server] = {
     GATEWAY: THIS,
     PROTECTED: protected(THIS),
+    KEEPING: keeping(THIS),
     "fastapi_grpc": Server(
         "FastAPI, grpc.aio, a call each",
         (*UVICORN, "--no-access-log", "--port={port}", "benchmarks.serving.peers.fastapi_grpc:app"),

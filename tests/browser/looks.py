@@ -2,6 +2,7 @@
 
 import os
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
@@ -11,7 +12,9 @@ from playwright.sync_api import Page
 from tests.browser.conftest import DESKTOP, PHONE
 
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
-THEMES = ("light", "dark")
+# Colours depend on the theme, and places on the size, so two pairs show all; the pictures of docs/ want all four.
+FOLDER = os.environ.get("SCREENSHOTS")
+LOOKS = list(product(SIZES, ("light", "dark"))) if FOLDER else [("desktop", "light"), ("phone", "dark")]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 COLOURS = 64  # of a kept picture
 
@@ -35,7 +38,7 @@ def menu_rows(page: Page) -> int:
 
 def keep(page: Page, name: str) -> None:
     """Write a picture of the page into the folder that SCREENSHOTS names, if it does."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        Path(folder).mkdir(exist_ok=True)
+    if FOLDER:
+        Path(FOLDER).mkdir(exist_ok=True)
         picture = Image.open(BytesIO(page.screenshot(full_page=True)))
-        picture.convert("RGB").quantize(COLOURS).save(Path(folder) / f"{name}.png", optimize=True)
+        picture.convert("RGB").quantize(COLOURS).save(Path(FOLDER) / f"{name}.png", optimize=True)

@@ -11,7 +11,7 @@ from testing.waiting import eventually
 from tests.browser.administrator import act, administer
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.experiment import Experiment
-from tests.browser.looks import SIZES, THEMES, faults, keep, menu_rows, width
+from tests.browser.looks import LOOKS, SIZES, faults, keep, menu_rows, width
 from tests.browser.site import Site
 
 PICTURES = {"": "experiments", "/decided": "experiment"}  # by where they are taken
@@ -114,8 +114,7 @@ def test_a_report_goes_on_while_the_models_do_not_answer(gateway: Gateway, visit
     expect(page.locator(".sentence")).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 def test_every_part_is_accessible_and_fits(visit: Visit, shared: Gateway, size: str, theme: str) -> None:
     page = administer(visit(at=shared, viewport=SIZES[size], color_scheme=theme, expected="status of 422"))
 

@@ -5,7 +5,7 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import Visit
 from tests.browser.hand import card, draw
-from tests.browser.looks import SIZES, THEMES, faults, keep, menu_rows, width
+from tests.browser.looks import LOOKS, SIZES, faults, keep, menu_rows, width
 from tests.browser.site import Site
 
 
@@ -20,8 +20,7 @@ def prepare(page: Page, view: str, default: str) -> None:
         page.locator(".empty").wait_for()
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 def test_every_view_is_accessible_and_fits(visit: Visit, site: Site, size: str, theme: str) -> None:
     page = visit(viewport=SIZES[size], color_scheme=theme)
     for view in ("draw", "variants", "experiments"):

@@ -60,6 +60,7 @@ class Gateway:
         self.experiments.close()
         self.journal.flush()
         self.tracing.close()
+        self.event_loop.close()
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from testing.running_gateway import Gateway
 from testing.waiting import eventually
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.experiment import Experiment
-from tests.browser.looks import SIZES, THEMES, faults, keep, width
+from tests.browser.looks import LOOKS, SIZES, faults, keep, width
 from tests.browser.queue.sight import look, shows, task
 
 
@@ -154,8 +154,7 @@ def test_the_queue_of_no_experiment_says_so_in_text_alone(visit: Visit) -> None:
     expect(page.locator("img")).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 def test_the_queue_is_accessible_and_fits(visit: Visit, experiment: Experiment, size: str, theme: str) -> None:
     page = look(visit, experiment, viewport=SIZES[size], color_scheme=theme)
     first, second, third = experiment.waiting[:3]
