@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from serving.gateway.imaging.levels import border
 from serving.gateway.imaging.masks import Mask, extent
 from serving.gateway.imaging.raster import Box, View
 
+SMALLEST = 32  # pixels of a side: a smaller picture has no room for a card around a digit
 SIDE = 128  # pixels: a larger view is looked at by every second, or fewer
 LEAST, MOST = 0.06, 0.92  # of a view: a card
 FOUR_SIDED = 0.9  # of a card and the quadrilateral of its corners together lies in both
@@ -36,6 +38,8 @@ class Card(NamedTuple):
 
 def find_card(view: View) -> Card | None:
     """Return the largest four-sided area of one tone that has ink of another on it, None without."""
+    if min(view.levels.shape[:2]) < SMALLEST:
+        return None
     every = max(1, -(-max(view.levels.shape[:2]) // SIDE))
     grey = np.ascontiguousarray(view.levels[::every, ::every].mean(axis=2).astype(np.uint8))
     light = grey > mahotas.otsu(grey)
@@ -73,6 +77,8 @@ def _of_tone(tone: Mask) -> tuple[Corners, int] | None:
     if sizes[largest] < LEAST * tone.size / 2:
         return None
     own = labels == largest
+    if border(own).all():  # the ground around all else
+        return None
     filled = mahotas.close_holes(own)
     area = int(filled.sum())
     if not LEAST * tone.size <= area <= MOST * tone.size:
