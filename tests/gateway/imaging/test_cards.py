@@ -46,6 +46,12 @@ def test_a_card_is_told_by_its_corners_and_the_rest_gets_its_colour() -> None:
     assert np.array_equal(only[120:220, 120:220], levels[120:220, 120:220])
 
 
+@pytest.mark.parametrize(("side", "found"), [(31, False), (48, True)])
+def test_a_picture_of_few_pixels_has_no_room_for_a_card(side: int, found: bool) -> None:
+    small = Image.fromarray(on_desk(SHEET, 60, 0)).resize((side, side), Image.Resampling.BOX)
+    assert (find_card(view(np.asarray(small))) is not None) is found
+
+
 @pytest.mark.parametrize("digit", HANDS)
 @pytest.mark.parametrize("pen", [0.1, 0.24])
 def test_digits_are_no_cards(digit: int, pen: float) -> None:
