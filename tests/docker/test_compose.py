@@ -9,12 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 import requests
 from PIL import Image
 
-from testing.api import ADMIN, ADMIN_TOKEN
 from testing.machine import ROOT, free_port
 from training.data import ImageSet, load
 
@@ -23,7 +21,6 @@ PROJECT = "dropserve-test"
 FILES = ["docker-compose.yml", "docker-compose.embedded.yml", "tests/docker/host-network.yml"]
 # The classic builder: engines without BuildKit have it, and it too knows the host's network.
 CLASSIC_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
-LEARNING = {"GATEWAY_KEEP_LABELLED": "1000", "GATEWAY_ADMIN_TOKEN": ADMIN_TOKEN}
 
 
 def compose(*arguments: str, **environment: str) -> str:
@@ -63,7 +60,7 @@ def url() -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
     compose("build")
     try:
-        compose("up", "-d", "--no-build", DROPSERVE_PUBLISH=address, **LEARNING)
+        compose("up", "-d", "--no-build", DROPSERVE_PUBLISH=address)
         until(lambda: is_ready(f"http://{address}"), 240)
         yield f"http://{address}"
     finally:
@@ -76,14 +73,10 @@ def mnist() -> ImageSet:
     return load(ROOT / "data")
 
 
-def encoded(image: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()
-
-
 def png(mnist: ImageSet, index: int) -> bytes:
-    return encoded(mnist.test_images[index])
+    file = io.BytesIO()
+    Image.fromarray(mnist.test_images[index]).save(file, "PNG")
+    return file.getvalue()
 
 
 def predict(url: str, body: bytes, **query: str) -> requests.Response:
@@ -111,24 +104,6 @@ def test_every_variant_reads_a_posted_digit(url: str, mnist: ImageSet) -> None:
         answer = predict(url, png(mnist, 0), variant=variant["name"]).json()
         assert answer["variant"] == variant["name"]
         assert answer["predictions"][0]["label"] == str(mnist.test_labels[0])
-
-
-def test_labels_teach_a_candidate_and_draft_its_experiment(url: str, mnist: ImageSet) -> None:
-    """Digits that lie on their side, which the champion misreads."""
-    lying = np.flatnonzero(np.isin(mnist.train_labels, (3, 4, 7)))[:200]
-    asked = [predict(url, encoded(np.rot90(mnist.train_images[i]))).json()["predictions"][0]["id"] for i in lying]
-    labels = [
-        {"prediction_id": each, "label": str(mnist.train_labels[i]), "source": "ground_truth"}
-        for each, i in zip(asked, lying, strict=True)
-    ]
-    assert requests.post(f"{url}/feedback", json={"items": labels}, headers=ADMIN, timeout=30).status_code == 200
-    until(lambda: requests.get(f"{url}/learning", headers=ADMIN, timeout=10).json()["labelled"] == len(lying), 60)
-    compose("--profile", "improve", "up", "--no-build", "labels", "adapt", "propose", **LEARNING)
-    assert [inspect(service)["State"]["ExitCode"] for service in ("labels", "adapt", "propose")] == [0, 0, 0]
-    (adapted,) = (v for v in variants_of(url)["variants"] if v["name"] == "adapted")
-    assert adapted["training"]["labels"]["sources"] == {"ground_truth": adapted["training"]["labels"]["images"]}
-    (draft,) = requests.get(f"{url}/experiments", headers=ADMIN, timeout=10).json()["experiments"]
-    assert (draft["status"], [arm["variant"] for arm in draft["arms"]]) == ("draft", ["champion", "adapted"])
 
 
 WRITABLE = {
