@@ -26,6 +26,7 @@ def staging(models: Path) -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in models.glob(".staging-*"):  # of a run that was killed
             shutil.rmtree(leftover, ignore_errors=True)
+        files.remove_stale_parts(models)
         folder = models / f".staging-{os.getpid()}"
         folder.mkdir()
         try:
