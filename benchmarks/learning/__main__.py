@@ -60,11 +60,12 @@ def main() -> int:
         print(f"demo-learning is skipped: {pendigits.MISSING}.")
         return 0
     images, began = load(arguments.data), time.monotonic()
+    database = "postgresql" if arguments.postgresql else "sqlite"
     tables, code = [], 0
     try:
         for seed in range(arguments.seed, arguments.seed + max(arguments.seeds, 1)):
             rows = _rows(path, seed, arguments.judged)
-            with serving(arguments.models, arguments.data, seed, arguments.postgresql) as circle:
+            with serving(arguments.models, arguments.data, seed, database) as circle:
                 table = learn(circle, rows, images, arguments.labels, arguments.wrong)
                 tables.append(table)
                 if not arguments.seeds:

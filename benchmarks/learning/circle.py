@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import requests
 
 from testing.api import ADMIN_TOKEN
-from testing.databases import new_database, postgresql
+from testing.databases import empty_database
 from testing.machine import ROOT, free_port
 from testing.waiting import eventually
 
@@ -134,13 +134,10 @@ class Circle:
 
 
 @contextmanager
-def serving(models: Path, data: Path, seed: int, on_postgresql: bool = False) -> Iterator[Circle]:
-    """Run both services over a copy of `models` during the block, with a store on SQLite or PostgreSQL."""
-    with ExitStack() as stack:
-        folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory())), free_port()
-        store = f"sqlite:///{folder}/experiments.db"
-        if on_postgresql:
-            store = stack.enter_context(new_database(stack.enter_context(postgresql()).url))
+def serving(models: Path, data: Path, seed: int, kind: str) -> Iterator[Circle]:
+    """Run both services over a copy of `models` during the block, with a store of a `kind`, sqlite or postgresql."""
+    with tempfile.TemporaryDirectory() as temporary, empty_database(kind) as store:
+        folder, port = Path(temporary), free_port()
         shutil.copytree(models, folder / "models")
         config = folder / "models" / "models.config"
         config.write_text(config.read_text().replace(str(models.resolve()), str(folder / "models")))
