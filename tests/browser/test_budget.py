@@ -23,10 +23,10 @@ def test_the_first_visit_is_light(chromium: Browser, shared_gateway: Gateway, vi
 
 def test_a_report_is_light(chromium: Browser, gateway: Gateway) -> None:
     experiment = Experiment(gateway, "reported")
-    for first in range(0, 1000, 250):
-        experiment.ask(first, 250)
+    for first in range(0, 2000, 500):  # of 1,000, chance decides whether they are evidence enough
+        experiment.ask(first, 500)
         experiment.label()
-    eventually(lambda: experiment.call("GET", "/report")["verdict"])
+    eventually(lambda: experiment.call("GET", "/report")["verdict"], "a verdict")
     is_light(chromium, gateway, "experiments/reported")
 
 

@@ -26,7 +26,7 @@ def shared(site: Site) -> Iterator[Gateway]:
             decided.ask(first, 500)
             decided.label()
             looked_at(decided)
-        eventually(lambda: decided.call("GET", "/report")["verdict"])
+        eventually(lambda: decided.call("GET", "/report")["verdict"], "a verdict")
         young = Experiment(running, "young", alpha=0.001, guardrails=[{"metric": "error_rate", "margin": 0.5}])
         young.ask(0, 300)
         young.label("audit")
