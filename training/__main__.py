@@ -85,7 +85,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     try:
         print(adapted.run(
             arguments.labels, images, arguments.models, arguments.runs, arguments.seed, arguments.keep,
-            variant, arguments.background,
+            variant, arguments.background, arguments.trust_labels,
         ))  # fmt: skip
     except (population.Diverged, export.ExportError) as error:
         print(f"training: {error}. Nothing was published.", file=sys.stderr)

@@ -80,6 +80,9 @@ def _add_adapt(adapt: argparse.ArgumentParser) -> None:
         "--name", metavar="NAME", help=f"of the variant to publish (default: as the labels say, else {ADAPTED.name})"
     )
     adapt.add_argument("--keep", type=positive, default=3, metavar="N", help="versions to keep (default: 3)")
+    adapt.add_argument(
+        "--trust-labels", action="store_true", help="publish what is better though many labels seem to be wrong"
+    )  # fmt: skip
 
 
 def _add_labels(parser: argparse.ArgumentParser) -> None:

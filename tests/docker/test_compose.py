@@ -9,16 +9,20 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 from PIL import Image
 
+from testing.api import ADMIN, ADMIN_TOKEN
 from testing.machine import ROOT, free_port
 from training.data import ImageSet, load
 
 pytestmark = pytest.mark.docker
 PROJECT = "dropserve-test"
 FILES = ["docker-compose.yml", "docker-compose.embedded.yml", "tests/docker/host-network.yml"]
+SETTINGS = {"GATEWAY_ADMIN_TOKEN": ADMIN_TOKEN, "GATEWAY_KEEP_LABELLED": "1000"}
+TAUGHT, TURNED = (3, 4, 7), 150  # classes and number of the images that the circle learns from
 # The classic builder: engines without BuildKit have it, and it too knows the host's network.
 CLASSIC_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
@@ -58,9 +62,9 @@ def is_ready(url: str) -> bool:
 def url() -> Iterator[str]:
     """The gateway's address, with everything up and the first variants answering."""
     address = f"127.0.0.1:{free_port()}"
-    compose("build")
+    compose("--profile", "improve", "build")
     try:
-        compose("up", "-d", "--no-build", DROPSERVE_PUBLISH=address)
+        compose("up", "-d", "--no-build", DROPSERVE_PUBLISH=address, **SETTINGS)
         until(lambda: is_ready(f"http://{address}"), 240)
         yield f"http://{address}"
     finally:
@@ -74,8 +78,12 @@ def mnist() -> ImageSet:
 
 
 def png(mnist: ImageSet, index: int) -> bytes:
+    return png_of(mnist.test_images[index])
+
+
+def png_of(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(mnist.test_images[index]).save(file, "PNG")
+    Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
 
 
@@ -161,3 +169,23 @@ def test_a_second_up_trains_nothing(url: str) -> None:
     until(lambda: inspect("training-rest")["State"]["Status"] == "exited", 60)
     assert inspect("training-rest")["State"]["ExitCode"] == 0
     assert "nothing to train" in compose("logs", "--no-color", "--tail=5", "training-rest")
+
+
+def test_labels_teach_a_candidate(url: str, mnist: ImageSet) -> None:
+    """Label digits that lie on their side, which no variant reads, and run the profile that learns from labels."""
+    chosen = np.flatnonzero(np.isin(mnist.train_labels, TAUGHT))[:TURNED]
+    items = [
+        {
+            "prediction_id": predict(url, png_of(np.rot90(mnist.train_images[i]))).json()["predictions"][0]["id"],
+            "label": str(mnist.train_labels[i]), "source": "ground_truth",
+        }
+        for i in chosen
+    ]  # fmt: skip
+    requests.post(f"{url}/feedback", json={"items": items}, headers=ADMIN, timeout=30).raise_for_status()
+    until(lambda: requests.get(f"{url}/learning", headers=ADMIN, timeout=10).json()["labelled"] == TURNED, 60)
+    steps = "labels", "adapt", "propose"
+    compose("--profile", "improve", "up", "--no-build", *steps)
+    assert {step: inspect(step)["State"]["ExitCode"] for step in steps} == dict.fromkeys(steps, 0)
+    until(lambda: variants_of(url)["variants"][-1]["name"] == "adapted", 60)
+    drafts = requests.get(f"{url}/experiments", headers=ADMIN, timeout=10).json()["experiments"]
+    assert [(each["name"], each["status"]) for each in drafts] == [("adapted_v1", "draft")]

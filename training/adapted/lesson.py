@@ -19,9 +19,9 @@ WEIGHTS = "weights/{}/.ATTRIBUTES/VARIABLE_VALUE"  # of a Servable, in its check
 
 @dataclass(frozen=True)
 class Labels:
-    """Labelled images to learn from and to judge by.
+    """Labelled images to learn from and to judge by; where all are given, the former come first.
 
-    `predictions` are those of all, the former first; `units` are those of the latter, int `[n]`; `facts` go into the
+    `predictions` are those of all; `units` are those of the images to judge by, int `[n]`; `facts` go into the
     manifest.
     """
 
@@ -30,6 +30,16 @@ class Labels:
     predictions: list[str]
     units: np.ndarray
     facts: dict[str, Any]
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """Return all images, uint8 `[n, 28, 28]`."""
+        return np.concatenate([self.images.train_images, self.images.test_images])
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Return the classes that all labels name, `[n]`."""
+        return np.concatenate([self.images.train_labels, self.images.test_labels])
 
 
 @dataclass(frozen=True)

@@ -3,32 +3,29 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from training import export, files
-from training.adapted.lesson import Lesson
+from training import files
+from training.adapted.lesson import Labels
+from training.adapted.mistakes import CONFIDENT
 
 FILE = "review.jsonl"
-CONFIDENT = 0.9
 
 
-def write(folder: Path, lesson: Lesson, models: Path, variants: Sequence[dict[str, Any]]) -> int:
-    """Write the doubtful labels of a lesson's set into its folder, as `review.jsonl`; return their number.
+def write(folder: Path, labels: Labels, said: Sequence[np.ndarray]) -> int:
+    """Write the doubtful labels of a set into its folder, as `review.jsonl`; return their number.
 
-    They teach all the same: variants are often sure of the very mistakes that labels are to correct.
+    `said` has each variant's probabilities `[n, classes]` for all images. Doubtful labels teach all the same: variants
+    are often sure of the very mistakes that labels are to correct.
     """
-    images = lesson.labels.images
-    pixels = np.concatenate([images.train_images, images.test_images])
-    labels = np.concatenate([images.train_labels, images.test_labels])
-    said = [export.served_probabilities(models / v["name"] / str(v["version"]), pixels) for v in variants]
-    found = contradicted(said, labels)
+    classes = labels.classes
+    found = contradicted(said, classes)
     lines = [
-        {"prediction": lesson.labels.predictions[i], "label": int(labels[i]), "majority": majority}
+        {"prediction": labels.predictions[i], "label": int(classes[i]), "majority": majority}
         for i, majority in found.items()
     ]
-    files.write(folder / lesson.labels.name / FILE, "".join(json.dumps(line) + "\n" for line in lines))
+    files.write(folder / labels.name / FILE, "".join(json.dumps(line) + "\n" for line in lines))
     return len(lines)
 
 

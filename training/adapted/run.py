@@ -7,7 +7,7 @@ import numpy as np
 
 from training import export, job, manifest, population, publish
 from training.adapted import lesson as lessons
-from training.adapted import review
+from training.adapted import mistakes, review
 from training.adapted.gate import Judgement, Right, judge
 from training.adapted.lesson import Lesson
 from training.console import Console
@@ -30,11 +30,12 @@ def run(
     keep: int,
     variant: Variant = ADAPTED,
     background: bool = False,
+    trust: bool = False,
 ) -> str:
     """Train `variant` on the newest set in `labels` and publish it in `models`; return a sentence on the outcome.
 
-    One that is published already is not trained again. Raise NotBetter, and as job.run does; nothing is published then.
-    TensorFlow's threads are the caller's to set.
+    One that is published already is not trained again. With `trust`, labels that seem wrong stop nothing. Raise
+    NotBetter, and as job.run does; nothing is published then. TensorFlow's threads are the caller's to set.
     """
     recipe = variant.recipe
     assert isinstance(recipe, AdaptRecipe)
@@ -42,8 +43,10 @@ def run(
         lesson = lessons.read(labels, replayed, models, recipe.base)
         if version := published(models, variant, lesson, seed):
             return f"{variant.name} {version} has learned from {labels / lesson.labels.name} already."
-        if doubtful := review.write(labels, lesson, models, variants_of(models)):
-            print(f"{doubtful:,} labels contradict a confident majority; {labels / lesson.labels.name / review.FILE}")
+        said = answers(models, lesson)
+        doubtful = labels / lesson.labels.name / review.FILE
+        if count := review.write(labels, lesson.labels, list(said.values())):
+            print(f"{count:,} labels contradict a confident majority; {doubtful}")
         steps = {variant.name: recipe.steps(len(lesson.train_images))}
         with (
             recorded(models, [variant], steps) as progress,
@@ -55,8 +58,11 @@ def run(
             entry = manifest.export_member(trained, lesson, clusters(lesson), staged, version)
             judgement = judged(staged / variant.name, models, lesson)
             print(in_words(judgement))
-            if judgement.failures:
-                raise NotBetter("; ".join(judgement.failures))
+            wrong = [] if trust else mistaken(staged / variant.name, lesson, said[recipe.base])
+            if wrong:
+                wrong.append(f"look at {doubtful}; where the labels are right, train with --trust-labels")
+            if failures := judgement.failures + wrong:
+                raise NotBetter("; ".join(failures))
             if stop.is_set():
                 raise population.Stopped
             entry["training"] |= {
@@ -91,6 +97,24 @@ def published(models: Path, variant: Variant, lesson: Lesson, seed: int) -> int:
         if entry["name"] == variant.name and learned == (lesson.labels.facts["sha256"], lesson.base["version"], seed):
             return entry["version"]
     return 0
+
+
+def answers(models: Path, lesson: Lesson) -> dict[str, np.ndarray]:
+    """Return each published variant's probabilities for all labelled images, `[n, classes]`."""
+    return {
+        v["name"]: export.served_probabilities(models / v["name"] / str(v["version"]), lesson.labels.pixels)
+        for v in variants_of(models)
+    }
+
+
+def mistaken(candidate: Path, lesson: Lesson, seen: np.ndarray) -> list[str]:
+    """Return what says that labels are often wrong: an exported candidate's answers, or what its base has `seen`."""
+    taught = lesson.labels.images
+    learned = export.served_probabilities(candidate, taught.train_images).argmax(axis=1)
+    return [
+        *mistakes.refused(learned, taught.train_labels),
+        *mistakes.unconfirmed(seen, lesson.labels.classes, lesson.classes, lesson.base["name"]),
+    ]
 
 
 def judged(candidate: Path, models: Path, lesson: Lesson) -> Judgement:

@@ -43,8 +43,8 @@ def labels(tmp_path: Path) -> Path:
     return tmp_path / "labels"
 
 
-def adapt(labels: Path, replayed: data.ImageSet, models: Path) -> str:
-    return run.run(labels, replayed, models, models.parent / "runs", seed=1, keep=3, variant=SMALL, background=True)
+def adapt(labels: Path, replayed: data.ImageSet, models: Path, *, trust: bool = False) -> str:
+    return run.run(labels, replayed, models, models.parent / "runs", 1, 3, SMALL, background=True, trust=trust)
 
 
 def adapted(models: Path) -> Any:
@@ -97,6 +97,31 @@ def test_nothing_is_published_that_the_gate_stops(
     assert content(models) == before
 
 
+def test_labels_that_are_often_wrong_are_not_learned_unless_asked_for(
+    labels: Path, replayed: data.ImageSet, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.adapted.gate.MARGIN", 1.0)
+    relabel(labels, lambda right: np.where(np.arange(len(right)) % 3, right, (right + 4) % 10))
+    before = content(models)
+    with pytest.raises(NotBetter, match=r"it still contradicts .*; where the labels are right, train with --trust-lab"):
+        adapt(labels, replayed, models)
+    assert content(models) == before
+    assert adapt(labels, replayed, models, trust=True) == "Published adapted 1."
+
+
+def test_a_class_that_is_seen_and_never_labelled_is_not_forgotten(
+    replayed: data.ImageSet, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.adapted.gate.MARGIN", 1.0)
+    monkeypatch.setattr("training.adapted.mistakes.CONFIDENT", 0.0)  # so small a champion is sure of nothing
+    write_labelled(tmp_path, test=300)
+    seen = run.answers(models, lesson.read(tmp_path, replayed, models, "champion"))["champion"].argmax(axis=1)
+    often = np.bincount(seen).argmax()
+    relabel(tmp_path, lambda right: np.where(right == often, (often + 1) % 10, right))
+    with pytest.raises(NotBetter, match=f"champion reads .* as {often}, with confidence, and 0 labels say so"):
+        adapt(tmp_path, replayed, models)
+
+
 def test_seed_and_set_decide_the_weights(labels: Path, replayed: data.ImageSet, models: Path) -> None:
     given = lesson.read(labels, replayed, models, "champion")
 
@@ -121,8 +146,8 @@ def test_test_images_do_not_teach(labels: Path, replayed: data.ImageSet) -> None
     [
         (lambda folder: (folder / "latest").unlink(), "expected a set of labelled images, found none"),
         (lambda folder: shutil.rmtree(folder / "set"), "no such folder"),
-        (lambda folder: relabel(folder, lambda _: 3), "expected labelled images of two classes or more"),
-        (lambda folder: relabel(folder, lambda label: label + 10), "expected classes of digits"),
+        (lambda folder: relabel(folder, np.zeros_like), "expected labelled images of two classes or more"),
+        (lambda folder: relabel(folder, lambda labels: labels + 10), "expected classes of digits"),
         (lambda folder: (folder / "set" / "labels.jsonl").write_text(""), "expected a line of labels.jsonl"),
         (lambda folder: smaller(folder), r"expected uint8 \[n, 28, 28\], found uint8 \[60, 14, 14\]"),
     ],
@@ -172,9 +197,9 @@ def test_a_run_that_is_killed_leaves_everything_as_it_was_and_the_next_goes_on(
 
 
 def relabel(folder: Path, change: Any) -> None:
-    path = folder / "set" / "train-labels-idx1-ubyte"
-    raw = path.read_bytes()
-    path.write_bytes(raw[:8] + bytes(change(label) for label in raw[8:]))
+    for path in (folder / "set").glob("*-labels-idx1-ubyte"):
+        raw = path.read_bytes()
+        path.write_bytes(raw[:8] + change(np.frombuffer(raw[8:], np.uint8)).astype(np.uint8).tobytes())
 
 
 def smaller(folder: Path) -> None:
