@@ -98,13 +98,18 @@ class AdaptRecipe:
 
     Both are distorted; of the replayed ones, a share of `plain` is not. The network is to answer these as `base` does,
     so that it forgets little of them. The result is the weights' moving average, of which each step keeps `average`.
+
+    The loss on a labelled image is (1 − p^q) / q, p being the probability of its label and q `robustness`, above 0 to
+    1, so that wrong labels teach little (Zhang & Sabuncu 2018).
     """
 
     base: str = "champion"
-    labelled: int = 40
-    replayed: int = 480
+    labelled: int = 100
+    distortions: int = 60_000  # of labelled images, about, which then come again
+    robustness: float = 0.7
+    replayed: int = 300
     plain: float = 0.25
-    length: int = 1500  # steps
+    length: int = 1250  # steps
     learning_rate: float = 1e-3
     average: float = 0.995
     report_every: int = 500  # steps

@@ -20,8 +20,8 @@ def refused(classes: np.ndarray, labels: np.ndarray) -> list[str]:
     if at_most(n - count, n, 1 - MOST_REFUSED) >= RISK:
         return []
     return [
-        f"it still contradicts {count:,} of the {n:,} labels that it learned from, {MOST_REFUSED:.0%} at most may be: "
-        "too many labels seem wrong"
+        f"it still contradicts {count:,} of the {n:,} labels that it learned from, and may contradict "
+        f"{MOST_REFUSED:.0%}: too many labels seem wrong"
     ]
 
 

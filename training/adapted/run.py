@@ -47,6 +47,9 @@ def run(
         doubtful = labels / lesson.labels.name / review.FILE
         if count := review.write(labels, lesson.labels, list(said.values())):
             print(f"{count:,} labels contradict a confident majority; {doubtful}")
+        if not trust:
+            seen = said[recipe.base]
+            believe(mistakes.unconfirmed(seen, lesson.labels.classes, lesson.classes, recipe.base), doubtful)
         steps = {variant.name: recipe.steps(len(lesson.train_images))}
         with (
             recorded(models, [variant], steps) as progress,
@@ -58,11 +61,11 @@ def run(
             entry = manifest.export_member(trained, lesson, clusters(lesson), staged, version)
             judgement = judged(staged / variant.name, models, lesson)
             print(in_words(judgement))
-            wrong = [] if trust else mistaken(staged / variant.name, lesson, said[recipe.base])
-            if wrong:
-                wrong.append(f"look at {doubtful}; where the labels are right, train with --trust-labels")
-            if failures := judgement.failures + wrong:
-                raise NotBetter("; ".join(failures))
+            if judgement.failures:
+                raise NotBetter("; ".join(judgement.failures))
+            if not trust:
+                taught = lesson.labels.images.train_labels
+                believe(mistakes.refused(learned(staged / variant.name, lesson), taught), doubtful)
             if stop.is_set():
                 raise population.Stopped
             entry["training"] |= {
@@ -107,14 +110,16 @@ def answers(models: Path, lesson: Lesson) -> dict[str, np.ndarray]:
     }
 
 
-def mistaken(candidate: Path, lesson: Lesson, seen: np.ndarray) -> list[str]:
-    """Return what says that labels are often wrong: an exported candidate's answers, or what its base has `seen`."""
-    taught = lesson.labels.images
-    learned = export.served_probabilities(candidate, taught.train_images).argmax(axis=1)
-    return [
-        *mistakes.refused(learned, taught.train_labels),
-        *mistakes.unconfirmed(seen, lesson.labels.classes, lesson.classes, lesson.base["name"]),
-    ]
+def believe(signs: list[str], doubtful: Path) -> None:
+    """Raise NotBetter where there are signs that labels are often wrong; `doubtful` is the file to look at."""
+    if signs:
+        remedy = f"look at {doubtful}; where the labels are right, train with --trust-labels"
+        raise NotBetter("; ".join([*signs, remedy]))
+
+
+def learned(candidate: Path, lesson: Lesson) -> np.ndarray:
+    """Return the classes that an exported candidate sees in the images that it learned from, `[n]`."""
+    return export.served_probabilities(candidate, lesson.labels.images.train_images).argmax(axis=1)
 
 
 def judged(candidate: Path, models: Path, lesson: Lesson) -> Judgement:

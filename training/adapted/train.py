@@ -95,7 +95,8 @@ def make_pools(lesson: Lesson, recipe: AdaptRecipe, seed: int, stop: threading.E
     count = recipe.learned_from(len(lesson.train_images))
     replayed, classes = lesson.train_images[:count], len(lesson.classes)
     taught = lesson.labels.images
-    draws = -(-recipe.length // -(-len(taught.train_images) // recipe.labelled))
+    n = len(taught.train_images)
+    draws = min(-(-recipe.length // -(-n // recipe.labelled)), -(-recipe.distortions // n))
     plain = round(recipe.replayed * recipe.plain)
     with ThreadPoolExecutor(cores(), thread_name_prefix="distort") as pool:
         made = Maker(pool, seed, stop)
@@ -172,7 +173,9 @@ def compile_learning(recipe: AdaptRecipe, pools: Sequence[Pool]) -> Callable[...
             inputs, answers = (tf.concat(column, axis=0) for column in zip(*taken, strict=True))
             with tf.GradientTape() as tape:
                 logits = network.logits(state.weights, inputs)
-                loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(answers, logits))
+                entropies = tf.nn.softmax_cross_entropy_with_logits(answers, logits)
+                labelled, replayed = tf.split(entropies, [tf.shape(taken[0][1])[0], -1])
+                loss = tf.reduce_mean(tf.concat([robust(labelled, recipe.robustness), replayed], axis=0))
             gradients = tape.gradient(loss, state.weights)
             adam(state, gradients, step, learning_rate_at(settings.learning_rate, step), settings.weight_decay)
             for average, weight in zip(averages, state.weights, strict=True):
@@ -182,6 +185,11 @@ def compile_learning(recipe: AdaptRecipe, pools: Sequence[Pool]) -> Callable[...
         return tf.while_loop(lambda step, _: step < stop, body, (start, tf.constant(0.0)))[1]
 
     return learn
+
+
+def robust(entropies: tf.Tensor, q: float) -> tf.Tensor:
+    """Return (1 − p^q) / q for cross entropies −log p (Zhang & Sabuncu 2018, equation 6)."""
+    return -tf.math.expm1(-q * entropies) / q
 
 
 def _parts(images: np.ndarray) -> Iterator[np.ndarray]:

@@ -73,10 +73,16 @@ def _around(levels: Levels, size: int, extreme: np.ufunc) -> Levels:
 
 def _running(levels: Levels, size: int, extreme: np.ufunc) -> Levels:
     """Return the extreme of the `size` pixels around each, along rows; doubling the reach at each step."""
-    reached = np.pad(levels, ((0, 0), (size // 2, size - 1 - size // 2)), "reflect", reflect_type="odd")
+    reached = _extrapolated(levels, size // 2, size - 1 - size // 2)
     reach = 1
     while reach < size:
         step = min(reach, size - reach)
         reached = extreme(reached[:, :-step], reached[:, step:])
         reach += step
     return reached
+
+
+def _extrapolated(levels: Levels, before: int, after: int) -> Levels:
+    """Return levels with so many pixels more in each row, mirrored in its ends: np.pad's odd reflection, but faster."""
+    first, last = levels[:, :1], levels[:, -1:]
+    return np.hstack([2 * first - levels[:, before:0:-1], levels, 2 * last - levels[:, -2 : -2 - after : -1]])
