@@ -141,7 +141,7 @@ def experiment(circle: Circle, rows: Rows, images: ImageSet, taught: int, argume
         f"{counts['compared']:,} images, {counts['labelled_disagreements']:,} labelled disagreements, {seconds:.0f} s:"
     )
     print(f"{found['decision']['recommendation']}. {' '.join(found['decision']['reasons'])}")
-    default = circle.default()
+    default = circle.default(candidate)
     print(f"The default variant is {default} now.")
     return 0 if (default == candidate) == (not mnist and not arguments.wrong) else 1
 

@@ -25,6 +25,7 @@ AT_ONCE = 500  # images of a request that measures accuracy
 CONNECTIONS = 4
 RAW, PNG = "application/octet-stream", "image/png"
 KEPT = 20_000
+ACT_SECONDS = 3.0  # in which a gateway acts on a verdict
 
 
 class Circle:
@@ -100,10 +101,12 @@ class Circle:
         """Return an experiment's report."""
         return self._get(f"experiments/{name}/report")
 
-    def default(self) -> str:
-        """Return the default variant, once the gateway has acted on a verdict."""
-        time.sleep(3)
-        return self._get("variants/promotions")["default"]
+    def default(self, expected: str) -> str:
+        """Return the default variant, as soon as it is the `expected` one, or once the gateway has had time to act."""
+        until = time.monotonic() + ACT_SECONDS
+        while (found := self._get("variants/promotions")["default"]) != expected and time.monotonic() < until:
+            time.sleep(0.1)
+        return found
 
     def _answering(self, name: str) -> int:
         answer = self._session.post(

@@ -6,6 +6,8 @@ digits cannot be read. It does not say who wrote a row: rows can be told apart, 
 
 import importlib.util
 import io
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +55,12 @@ def png(points: np.ndarray) -> bytes:
 
 
 def framed(points: np.ndarray) -> np.ndarray:
-    """Return the drawings of points, `[n, 8, 2]`, as the gateway frames them, uint8 `[n, 28, 28]`."""
-    image, limits = ImageFormat(height=FRAMED, width=FRAMED, framing="mnist"), Settings.from_environ({})
-    drawings = b"".join(frame_uploads([Upload("", png(each))], image, limits)[0][0].pixels for each in points)
-    return np.frombuffer(drawings, np.uint8).reshape(-1, FRAMED, FRAMED)
+    """Return the drawings of points, `[n, 8, 2]`, as the gateway frames them, uint8 `[n, 28, 28]`; by every core."""
+    image = ImageFormat(height=FRAMED, width=FRAMED, framing="mnist")
+    with ProcessPoolExecutor() as pool:
+        drawings = pool.map(partial(_framed, image, Settings.from_environ({})), points, chunksize=100)
+        return np.frombuffer(b"".join(drawings), np.uint8).reshape(-1, FRAMED, FRAMED)
+
+
+def _framed(image: ImageFormat, limits: Settings, points: np.ndarray) -> bytes:
+    return frame_uploads([Upload("", png(points))], image, limits)[0][0].pixels
