@@ -105,7 +105,7 @@ class AdaptRecipe:
 
     base: str = "champion"
     labelled: int = 100
-    distortions: int = 60_000  # of labelled images, about, which then come again
+    distortions: int = 60_000  # of labelled images that are made, about; the same ones then come again
     robustness: float = 0.7
     replayed: int = 300
     plain: float = 0.25
@@ -114,9 +114,13 @@ class AdaptRecipe:
     average: float = 0.995
     report_every: int = 500  # steps
 
+    def __post_init__(self) -> None:
+        if not 0 < self.robustness <= 1:
+            raise ValueError(f"robustness of {self.robustness:g}; it must be above 0 and at most 1")
+
     @property
     def batch(self) -> int:
-        """Return the number of images in a batch."""
+        """Return the number of images in a batch; fewer where there are fewer labelled ones."""
         return self.labelled + self.replayed
 
     def steps(self, images: int) -> int:

@@ -32,13 +32,13 @@ class Labels:
     facts: dict[str, Any]
 
     @property
-    def pixels(self) -> np.ndarray:
+    def all_images(self) -> np.ndarray:
         """Return all images, uint8 `[n, 28, 28]`."""
         return np.concatenate([self.images.train_images, self.images.test_images])
 
     @property
-    def classes(self) -> np.ndarray:
-        """Return the classes that all labels name, `[n]`."""
+    def all_labels(self) -> np.ndarray:
+        """Return all labels, `[n]`."""
         return np.concatenate([self.images.train_labels, self.images.test_labels])
 
 

@@ -1,7 +1,7 @@
 """List labels that contradict a confident majority of the variants: somebody should look at them again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +13,16 @@ from training.adapted.mistakes import CONFIDENT
 FILE = "review.jsonl"
 
 
-def write(folder: Path, labels: Labels, said: Sequence[np.ndarray]) -> int:
-    """Write the doubtful labels of a set into its folder, as `review.jsonl`; return their number.
+def write(file: Path, labels: Labels, found: Mapping[int, int]) -> None:
+    """Write doubtful labels of a set; `found` has the class that is seen instead, by image.
 
-    `said` has each variant's probabilities `[n, classes]` for all images. Doubtful labels teach all the same: variants
-    are often sure of the very mistakes that labels are to correct.
+    They teach all the same: variants are often sure of the very mistakes that labels are to correct.
     """
-    classes = labels.classes
-    found = contradicted(said, classes)
     lines = [
-        {"prediction": labels.predictions[i], "label": int(classes[i]), "majority": majority}
-        for i, majority in found.items()
+        {"prediction": labels.predictions[i], "label": int(labels.all_labels[i]), "seen": seen}
+        for i, seen in sorted(found.items())
     ]
-    files.write(folder / labels.name / FILE, "".join(json.dumps(line) + "\n" for line in lines))
-    return len(lines)
+    files.write(file, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def contradicted(said: Sequence[np.ndarray], labels: np.ndarray) -> dict[int, int]:

@@ -34,8 +34,8 @@ def run(
 ) -> str:
     """Train `variant` on the newest set in `labels` and publish it in `models`; return a sentence on the outcome.
 
-    One that is published already is not trained again. With `trust`, labels that seem wrong stop nothing. Raise
-    NotBetter, and as job.run does; nothing is published then. TensorFlow's threads are the caller's to set.
+    One that is published already is not trained again. With `trust`, doubts about labels stop nothing. Raise NotBetter,
+    and as job.run does; nothing is published then. TensorFlow's threads are the caller's to set.
     """
     recipe = variant.recipe
     assert isinstance(recipe, AdaptRecipe)
@@ -43,13 +43,14 @@ def run(
         lesson = lessons.read(labels, replayed, models, recipe.base)
         if version := published(models, variant, lesson, seed):
             return f"{variant.name} {version} has learned from {labels / lesson.labels.name} already."
-        said = answers(models, lesson)
-        doubtful = labels / lesson.labels.name / review.FILE
-        if count := review.write(labels, lesson.labels, list(said.values())):
-            print(f"{count:,} labels contradict a confident majority; {doubtful}")
-        if not trust:
-            seen = said[recipe.base]
-            believe(mistakes.unconfirmed(seen, lesson.labels.classes, lesson.classes, recipe.base), doubtful)
+        said, file = answers(models, lesson), labels / lesson.labels.name / review.FILE
+        doubtful = review.contradicted(list(said.values()), lesson.labels.all_labels)
+        review.write(file, lesson.labels, doubtful)
+        if doubtful:
+            print(f"{len(doubtful):,} labels contradict a confident majority; {file}")
+        seen = said[recipe.base]
+        doubts = mistakes.never_labelled(seen, lesson.labels.all_labels, lesson.classes, recipe.base)
+        accept(doubts, trust, file)
         steps = {variant.name: recipe.steps(len(lesson.train_images))}
         with (
             recorded(models, [variant], steps) as progress,
@@ -63,14 +64,16 @@ def run(
             print(in_words(judgement))
             if judgement.failures:
                 raise NotBetter("; ".join(judgement.failures))
-            if not trust:
-                taught = lesson.labels.images.train_labels
-                believe(mistakes.refused(learned(staged / variant.name, lesson), taught), doubtful)
+            predicted, taught = learned(staged / variant.name, lesson), lesson.labels.images.train_labels
+            doubts += mistakes.still_contradicted(predicted, taught)
+            wrong = np.flatnonzero(predicted != taught)
+            review.write(file, lesson.labels, doubtful | {int(i): int(predicted[i]) for i in wrong})
+            accept(doubts, trust, file)
             if stop.is_set():
                 raise population.Stopped
             entry["training"] |= {
                 "base": {name: lesson.base[name] for name in ("name", "version")}, "labels": lesson.labels.facts,
-                "gate": judgement.figures,
+                "gate": judgement.figures | {"doubts": doubts},
             }  # fmt: skip
             new = manifest.new_manifest(lesson, [entry], publish.read_manifest(models))
             publish.publish(models, {variant.name: staged / variant.name}, new, keep)
@@ -105,16 +108,16 @@ def published(models: Path, variant: Variant, lesson: Lesson, seed: int) -> int:
 def answers(models: Path, lesson: Lesson) -> dict[str, np.ndarray]:
     """Return each published variant's probabilities for all labelled images, `[n, classes]`."""
     return {
-        v["name"]: export.served_probabilities(models / v["name"] / str(v["version"]), lesson.labels.pixels)
+        v["name"]: export.served_probabilities(models / v["name"] / str(v["version"]), lesson.labels.all_images)
         for v in variants_of(models)
     }
 
 
-def believe(signs: list[str], doubtful: Path) -> None:
-    """Raise NotBetter where there are signs that labels are often wrong; `doubtful` is the file to look at."""
-    if signs:
-        remedy = f"look at {doubtful}; where the labels are right, train with --trust-labels"
-        raise NotBetter("; ".join([*signs, remedy]))
+def accept(doubts: list[str], trust: bool, file: Path) -> None:
+    """Raise NotBetter where there are doubts about labels, unless they are trusted; `file` lists labels to look at."""
+    if doubts and not trust:
+        remedy = f"look at {file}; where the labels are right, train with --trust-labels"
+        raise NotBetter("; ".join([*doubts, remedy]))
 
 
 def learned(candidate: Path, lesson: Lesson) -> np.ndarray:

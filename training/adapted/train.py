@@ -91,7 +91,10 @@ class Pool(tf.Module):
 
 
 def make_pools(lesson: Lesson, recipe: AdaptRecipe, seed: int, stop: threading.Event) -> list[Pool]:
-    """Return the images of all steps: every core distorts them. Raise Stopped soon after `stop` is set."""
+    """Return the images of all steps, the labelled ones first: every core distorts them.
+
+    Raise Stopped soon after `stop` is set.
+    """
     count = recipe.learned_from(len(lesson.train_images))
     replayed, classes = lesson.train_images[:count], len(lesson.classes)
     taught = lesson.labels.images
@@ -174,7 +177,7 @@ def compile_learning(recipe: AdaptRecipe, pools: Sequence[Pool]) -> Callable[...
             with tf.GradientTape() as tape:
                 logits = network.logits(state.weights, inputs)
                 entropies = tf.nn.softmax_cross_entropy_with_logits(answers, logits)
-                labelled, replayed = tf.split(entropies, [tf.shape(taken[0][1])[0], -1])
+                labelled, replayed = tf.split(entropies, [tf.shape(taken[LABELLED][1])[0], -1])
                 loss = tf.reduce_mean(tf.concat([robust(labelled, recipe.robustness), replayed], axis=0))
             gradients = tape.gradient(loss, state.weights)
             adam(state, gradients, step, learning_rate_at(settings.learning_rate, step), settings.weight_decay)

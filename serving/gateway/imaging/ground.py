@@ -83,6 +83,11 @@ def _running(levels: Levels, size: int, extreme: np.ufunc) -> Levels:
 
 
 def _extrapolated(levels: Levels, before: int, after: int) -> Levels:
-    """Return levels with so many pixels more in each row, mirrored in its ends: np.pad's odd reflection, but faster."""
+    """Return levels with so many pixels more in each row, mirrored in its ends.
+
+    That is np.pad's odd reflection in half the time, but for rows too short to be mirrored once.
+    """
+    if max(before, after) >= levels.shape[1]:
+        return np.pad(levels, ((0, 0), (before, after)), "reflect", reflect_type="odd")
     first, last = levels[:, :1], levels[:, -1:]
     return np.hstack([2 * first - levels[:, before:0:-1], levels, 2 * last - levels[:, -2 : -2 - after : -1]])

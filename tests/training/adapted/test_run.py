@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 import subprocess
 import threading
@@ -76,6 +77,7 @@ def test_what_is_better_is_published_once_beside_the_others(
     assert (facts["set"], facts["images"], facts["units"], facts["sources"]) == ("set", 60, 6, {"audit": 60})
     assert (facts["from"], facts["to"]) == ("2026-01-01T00:00:00+00:00", "2026-01-01T00:59:00+00:00")
     assert entry["gate"]["held_out"]["difference"] > 0
+    assert entry["gate"]["doubts"] == []
     assert (labels / "set" / "review.jsonl").is_file()
     after = publish.read_manifest(models)
     assert after
@@ -109,7 +111,10 @@ def test_labels_that_are_often_wrong_are_not_learned_unless_asked_for(
     with pytest.raises(NotBetter, match=r"it still contradicts .*; where the labels are right, train with --trust-lab"):
         adapt(labels, replayed, models)
     assert content(models) == before
+    assert len((labels / "set" / "review.jsonl").read_text().splitlines()) >= 10
     assert adapt(labels, replayed, models, trust=True) == "Published adapted 1."
+    [doubt] = adapted(models)["training"]["gate"]["doubts"]
+    assert doubt.startswith("it still contradicts")
 
 
 def test_a_class_that_is_seen_and_never_labelled_is_not_forgotten(
@@ -121,7 +126,7 @@ def test_a_class_that_is_seen_and_never_labelled_is_not_forgotten(
     seen = run.answers(models, lesson.read(tmp_path, replayed, models, "champion"))["champion"].argmax(axis=1)
     often = np.bincount(seen).argmax()
     relabel(tmp_path, lambda right: np.where(right == often, (often + 1) % 10, right))
-    with pytest.raises(NotBetter, match=f"champion reads .* as {often}, with confidence, and 0 labels say so"):
+    with pytest.raises(NotBetter, match=f"champion reads .* as {often}, with confidence, and 0 labels say {often}"):
         adapt(tmp_path, replayed, models)
 
 
@@ -138,6 +143,12 @@ def test_seed_and_set_decide_the_weights(labels: Path, replayed: data.ImageSet, 
 def test_a_wrong_label_has_a_bounded_loss() -> None:
     entropies = -np.log(np.array([1.0, 0.25, 1e-30]))
     np.testing.assert_allclose(train.robust(entropies, 0.5), [0.0, 1.0, 2.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("robustness", [0.0, 1.1, math.nan])
+def test_robustness_is_above_0_and_at_most_1(robustness: float) -> None:
+    with pytest.raises(ValueError, match="it must be above 0 and at most 1"):
+        AdaptRecipe(robustness=robustness)
 
 
 def test_test_images_do_not_teach(labels: Path, replayed: data.ImageSet) -> None:
