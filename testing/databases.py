@@ -11,6 +11,19 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+from sqlalchemy import text
+
+from serving.gateway.store.store import Store
+
+
+def lock_waits(store: Store) -> int:
+    """Return how many transactions of a PostgreSQL wait for a lock.
+
+    Look in a transaction of its own each time: within one, PostgreSQL goes on listing the sessions of the first look.
+    """
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with store.read() as connection:
+        return connection.execute(text(waiting)).scalar_one()
 
 
 class PostgreSQL:

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,11 +63,12 @@ def main() -> int:
         return 0
     images, began = load(arguments.data), time.monotonic()
     database = "postgresql" if arguments.postgresql else "sqlite"
-    tables, code = [], 0
+    tables, code, beside = [], 0, ThreadPoolExecutor(1)  # which frames rows while the services start
     try:
         for seed in range(arguments.seed, arguments.seed + max(arguments.seeds, 1)):
-            rows = _rows(path, seed, arguments.judged)
+            framing = beside.submit(_rows, path, seed, arguments.judged)
             with serving(arguments.models, arguments.data, seed, database) as circle:
+                rows = framing.result()
                 table = learn(circle, rows, images, arguments.labels, arguments.wrong)
                 tables.append(table)
                 if not arguments.seeds:
@@ -75,6 +77,7 @@ def main() -> int:
         print(f"demo-learning: {error}", file=sys.stderr)
         return 1
     finally:
+        beside.shutdown(cancel_futures=True)
         print(f"{time.monotonic() - began:.0f} s")
     if arguments.seeds:
         print(f"Mean of {arguments.seeds} seeds [least, most]:")

@@ -8,6 +8,7 @@ import importlib.util
 import io
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def png(points: np.ndarray) -> bytes:
 def framed(points: np.ndarray) -> np.ndarray:
     """Return the drawings of points, `[n, 8, 2]`, as the gateway frames them, uint8 `[n, 28, 28]`; by every core."""
     image = ImageFormat(height=FRAMED, width=FRAMED, framing="mnist")
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # threads run beside: a fork may hang
         drawings = pool.map(partial(_framed, image, Settings.from_environ({})), points, chunksize=100)
         return np.frombuffer(b"".join(drawings), np.uint8).reshape(-1, FRAMED, FRAMED)
 

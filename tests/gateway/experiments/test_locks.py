@@ -22,6 +22,7 @@ from serving.gateway.store.sources import SOURCES
 from serving.gateway.store.store import Store, hold
 from serving.gateway.webhooks.queues import QueueWatch
 from testing.api import ADMIN
+from testing.databases import lock_waits
 from testing.recount import problems
 from testing.trials import CLASSES, SECRET, Trial, spec
 from testing.waiting import eventually
@@ -37,14 +38,6 @@ def held_back(store: Store) -> Trial:
     return trial
 
 
-def waits(store: Store) -> bool:
-    """Say whether a transaction waits for a lock."""
-    with store.read() as connection:
-        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                       "AND wait_event_type = 'Lock'")  # fmt: skip
-        return bool(connection.execute(waiting).scalar())
-
-
 def test_a_verdict_waits_for_labels_of_a_hold_back_with_nothing_locked(store: Store) -> None:
     first = held_back(store)
     trial = Trial(store, spec(0.5, 0.5, paired=True, on_decision="promote", hold_back=0.1))
@@ -53,7 +46,7 @@ def test_a_verdict_waits_for_labels_of_a_hold_back_with_nothing_locked(store: St
         with store.write() as labels:
             exposures.lock(labels, [first.row().id])
             verdict = pool.submit(trial.judge)
-            eventually(lambda: waits(store), "the judge's wait")
+            eventually(lambda: lock_waits(store), "the judge's wait")
             labels.execute(text("SET LOCAL lock_timeout = '1s'"))
             exposures.lock(labels, [trial.row().id])
         assert verdict.result() == "ship"
@@ -120,7 +113,7 @@ def told_after_a_verdict(store: Store, trial: Trial, tell: Callable[[], object])
     with ThreadPoolExecutor(1) as pool, store.write() as verdict:
         experiments.find(verdict, trial.spec.name, hold=True)
         telling = pool.submit(tell)
-        eventually(lambda: waits(store) or telling.done(), "the wait for the verdict")
+        eventually(lambda: lock_waits(store) or telling.done(), "the wait for the verdict")
         events.add(verdict, "experiment.verdict", trial.spec.name, {})
         verdict.commit()
         telling.result()
@@ -159,7 +152,7 @@ def test_a_unit_that_is_slow_at_two_gateways_is_one_case(store: Store) -> None:
             of = exposures.lock(one, [first.experiment_id])
             exposures.write(one, [first], scorings.alone(one, of), SECRET)
             other = pool.submit(trial.write, [second])
-            eventually(lambda: waits(store), "the second gateway's wait")
+            eventually(lambda: lock_waits(store), "the second gateway's wait")
         other.result()
     with store.read() as connection:
         assert counts.read(connection, trial.row().id)[1][Count("case_slow", 0)] == 1

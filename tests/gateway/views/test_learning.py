@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from serving.gateway.commands import forget
 from serving.gateway.experiments.assignment import unit_name
@@ -15,6 +15,7 @@ from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures, images, unit_results, units
 from serving.gateway.views.learning import ForgetAnswer, LearningAnswer
 from testing.api import ADMIN, json_of
+from testing.databases import lock_waits
 from testing.fake_model_server import FakeModelServer, shifted
 from testing.traffic import PAIRED, SPLIT, label, predict, report, start
 from testing.waiting import eventually
@@ -150,15 +151,12 @@ def test_a_label_at_the_same_time_brings_no_pixels_back(
         threading.Thread(target=forgotten, args=(keeping,), kwargs=whose)
         for whose in ({"unit": "a"}, {"prediction_id": prediction["id"]})
     ]
-    blocked = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
     with store.write() as connection:
         [row] = connection.execute(select(images)).all()
         lock(connection, [row.experiment_id])
         for thread in forgetting:
             thread.start()
-        eventually(lambda: connection.execute(blocked).scalar_one() == len(forgetting))
+        eventually(lambda: lock_waits(store) >= len(forgetting), "both to wait for the lock")
         connection.execute(update(images).values(pixels=row.pixels, prediction_id=row.prediction_id))
     for thread in forgetting:
         thread.join()
