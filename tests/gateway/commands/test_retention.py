@@ -17,6 +17,7 @@ from testing.traffic import PAIRED, label, predict, report, start
 from testing.waiting import eventually
 
 NO_OTHERS = ", 0 labels outside experiments, 0 rows about units of archived experiments and 0 images kept for learning"
+pytestmark = pytest.mark.slow
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 
 

@@ -12,7 +12,7 @@ from testing.traffic import PAIRED, SPLIT, act, label_all, predict, report, star
 from testing.trials import Trial, spec
 from testing.waiting import eventually
 
-pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])]
 HELD = "test_hold_back"
 PROMOTES = {**PAIRED, "on_decision": "promote", "hold_back": 0.5}
 

@@ -12,6 +12,7 @@ from testing.traffic import PAIRED, act, label_all, predict, report, start
 from testing.waiting import eventually
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"]),
     pytest.mark.usefixtures("nobody_else_looks"),
 ]

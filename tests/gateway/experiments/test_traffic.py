@@ -34,7 +34,7 @@ from testing.traffic import (
 from testing.waiting import PATIENCE, eventually
 from tests.gateway.conftest import MakeClient
 
-pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])]
 
 
 def store_of(client: FlaskClient) -> Store:

@@ -18,6 +18,7 @@ from testing.traffic import PAIRED, SPLIT, label_as, report, start
 from testing.waiting import eventually
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"]),
     pytest.mark.usefixtures("nobody_else_looks"),
 ]
