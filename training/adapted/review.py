@@ -1,4 +1,4 @@
-"""List labels that contradict a confident majority of the variants: somebody should look at them again."""
+"""List labels that the variants or the candidate contradict: somebody should look at them again."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ def write(file: Path, labels: Labels, found: Mapping[int, int]) -> None:
 
     They teach all the same: variants are often sure of the very mistakes that labels are to correct.
     """
+    given = labels.all_labels
     lines = [
-        {"prediction": labels.predictions[i], "label": int(labels.all_labels[i]), "seen": seen}
-        for i, seen in sorted(found.items())
+        {"prediction": labels.predictions[i], "label": int(given[i]), "seen": seen} for i, seen in sorted(found.items())
     ]
     files.write(file, "".join(json.dumps(line) + "\n" for line in lines))
 

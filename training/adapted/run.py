@@ -64,10 +64,11 @@ def run(
             print(in_words(judgement))
             if judgement.failures:
                 raise NotBetter("; ".join(judgement.failures))
-            predicted, taught = learned(staged / variant.name, lesson), lesson.labels.images.train_labels
-            doubts += mistakes.still_contradicted(predicted, taught)
-            wrong = np.flatnonzero(predicted != taught)
-            review.write(file, lesson.labels, doubtful | {int(i): int(predicted[i]) for i in wrong})
+            taught = lesson.labels.images
+            learned = predicted(staged / variant.name, taught.train_images)
+            doubts += mistakes.still_contradicted(learned, taught.train_labels)
+            wrong = np.flatnonzero(learned != taught.train_labels)
+            review.write(file, lesson.labels, doubtful | {int(i): int(learned[i]) for i in wrong})
             accept(doubts, trust, file)
             if stop.is_set():
                 raise population.Stopped
@@ -107,8 +108,9 @@ def published(models: Path, variant: Variant, lesson: Lesson, seed: int) -> int:
 
 def answers(models: Path, lesson: Lesson) -> dict[str, np.ndarray]:
     """Return each published variant's probabilities for all labelled images, `[n, classes]`."""
+    images = lesson.labels.all_images
     return {
-        v["name"]: export.served_probabilities(models / v["name"] / str(v["version"]), lesson.labels.all_images)
+        v["name"]: export.served_probabilities(models / v["name"] / str(v["version"]), images)
         for v in variants_of(models)
     }
 
@@ -120,9 +122,9 @@ def accept(doubts: list[str], trust: bool, file: Path) -> None:
         raise NotBetter("; ".join([*doubts, remedy]))
 
 
-def learned(candidate: Path, lesson: Lesson) -> np.ndarray:
-    """Return the classes that an exported candidate sees in the images that it learned from, `[n]`."""
-    return export.served_probabilities(candidate, lesson.labels.images.train_images).argmax(axis=1)
+def predicted(folder: Path, images: np.ndarray) -> np.ndarray:
+    """Return the classes that an exported model sees in images, `[n]`."""
+    return np.asarray(export.served_probabilities(folder, images).argmax(axis=1))
 
 
 def judged(candidate: Path, models: Path, lesson: Lesson) -> Judgement:
@@ -135,7 +137,7 @@ def right(folder: Path, lesson: Lesson) -> Right:
     """Return which images an exported model has right."""
     held_out = lesson.labels.images
     return Right(*(
-        np.asarray(export.served_probabilities(folder, images).argmax(axis=1) == labels)
+        predicted(folder, images) == labels
         for images, labels in (
             (held_out.test_images, held_out.test_labels), (lesson.test_images, lesson.test_labels)
         )
