@@ -1,6 +1,5 @@
 """The containers as `docker compose up` runs them, with the embedded model server in TF Serving's place."""
 
-import io
 import json
 import os
 import signal
@@ -12,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from PIL import Image
 
 from testing.api import ADMIN, ADMIN_TOKEN
+from testing.encoded import encode
 from testing.machine import ROOT, free_port
 from training.data import ImageSet, load
 
 pytestmark = pytest.mark.docker
 PROJECT = "dropserve-test"
 FILES = ["docker-compose.yml", "docker-compose.embedded.yml", "tests/docker/host-network.yml"]
-SETTINGS = {"GATEWAY_ADMIN_TOKEN": ADMIN_TOKEN, "GATEWAY_KEEP_LABELLED": "1000"}
 TURNED = 150  # images that the circle learns from
 # The classic builder: engines without BuildKit have it, and it too knows the host's network.
 CLASSIC_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
+LEARNING = {"GATEWAY_KEEP_LABELLED": "1000", "GATEWAY_ADMIN_TOKEN": ADMIN_TOKEN}
 
 
 def compose(*arguments: str, **environment: str) -> str:
@@ -64,7 +63,7 @@ def url() -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
     compose("--profile", "improve", "build")
     try:
-        compose("up", "-d", "--no-build", DROPSERVE_PUBLISH=address, **SETTINGS)
+        compose("up", "-d", "--no-build", DROPSERVE_PUBLISH=address, **LEARNING)
         until(lambda: is_ready(f"http://{address}"), 240)
         yield f"http://{address}"
     finally:
@@ -78,13 +77,7 @@ def mnist() -> ImageSet:
 
 
 def png(mnist: ImageSet, index: int) -> bytes:
-    return png_of(mnist.test_images[index])
-
-
-def png_of(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return encode(mnist.test_images[index])
 
 
 def predict(url: str, body: bytes, **query: str) -> requests.Response:
@@ -171,11 +164,11 @@ def test_a_second_up_trains_nothing(url: str) -> None:
     assert "nothing to train" in compose("logs", "--no-color", "--tail=5", "training-rest")
 
 
-def test_labels_teach_a_candidate(url: str, mnist: ImageSet) -> None:
+def test_labels_teach_a_candidate_and_draft_its_experiment(url: str, mnist: ImageSet) -> None:
     """Label digits that lie on their side, which variants misread, and run the profile that learns from labels."""
     items = [
         {
-            "prediction_id": predict(url, png_of(np.rot90(mnist.train_images[i]))).json()["predictions"][0]["id"],
+            "prediction_id": predict(url, encode(np.rot90(mnist.train_images[i]))).json()["predictions"][0]["id"],
             "label": str(mnist.train_labels[i]), "source": "ground_truth",
         }
         for i in range(TURNED)
@@ -186,5 +179,8 @@ def test_labels_teach_a_candidate(url: str, mnist: ImageSet) -> None:
     compose("--profile", "improve", "up", "--no-build", *steps)
     assert {step: inspect(step)["State"]["ExitCode"] for step in steps} == dict.fromkeys(steps, 0)
     until(lambda: variants_of(url)["variants"][-1]["name"] == "adapted", 60)
-    drafts = requests.get(f"{url}/experiments", headers=ADMIN, timeout=10).json()["experiments"]
-    assert [(each["name"], each["status"]) for each in drafts] == [("adapted_v1", "draft")]
+    facts = variants_of(url)["variants"][-1]["training"]["labels"]
+    assert facts["sources"] == {"ground_truth": facts["images"]}
+    (draft,) = requests.get(f"{url}/experiments", headers=ADMIN, timeout=10).json()["experiments"]
+    assert (draft["name"], draft["status"]) == ("adapted_v1", "draft")
+    assert [arm["variant"] for arm in draft["arms"]] == ["champion", "adapted"]
