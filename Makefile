@@ -129,7 +129,7 @@ test: $(VENV)/.dev ## Run the whole test suite
 	@$(MNIST)
 	$(PYTEST)
 
-test-quick: $(VENV)/.dev ## Run the tests that take milliseconds and need no TensorFlow
+test-quick: $(VENV)/.dev ## Run the tests that take milliseconds and need no database and no TensorFlow
 	$(BIN)/python -m pytest -p tests.quick -m "not slow and not docker and not manifests" -n 2 --no-loadscope-reorder
 
 test-gateway: $(VENV)/.dev ## Run the gateway's tests

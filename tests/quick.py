@@ -1,4 +1,4 @@
-"""Plugin of `make test-quick`: leaves out test files whose imports alone would take longer than all quick tests."""
+"""Plugin of `make test-quick`: leaves out tests that need a database, and files whose imports take seconds."""
 
 import re
 import sys
@@ -10,7 +10,8 @@ import pytest
 
 SLOW_FOLDERS = ("browser", "docker")
 SLOW_PACKAGES = ("tensorflow", "statsmodels", "scipy.stats")
-SLOW_FILE = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.M)
+DATABASES = {"database_url", "bare_database_url"}
+SLOW_FILE = re.compile(r"^pytestmark = .*\bpytest\.mark\.slow\b", re.M)
 
 
 class SkipSlowImports(MetaPathFinder):
@@ -34,3 +35,12 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if not collection_path.name.startswith("test_"):
         return None
     return bool(SLOW_FILE.search(collection_path.read_text())) or None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests of whole applications: each of them has a database of its own."""
+    quick, left_out = [], []
+    for item in items:
+        (left_out if DATABASES.intersection(getattr(item, "fixturenames", ())) else quick).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = quick

@@ -31,6 +31,7 @@ def imported(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("folder", FORBIDDEN)
+@pytest.mark.slow
 def test_a_folder_imports_only_the_ones_it_may(folder: str) -> None:
     found = {
         f"{file.relative_to(ROOT)} imports {module}"

@@ -15,6 +15,7 @@ def ink(hand: Hand, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", HANDS)
+@pytest.mark.slow
 def test_digits_are_one_piece_with_their_holes(name: str) -> None:
     drawings = [ink(HANDS[name], seed) for seed in range(20)]
     assert {label(drawing > 0.5, np.ones((3, 3)))[1] for drawing in drawings} == {1}
@@ -32,6 +33,7 @@ def test_a_flag_and_a_bar_and_a_foot_add_ink_where_they_belong() -> None:
     assert (crossed - plain)[40:72].sum() > 50 > (crossed - plain)[:30, middle].sum()
 
 
+@pytest.mark.slow
 def test_photographs_are_framed_and_a_seed_decides_them() -> None:
     first, again, other = (drawn(HANDS["1 with a flag"], 3, seed) for seed in (1, 1, 2))
     assert (first.shape, first.dtype) == ((3, 28, 28), np.uint8)

@@ -9,6 +9,7 @@ from benchmarks.learning import pendigits
 SEVEN = np.array([[10, 90], [90, 90], [80, 70], [70, 50], [60, 30], [55, 20], [50, 10], [45, 0]])
 
 
+@pytest.mark.slow
 def test_a_drawing_is_framed_as_the_gateway_frames_it() -> None:
     [image] = pendigits.framed(SEVEN[np.newaxis])
     assert (image.dtype, image.shape) == (np.uint8, (28, 28))

@@ -79,6 +79,7 @@ def test_unusable_arguments_are_refused(wrong: list[str]) -> None:
         load.parse(["--target", "http://c", "--confirm", "c", *REQUIRED, *wrong])
 
 
+@pytest.mark.slow
 def test_a_load_is_sent_and_told(
     server: ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +117,7 @@ def test_figures_are_the_histogram_s_and_failures_are_told() -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+@pytest.mark.slow
 def test_a_connection_in_tls_is_kept(server: ThreadingHTTPServer, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(

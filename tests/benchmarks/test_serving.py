@@ -94,6 +94,7 @@ def test_wrk_fails_where_an_answer_is_no_success(status: int, stand: Stand, tmp_
         wrk.run(f"http://127.0.0.1:{stand.server_port}/predict", write_bodies(IMAGES, tmp_path)["png"], 2, 1)
 
 
+@pytest.mark.slow
 def test_the_wait_for_a_pause_counts_for_every_request_that_was_due_in_it(stand: Stand) -> None:
     stand.may_answer.clear()
     load = Load(stand.server_port, [post("/predict", b"{}", "application/json")], connections=1, rate=200)
@@ -107,6 +108,7 @@ def test_the_wait_for_a_pause_counts_for_every_request_that_was_due_in_it(stand:
     assert load.finish(PATIENCE).errors == 0
 
 
+@pytest.mark.slow
 def test_an_open_loop_goes_on_where_connections_end(stand: Stand) -> None:
     load = Load(stand.server_port, [post("/predict", b"{}", "application/json", "Connection: close")], 1, rate=100)
     assert (seen := load.run(0.5)).statuses[200] > 10 and seen.errors == 0

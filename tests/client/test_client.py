@@ -14,6 +14,7 @@ from tests.client.conftest import served
 SEVEN = ROOT / "docs/seven.png"
 
 
+@pytest.mark.slow
 def test_a_path_bytes_and_an_open_file_get_the_same_answer(client: Client) -> None:
     with SEVEN.open("rb") as file:
         answer = client.predict(SEVEN, str(SEVEN), SEVEN.read_bytes(), file, io.BytesIO(SEVEN.read_bytes()))
@@ -107,6 +108,7 @@ BUSY, DOWN, FINE = (
 )
 
 
+@pytest.mark.slow
 def test_it_tries_again_where_the_gateway_is_busy_or_down() -> None:
     app = Answers(BUSY, DOWN, FINE)
     with served(app) as url, Client(url) as client:

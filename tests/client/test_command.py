@@ -28,6 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("options", [(), ("--batch", 3, "--connections", 2), ("--batch", 1)])
+@pytest.mark.slow
 def test_each_file_of_a_folder_has_its_answer_in_order(run: Run, folder: Path, options: tuple[object, ...]) -> None:
     ran = run("predict", folder, "--json", *options)
     names = [Path(row["file"]).relative_to(folder).as_posix() for row in ran.rows()]
@@ -52,6 +53,7 @@ def test_every_variant_is_compared(run: Run, tmp_path: Path) -> None:
     assert (ran.code, ran.err.startswith(f"dropserve: {tmp_path}/none.png: This is no")) == (4, True)
 
 
+@pytest.mark.slow
 def test_an_image_comes_by_standard_input(url: str) -> None:
     command = [sys.executable, "-m", "dropserve.command.main", "predict", "-", "--json", "--url", url]
     environment = {"PYTHONPATH": str(ROOT / "clients/python/src")}

@@ -3,6 +3,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from testing.machine import ROOT
 
 FOLDER = ROOT / "clients" / "python"
@@ -15,6 +17,7 @@ def test_it_has_the_repositorys_version_and_needs_requests_alone() -> None:
     assert [requirement.partition(">=")[0] for requirement in PROJECT["dependencies"]] == ["requests"]
 
 
+@pytest.mark.slow
 def test_its_wheel_is_installed_by_itself_and_imports_requests_with_the_first_call(tmp_path: Path) -> None:
     environment, python = tmp_path / "environment", tmp_path / "environment/bin/python"
     for command in (

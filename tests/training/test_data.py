@@ -120,6 +120,7 @@ def write_transposed(folder: Path, count: int, prefix: str = "") -> None:
 
 
 @pytest.mark.parametrize(("count", "prefix"), [(200, "emnist-digits-"), (200, ""), (20, "emnist-digits-")])
+@pytest.mark.slow
 def test_images_stored_columns_first_are_set_upright(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, prefix: str
 ) -> None:
@@ -131,6 +132,7 @@ def test_images_stored_columns_first_are_set_upright(
 
 
 @pytest.mark.parametrize(("count", "prefix"), [(200, "emnist-digits-"), (200, ""), (20, "")])
+@pytest.mark.slow
 def test_upright_images_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, prefix: str) -> None:
     images = digits(count, seed=1)[0]
     for name, array in zip(FILES, (*digits(count, seed=1), *digits(count, seed=2)), strict=True):

@@ -62,6 +62,7 @@ def test_selective_accuracy_answers_the_surest_first() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7])
+@pytest.mark.slow
 def test_the_best_temperature_undoes_one_that_was_applied(temperature: float) -> None:
     rng = np.random.default_rng(0)
     honest = rng.dirichlet(np.full(4, 0.5), 5000)

@@ -123,6 +123,7 @@ def broken_share(rate: float, runs: int = 300) -> float:
     return broken / runs
 
 
+@pytest.mark.slow
 def test_faults_of_calls_break_a_light_variants_guardrail_where_it_is_worse() -> None:
     assert broken_share(1.0) <= most(300)
     assert broken_share(1.5) <= most(300)

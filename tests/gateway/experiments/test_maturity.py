@@ -40,6 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return told
 
 
+@pytest.mark.slow
 def test_delays_and_ages_are_counted_by_arm(clock: Clock) -> None:
     with temporary_store() as store:
         trial = Trial(store, spec(0.5, 0.5))
@@ -87,6 +88,7 @@ def test_labels_are_expected_as_often_as_of_the_mature(paired: bool) -> None:
     assert maturity(design, Tally(), None, NOON)["delay"]["median_days"] is None
 
 
+@pytest.mark.slow
 def test_paired_ages_are_of_disagreements(clock: Clock) -> None:
     with temporary_store() as store:
         trial = Trial(store, spec(0.5, 0.5, paired=True))
@@ -130,6 +132,7 @@ def test_only_mature_labels_are_held_against_the_weights() -> None:
     assert check_labels(replace(phase, mature=(50, 45))).ok
 
 
+@pytest.mark.slow
 def test_late_labels_of_one_arm_decide_nothing() -> None:
     """A short form of `make verify-experiments ARGS=late`."""
     assert shares(0.3, 500, 8, before=True).unhealthy == 1

@@ -59,6 +59,7 @@ def test_copies_of_an_image_in_its_unit_add_nothing(copies: int, factor: int) ->
 
 @unhurried
 @given(clusters)
+@pytest.mark.slow
 def test_a_unit_counts_by_its_first_case(units: list[tuple[int, int, int, bool]]) -> None:
     won = sum(first for _, w, x, first in units if w + x)
     lost = sum(not first for _, w, x, first in units if w + x)
@@ -160,6 +161,7 @@ def test_there_is_no_forecast_without_a_lead(phases: list, expected: None) -> No
     assert compare(PAIRED, phases, 1).cases_to_go is expected
 
 
+@pytest.mark.slow
 def test_of_equal_arms_at_most_alpha_are_ever_told_apart() -> None:
     """4,000 experiments of 300 units, looked at after every one."""
     decided = first_crossings(np.random.default_rng(3).random((4000, 300)) < 0.5, 0.5, CONCENTRATION) > 0
@@ -200,6 +202,7 @@ def test_equal_arms_are_not_told_apart_by_units_that_grow(alike: bool) -> None:
     assert decided / 200 <= most(200)
 
 
+@pytest.mark.slow
 def test_a_third_fewer_errors_are_found_within_9000_images() -> None:
     """1.0 % against 0.7 % error of which 0.4 points are the same images: of 0.9 % discordant ones 2 in 3 favour one."""
     rng = np.random.default_rng(4)

@@ -42,6 +42,7 @@ def test_the_mixture_is_at_most_one_on_average_at_the_bound() -> None:
     assert math.exp(log_e_above(12, 0, 1.0)) > 1
 
 
+@pytest.mark.slow
 def test_an_equal_variant_is_seldom_proposed_for_rollback_and_a_worse_one_soon() -> None:
     """The short form of `make verify-experiments ARGS=drift`."""
     runs = 60

@@ -44,6 +44,7 @@ def test_where_all_labels_are_errors_nothing_is_equivalent() -> None:
 
 @unhurried
 @given(st.lists(st.tuples(cases, cases), min_size=1, max_size=4))
+@pytest.mark.slow
 def test_phases_multiply_e(phases: list[tuple[int, int]]) -> None:
     parts = [unpaired_phase(errors, [400, 400]) for errors in phases]
     c = compare(UNPAIRED, parts, 1)
@@ -54,6 +55,7 @@ def test_phases_multiply_e(phases: list[tuple[int, int]]) -> None:
 
 @unhurried
 @given(cases, cases, cases, st.sampled_from([0.5, 0.2]))
+@pytest.mark.slow
 def test_swapping_the_arms_turns_the_sign_and_nothing_else(both: int, a: int, b: int, weight: float) -> None:
     phase = unpaired_phase([a, b], [a + both, b + both], weights=(weight, 1 - weight))
     one, other = compare(UNPAIRED, [phase], 1), compare(replace(UNPAIRED, control=1), [phase], 0)
@@ -126,6 +128,7 @@ def test_the_forecast_is_for_the_weights_of_now() -> None:
         assert compare(UNPAIRED, [phases[0], second], 1).significant is significant
 
 
+@pytest.mark.slow
 def test_of_equal_arms_at_most_alpha_are_ever_told_apart() -> None:
     """4,000 experiments of 300 errors, looked at after every one."""
     decided = first_crossings(np.random.default_rng(3).random((4000, 300)) < 0.2, 0.2, CONCENTRATION) > 0

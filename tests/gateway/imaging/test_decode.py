@@ -171,6 +171,7 @@ def test_too_many_pixels_are_refused_by_the_header_alone(side: int) -> None:
 
 
 @pytest.mark.parametrize("size", [(300, 300), (257, 3000), (1, 3000), (1111, 777)])
+@pytest.mark.slow
 def test_tiles_of_a_transparent_image_are_reduced_as_the_whole(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
     noise[..., 3] |= 1  # nowhere fully transparent, where the colour is lost

@@ -85,6 +85,7 @@ def test_the_frame_has_the_size_that_the_manifest_says(height: int, width: int) 
 
 
 @pytest.mark.skipif(not all(file.exists() for file in MNIST), reason="needs MNIST in data/: make data")
+@pytest.mark.slow
 def test_mnist_itself_stays_as_it_is() -> None:
     """A sample; `make verify-uploads` takes all."""
     images = np.concatenate([np.frombuffer(file.read_bytes()[16:], np.uint8).reshape(-1, 28, 28) for file in MNIST])

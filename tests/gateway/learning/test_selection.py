@@ -25,6 +25,7 @@ def chosen(images: Sequence[LabelledImage], user_labels: int = 0) -> Selection:
 
 
 @given(st.lists(st.tuples(HASHES, st.integers(0, 20), st.sampled_from("123"), st.sampled_from(["user", "audit"]))))
+@pytest.mark.slow
 def test_a_unit_is_on_one_side_and_an_image_counts_once(facts: list[tuple[int, int, str, str]]) -> None:
     given = [image(number, *each) for number, each in enumerate(facts)]
     try:

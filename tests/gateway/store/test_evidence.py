@@ -98,6 +98,7 @@ def apply(book: Book, came: Sequence[Event]) -> None:
 
 @unhurried
 @given(events, st.sampled_from([PAIRED, UNPAIRED]))
+@pytest.mark.slow
 def test_counters_are_the_sum_of_the_rows_in_any_order(came: list[Event], scoring: Scoring) -> None:
     with book(scoring) as (kept, connection):
         apply(kept, [event for event in came if scoring.paired or isinstance(event, ImageLabel)])
@@ -106,6 +107,7 @@ def test_counters_are_the_sum_of_the_rows_in_any_order(came: list[Event], scorin
 
 @unhurried
 @given(events, st.lists(st.sampled_from(CLASSES), min_size=12, max_size=12), st.randoms(use_true_random=False))
+@pytest.mark.slow
 def test_the_truth_decides_alone_whatever_others_said_before(
     before: list[Event], truth: list[str], rng: random.Random
 ) -> None:

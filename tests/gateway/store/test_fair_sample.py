@@ -38,6 +38,7 @@ def disagreements(rng: random.Random, n: int = 300) -> list[tuple[float, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_random_order_seldom_alarms_and_e_stays_an_e_value() -> None:
     """300 runs that label half of 300 disagreements: E reaches 20 in at most 5 % of them, and 1,000 in none."""
     rng = random.Random(1)
@@ -50,6 +51,7 @@ def test_a_random_order_seldom_alarms_and_e_stays_an_e_value() -> None:
 
 
 @pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.slow
 def test_an_order_by_confidence_alarms(reverse: bool) -> None:
     rng = random.Random(2)
     for _ in range(20):

@@ -44,6 +44,7 @@ def test_the_newest_migration_is_known() -> None:
 
 
 @pytest.mark.parametrize("database_kind", ["new", "postgresql"])
+@pytest.mark.slow
 def test_several_processes_migrate_at_once(
     database_kind: str, request: pytest.FixtureRequest, new_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +69,7 @@ def test_several_processes_migrate_at_once(
     store.close()
 
 
+@pytest.mark.slow
 def test_migrations_wait_longer_for_others_than_requests_do(
     new_file: Path, new_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -236,6 +236,7 @@ bodies = st.fixed_dictionaries(
 @example({"instances": [IMAGE]})
 @example({"instances": [[[*ROW[:7], True]] * 8]})
 @example({"instances": [[8] * 8]})
+@pytest.mark.slow
 def test_the_quick_way_never_says_anything_but_the_thorough_one(body: Any) -> None:
     text = json.dumps(body).encode()
     quick = outcome(text)

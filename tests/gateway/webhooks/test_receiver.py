@@ -72,6 +72,7 @@ def test_a_proxy_of_the_environment_is_not_asked(server: WebhookReceiver, monkey
     assert len(server.messages) == 1
 
 
+@pytest.mark.slow
 def test_nobody_listens_and_nobody_answers(server: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = Receiver(f"http://127.0.0.1:{free_port()}/secret-path", SECRETS, LOOPBACK)
     with pytest.raises(NotDelivered, match="^NewConnectionError$"):
@@ -82,6 +83,7 @@ def test_nobody_listens_and_nobody_answers(server: WebhookReceiver, monkeypatch:
         Receiver(server.url, SECRETS, LOOPBACK).deliver("evt_1", b"{}")
 
 
+@pytest.mark.slow
 def test_an_answer_that_trickles_has_no_more_time(server: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiver_module, "ATTEMPT_SECONDS", 0.3)
     server.trickles = True
@@ -90,6 +92,7 @@ def test_an_answer_that_trickles_has_no_more_time(server: WebhookReceiver, monke
     assert 0 < server.trickled < TRICKLED
 
 
+@pytest.mark.slow
 def test_a_name_that_is_never_resolved_has_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiver_module, "ATTEMPT_SECONDS", 0.2)
     answered = threading.Event()

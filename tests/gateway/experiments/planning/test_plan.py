@@ -31,11 +31,13 @@ def test_a_plan_agrees_with_the_figure_of_the_docs() -> None:
     assert found["verdicts"]["ship"] > 0.98
 
 
+@pytest.mark.slow
 def test_a_plan_agrees_with_experiments_that_the_gateway_judges() -> None:
     found, _ = timed(SETTINGS[0])
     assert found["labels"]["median"] == pytest.approx(median_labels(SETTINGS[0], 25, 30_000), rel=0.5)
 
 
+@pytest.mark.slow
 def test_equal_arms_seldom_get_a_verdict_for_a_side() -> None:
     found = planned(variant_error=0.01, margin=1e-6, max_labels=2000)["verdicts"]
     assert found["ship"] + found["roll_back"] < 0.07
@@ -54,12 +56,14 @@ def test_the_smallest_difference_is_found_in_four_of_five_runs() -> None:
     assert smallest_difference(few, rates, float("inf")) == (None, rates.largest_difference)
 
 
+@pytest.mark.slow
 def test_late_labels_take_more_images_and_no_more_labels() -> None:
     at_once, late = planned(images_per_day=1000), planned(images_per_day=1000, label_delay_days=7)
     assert late["labels"]["median"] == pytest.approx(at_once["labels"]["median"], rel=0.1)
     assert late["days"]["median"] > at_once["days"]["median"] + 4
 
 
+@pytest.mark.slow
 def test_more_arms_and_fewer_labels_take_longer() -> None:
     base, half = planned(), planned(label_share=0.5)
     assert planned(arms=6)["images"]["median"] > base["images"]["median"]
@@ -87,6 +91,7 @@ def test_more_arms_and_fewer_labels_take_longer() -> None:
     ],
 )
 @pytest.mark.filterwarnings("error")
+@pytest.mark.slow
 def test_extreme_plans_are_finite_and_ready(given: dict[str, Any]) -> None:
     found = planned(**{"runs": 100, **given})
     assert sum(found["verdicts"].values()) == pytest.approx(1)
@@ -107,6 +112,7 @@ def test_a_plan_makes_do_with_the_runs_of_its_time() -> None:
     assert (smallest, missed) == (0.009, pytest.approx(0.009 / 1000))  # the first that is tried
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_median_narrows_with_more_runs() -> None:
     few, many = planned(runs=100)["images"], planned(runs=1000)["images"]
     for found in (few, many):
