@@ -39,7 +39,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests of whole applications: each of them has a database of its own."""
-    quick, left_out = [], []
+    quick, left_out = list[pytest.Item](), list[pytest.Item]()
     for item in items:
         (left_out if DATABASES.intersection(getattr(item, "fixturenames", ())) else quick).append(item)
     config.hook.pytest_deselected(items=left_out)

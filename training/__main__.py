@@ -81,6 +81,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     with quiet.loading_tensorflow():
         from training import export, job, population
         from training.adapted import run as adapted
+        from training.adapted.gate import NotBetter
     population.use_one_core_per_member()
     try:
         print(adapted.run(
@@ -90,7 +91,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     except (population.Diverged, export.ExportError) as error:
         print(f"training: {error}. Nothing was published.", file=sys.stderr)
         return EXIT_DIVERGED
-    except adapted.NotBetter as error:
+    except NotBetter as error:
         print(f"training: the candidate is not published: {error}.", file=sys.stderr)
         return EXIT_NOT_BETTER
     except job.Interrupted as interrupted:

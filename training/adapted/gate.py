@@ -9,6 +9,10 @@ RESAMPLES, LEVEL = 2000, 0.95
 FEWEST_UNITS = 2
 
 
+class NotBetter(Exception):
+    """A candidate that is not published; the text says why."""
+
+
 class Right(NamedTuple):
     """The images that a model has right, bool `[n]`: those held out, and the replayed set's test images."""
 

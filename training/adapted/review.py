@@ -1,4 +1,4 @@
-"""List labels that the variants or the candidate contradict: somebody should look at them again."""
+"""Collect doubts about labels, and list those that somebody should look at again."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,22 +7,42 @@ from pathlib import Path
 import numpy as np
 
 from training import files
+from training.adapted.gate import NotBetter
 from training.adapted.lesson import Labels
 from training.adapted.mistakes import CONFIDENT
 
 FILE = "review.jsonl"
 
 
-def write(file: Path, labels: Labels, found: Mapping[int, int]) -> None:
-    """Write doubtful labels of a set; `found` has the class that is seen instead, by image.
+class Review:
+    """The doubts about a set of labels, and its file of labels that the variants or the candidate contradict.
 
-    They teach all the same: variants are often sure of the very mistakes that labels are to correct.
+    Such labels teach all the same: variants are often sure of the very mistakes that labels are to correct.
     """
-    given = labels.all_labels
-    lines = [
-        {"prediction": labels.predictions[i], "label": int(given[i]), "seen": seen} for i, seen in sorted(found.items())
-    ]
-    files.write(file, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def __init__(self, folder: Path, labels: Labels, trust: bool) -> None:
+        """Begin with no doubts about a set in `folder`; with `trust`, doubts stop nothing."""
+        self.file = folder / labels.name / FILE
+        self.doubts: list[str] = []
+        self._labels, self._trust = labels, trust
+        self._listed: dict[int, int] = {}
+
+    def add(self, doubts: Sequence[str], listed: Mapping[int, int]) -> None:
+        """Note doubts, and list labels; `listed` has the class that is seen instead, by image.
+
+        Raise NotBetter where there are doubts, unless labels are trusted.
+        """
+        self.doubts += doubts
+        self._listed |= listed
+        given = self._labels.all_labels
+        lines = [
+            {"prediction": self._labels.predictions[i], "label": int(given[i]), "seen": seen}
+            for i, seen in sorted(self._listed.items())
+        ]
+        files.write(self.file, "".join(json.dumps(line) + "\n" for line in lines))
+        if self.doubts and not self._trust:
+            remedy = f"look at {self.file}; where the labels are right, train with --trust-labels"
+            raise NotBetter("; ".join([*self.doubts, remedy]))
 
 
 def contradicted(said: Sequence[np.ndarray], labels: np.ndarray) -> dict[int, int]:

@@ -7,18 +7,15 @@ import numpy as np
 
 from training import export, job, manifest, population, publish
 from training.adapted import lesson as lessons
-from training.adapted import mistakes, review
-from training.adapted.gate import Judgement, Right, judge
+from training.adapted import mistakes
+from training.adapted.gate import Judgement, NotBetter, Right, judge
 from training.adapted.lesson import Lesson
+from training.adapted.review import Review, contradicted
 from training.console import Console
 from training.data import ImageSet
 from training.familiarity import Clusters, clusters_of
 from training.progress import recorded
 from training.variants import ADAPTED, AdaptRecipe, Variant
-
-
-class NotBetter(Exception):
-    """A candidate that the gate does not let pass; the text says why."""
 
 
 def run(
@@ -43,14 +40,12 @@ def run(
         lesson = lessons.read(labels, replayed, models, recipe.base)
         if version := published(models, variant, lesson, seed):
             return f"{variant.name} {version} has learned from {labels / lesson.labels.name} already."
-        said, file = answers(models, lesson), labels / lesson.labels.name / review.FILE
-        doubtful = review.contradicted(list(said.values()), lesson.labels.all_labels)
-        review.write(file, lesson.labels, doubtful)
+        review = Review(labels, lesson.labels, trust)
+        said, given = answers(models, lesson), lesson.labels.all_labels
+        doubtful = contradicted(list(said.values()), given)
         if doubtful:
-            print(f"{len(doubtful):,} labels contradict a confident majority; {file}")
-        seen = said[recipe.base]
-        doubts = mistakes.never_labelled(seen, lesson.labels.all_labels, lesson.classes, recipe.base)
-        accept(doubts, trust, file)
+            print(f"{len(doubtful):,} labels contradict a confident majority; {review.file}")
+        review.add(mistakes.never_labelled(said[recipe.base], given, lesson.classes, recipe.base), doubtful)
         steps = {variant.name: recipe.steps(len(lesson.train_images))}
         with (
             recorded(models, [variant], steps) as progress,
@@ -66,15 +61,15 @@ def run(
                 raise NotBetter("; ".join(judgement.failures))
             taught = lesson.labels.images
             learned = predicted(staged / variant.name, taught.train_images)
-            doubts += mistakes.still_contradicted(learned, taught.train_labels)
             wrong = np.flatnonzero(learned != taught.train_labels)
-            review.write(file, lesson.labels, doubtful | {int(i): int(learned[i]) for i in wrong})
-            accept(doubts, trust, file)
+            review.add(
+                mistakes.still_contradicted(learned, taught.train_labels), {int(i): int(learned[i]) for i in wrong}
+            )
             if stop.is_set():
                 raise population.Stopped
             entry["training"] |= {
                 "base": {name: lesson.base[name] for name in ("name", "version")}, "labels": lesson.labels.facts,
-                "gate": judgement.figures | {"doubts": doubts},
+                "gate": judgement.figures | {"doubts": review.doubts},
             }  # fmt: skip
             new = manifest.new_manifest(lesson, [entry], publish.read_manifest(models))
             publish.publish(models, {variant.name: staged / variant.name}, new, keep)
@@ -113,13 +108,6 @@ def answers(models: Path, lesson: Lesson) -> dict[str, np.ndarray]:
         v["name"]: export.served_probabilities(models / v["name"] / str(v["version"]), images)
         for v in variants_of(models)
     }
-
-
-def accept(doubts: list[str], trust: bool, file: Path) -> None:
-    """Raise NotBetter where there are doubts about labels, unless they are trusted; `file` lists labels to look at."""
-    if doubts and not trust:
-        remedy = f"look at {file}; where the labels are right, train with --trust-labels"
-        raise NotBetter("; ".join([*doubts, remedy]))
 
 
 def predicted(folder: Path, images: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from testing.waiting import eventually
 from testing.warm import WarmProcess
 from training import data, publish
 from training.adapted import lesson, run, sets, train
-from training.adapted.run import NotBetter
+from training.adapted.gate import NotBetter
 from training.population import Member
 from training.readers import DataError
 from training.variants import ADAPTED, AdaptRecipe
