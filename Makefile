@@ -23,8 +23,8 @@ help: ## Show this list
 # --- the environment -------------------------------------------------------------------------------------------------
 
 $(VENV)/.created:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "dropserve needs Python 3.11 or later; $(PYTHON) is older or missing. Name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo "dropserve needs Python 3.11, 3.12 or 3.13; $(PYTHON) is another or missing. Name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Making the environment in $(VENV) …"
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "Python could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
@@ -78,15 +78,17 @@ study-ray: $(VENV)-ray/.created data ## Train the study on a Ray cluster (ARGS="
 study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional net, added to the report in runs/study
 	$(BIN)/python -m training study --suite convolution $(ARGS)
 
-improve: $(VENV)/.serve ## Learn from labels: write the set, train a candidate, judge and publish it, draft its experiment (ARGS="--user-labels 5")
+improve: $(VENV)/.serve ## Learn from labels: write the set, train a candidate, judge and publish it, draft its experiment (ARGS="--user-labels 5", ADAPT=--trust-labels)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
-	@$(BIN)/python -m training sets
-	@$(BIN)/python -m training adapt
+	@$(BIN)/python -m training adapt $(ADAPT)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.propose
 
 labels: $(VENV)/.serve ## Write the labelled images as an image set, into labels/ (ARGS="--user-labels 5": users' labels, too)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
 	@$(BIN)/python -m training sets
+
+retention: $(VENV)/.serve ## Delete more old rows of the store now (ARGS="--days 7")
+	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.retention $(ARGS)
 
 forget: $(VENV)/.serve ## Delete the images and labels of a prediction or a unit (ARGS="--unit NAME", ARGS="--prediction ID")
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.forget $(ARGS)
@@ -125,7 +127,7 @@ IN_PARALLEL = -n $(JOBS) --no-loadscope-reorder
 PYTEST = $(BIN)/python -m pytest -m "not docker and not manifests" $(IN_PARALLEL)
 MNIST = $(BIN)/python -m training data || echo "Without MNIST the tests that look at its images are skipped."
 
-test: $(VENV)/.dev ## Run the whole test suite
+test: $(VENV)/.dev ## Run all tests but those of Docker and of the manifests
 	@$(MNIST)
 	$(PYTEST)
 
@@ -235,7 +237,7 @@ load: $(VENV)/.dev ## Load a gateway that is yours at a fixed rate (ARGS="--targ
 	@$(BIN)/python -m benchmarks.load $(ARGS)
 
 bench: ARGS := --quick
-bench: bench-training bench-worker bench-model-server bench-report bench-experiments bench-serving ## All of these, in their short forms
+bench: bench-training bench-worker bench-model-server bench-report bench-experiments bench-serving ## Six benchmarks; those of reports, experiments and serving in short
 
 bench-client: $(VENV)/.dev data ## `dropserve predict` on 10,000 files beside wrk, over as many connections (two minutes; ARGS="--connections 16")
 	@$(BIN)/python -m training train --if-missing
@@ -251,4 +253,4 @@ findings: ## Run the surprises in other people's packages, findings/*.sh, again:
 	@failed=; for script in findings/*.sh; do echo "$$script"; bash $$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "Changed:$$failed" >&2; exit 1; }
 
-.PHONY: help release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning test-manifests load bench-report verify-protocols test-hosts test-ray bench-writers bench-hosts study-ray
+.PHONY: help retention release next-tensorflow bench-client plan pin-images attack findings api-key test-gateway test-model-server test-training test-browser screenshots bench bench-serving soak-serving verify-champion demo verify-durability verify-experiments bench-experiments verify-accuracy bench-training bench-worker bench-model-server soak-model-server serve data train study study-quick study-convolution lock lint format test test-quick test-docker verify-recipe verify-familiarity verify-uploads forget improve labels demo-learning test-manifests load bench-report verify-protocols test-hosts test-ray bench-writers bench-hosts study-ray

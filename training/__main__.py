@@ -72,7 +72,8 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 
 def run_adapt(arguments: argparse.Namespace) -> int:
-    """Train the champion on with labelled images, and publish the result if it is better."""
+    """Train the champion on with labelled images, and publish the result if it is better; note which sets have gone."""
+    run_sets(arguments)
     named = arguments.labels / "candidate"
     name = arguments.name or (named.read_text().strip() if named.is_file() else ADAPTED.name)
     variant = candidate(name, arguments.steps)

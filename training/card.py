@@ -66,6 +66,7 @@ def text(manifest: dict[str, Any], variant: dict[str, Any]) -> Iterator[str]:
             "",
             f"It went on from {base['name']} {base['version']} with {labels['images']:,} images that people labelled, "
             f"of {labels['units']:,} units, from {labels['from']} to {labels['to']}.{kept}",
+            *(f"The labels were trusted, though {doubt}." for doubt in training.get("gate", {}).get("doubts", ())),
         )
 
 

@@ -31,13 +31,18 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def remove_stale_parts(folder: Path) -> None:
-    """Remove parts that processes left in `folder` which were killed while they wrote."""
+    """Remove parts that processes left in `folder` which were killed while they wrote.
+
+    This process writes nothing there yet: a part with its number is of an earlier one, as in a new container.
+    """
     for path in folder.glob(".*.part"):
         if (part := PART.fullmatch(path.name)) and not _is_running(int(part[1])):
             path.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:
+    if process == os.getpid():
+        return False
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

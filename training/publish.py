@@ -26,7 +26,8 @@ def staging(models: Path) -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in models.glob(".staging-*"):  # of a run that was killed
             shutil.rmtree(leftover, ignore_errors=True)
-        files.remove_stale_parts(models)
+        for each in (models, *filter(Path.is_dir, models.iterdir())):
+            files.remove_stale_parts(each)
         folder = models / f".staging-{os.getpid()}"
         folder.mkdir()
         try:

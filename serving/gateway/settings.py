@@ -108,14 +108,17 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, enable_decoding=False, arbitrary_types_allowed=True, protected_namespaces=()
     )
 
-    models_dir: File = setting("models", "Folder that the training job publishes to; holds `manifest.json`")
+    models_dir: File = setting(
+        "models",
+        "Folder of published models and `manifest.json`; `make serve` trains into it, `make train` into `models`",
+    )
     model_server: GrpcTarget = setting(
         "127.0.0.1:8500", "gRPC address of the model server: `host:port` or `unix:/path`"
     )
     deadline_ms: Whole = setting(2000, "Milliseconds a request may wait for the model server", ge=10, le=600_000)
     max_body_bytes: Whole = setting(8 * 2**20, "Largest request body, in bytes", ge=1024, le=2**30)
     max_other_body_bytes: Whole = setting(
-        2**20, "Largest body of a request to any path but `/predict` and `/compare`, in bytes", ge=1024, le=2**30
+        2**20, "Largest body of a request that carries no images, in bytes", ge=1024, le=2**30
     )
     max_buffered_bytes: Whole = setting(
         64 * 2**20,

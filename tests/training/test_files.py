@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,11 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
 def test_everyone_may_read_a_file(tmp_path: Path) -> None:
     files.write(tmp_path / "file", "text")
     assert (tmp_path / "file").stat().st_mode & 0o004
+
+
+def test_parts_of_processes_that_ended_are_removed_and_of_others_stay(tmp_path: Path) -> None:
+    own, ended, running = (tmp_path / f".file.{number}.part" for number in (os.getpid(), 2**22 + 1, os.getppid()))
+    for part in (own, ended, running, tmp_path / ".other.part"):
+        part.touch()
+    files.remove_stale_parts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {running.name, ".other.part"}

@@ -11,37 +11,43 @@ LEAST_LABELLED = 0.2  # labels of a class, as a share of the images that look li
 RISK = 0.025  # of calling a set wrong that is just within one of these bounds
 
 
-def still_contradicted(predicted: np.ndarray, labels: np.ndarray) -> list[str]:
-    """Say that many labels seem wrong, if a candidate that learned from them predicts others; `[n]` both.
+def still_contradicted(predicted: np.ndarray, labels: np.ndarray) -> tuple[list[str], dict[int, int]]:
+    """Say that many labels seem wrong, if a candidate that learned from them predicts others, `[n]` both; list them.
 
-    Its loss is robust, and each image is distorted anew: it learns a label where other images bear it out.
+    The list has the class that is predicted, by image. The candidate's loss is robust, and each image is distorted
+    anew: it learns a label where other images bear it out.
     """
-    count, n = int((predicted != labels).sum()), len(labels)
-    if at_most(n - count, n, 1 - MOST_CONTRADICTED) >= RISK:
-        return []
+    wrong, n = np.flatnonzero(predicted != labels), len(labels)
+    listed = dict(zip(wrong.tolist(), predicted[wrong].tolist(), strict=True))
+    if at_most(n - len(wrong), n, 1 - MOST_CONTRADICTED) >= RISK:
+        return [], listed
     return [
-        f"it still contradicts {count:,} of the {n:,} labels that it learned from, and may contradict "
+        f"it still contradicts {len(wrong):,} of the {n:,} labels that it learned from, and may contradict "
         f"{MOST_CONTRADICTED:.0%}: too many labels seem wrong"
-    ]
+    ], listed
 
 
-def never_labelled(seen: np.ndarray, labels: np.ndarray, names: Sequence[str], base: str) -> list[str]:
-    """Say which classes hardly any of `labels`, `[n]`, name, though many images look like them.
+def never_labelled(
+    seen: np.ndarray, labels: np.ndarray, names: Sequence[str], base: str
+) -> tuple[list[str], dict[int, int]]:
+    """Say which classes hardly any of `labels`, `[n]`, name, though many images look like them; list those images.
+
+    The list has the class that is seen, by image.
 
     `seen` has the probabilities `[n, classes]` that the model called `base` gives. It may be wrong of them. But where a
     class has no labels, either they are wrong or a candidate would forget how these hands write it.
     """
-    found = []
+    found, listed = list[str](), dict[int, int]()
     sure = seen.max(axis=1) >= CONFIDENT
     for number, name in enumerate(names):
-        alike = int((sure & (seen.argmax(axis=1) == number)).sum())
-        labelled = int((labels == number).sum())
-        if at_most(labelled, alike, LEAST_LABELLED) < RISK:
+        alike, labelled = sure & (seen.argmax(axis=1) == number), labels == number
+        if at_most(int(labelled.sum()), int(alike.sum()), LEAST_LABELLED) < RISK:
             found.append(
-                f"{base} reads {alike:,} labelled images as {name}, with confidence, and {labelled:,} labels say "
-                f"{name}: images of {name} are labelled as others, or there are none"
+                f"{base} reads {alike.sum():,} labelled images as {name}, with confidence, and {labelled.sum():,} "
+                f"labels say {name}: images of {name} are labelled as others, or there are none"
             )
-    return found
+            listed |= dict.fromkeys(np.flatnonzero(alike & ~labelled).tolist(), number)
+    return found, listed
 
 
 def at_most(count: int, n: int, share: float) -> float:

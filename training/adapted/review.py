@@ -1,5 +1,6 @@
 """Collect doubts about labels, and list those that somebody should look at again."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from training import files
-from training.adapted.gate import NotBetter
 from training.adapted.lesson import Labels
 from training.adapted.mistakes import CONFIDENT
 
@@ -21,17 +21,14 @@ class Review:
     """
 
     def __init__(self, folder: Path, labels: Labels, trust: bool) -> None:
-        """Begin with no doubts about a set in `folder`; with `trust`, doubts stop nothing."""
+        """Begin with no doubts about a set in `folder`; with `trust`, doubts are no reason to stop."""
         self.file = folder / labels.name / FILE
         self.doubts: list[str] = []
         self._labels, self._trust = labels, trust
         self._listed: dict[int, int] = {}
 
     def add(self, doubts: Sequence[str], listed: Mapping[int, int]) -> None:
-        """Note doubts, and list labels; `listed` has the class that is seen instead, by image.
-
-        Raise NotBetter where there are doubts, unless labels are trusted.
-        """
+        """Note doubts, and list labels; `listed` has the class that is seen instead, by image."""
         self.doubts += doubts
         self._listed |= listed
         given = self._labels.all_labels
@@ -39,10 +36,15 @@ class Review:
             {"prediction": self._labels.predictions[i], "label": int(given[i]), "seen": seen}
             for i, seen in sorted(self._listed.items())
         ]
-        files.write(self.file, "".join(json.dumps(line) + "\n" for line in lines))
-        if self.doubts and not self._trust:
-            remedy = f"look at {self.file}; where the labels are right, train with --trust-labels"
-            raise NotBetter("; ".join([*self.doubts, remedy]))
+        with contextlib.suppress(FileNotFoundError):  # the set was deleted while it was learned
+            files.write(self.file, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def reasons(self) -> list[str]:
+        """Return why nothing may be published, and the remedy; nothing where the labels are trusted."""
+        if not self.doubts or self._trust:
+            return []
+        remedy = "where the labels are right, train with --trust-labels (make improve ADAPT=--trust-labels)"
+        return [*self.doubts, f"look at {self.file}; {remedy}"]
 
 
 def contradicted(said: Sequence[np.ndarray], labels: np.ndarray) -> dict[int, int]:

@@ -40,41 +40,44 @@ def run(
         lesson = lessons.read(labels, replayed, models, recipe.base)
         if version := published(models, variant, lesson, seed):
             return f"{variant.name} {version} has learned from {labels / lesson.labels.name} already."
-        review = Review(labels, lesson.labels, trust)
-        said, given = answers(models, lesson), lesson.labels.all_labels
-        doubtful = contradicted(list(said.values()), given)
-        if doubtful:
-            print(f"{len(doubtful):,} labels contradict a confident majority; {review.file}")
-        review.add(mistakes.never_labelled(said[recipe.base], given, lesson.classes, recipe.base), doubtful)
         steps = {variant.name: recipe.steps(len(lesson.train_images))}
-        with (
-            recorded(models, [variant], steps) as progress,
-            job.event_files(runs, [variant]) as writers,
-            Console(steps, not background) as console,
-        ):
-            [trained] = job.train([population.Member(variant, seed)], lesson, console, writers, progress, stop)
+        with recorded(models, [variant], steps) as progress:
+            review = Review(labels, lesson.labels, trust)
+            said, given = answers(models, lesson), lesson.labels.all_labels
+            doubtful = contradicted(list(said.values()), given)
+            if doubtful:
+                print(f"{len(doubtful):,} labels contradict a confident majority; {review.file}")
+            review.add([], doubtful)
+            review.add(*mistakes.never_labelled(said[recipe.base], given, lesson.classes, recipe.base))
+            stop_for(review.reasons())
+            with job.event_files(runs, [variant]) as writers, Console(steps, not background) as console:
+                [trained] = job.train([population.Member(variant, seed)], lesson, console, writers, progress, stop)
             version = publish.next_version(models, variant.name)
             entry = manifest.export_member(trained, lesson, clusters(lesson), staged, version)
-            judgement = judged(staged / variant.name, models, lesson)
+            judgement, taught = judged(staged / variant.name, models, lesson), lesson.labels.images
             print(in_words(judgement))
-            if judgement.failures:
-                raise NotBetter("; ".join(judgement.failures))
-            taught = lesson.labels.images
             learned = predicted(staged / variant.name, taught.train_images)
-            wrong = np.flatnonzero(learned != taught.train_labels)
-            review.add(
-                mistakes.still_contradicted(learned, taught.train_labels), {int(i): int(learned[i]) for i in wrong}
-            )
+            review.add(*mistakes.still_contradicted(learned, taught.train_labels))
+            stop_for([*judgement.failures, *review.reasons()])
             if stop.is_set():
                 raise population.Stopped
+            for doubt in review.doubts:
+                print(f"The labels are trusted, though {doubt}.")
             entry["training"] |= {
-                "base": {name: lesson.base[name] for name in ("name", "version")}, "labels": lesson.labels.facts,
+                "base": {name: lesson.base[name] for name in ("name", "version")},
+                "labels": lesson.labels.facts | {"exists": review.file.parent.is_dir()},
                 "gate": judgement.figures | {"doubts": review.doubts},
-            }  # fmt: skip
+            }
             new = manifest.new_manifest(lesson, [entry], publish.read_manifest(models))
             publish.publish(models, {variant.name: staged / variant.name}, new, keep)
             progress.move([variant], "published")
     return f"Published {variant.name} {version}."
+
+
+def stop_for(reasons: list[str]) -> None:
+    """Raise NotBetter where there are reasons not to publish."""
+    if reasons:
+        raise NotBetter("; ".join(reasons))
 
 
 def clusters(lesson: Lesson) -> Clusters:

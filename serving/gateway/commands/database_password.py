@@ -1,4 +1,4 @@
-"""Make the password of the database that docker compose brings, once, in a folder that database and gateway share.
+"""Make the password of the database that docker compose brings, once, in a folder for those on its store.
 
     python -m serving.gateway.commands.database_password FOLDER DATABASE
 
@@ -38,7 +38,7 @@ def main() -> int:
     if password == EARLIER and not given:
         print(NOTICE, flush=True)
     write(folder / "pgpass", f"*:*:*:*:{escaped(password)}\n", 0o600)  # libpq takes no file that others may read
-    write(file, password, 0o644)  # PostgreSQL's user reads it; only the two containers have the folder
+    write(file, password, 0o644)  # PostgreSQL's user reads it; only containers on the store have the folder
     return 0
 
 

@@ -71,3 +71,9 @@ def test_a_report_that_cannot_count_is_refused(client: FlaskClient) -> None:
     assert refused(label="x") == (422, "/items/0/label: There is no class 'x'; there are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9.")
     act(client, "test", "pause")
     assert refused() == (409, "Experiment 'test' is paused; it takes exposures while it runs.")
+
+
+def test_a_thousand_exposures_with_all_members_are_taken_at_once(client: FlaskClient) -> None:
+    start(client)
+    items = [{"unit": str(unit), "label": "7", "milliseconds": 9.5, "image": str(unit)} for unit in range(1000)]
+    assert len(send(client, *items)) == 1000

@@ -18,7 +18,7 @@ def test_too_much_structure_is_refused_unparsed(make_client: MakeClient, path: s
     answer = make_client().post(path, data=body, content_type="application/json", headers=ADMIN)
     assert answer.status_code == 413  # parsed, it would be 400: it ends too early
     assert json_of(answer)["detail"].startswith("The JSON has ")
-    assert json_of(answer)["detail"].endswith("at most 14,000 and 4,000 are read. Send less in one request.")
+    assert json_of(answer)["detail"].endswith("at most 16,000 and 4,000 are read. Send less in one request.")
 
 
 @pytest.mark.parametrize("path", PATHS)

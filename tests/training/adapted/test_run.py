@@ -20,6 +20,7 @@ from training import data, publish
 from training.adapted import lesson, run, sets, train
 from training.adapted.gate import NotBetter
 from training.population import Member
+from training.progress import read
 from training.readers import DataError
 from training.variants import ADAPTED, AdaptRecipe
 
@@ -92,6 +93,23 @@ def test_what_is_better_is_published_once_beside_the_others(
     assert adapted(models)["training"]["labels"]["exists"] is False
 
 
+def test_a_run_notes_which_sets_have_gone(labels: Path, digits_dir: Path, models: Path) -> None:
+    manifest = publish.read_manifest(models)
+    assert manifest
+    entry = manifest["variants"][0]
+    entry["training"]["labels"] = {**lesson.read_labels(labels, data.load(digits_dir)).facts, "set": "gone"}
+    entry["training"]["base"] = {"name": "champion", "version": 1}
+    (models / "manifest.json").write_text(json.dumps(manifest))
+    (labels / "latest").unlink()
+    done = warm.run(
+        "training", "adapt", f"--labels={labels}", f"--models={models}", f"--data={digits_dir}", "--background"
+    )
+    assert done.returncode == 2, done.stderr
+    after = publish.read_manifest(models)
+    assert after
+    assert after["variants"][0]["training"]["labels"]["exists"] is False
+
+
 def test_nothing_is_published_that_the_gate_stops(
     labels: Path, replayed: data.ImageSet, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +133,7 @@ def test_labels_that_are_often_wrong_are_not_learned_unless_asked_for(
     assert adapt(labels, replayed, models, trust=True) == "Published adapted 1."
     [doubt] = adapted(models)["training"]["gate"]["doubts"]
     assert doubt.startswith("it still contradicts")
+    assert f"The labels were trusted, though {doubt}." in (models / "adapted" / "README.md").read_text()
 
 
 def test_a_class_that_is_seen_and_never_labelled_is_not_forgotten(
@@ -128,6 +147,24 @@ def test_a_class_that_is_seen_and_never_labelled_is_not_forgotten(
     relabel(tmp_path, lambda right: np.where(right == often, (often + 1) % 10, right))
     with pytest.raises(NotBetter, match=f"champion reads .* as {often}, with confidence, and 0 labels say {often}"):
         adapt(tmp_path, replayed, models)
+    listed = [json.loads(line) for line in (tmp_path / "set" / "review.jsonl").read_text().splitlines()]
+    assert {line["seen"] for line in listed} >= {often}
+    assert read(models)["state"] == "failed"
+
+
+def test_a_set_that_is_deleted_while_it_teaches_is_said_to_be_gone(
+    labels: Path, replayed: data.ImageSet, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.adapted.gate.MARGIN", 1.0)
+    judge = run.judged
+
+    def judged(*given: Any) -> Any:
+        shutil.rmtree(labels / "set")
+        return judge(*given)
+
+    monkeypatch.setattr(run, "judged", judged)
+    assert adapt(labels, replayed, models) == "Published adapted 1."
+    assert adapted(models)["training"]["labels"]["exists"] is False
 
 
 def test_seed_and_set_decide_the_weights(labels: Path, replayed: data.ImageSet, models: Path) -> None:
@@ -205,13 +242,14 @@ def test_a_run_that_is_killed_leaves_everything_as_it_was_and_the_next_goes_on(
     eventually(lambda: "adapted" in (models / "training.json").read_text(), "its training to begin")
     process.kill()
     process.wait(60)
-    part = models / f".training.json.{process.pid}.part"  # of a kill while it wrote
-    left = {path: text for path, text in content(models).items() if ".staging-" not in path and path != str(part)}
+    parts = [models / f".training.json.{process.pid}.part", models / "l2" / f".README.md.{process.pid}.part"]
+    left = {path: text for path, text in content(models).items() if ".staging-" not in path and path != str(parts[0])}
     assert left == before
-    part.write_text("{")
+    for part in parts:  # of a kill while it wrote
+        part.write_text("{")
     done = warm.run("training", *options, "--steps=30")
     assert done.returncode in (0, 4), done.stderr
-    assert [*models.glob(".staging-*"), *models.glob(".*.part")] == []
+    assert [*models.glob(".staging-*"), *models.rglob(".*.part")] == []
     assert json.loads((models / "training.json").read_text())["state"] in ("finished", "failed")
 
 
