@@ -164,8 +164,9 @@ def test_a_second_up_trains_nothing(url: str) -> None:
     assert "nothing to train" in compose("logs", "--no-color", "--tail=5", "training-rest")
 
 
-def test_labels_teach_a_candidate_and_draft_its_experiment(url: str, mnist: ImageSet) -> None:
-    """Label digits that lie on their side, which variants misread, and run the profile that learns from labels."""
+@pytest.fixture(scope="module")
+def labelled(url: str, mnist: ImageSet) -> list[str]:
+    """Predictions of digits that lie on their side, which variants misread, with a label each."""
     items = [
         {
             "prediction_id": predict(url, encode(np.rot90(mnist.train_images[i]))).json()["predictions"][0]["id"],
@@ -175,12 +176,36 @@ def test_labels_teach_a_candidate_and_draft_its_experiment(url: str, mnist: Imag
     ]  # fmt: skip
     requests.post(f"{url}/feedback", json={"items": items}, headers=ADMIN, timeout=30).raise_for_status()
     until(lambda: requests.get(f"{url}/learning", headers=ADMIN, timeout=10).json()["labelled"] == TURNED, 60)
+    return [item["prediction_id"] for item in items]
+
+
+def learned(url: str) -> dict[str, Any]:
+    """Return the facts about the labels of each variant that learned from some, by its name."""
+    return {v["name"]: v["training"]["labels"] for v in variants_of(url)["variants"] if "labels" in v["training"]}
+
+
+def test_labels_teach_a_candidate_and_draft_its_experiment(url: str, labelled: list[str]) -> None:
     steps = "labels", "adapt", "propose"
     compose("--profile", "improve", "up", "--no-build", *steps)
     assert {step: inspect(step)["State"]["ExitCode"] for step in steps} == dict.fromkeys(steps, 0)
-    until(lambda: variants_of(url)["variants"][-1]["name"] == "adapted", 60)
-    facts = variants_of(url)["variants"][-1]["training"]["labels"]
+    until(lambda: "adapted" in learned(url), 60)
+    facts = learned(url)["adapted"]
     assert facts["sources"] == {"ground_truth": facts["images"]}
     (draft,) = requests.get(f"{url}/experiments", headers=ADMIN, timeout=10).json()["experiments"]
     assert (draft["name"], draft["status"]) == ("adapted_v1", "draft")
     assert [arm["variant"] for arm in draft["arms"]] == ["champion", "adapted"]
+
+
+def test_a_forgotten_image_takes_its_set_along(url: str, labelled: list[str]) -> None:
+    assert learned(url)["adapted"]["exists"] is True
+    forgotten = {"prediction_id": labelled[0]}
+    answer = requests.post(f"{url}/learning/forget", json=forgotten, headers=ADMIN, timeout=30)
+    assert answer.json()["images"] == 1
+    compose("--profile", "improve", "run", "--rm", "adapt", "sets", "--labels=/labels", "--models=/models")
+    until(lambda: learned(url)["adapted"]["exists"] is False, 60)
+
+
+def test_labels_can_be_trusted(url: str, labelled: list[str]) -> None:
+    arguments = "--trust-labels", "--seed=2", "--labels=/labels", "--models=/models", "--runs=/runs"
+    compose("--profile", "improve", "run", "--rm", "adapt", "adapt", *arguments)
+    until(lambda: any(facts["exists"] for facts in learned(url).values()), 60)
