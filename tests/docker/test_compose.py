@@ -20,6 +20,7 @@ from training.data import ImageSet, load
 pytestmark = pytest.mark.docker
 PROJECT = "dropserve-test"
 FILES = ["docker-compose.yml", "docker-compose.embedded.yml", "tests/docker/host-network.yml"]
+RAW = "application/octet-stream"
 TURNED = 150  # images that the circle learns from
 # The classic builder: engines without BuildKit have it, and it too knows the host's network.
 CLASSIC_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
@@ -167,13 +168,14 @@ def test_a_second_up_trains_nothing(url: str) -> None:
 @pytest.fixture(scope="module")
 def labelled(url: str, mnist: ImageSet) -> list[str]:
     """Predictions of digits that lie on their side, which variants misread, with a label each."""
+    given = [
+        requests.post(f"{url}/predict", np.rot90(image).tobytes(), headers={"Content-Type": RAW}, timeout=30).json()
+        for image in mnist.train_images[:TURNED]
+    ]
     items = [
-        {
-            "prediction_id": predict(url, encode(np.rot90(mnist.train_images[i]))).json()["predictions"][0]["id"],
-            "label": str(mnist.train_labels[i]), "source": "ground_truth",
-        }
-        for i in range(TURNED)
-    ]  # fmt: skip
+        {"prediction_id": answer["predictions"][0]["id"], "label": str(label), "source": "ground_truth"}
+        for answer, label in zip(given, mnist.train_labels, strict=False)
+    ]
     requests.post(f"{url}/feedback", json={"items": items}, headers=ADMIN, timeout=30).raise_for_status()
     until(lambda: requests.get(f"{url}/learning", headers=ADMIN, timeout=10).json()["labelled"] == TURNED, 60)
     return [item["prediction_id"] for item in items]
