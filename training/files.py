@@ -36,11 +36,12 @@ def remove_stale_parts(folder: Path) -> None:
     This process writes nothing there yet: a part with its number is of an earlier one, as in a new container.
     """
     for path in folder.glob(".*.part"):
-        if (part := PART.fullmatch(path.name)) and not _is_running(int(part[1])):
+        if (part := PART.fullmatch(path.name)) and not _is_anothers(int(part[1])):
             path.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+def _is_anothers(process: int) -> bool:
+    """Say whether another process with this number runs."""
     if process == os.getpid():
         return False
     try:

@@ -38,13 +38,14 @@ def never_labelled(
     class has no labels, either they are wrong or a candidate would forget how these hands write it.
     """
     found, listed = list[str](), dict[int, int]()
-    sure = seen.max(axis=1) >= CONFIDENT
+    classes, sure = seen.argmax(axis=1), seen.max(axis=1) >= CONFIDENT
     for number, name in enumerate(names):
-        alike, labelled = sure & (seen.argmax(axis=1) == number), labels == number
-        if at_most(int(labelled.sum()), int(alike.sum()), LEAST_LABELLED) < RISK:
+        alike, labelled = sure & (classes == number), labels == number
+        read, given = int(alike.sum()), int(labelled.sum())
+        if at_most(given, read, LEAST_LABELLED) < RISK:
             found.append(
-                f"{base} reads {alike.sum():,} labelled images as {name}, with confidence, and {labelled.sum():,} "
-                f"labels say {name}: images of {name} are labelled as others, or there are none"
+                f"{base} reads {read:,} labelled images as {name}, with confidence, and {given:,} labels say "
+                f"{name}: images of {name} are labelled as others, or there are none"
             )
             listed |= dict.fromkeys(np.flatnonzero(alike & ~labelled).tolist(), number)
     return found, listed

@@ -43,12 +43,7 @@ def run(
         steps = {variant.name: recipe.steps(len(lesson.train_images))}
         with recorded(models, [variant], steps) as progress:
             review = Review(labels, lesson.labels, trust)
-            said, given = answers(models, lesson), lesson.labels.all_labels
-            doubtful = contradicted(list(said.values()), given)
-            if doubtful:
-                print(f"{len(doubtful):,} labels contradict a confident majority; {review.file}")
-            review.add([], doubtful)
-            review.add(*mistakes.never_labelled(said[recipe.base], given, lesson.classes, recipe.base))
+            look(review, models, lesson, recipe.base)
             stop_for(review.reasons())
             with job.event_files(runs, [variant]) as writers, Console(steps, not background) as console:
                 [trained] = job.train([population.Member(variant, seed)], lesson, console, writers, progress, stop)
@@ -72,6 +67,16 @@ def run(
             publish.publish(models, {variant.name: staged / variant.name}, new, keep)
             progress.move([variant], "published")
     return f"Published {variant.name} {version}."
+
+
+def look(review: Review, models: Path, lesson: Lesson, base: str) -> None:
+    """Add to a review the labels that the published variants contradict, and the doubts that `base` raises."""
+    said, given = answers(models, lesson), lesson.labels.all_labels
+    doubtful = contradicted(list(said.values()), given)
+    if doubtful:
+        print(f"{len(doubtful):,} labels contradict a confident majority; {review.file}")
+    doubts, listed = mistakes.never_labelled(said[base], given, lesson.classes, base)
+    review.add(doubts, doubtful | listed)
 
 
 def stop_for(reasons: list[str]) -> None:
