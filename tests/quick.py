@@ -10,7 +10,7 @@ import pytest
 
 SLOW_FOLDERS = ("browser", "docker")
 SLOW_PACKAGES = ("tensorflow", "statsmodels", "scipy.stats")
-DATABASES = {"database_url", "bare_database_url"}
+DATABASES = {"database_url", "bare_database_url", "postgresql_server"}
 SLOW_FILE = re.compile(r"^pytestmark = .*\bpytest\.mark\.slow\b", re.M)
 
 

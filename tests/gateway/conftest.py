@@ -56,14 +56,6 @@ def manifest_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a PostgreSQL as slow: it is a process."""
-    for item in items:
-        kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
-        if kind == "postgresql" or "postgresql_server" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.slow)
-
-
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """The URL of a real PostgreSQL, which does not wait for the disk."""
