@@ -33,6 +33,7 @@ PROBES = ("health.healthz", "open_inference.live")  # of life
 UNKNOWN_PATH = request_log.UNKNOWN_PATH
 OF_ONE_CLIENT = 8  # one client has this part of the threads
 OF_BODY = (b"content-length", b"transfer-encoding")
+LARGE_PART = 65_536  # bytes of a body, after which uvicorn reads no more of it until it is asked to
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -99,6 +100,7 @@ class Application:
         """Prepare; the services connect when the worker starts."""
         self.services: Gateway = flask.extensions["gateway"]
         self._routes = flask.url_map.bind("")
+        self._large_parts = asyncio.Lock()
         refused = partial(self.services.metrics.refused, "waiting")
         self._threads = FlaskThreads(flask, self.services.settings.threads, refused)
         self._probes_thread = FlaskThreads(flask, 1, refused)  # answers however many other requests there are
@@ -116,7 +118,7 @@ class Application:
         try:
             services.admission.admit(request, route.endpoint)
             if posts and route.endpoint:  # nothing else has a body that is read
-                request.body = await receive_body(receive)
+                request.body = await receive_body(receive, self._large_parts)
             if on_loop is None:
                 await self._by_flask(scope, Admitted(request, record), route, send)
                 return
@@ -206,11 +208,18 @@ def create_asgi() -> Application:
     return Application(create_app())
 
 
-async def receive_body(receive: Receive) -> bytes:
-    """Return the whole body, which the protocol bounds; raise ClientGone where the client closes the connection."""
+async def receive_body(receive: Receive, large_parts: asyncio.Lock) -> bytes:
+    """Return the whole body, which the protocol bounds; raise ClientGone where the client closes the connection.
+
+    After a large part it waits for `large_parts`, so that large bodies are read one part in a turn of the loop: many
+    parts in one turn would make every prediction wait.
+    """
     message = await receive()
     parts: list[bytes] = [message.get("body", b"")]
     while message.get("more_body"):
+        if len(parts[-1]) > LARGE_PART:
+            async with large_parts:
+                await asyncio.sleep(0)
         message = await receive()
         parts.append(message.get("body", b""))
     if message["type"] == "http.disconnect":

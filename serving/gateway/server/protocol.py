@@ -16,7 +16,8 @@ from serving.gateway.web.replies import Reply
 
 LINGER_SECONDS = 1.0  # that a client has to take the answer to a request that it goes on sending
 LAST_SECONDS = 5.0  # that clients have to take their answers when the worker ends
-LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since closing on them would lose the answer
+LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since closing on them would lose the answer;
+# where more are announced, none: its client could not send it to the end anyway
 HEAD_BYTES = 4096  # that a request takes in memory beside its own
 MOST_UPGRADES = 16  # requests in one piece of data that ask for another protocol: each takes a new parser
 OVERHEAD = 8  # bytes on the way for each byte of a body: a chunk of one byte has six
@@ -317,8 +318,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def _throw_away(self, data: bytes) -> None:
         self._thrown_away += len(data)
         if self._thrown_away > LINGER_BYTES:
-            self.flow.pause_reading()
-            self.flow.ended = True
+            self._read_no_more()
+
+    def _read_no_more(self) -> None:
+        self.flow.pause_reading()
+        self.flow.ended = True
 
     def refuse(self, refused: Refused) -> None:
         """Answer no request that comes after this one, and this one when those before it are answered."""
@@ -360,6 +364,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._lingering = True
         self._calm()
         self._unset_keepalive()
+        if self._in_body and self._announced - self._body_bytes > LINGER_BYTES:
+            self._read_no_more()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
