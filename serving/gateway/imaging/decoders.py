@@ -1,6 +1,9 @@
 """Threads that decode images, shared among clients; large images have a thread of their own."""
 
 import asyncio
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +16,7 @@ from serving.gateway.imaging.uploads import FULL, MEDIUM, Effort, Heavy, late
 
 T = TypeVar("T")
 THREADS = 2  # for images that are not large
+NICENESS = 5  # of the threads: the event loop, on which all else waits, goes first
 
 
 class DecoderThreads:
@@ -21,7 +25,7 @@ class DecoderThreads:
     def __init__(self, threads: int, effort: Effort, name: str, refused: Callable[[], None]) -> None:
         self.effort = effort
         self.share = FairShare(threads, 1, refused)
-        self.threads = ThreadPoolExecutor(threads, name)
+        self.threads = ThreadPoolExecutor(threads, name, _give_way)
 
 
 class Decoders:
@@ -66,3 +70,9 @@ class Decoders:
                 return await asyncio.get_running_loop().run_in_executor(stage.threads, work, effort)
         except TimeoutError:
             raise late() from None
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread; only Linux has priorities of threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)

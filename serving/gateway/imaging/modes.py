@@ -8,6 +8,7 @@ import numpy as np
 from PIL import BmpImagePlugin, Image
 
 HIGHEST = 0xFFFF  # level of 16 bits
+STRIP = 256  # rows that are looked at at once
 FEW_LEVELS = 0x4000  # of 16 bits: in a narrower range, such as a camera's 12 bits, 8 bits of it would show too little
 
 
@@ -21,12 +22,19 @@ class Conversion(NamedTuple):
 def conversion(image: Image.Image) -> Conversion:
     """Return the conversion of a decoded image; parts of it are converted as the whole would be."""
     if image.mode.startswith("I"):  # 16 bits, which Pillow's conversion would clip
-        low, high = np.clip(image.getextrema(), 0, HIGHEST).astype(int).tolist()
+        low, high = np.clip(_extrema(image), 0, HIGHEST).astype(int).tolist()
         return Conversion("L", partial(_of_16_bits, low=low, high=high))
     mode = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
     if mode == "RGBA" and image.format == BmpImagePlugin.BmpImageFile.format and not image.getchannel("A").getbbox():
         mode = "RGB"  # a BMP's fourth byte is often left at 0, and viewers show such a one opaque
     return Conversion(mode, partial(_in_mode, mode))
+
+
+def _extrema(image: Image.Image) -> tuple[float, float]:
+    """Return the least and the highest level, strip by strip: Pillow holds Python's lock while it looks."""
+    edges = ((0, top, image.width, min(top + STRIP, image.height)) for top in range(0, image.height, STRIP))
+    lows, highs = zip(*(image.crop(each).getextrema() for each in edges), strict=True)
+    return min(lows), max(highs)
 
 
 def _in_mode(mode: str, image: Image.Image) -> Image.Image:

@@ -134,6 +134,13 @@ def test_16_bits_of_one_level_are_blank() -> None:
     assert np.unique(levels(encode(np.full((9, 9), 700, np.uint16)))).size == 1
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_levels_of_16_bits_are_those_of_all_rows(turned: bool) -> None:
+    grey = np.tile(np.arange(0x100, 0x2000, 8, dtype=np.uint16)[:, np.newaxis], (1, 2))  # more rows than a strip
+    shown = levels(encode(grey[::-1] if turned else grey))[:, 0, 0].astype(int)
+    assert np.ptp(np.diff(shown)) <= 1
+
+
 def test_parts_of_16_bits_are_stretched_as_the_whole() -> None:
     grey = np.tile(np.arange(0, 0x3000, 4, dtype=np.uint16), (2, 1))  # wider than a tile
     assert np.ptp(np.diff(levels(encode(grey))[0, :, 0].astype(int))) <= 1

@@ -1,6 +1,8 @@
 """Images are decoded in threads: large ones in one of their own, clients in turns, all in some time."""
 
 import asyncio
+import os
+import sys
 import threading
 import time
 import weakref
@@ -45,6 +47,21 @@ def test_large_images_have_a_thread_of_their_own(decoders: Decoders) -> None:
         return [await decoders.run("a", thread_for(pixels)) for pixels in (1, int(MEDIUM.pixels) + 1)]
 
     assert [name.rpartition("_")[0] for name in asyncio.run(story())] == ["decoder", "large decoder"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no priorities of threads")
+def test_decoding_gives_way_to_the_event_loop(decoders: Decoders) -> None:
+    def niceness(effort: Effort) -> int:
+        if effort.pixels == MEDIUM.pixels:
+            raise Heavy
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    async def story() -> tuple[int, int, int]:
+        small = await decoders.run("a", lambda effort: os.getpriority(os.PRIO_PROCESS, 0))
+        return os.getpriority(os.PRIO_PROCESS, 0), small, await decoders.run("a", niceness)
+
+    loop, small, large = asyncio.run(story())
+    assert loop < small == large
 
 
 def test_a_small_image_does_not_wait_for_large_ones(decoders: Decoders) -> None:
