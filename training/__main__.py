@@ -40,8 +40,8 @@ def run_data(arguments: argparse.Namespace) -> int:
 def run_train(arguments: argparse.Namespace) -> int:
     """Train and publish the variants asked for."""
     variants = select(arguments.variants.split(","))
-    there = published_names(arguments.models)
-    publish.write_config(arguments.models, there)  # serving can start beside the job, and names this folder's paths
+    publish.refresh_config(arguments.models)  # serving can start beside the job
+    there = publish.published_names(arguments.models)
     if arguments.if_missing:
         variants = tuple(v for v in variants if v.name not in there)
     if arguments.until_published:
@@ -58,7 +58,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     try:
         job.run(
             images, variants, arguments.seed, arguments.models, arguments.runs, arguments.keep,
-            background=arguments.background,
+            background=arguments.background, if_missing=arguments.if_missing,
         )  # fmt: skip
     except (population.Diverged, export.ExportError) as error:
         published = so_far(progress.read(arguments.models))
@@ -146,12 +146,6 @@ def load_images(folder: Path | None) -> data.ImageSet:
             return data.load(Path(kept_for_this_run))
     fetch.ensure(DATA)
     return data.load(DATA)
-
-
-def published_names(models: Path) -> list[str]:
-    """Return the names of the variants that the manifest lists."""
-    manifest = publish.read_manifest(models)
-    return [v["name"] for v in manifest["variants"]] if manifest else []
 
 
 if __name__ == "__main__":

@@ -36,31 +36,37 @@ def run(
     runs: Path,
     keep: int,
     background: bool = False,
+    if_missing: bool = False,
 ) -> None:
     """Train the variants on `data`, publish them in `models`, and write TensorBoard's event files under `runs`.
 
     Variants of one recipe are trained together and published before the next recipe begins. In the background there
-    is no progress bar and no summary of the network. Raise population.Diverged, Interrupted or export.ExportError;
-    recipes that were published before stay so.
+    is no progress bar and no summary of the network. With `if_missing`, those that another run publishes meanwhile are
+    left out. Raise population.Diverged, Interrupted or export.ExportError; recipes that were published before stay so.
     """
     population.use_one_core_per_member()
-    steps = {v.name: v.recipe.steps(v.recipe.learned_from(len(data.train_images))) for v in variants}
-    if not background:
-        network.build(SIDE * SIDE, len(data.classes), variants[-1].dropout, seed).summary(line_length=70)
     entries: list[dict[str, Any]] = []
-    with (
-        stop_on_signals() as stop,
-        publish.staging(models) as staged,
-        recorded(models, variants, steps) as progress,
-        event_files(runs, variants) as writers,
-        Console(steps, not background) as console,
-    ):
-        for _, group in itertools.groupby(variants, key=lambda variant: variant.recipe):
-            members = [population.Member(variant, seed) for variant in group]
-            trained = train(members, data, console, writers, progress, stop)
-            entries += publish_members(trained, data, models, staged, keep, stop)
-            progress.move([member.variant for member in members], "published")
-    console.table(entries)
+    with publish.staging(models) as staged:  # outside of `stop_on_signals`, so that a signal ends the wait for it, too
+        if if_missing:
+            variants = [v for v in variants if v.name not in publish.published_names(models)]
+        if not variants:
+            print(f"All of them are published in {models} by now.")
+            return
+        steps = {v.name: v.recipe.steps(v.recipe.learned_from(len(data.train_images))) for v in variants}
+        if not background:
+            network.build(SIDE * SIDE, len(data.classes), variants[-1].dropout, seed).summary(line_length=70)
+        with (
+            stop_on_signals() as stop,
+            recorded(models, variants, steps) as progress,
+            event_files(runs, variants) as writers,
+            Console(steps, not background) as console,
+        ):
+            for _, group in itertools.groupby(variants, key=lambda variant: variant.recipe):
+                members = [population.Member(variant, seed) for variant in group]
+                trained = train(members, data, console, writers, progress, stop)
+                entries += publish_members(trained, data, models, staged, keep, stop)
+                progress.move([member.variant for member in members], "published")
+        console.table(entries)
 
 
 def train(

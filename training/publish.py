@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +16,19 @@ from training import files
 from training.card import card
 
 SCHEMA = Path(__file__).parent.parent / "models" / "manifest.schema.json"
-MANIFEST, CONFIG, CARD = "manifest.json", "models.config", "README.md"
+MANIFEST, CONFIG, CARD, LOCK = "manifest.json", "models.config", "README.md", ".lock"
 
 
 @contextmanager
 def staging(models: Path) -> Iterator[Path]:
     """Hold `models` for one run and give a hidden folder inside it, which is gone at the end; a second run waits."""
     models.mkdir(parents=True, exist_ok=True)
-    with open(models / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(models / LOCK, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"training: waiting for another run, which publishes in {models}", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in models.glob(".staging-*"):  # of a run that was killed
             shutil.rmtree(leftover, ignore_errors=True)
         for each in (models, *filter(Path.is_dir, models.iterdir())):
@@ -44,6 +49,12 @@ def read_manifest(models: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, jsonschema.ValidationError):
         return None
     return manifest
+
+
+def published_names(models: Path) -> list[str]:
+    """Return the names of the variants that the manifest lists, none without a valid manifest."""
+    manifest = read_manifest(models)
+    return [variant["name"] for variant in manifest["variants"]] if manifest else []
 
 
 def next_version(models: Path, variant: str) -> int:
@@ -80,6 +91,21 @@ def write_manifest(models: Path, manifest: dict[str, Any]) -> None:
         if (folder := models / variant["name"]).is_dir():
             files.write(folder / CARD, card(manifest, variant))
     files.write(models / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+
+def refresh_config(models: Path) -> None:
+    """Write models.config of the published variants, so that it names the paths of this folder.
+
+    It stays as it is while a run holds `models`, which writes it, and where the manifest there is not valid.
+    """
+    models.mkdir(parents=True, exist_ok=True)
+    with open(models / LOCK, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        if read_manifest(models) or not (models / MANIFEST).exists():
+            write_config(models, published_names(models))
 
 
 def write_config(models: Path, names: Mapping[str, int] | list[str]) -> None:

@@ -95,6 +95,29 @@ def test_only_what_is_missing(digits_dir: Path, published: Path) -> None:
     assert f'base_path: "{moved}/l2"' in (moved / "models.config").read_text()
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_run_waits_for_another_and_trains_what_is_missing_then(
+    digits_dir: Path, published: Path, stopped: bool
+) -> None:
+    manifest = published / publish.MANIFEST
+    with publish.staging(published):
+        away = manifest.rename(published.with_name("away.json"))
+        second = WarmProcess(
+            *command(digits_dir, published, "--variants=plain", "--if-missing"),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert second.stdout and second.stderr
+        while "waiting for another run, which publishes in" not in (line := second.stderr.readline()):
+            assert line, "the job did not wait"
+        away.rename(manifest)
+        if stopped:
+            second.terminate()
+            second.wait(60)
+    output, _ = second.communicate(timeout=60)
+    assert ("published" in output, second.returncode) == ((False, -signal.SIGTERM) if stopped else (True, 0))
+    assert publish.versions(published / "plain") == [1]
+
+
 def test_losses_that_are_no_numbers_publish_nothing(digits_dir: Path, models: Path) -> None:
     done = run(digits_dir, models, "--variants=plain,l2", "--epochs=2", "--learning-rate=1e25")
     assert done.returncode == 3

@@ -74,6 +74,29 @@ def test_tf_serving_is_told_absolute_paths(tmp_path: Path) -> None:
     )
 
 
+def test_the_paths_of_a_moved_folder_are_brought_up_to_date(tmp_path: Path) -> None:
+    publish_next(tmp_path / "models", "plain")
+    moved = (tmp_path / "models").rename(tmp_path / "moved")
+    with publish.staging(moved):
+        publish.refresh_config(moved)  # a run that holds the folder writes it itself
+        assert f'"{moved}/plain"' not in (moved / publish.CONFIG).read_text()
+    publish.refresh_config(moved)
+    assert f'"{moved}/plain"' in (moved / publish.CONFIG).read_text()
+
+
+def test_a_damaged_manifest_takes_no_model_from_serving(tmp_path: Path) -> None:
+    publish_next(tmp_path, "plain")
+    before = (tmp_path / publish.CONFIG).read_text()
+    (tmp_path / publish.MANIFEST).write_text("{")
+    publish.refresh_config(tmp_path)
+    assert (tmp_path / publish.CONFIG).read_text() == before
+
+
+def test_an_empty_folder_can_be_served(tmp_path: Path) -> None:
+    publish.refresh_config(tmp_path / "models")
+    assert (tmp_path / "models" / publish.CONFIG).read_text() == "model_config_list {\n}\n"
+
+
 def test_an_invalid_manifest_moves_nothing(tmp_path: Path) -> None:
     publish_next(tmp_path, "plain")
     before = (tmp_path / "manifest.json").read_text()

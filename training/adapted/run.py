@@ -36,7 +36,7 @@ def run(
     """
     recipe = variant.recipe
     assert isinstance(recipe, AdaptRecipe)
-    with job.stop_on_signals() as stop, publish.staging(models) as staged:
+    with publish.staging(models) as staged, job.stop_on_signals() as stop:
         lesson = lessons.read(labels, replayed, models, recipe.base)
         if version := published(models, variant, lesson, seed):
             return f"{variant.name} {version} has learned from {labels / lesson.labels.name} already."

@@ -1,18 +1,34 @@
 """Say in the manifest which variants' sets of labelled images no longer exist."""
 
 from pathlib import Path
+from typing import Any
 
 from training import publish
 
 
 def mark(models: Path, labels: Path) -> list[str]:
-    """Bring the manifest in `models` up to date on the sets in `labels`; return the variants whose set has gone."""
-    with publish.staging(models):
-        manifest = publish.read_manifest(models)
-        learned = [v for v in manifest["variants"] if "labels" in v["training"]] if manifest else []
-        there = {v["name"]: (labels / v["training"]["labels"]["set"]).is_dir() for v in learned}
-        if manifest and any(v["training"]["labels"]["exists"] != there[v["name"]] for v in learned):
-            for variant in learned:
-                variant["training"]["labels"]["exists"] = there[variant["name"]]
-            publish.write_manifest(models, manifest)
-    return [name for name, exists in there.items() if not exists]
+    """Bring the manifest in `models` up to date on the sets in `labels`; return the variants whose set has gone.
+
+    Where it has to change, this waits for a run that publishes in `models`.
+    """
+    if _differs(publish.read_manifest(models), labels):
+        with publish.staging(models):
+            manifest = publish.read_manifest(models)  # which the other run may have changed
+            if manifest and _differs(manifest, labels):
+                for variant in _learned(manifest):
+                    variant["training"]["labels"]["exists"] = _exists(variant, labels)
+                publish.write_manifest(models, manifest)
+    return [variant["name"] for variant in _learned(publish.read_manifest(models)) if not _exists(variant, labels)]
+
+
+def _learned(manifest: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the variants that learned from labelled images."""
+    return [variant for variant in manifest["variants"] if "labels" in variant["training"]] if manifest else []
+
+
+def _exists(variant: dict[str, Any], labels: Path) -> bool:
+    return (labels / variant["training"]["labels"]["set"]).is_dir()
+
+
+def _differs(manifest: dict[str, Any] | None, labels: Path) -> bool:
+    return any(each["training"]["labels"]["exists"] != _exists(each, labels) for each in _learned(manifest))
