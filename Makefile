@@ -14,6 +14,7 @@ JOBS ?= 3
 
 # Settings for a service that runs here: those of .env, where there is one.
 WITH_SETTINGS := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
+IN_MODELS = --models="$${GATEWAY_MODELS_DIR:-models}"
 
 .DEFAULT_GOAL := help
 
@@ -80,19 +81,19 @@ study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional ne
 
 improve: $(VENV)/.serve ## Learn from labels: write the set, train a candidate, judge and publish it, draft its experiment (ARGS="--user-labels 5", ADAPT=--trust-labels)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
-	@$(BIN)/python -m training adapt $(ADAPT)
+	@$(WITH_SETTINGS) $(BIN)/python -m training adapt $(IN_MODELS) $(ADAPT)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.propose
 
 labels: $(VENV)/.serve ## Write the labelled images as an image set, into labels/ (ARGS="--user-labels 5": users' labels, too)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
-	@$(BIN)/python -m training sets
+	@$(WITH_SETTINGS) $(BIN)/python -m training sets $(IN_MODELS)
 
 retention: $(VENV)/.serve ## Delete more old rows of the store now (ARGS="--days 7")
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.retention $(ARGS)
 
 forget: $(VENV)/.serve ## Delete the images and labels of a prediction or a unit (ARGS="--unit NAME", ARGS="--prediction ID")
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.forget $(ARGS)
-	@$(BIN)/python -m training sets
+	@$(WITH_SETTINGS) $(BIN)/python -m training sets $(IN_MODELS)
 
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 

@@ -73,14 +73,17 @@ def settings(models: Path, socket_path: Path) -> dict[str, str]:
 
     A TCP port would be open to every user of this machine, so the model server gets one only on request.
     """
-    environment = {
+    defaults = {
         "GATEWAY_HOST": "127.0.0.1",
         "GATEWAY_PORT": "8080",
         "MODEL_SERVER_PORT": "0",
         "MODEL_SERVER_REST_API_PORT": "0",
         "MODEL_SERVER_GRPC_SOCKET_PATH": str(socket_path),
         "MODEL_SERVER_GRPC_MAX_THREADS": "256",  # more calls at once wait; the workers have fewer under way
-        **os.environ,
+    }
+    environment = {
+        **defaults,
+        **{name: value for name, value in os.environ.items() if value or name not in defaults},
         "GATEWAY_MODELS_DIR": str(models),
         "MODEL_SERVER_MODEL_CONFIG_FILE": str(models / "models.config"),
         "MODEL_SERVER_MODEL_CONFIG_FILE_POLL_WAIT_SECONDS": "1",
@@ -175,7 +178,8 @@ class Running:
 
 def reachable(host: str) -> str:
     """Return the host at which this machine reaches a gateway that listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}.get(host, host)
+    found = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}.get(host, host)
+    return f"[{found}]" if ":" in found and not found.startswith("[") else found
 
 
 def published_names(models: Path) -> list[str]:

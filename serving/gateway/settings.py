@@ -122,7 +122,8 @@ class Settings(BaseSettings):
     )
     max_buffered_bytes: Whole = setting(
         64 * 2**20,
-        "Most bytes of requests that a worker holds at once, half of them for one client; it refuses more with 503",
+        "Most bytes of requests that a worker holds at once, half of them for one client; it refuses more with 503. "
+        "At least twice the largest body",
         ge=1024,
         le=2**36,
     )
@@ -160,8 +161,10 @@ class Settings(BaseSettings):
     client_seconds: Whole = setting(
         30, "Seconds a client may take to send a body, or to take its answer", ge=1, le=3600
     )
-    max_line_bytes: Whole = setting(4094, "Longest first line of a request, in bytes", ge=256, le=8190)
-    max_headers: Whole = setting(100, "Most header fields of a request", ge=8, le=32_768)
+    max_line_bytes: Whole = setting(4094, "Longest target of a request, in bytes", ge=256, le=8190)
+    max_headers: Whole = setting(
+        100, "Most header fields of a request; the whole head has 64 KiB at most", ge=8, le=32_768
+    )
     max_header_bytes: Whole = setting(8190, "Longest header field, in bytes", ge=256, le=65_536)
     database_url: DatabaseUrl = setting(
         "sqlite:///experiments.db",

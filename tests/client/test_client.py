@@ -1,10 +1,14 @@
+import gc
 import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from dropserve import Client, DropserveError, Failed, Refused, Unreachable
+from dropserve.folders import predict_files
 from dropserve.transport import PatientRetry
 from urllib3 import HTTPResponse
 
@@ -32,6 +36,14 @@ def test_parameters_reach_the_gateway(client: Client) -> None:
 def test_no_image_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match="at least one image"):
         Client("http://127.0.0.1:1").predict()
+
+
+def test_threads_that_have_ended_keep_no_connection(client: Client, url: str) -> None:
+    for _ in range(2):
+        assert not any(answer.error for answer in predict_files(client, [SEVEN] * 4, batch=1))
+    gc.collect()
+    port = urlsplit(url).port
+    assert [c for c in psutil.Process().net_connections("tcp") if c.raddr and c.raddr.port == port] == []
 
 
 def test_variants_see_the_same_pixels(client: Client) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 EARLIER = "dropserve"  # the password of databases that earlier releases made
 NOTICE = (
-    f"The database was made with the password of earlier releases, {EARLIER!r}, which stays in use. To change it, run: "
+    f"The database has no password here: it stays that of earlier releases, {EARLIER!r}, unless the volume "
+    "database-password was lost. To set another one, run: "
     "docker compose exec database psql -U dropserve -c \"ALTER ROLE dropserve PASSWORD 'NEW'\". "
     "Then set DROPSERVE_DATABASE_PASSWORD=NEW in .env, and run: docker compose up -d"
 )

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import warnings
@@ -13,12 +12,13 @@ from typing import Any
 
 os.umask(0o077)  # what the gateway writes is for its own user; workers inherit this
 
+OWN_FOLDER = "gateway-metrics-"  # begins the name of a folder that is made here
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # so that no writable disk is needed
 
 # Packages look at these when they are imported, so they are set before.
-if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gateway-metrics-", dir=MEMORY)
-METRICS_DIR = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=OWN_FOLDER, dir=MEMORY)
+METRICS_DIR = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its notes of servers that end are no lines of JSON
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small, and the cores are the workers'
 ROOT = Path(__file__).parents[3]
@@ -35,10 +35,20 @@ from serving.gateway.commands import migrate  # noqa: E402
 from serving.gateway.settings import Settings, SettingsError  # noqa: E402
 from serving.gateway.telemetry.logs import log_config  # noqa: E402
 
+
+def clear_metrics() -> None:
+    """Remove the files that hold the metrics, and their folder if it was made here."""
+    for file in METRICS_DIR.glob("*.db"):
+        file.unlink()
+    if METRICS_DIR.name.startswith(OWN_FOLDER):
+        with contextlib.suppress(OSError):  # somebody put something into it
+            METRICS_DIR.rmdir()
+
+
 try:
     settings = Settings.from_environ(os.environ)
 except SettingsError as error:
-    shutil.rmtree(METRICS_DIR, ignore_errors=True)
+    clear_metrics()
     sys.exit(str(error))
 
 if not long_enough(settings.admin_token):  # one for all workers, told once
@@ -65,7 +75,7 @@ def on_starting(server: Any) -> None:
     """Start counting at zero, say what has to be decided, and bring the database's schema up to date."""
     for line in advice(settings):
         server.log.warning("%s", line)
-    for leftover in Path(METRICS_DIR).glob("*.db"):
+    for leftover in METRICS_DIR.glob("*.db"):
         leftover.unlink()
     # In a process of its own: Alembic then stays out of every worker's memory. Where it fails, because the database is
     # not there yet, the workers try again.
@@ -94,4 +104,4 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def on_exit(server: Any) -> None:
     """Leave nothing behind."""
-    shutil.rmtree(METRICS_DIR, ignore_errors=True)
+    clear_metrics()

@@ -134,11 +134,11 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """Read a part of the first line."""
+        """Read a part of the target."""
         super().on_url(url)
         self._head_bytes += len(url)
         if len(self.url) > self.limits.line:
-            detail = f"{MALFORMED}its first line is longer than {self.limits.line} bytes."
+            detail = f"{MALFORMED}its target is longer than {self.limits.line} bytes."
             raise Refused(Refusal.LINE_TOO_LONG, detail)
 
     def on_header(self, name: bytes, value: bytes) -> None:

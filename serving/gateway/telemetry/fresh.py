@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from serving.gateway.errors import GatewayError
+
 FRESH_SECONDS = 1.0
 
 T = TypeVar("T")
@@ -17,18 +19,25 @@ class Fresh(Generic[T]):
     def __init__(
         self, find: Callable[[], T], clock: Callable[[], float] = time.monotonic, seconds: float = FRESH_SECONDS
     ) -> None:
-        """Call `find` for the value when somebody asks; its errors are not kept."""
+        """Call `find` for the value when somebody asks; a GatewayError of it is kept as a value is, no other error."""
         self._find = find
         self._clock = clock
         self._seconds = seconds
         self._finding = threading.Lock()
         self._until = -math.inf
         self._value: T
+        self._error: GatewayError | None = None
 
     def get(self) -> T:
-        """Return the value."""
+        """Return the value, or raise the error that was found in its place."""
         with self._finding:
             if self._clock() >= self._until:
-                self._value = self._find()
+                self._error = None
+                try:
+                    self._value = self._find()
+                except GatewayError as error:
+                    self._error = error
                 self._until = self._clock() + self._seconds
+            if self._error:
+                raise self._error.with_traceback(None)
             return self._value

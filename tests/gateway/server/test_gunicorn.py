@@ -129,9 +129,11 @@ def test_a_body_without_a_length_is_held_to_the_limit(shared: Gateway, size: int
 
 
 def test_nothing_is_left_behind(gateway: Gateway) -> None:
+    """Where the folder of the metrics is the operator's, all else in it stays."""
     assert list(gateway.metrics.glob("counter_*.db"))
+    (gateway.metrics / "theirs").touch()
     assert gateway.stop() == 0
-    assert not gateway.metrics.exists()
+    assert [each.name for each in gateway.metrics.iterdir()] == ["theirs"]
 
 
 def test_a_request_under_way_is_finished_at_the_end(gateway: Gateway, fake_server: FakeModelServer) -> None:
@@ -164,7 +166,7 @@ def test_a_killed_worker_is_replaced(shared: Gateway) -> None:
     "command", [COMMAND, [*COMMAND[:3], "serving.gateway:create_app()"]], ids=["configured", "bare"]
 )
 def test_a_bad_setting_ends_the_start_with_one_clear_line(command: list[str], tmp_path: Path) -> None:
-    metrics = tmp_path / "metrics"
+    metrics = tmp_path / "gateway-metrics-1"
     metrics.mkdir()
     environment = {**os.environ, "GATEWAY_THREADS": "many", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30)
@@ -172,6 +174,7 @@ def test_a_bad_setting_ends_the_start_with_one_clear_line(command: list[str], tm
     line = "GATEWAY_THREADS='many' cannot be used: it must be a whole number from 1 to 1024 (default 16)"
     assert done.stderr.splitlines().count(line) == 1
     assert "Traceback" not in done.stderr
+    assert metrics.exists() == (command is not COMMAND)
 
 
 def test_the_gateway_has_no_tensorflow(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from serving.gateway.errors import Unavailable
 from serving.gateway.telemetry.fresh import Fresh
 
 
@@ -25,7 +26,25 @@ def test_a_value_may_be_kept_longer() -> None:
     assert found == [0, 0, 1]
 
 
-def test_errors_are_not_kept() -> None:
+def test_errors_of_the_gateway_are_kept_as_long() -> None:
+    now, found = [0.0], list[float]()
+
+    def find() -> int:
+        found.append(now[0])
+        if now[0] < 2:
+            raise Unavailable(f"found at {now[0]}")
+        return 7
+
+    value = Fresh(find, lambda: now[0])
+    for now[0], at in ((0.0, 0.0), (0.9, 0.0), (1.0, 1.0), (1.9, 1.0)):
+        with pytest.raises(Unavailable, match=f"found at {at}"):
+            value.get()
+    now[0] = 2
+    assert value.get() == 7
+    assert found == [0, 1, 2]
+
+
+def test_other_errors_are_not_kept() -> None:
     results: list[int] = []
     value = Fresh(lambda: results[0], lambda: 0.0)
     with pytest.raises(IndexError):

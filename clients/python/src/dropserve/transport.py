@@ -1,6 +1,7 @@
 """Requests to one gateway: sessions that stay connected, retries, timeouts, the key, errors as exceptions."""
 
 import threading
+import weakref
 from typing import Any
 
 import requests
@@ -43,7 +44,7 @@ class Transport:
         self._url, self._key = url.rstrip("/"), Key(key)
         self._timeout, self._retries = (min(CONNECT_SECONDS, timeout), timeout), retries
         self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        self._sessions = weakref.WeakSet[requests.Session]()  # those of ended threads close by themselves
 
     def send(self, method: str, path: str, **parts: Any) -> Any:
         """Return the JSON of an answer; `parts` are those of `requests.request`. Raise a DropserveError."""
@@ -64,7 +65,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        for session in self._sessions:
+        for session in list(self._sessions):
             session.close()
 
     def _session(self) -> requests.Session:
@@ -76,7 +77,7 @@ class Transport:
             # A request that was sent and not answered may have been obeyed. Steps of experiments are not repeated.
             session.mount(self._url, HTTPAdapter(max_retries=self._retry(self._retries)))
             session.mount(f"{self._url}/experiments", HTTPAdapter(max_retries=self._retry(0)))
-            self._sessions.append(session)
+            self._sessions.add(session)
         session = self._local.session
         assert isinstance(session, requests.Session)
         return session
