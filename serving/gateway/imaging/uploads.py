@@ -47,6 +47,7 @@ class Effort(NamedTuple):
         return self._replace(charge=charge)
 
 
+LEAST_PIXELS = 1024  # that an image counts for: opening and framing it takes time, too
 LIGHT = Effort(32_768, 16_384)  # takes milliseconds, ten at most: work for an event loop
 MEDIUM = Effort(math.inf, LARGE)
 FULL = Effort(math.inf, math.inf)
@@ -86,12 +87,14 @@ def frame_uploads(
     Raise Heavy where they have more pixels than `effort` allows. Raise TooLarge, Unprocessable or UnsupportedMediaType,
     with its place, for an unreadable upload. All headers are read before any upload is decoded.
     """
+    if len(uploads) * LEAST_PIXELS > effort.pixels:
+        raise Heavy
     opened = deque(_open(upload, limits.max_pixels) for upload in uploads)
     pixels = sum(each.width * each.height for each in opened)
     if pixels > limits.max_request_pixels:
         most = limits.max_request_pixels
         raise TooLarge(f"The images have {pixels:,} pixels together; at most {most:,} are decoded.")
-    pixels = sum(each.width * each.height * most_frames(each) for each in opened)
+    pixels = sum(max(each.width * each.height * most_frames(each), LEAST_PIXELS) for each in opened)
     if pixels > effort.pixels:
         raise Heavy
     effort.charge(pixels)

@@ -117,9 +117,13 @@ class Dispatch(Generic[Request, P, Reply]):
             self._looking_up = True
             arrivals, self._unsettled = self._unsettled, []
             requests = [each.request for each in arrivals]
-            work = asyncio.get_running_loop().run_in_executor(
-                self._lookup, self._prepared, requests, Later.UNSETTLED, LIGHT
-            )
+            loop = asyncio.get_running_loop()
+            try:
+                work = loop.run_in_executor(self._lookup, self._prepared, requests, Later.UNSETTLED, LIGHT)
+            except RuntimeError as error:  # its thread cannot start
+                logger.exception("requests could not be prepared")
+                self._looked_up(arrivals, [error] * len(arrivals))
+                return
             work.add_done_callback(lambda done: self._looked_up(arrivals, done.result()))
 
     def _looked_up(
@@ -146,6 +150,9 @@ class Dispatch(Generic[Request, P, Reply]):
             self._begin(arrival, await self._decoders.run(self._client(arrival.request), work))
         except GatewayError as error:
             self._begin(arrival, error.bare())
+        except Exception as error:  # such as a thread that cannot start
+            logger.exception("a request could not be decoded")
+            self._begin(arrival, error)
 
     def _begin_all(
         self, arrivals: Sequence[Arrival[Request, Reply]], prepared: Sequence[P | Exception | Later]

@@ -110,6 +110,14 @@ class Application:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        ended = scope.pop("ended", None)  # of our protocol, which counts what it holds until then
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            if ended:
+                ended()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         services, request = self.services, from_asgi(scope, self.services.settings.trusted_proxies)
         record = request_log.begin(services, request)
         posts = request.method == "POST"

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import httptools
@@ -16,8 +17,8 @@ from serving.gateway.web.replies import Reply
 
 LINGER_SECONDS = 1.0  # that a client has to take the answer to a request that it goes on sending
 LAST_SECONDS = 5.0  # that clients have to take their answers when the worker ends
-LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since closing on them would lose the answer;
-# where more are announced, none: its client could not send it to the end anyway
+LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since closing on them would lose the answer
+MOST_ANNOUNCED = 2**22  # bytes of its rest, else none are read: its client could not send them to the end anyway
 HEAD_BYTES = 4096  # that a request takes in memory beside its own
 MOST_UPGRADES = 16  # requests in one piece of data that ask for another protocol: each takes a new parser
 OVERHEAD = 8  # bytes on the way for each byte of a body: a chunk of one byte has six
@@ -45,7 +46,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._held: deque[int] = deque()  # bytes of each
         self._in_head = self._in_body = self._working = self._lingering = False
-        self._thrown_away = self._unsent = self._begun = 0
+        self._thrown_away = self._unsent = self._begun = self._body_bytes = self._trailing = 0
+        self._lost = False
         self._refused: Refused | None = None
         self._slow_reader: asyncio.TimerHandle | None = None
         self._answer_seconds = self.limits.client_seconds
@@ -61,10 +63,18 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._slow_reader:
             self._slow_reader.cancel()
         self._unset_keepalive()
+        self._lost = True
+        self._forget_head()
+        for cycle, _ in self.pipeline:  # which nobody has begun to answer
+            self._unanswered.remove(cycle)
+        self.pipeline.clear()
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
-        self.shares.remove(self)
+        if self._unanswered:  # what it sent stays in memory until the application has ended with it
+            self.shares.works(self)
+        else:
+            self.shares.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -73,7 +83,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._throw_away(data)
             return
         self._unset_keepalive()
-        in_head, in_body = self._in_head, self._in_body
+        in_head, in_body, body_bytes = self._in_head, self._in_body, self._body_bytes
         self._feed(data)
         self._note(began=self._in_body and not in_body)
         if self._refused or self.transport.is_closing():
@@ -87,6 +97,10 @@ class LimitedProtocol(HttpToolsProtocol):
                 self.refuse(self._head_too_long())
                 return
         if in_body and self._in_body:
+            self._trailing = 0 if self._body_bytes > body_bytes else self._trailing + len(data)
+            if self._trailing > self.limits.head:
+                self.refuse(head_too_large(f"its trailer is longer than {self.limits.head:,} bytes."))
+                return
             self._raw_bytes += len(data)
             if self._raw_bytes > OVERHEAD * self._most_body + self.limits.head:
                 self.refuse(self._body_too_large())
@@ -130,7 +144,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head."""
         self._in_head, self._head_bytes, self._fields = True, 0, 0
-        self._announced = self._body_bytes = self._raw_bytes = 0
+        self._announced = self._body_bytes = self._raw_bytes = self._trailing = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -163,10 +177,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._calm()
         if self.parser.should_upgrade():
             return  # `_feed` reads it again without
-        self._in_body = True
         if not self.url.startswith((b"/", b"*")):
-            self._take_host_of_target()
-        super().on_headers_complete()
+            self._split_target()
+        super().on_headers_complete()  # raises where the target cannot be read
+        self._in_body = True
+        self.scope["ended"] = partial(self._ended, self.cycle)  # type: ignore[typeddict-unknown-key]
         self.cycle.transport = AnswerTransport(self.transport, self.close_after_answer)  # type: ignore[assignment]  # all that it needs
         self._unanswered.append(self.cycle)
         self._held.append(0)
@@ -238,9 +253,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or self._unsent:
             self.loop.call_later(LAST_SECONDS, self.transport.abort)
 
-    def _take_host_of_target(self) -> None:
-        """Replace the Host field by the host of a whole URL, which counts (RFC 9112, section 3.2.2)."""
+    def _split_target(self) -> None:
+        """Take the host of a whole URL, which counts, for the Host field's (RFC 9112, section 3.2.2), and the rest."""
         target = httptools.parse_url(self.url)
+        self.url = (target.path or b"/") + (b"?" + target.query if target.query else b"")
         host = (target.host or b"") + (b":%d" % target.port if target.port else b"")
         self.headers[:] = [(b"host", host), *(field for field in self.headers if field[0] != b"host")]
 
@@ -306,9 +322,17 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._refused:
             raise self._refused
 
+    def _ended(self, cycle: RequestResponseCycle) -> None:
+        """Forget a request of a client that has gone, now that the application has ended with it."""
+        if self._lost and cycle in self._unanswered:
+            self._unanswered.remove(cycle)
+            if not self._unanswered:
+                self.shares.remove(self)
+
     def _note(self, *, began: bool = False) -> None:
         """Tell whether the connection waits for its client; where a body `began`, it has not waited so far."""
-        working = len(self._unanswered) > self._in_body and not self._unsent
+        waited_for = self._in_body and not self._refused
+        working = len(self._unanswered) > waited_for and not self._unsent
         if working and not self._working:
             self.shares.works(self)
         elif not working and (self._working or began):
@@ -364,7 +388,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._lingering = True
         self._calm()
         self._unset_keepalive()
-        if self._in_body and self._announced - self._body_bytes > LINGER_BYTES:
+        if self._in_body and self._announced - self._body_bytes > MOST_ANNOUNCED:
             self._read_no_more()
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -30,6 +30,7 @@ ENCODED = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 FIELD = "image"
 IMAGE_PATHS = ("/predict", "/compare")  # paths whose bodies are images
 INFER = "/v2/models/", "/infer"  # the start and end of others
+MOST_NAMED = 10  # fields of a form in an error
 HEAD = 64  # bytes in which JSON's first bracket stands
 URL_SAFE = str.maketrans("-_", "+/")  # to the usual alphabet
 BINARY = {"type": "string", "format": "binary"}
@@ -105,7 +106,7 @@ def read_images(
 
     places: tuple[Place, ...] = ()
     if form == RAW:
-        pixels = read_octets(body, image, reading.scale)
+        pixels = read_octets(body, image, reading.scale, settings.max_instances)
     else:
         if form == JSON:
             found = _json(body, image, settings, reading, frame)
@@ -182,7 +183,8 @@ def _form(request: Request, settings: Settings) -> list[Upload]:
         raise TooLarge(f"The form has more than {settings.max_instances:,} parts.") from error
     files = uploaded.getlist(FIELD)
     if not files:
-        found = ", ".join(sorted({*uploaded, *form})) or "none"
+        named = sorted(name[:SHOWN] for name in {*uploaded, *form} if name)  # werkzeug's name may be None
+        found = ", ".join(named[:MOST_NAMED]) or "none"
         raise unprocessable(pointer(FIELD), f"The form has no file in a field {FIELD!r}; its fields: {found}.")
     if len(files) > settings.max_instances:
         raise TooLarge(f"There are {len(files):,} images; at most {settings.max_instances:,} are taken.")

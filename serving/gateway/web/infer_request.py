@@ -164,7 +164,7 @@ def _pixels(tensor: InferInput, raw: bytes, count: int, image: ImageFormat, scal
         raise fault(place, f"Input should be {count * image.pixels:,}, a byte a pixel of the shape")
     if len(raw) != size:
         raise BadRequest(f"Behind the JSON are {len(raw):,} bytes, and 'binary_data_size' is {size:,}.")
-    return read_octets(raw, image, scale)
+    return read_octets(raw, image, scale, count)
 
 
 def _of_json(data: list[Any], shape: list[int], scale: int) -> bytes:

@@ -21,6 +21,7 @@ MIMETYPE = "application/problem+json"
 SCHEMA = {"$ref": "#/components/schemas/Problem"}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try", "schema": {"type": "integer"}}}
 MOST_FAULTS = 20  # in one answer
+MOST_CHARACTERS = 2000  # of a text in one
 
 
 class Kind(NamedTuple):
@@ -128,12 +129,18 @@ def problem(error: Exception, done: RequestRecord, path: str) -> Reply:
 
 
 def reply(path: str, status: int, title: str, detail: str, faults: Sequence[Fault] = ()) -> Reply:
-    """Return the problem with a request to `path` as an answer."""
+    """Return the problem with a request to `path` as an answer; texts of the client in it are cut."""
+    detail = _cut(detail)
+    faults = [Fault(_cut(fault.pointer), _cut(fault.detail)) for fault in faults]
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if faults:
         body["errors"] = [fault._asdict() for fault in faults]
     body |= protocol_members(path, status, detail, faults)
     return as_json(body, status, MIMETYPE)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
 
 
 def _of_gateway(error: GatewayError, done: RequestRecord, path: str) -> Reply:

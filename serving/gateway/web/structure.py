@@ -17,7 +17,7 @@ class Structure(NamedTuple):
 
     def check(self, body: bytes) -> None:
         """Raise TooLarge for JSON with more."""
-        if len(body) <= self.separators:
+        if len(body) <= min(self):
             return
         starts = separators = 0
         for at in range(0, len(body), PIECE):

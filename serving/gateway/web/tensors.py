@@ -13,6 +13,7 @@ from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.inference.prediction import UNCERTAINTY
 from serving.gateway.inference.tf_serving.client import PLAIN
 from serving.gateway.web.pixels import LEVELS, REMEDY, UNIT, Reading, from_unit
+from serving.gateway.web.request import SHOWN
 
 ROWS, COLUMNS, SIGNATURE, B64 = "instances", "inputs", "signature_name", "b64"
 INPUT = "images"  # the signatures' input
@@ -47,7 +48,7 @@ def _check_signature(document: dict[str, Any], reading: Reading) -> None:
     if not isinstance(name, str):
         raise fault((SIGNATURE,), "Input should be a valid string")
     if name not in ("", PLAIN, UNCERTAINTY):
-        raise fault((SIGNATURE,), f"There is no signature {name!r}; there are {PLAIN}, {UNCERTAINTY}")
+        raise fault((SIGNATURE,), f"There is no signature {name[:SHOWN]!r}; there are {PLAIN}, {UNCERTAINTY}")
     if name == UNCERTAINTY != reading.signature:
         raise fault((SIGNATURE,), f"Ask signature {UNCERTAINTY!r} by POST /predict?uncertainty=true")
 
@@ -73,7 +74,7 @@ def _input(inputs: dict[str, Any], path: Path) -> Any:
     """Return the one named input that there is."""
     for name in inputs:
         if name != INPUT:
-            raise fault((*path, name), f"There is no input {name!r}; there is {INPUT!r}")
+            raise fault((*path, name[:SHOWN]), f"There is no input {name[:SHOWN]!r}; there is {INPUT!r}")
     if not inputs:
         raise fault((*path, INPUT), "Field required")
     return inputs[INPUT]

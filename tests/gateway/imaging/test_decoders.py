@@ -64,6 +64,16 @@ def test_decoding_gives_way_to_the_event_loop(decoders: Decoders) -> None:
     assert loop < small == large
 
 
+def test_images_are_decoded_where_priorities_must_not_be_set(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbidden)
+    assert asyncio.run(decoders.run("a", lambda effort: "decoded")) == "decoded"
+
+
 def test_a_small_image_does_not_wait_for_large_ones(decoders: Decoders) -> None:
     go_on = threading.Event()
 

@@ -215,3 +215,9 @@ def test_an_animation_takes_the_effort_of_its_frames() -> None:
     with pytest.raises(Unprocessable, match="The image is blank"):
         frame_uploads([Upload("", data)], FORMAT, Settings.from_environ({}), MEDIUM.charging(charged.append))
     assert charged == [FRAMES * 100 * 100]
+
+
+def test_many_tiny_images_are_no_light_work() -> None:
+    uploads = [Upload(f"/{at}", b"not opened yet") for at in range(17)]
+    with pytest.raises(Heavy):
+        frame_uploads(uploads, FORMAT, Settings.from_environ({}), LIGHT)

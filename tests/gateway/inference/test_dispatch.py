@@ -119,3 +119,22 @@ def test_a_heavy_request_that_was_looked_up_is_decoded_elsewhere(asker: Asker, l
 def test_an_exception_that_no_future_takes_is_answered_too(asker: Asker) -> None:
     asker.ask("stops")
     eventually(lambda: asker.ended == ["StopIteration()"], "the answer")
+
+
+@pytest.mark.parametrize("name", ["new", "new and heavy"])
+def test_a_thread_that_cannot_start_leaves_no_request_without_an_answer(
+    asker: Asker, lookups: Lookups, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    lookups.go_on.set()
+    if name == "new":
+        monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", fails)
+    else:
+        monkeypatch.setattr(Decoders, "run", fails)
+    asker.ask(name)
+    eventually(lambda: asker.ended == ["can't start new thread"], "the answer")
+    monkeypatch.undo()
+    asker.ask("new")
+    eventually(lambda: asker.ended[1:] == ["new"], "the next answer")

@@ -3,6 +3,7 @@
 import re
 import select
 import socket
+import struct
 import threading
 from contextlib import suppress
 from http.client import HTTPConnection
@@ -14,10 +15,11 @@ import requests
 
 from testing.fake_model_server import FakeModelServer
 from testing.running_gateway import Gateway, WarmGateway
-from testing.waiting import eventually
+from testing.waiting import PATIENCE, eventually
 from tests.gateway.server.raw import HEAD, connect
 
 pytestmark = pytest.mark.slow
+RAW = {"Content-Type": "application/octet-stream"}
 
 
 def test_bodies_that_are_held_are_bounded_for_all_together(manifest_folder: Path, fake_server: FakeModelServer) -> None:
@@ -35,6 +37,42 @@ def test_bodies_that_are_held_are_bounded_for_all_together(manifest_folder: Path
         assert 'gateway_refused_total{reason="buffered"}' in requests.get(small.url + "/metrics", timeout=20).text
         for connection in greedy:
             connection.close()
+
+
+@pytest.mark.parametrize("end", ["reset", "refused"])
+def test_a_request_is_held_until_it_has_been_worked_on(
+    manifest_folder: Path, fake_server: FakeModelServer, end: str
+) -> None:
+    """Its client can neither go, nor have another request refused, to get room for more."""
+    answered = threading.Event()
+    fake_server.fault = lambda context: answered.wait(PATIENCE)
+    body = bytes(784_000)
+    request = (HEAD + f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+    limits: dict[str, Any] = {"max_body_bytes": 2**20, "max_other_body_bytes": 1024, "max_buffered_bytes": 2**21}
+    with WarmGateway(manifest_folder, fake_server.address, workers=1, deadline_ms=60_000, **limits) as small:
+        first, second = connect(small), connect(small)
+        first.sendall(request)
+        eventually(lambda: bool(fake_server.requests), "the first request to be worked on")
+        if end == "reset":
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            first.close()
+            eventually(lambda: _open(small) == 1, "the gateway to note that its client is gone")
+        else:
+            first.sendall(b"POST /feedback HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n")
+            assert requests.get(small.url + "/healthz", timeout=PATIENCE).ok  # it is read by now
+        second.sendall(request)
+        assert second.recv(12) == b"HTTP/1.1 503"
+        answered.set()
+        eventually(lambda: requests.post(small.url + "/predict", body, headers=RAW).ok, "room for another")
+        second.close()
+        first.close()
+
+
+def _open(gateway: Gateway) -> int:
+    """Return the number of connections to its port that the gateway's worker has."""
+    [worker] = gateway.workers()
+    found = worker.net_connections("tcp")
+    return sum(each.laddr.port == gateway.port and each.status == "ESTABLISHED" for each in found)
 
 
 def test_requests_that_wait_on_a_connection_count_as_held(manifest_folder: Path, fake_server: FakeModelServer) -> None:

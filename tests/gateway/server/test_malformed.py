@@ -64,6 +64,8 @@ def exchange(gateway: Gateway, request: bytes) -> tuple[int, dict[str, object]]:
         (CHUNKED + "\r\n5\r\nabcdefgh\r\n0\r\n\r\n", 400, "Bad Request"),
         (HEAD + "Content-Length: 784\r\n\r\nshort", 408, "Request Timeout"),
         (CHUNKED + "\r\n310\r\nshort", 408, "Request Timeout"),
+        (CHUNKED + "\r\n0\r\nX: " + "x" * 500_000, 431, "Request Header Fields Too Large"),
+        ("GET http://localhost:99999/ HTTP/1.1\r\n\r\n", 400, "Bad Request"),
     ],
 )
 def test_it_is_answered_as_a_problem(gateway: Gateway, request_text: str, status: int, title: str) -> None:
@@ -148,12 +150,13 @@ def test_a_client_that_sends_on_after_its_refusal_is_read_no_further(
 ) -> None:
     """Its answer comes, and then the connection ends, however much it wants to send.
 
-    A megabyte is read where that may be all; where more is announced, nothing is.
+    A megabyte is read where that may be nearly all; where much more is announced, nothing is.
     """
     with WarmGateway(manifest_folder, fake_server.address, workers=1, api_keys="0" * 64) as locked:
         for head, status, read in (
             (HEAD + f"Content-Length: {2**30}\r\n\r\n", b"413", False),
-            (HEAD + f"Content-Length: {2**22}\r\n\r\n", b"401", False),
+            (HEAD + f"Content-Length: {2**23}\r\n\r\n", b"401", False),
+            (HEAD + f"Content-Length: {2**22}\r\n\r\n", b"401", True),
             (CHUNKED + f"\r\n{2**30:x}\r\n", b"401", True),
             (HEAD.replace("/predict", "/nothing") + f"Content-Length: {2**20}\r\n\r\n", b"404", True),
         ):
@@ -269,6 +272,20 @@ def test_a_whole_url_as_target_names_the_host(gateway: Gateway) -> None:
     with connect(gateway) as connection:
         connection.sendall(b"GET http://localhost:80/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n")
         assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize(("target", "status"), [("http://localhost", b"200"), ("http://localhost?a=b", b"200")])
+def test_a_whole_url_without_a_path_asks_for_the_root(gateway: Gateway, target: str, status: bytes) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 " + status
+
+
+def test_a_target_that_is_no_url_takes_no_answer_from_the_request_before(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        first, second = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET http://a:99999/ HTTP/1.1\r\n\r\n"
+        connection.sendall(first + second)
+        assert re.findall(rb"HTTP/1\.1 (\d+)", connection.makefile("rb").read()) == [b"200", b"400"]
 
 
 def test_many_offers_of_another_protocol_at_once_are_refused(gateway: Gateway) -> None:

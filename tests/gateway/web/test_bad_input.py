@@ -252,3 +252,24 @@ def test_a_bug_is_a_problem_too_and_tells_nothing_of_itself(
     assert "ZeroDivisionError" in gateway_log.text
     (bug,) = [record for record in gateway_log.records if record.exc_info]
     assert bug.request_id == "abc"  # type: ignore[attr-defined]
+
+
+def test_a_part_of_a_form_without_a_name_is_named_by_nothing(client: FlaskClient) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; filename="7.png"\r\n\r\n7\r\n--x--\r\n'
+    answer = client.post("/predict", data=body, content_type="multipart/form-data; boundary=x")
+    assert problem(answer, 422).detail == "/image: The form has no file in a field 'image'; its fields: none."
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"instances": [], "signature_name": "%b"}', "application/json"),
+        (b'{"inputs": {"%b": []}}', "application/json"),
+        (b'{"instances": [{"%b": 1}]}', "application/json"),
+        (b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n7\r\n--x--\r\n', "multipart/form-data; boundary=x"),
+    ],
+)
+def test_long_texts_of_the_client_are_cut(client: FlaskClient, body: bytes, content_type: str) -> None:
+    answer = client.post("/predict", data=body % (b"x" * 1_000_000), content_type=content_type)
+    assert answer.status_code == 422
+    assert len(answer.data) < 10_000

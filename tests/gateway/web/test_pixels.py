@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serving.gateway.errors import Unprocessable
+from serving.gateway.errors import TooLarge, Unprocessable
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.web.pixels import read_octets
 
@@ -9,10 +9,11 @@ IMAGE = ImageFormat(height=28, width=28, framing="mnist")
 DIGIT = np.zeros((28, 28), np.uint8)
 DIGIT[4:24, 12:16] = np.linspace(20, 255, 80).reshape(20, 4)
 SMOOTH = DIGIT / 255  # of 0…1
+MOST = 300  # images
 
 
 def read(pixels: np.ndarray, scale: int = 255) -> bytes:
-    return read_octets(pixels.tobytes(), IMAGE, scale)
+    return read_octets(pixels.tobytes(), IMAGE, scale, MOST)
 
 
 def refusal(pixels: np.ndarray, scale: int = 255) -> str:
@@ -73,3 +74,11 @@ def test_other_bytes_are_refused_at_scale_1() -> None:
 @pytest.mark.parametrize("size", [0, 1, 783, 785])
 def test_parts_of_images_are_refused(size: int, scale: int) -> None:
     assert refusal(np.zeros(size, np.uint8), scale).startswith(f"The body has {size} bytes; images of 28 × 28 pixels")
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_more_bytes_than_images_may_have_are_not_looked_at(scale: int) -> None:
+    with pytest.raises(
+        TooLarge, match="The body has 1,881,601 bytes; at most 300 images are taken, of 1,881,600 bytes."
+    ):
+        read(np.zeros(MOST * 28 * 28 * 8 + 1, np.uint8), scale)

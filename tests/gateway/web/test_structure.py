@@ -18,6 +18,11 @@ def test_as_much_as_is_allowed_is_read_wherever_it_stands(many: bytes, place: fl
         MOST.check(before + many + TEXT + many[:1])
 
 
+def test_few_commas_do_not_hide_many_brackets() -> None:
+    with pytest.raises(TooLarge):
+        Structure(starts=10, separators=1000).check(b"[" * 11)
+
+
 def test_the_rest_of_what_is_too_much_is_not_looked_at() -> None:
     with pytest.raises(TooLarge, match=f"first {PIECE:,} bytes .* {PIECE:,} brackets"):
         MOST.check(b"[" * PIECE + bytes(2**24))
