@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = {
     "api_keys": KEYS, "connections": 60, "connections_per_client": 30, "max_buffered_bytes": 64 * 2**20,
-    "max_labels": retention.MOST,
+    "max_labels": retention.MOST, "decode_seconds": 60,  # this machine may be busy
 }  # fmt: skip
 SECONDS = 1.0
 # In this order: the last ones leave something behind.

@@ -17,7 +17,7 @@ from serving.gateway.imaging.uploads import FULL, MEDIUM, Effort, Heavy, late
 
 T = TypeVar("T")
 THREADS = 2  # for images that are not large
-NICENESS = 5  # of the threads: the event loop, on which all else waits, goes first
+NICENESS = 1  # of the threads: the event loop, on which all else waits, goes first; with 5, a busy machine starves them
 
 
 class DecoderThreads:

@@ -43,7 +43,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway for the tests that neither count what it did nor end it, executed so that its memory is its own."""
     server, folder = FakeModelServer(), tmp_path_factory.mktemp("gunicorn")
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
-    with Gateway(folder, server.address) as running:
+    with Gateway(folder, server.address, decode_seconds=60) as running:  # this machine may be busy
         yield running
     server.stop()
 
