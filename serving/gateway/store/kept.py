@@ -30,6 +30,7 @@ from serving.gateway.store.tables import kept_images as kept
 
 IN_FORCE = 1
 HAS_LABEL = exists().where(feedback.c.prediction == kept.c.prediction)
+MOST_AT_ONCE = 10_000  # images that are deleted: PostgreSQL takes 65,535 parameters in a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,17 @@ class KeptImage:
 
 
 def write(connection: Connection, given: Sequence[KeptImage], most: int) -> int | None:
-    """Keep images, at most `most` of each kind; return the largest draw that waits where that many do."""
+    """Keep images, at most `most` of each kind; return the largest draw that waits where that many do.
+
+    Where `most` has been lowered, each call deletes MOST_AT_ONCE of a kind.
+    """
     if given:
         connection.execute(
             insert(connection.dialect.name, kept).on_conflict_do_nothing(), [asdict(image) for image in given]
         )
     waiting = _count(connection, WAITING)
     if waiting > most:
-        _settle(connection, WAITING, kept.c.draw.desc(), waiting - most)
+        _settle(connection, WAITING, kept.c.draw.desc(), min(waiting - most, MOST_AT_ONCE))
         bound_labelled(connection, most)
     return _largest(connection) if waiting >= most else None
 
@@ -71,8 +75,8 @@ def settle_old(connection: Connection, moment: float, limit: int) -> int:
 
 
 def bound_labelled(connection: Connection, most: int) -> None:
-    """Delete the oldest labelled images above `most`."""
-    if (beyond := _count(connection, ~WAITING) - most) > 0:
+    """Delete the oldest labelled images above `most`, at most MOST_AT_ONCE; the next call goes on."""
+    if (beyond := min(_count(connection, ~WAITING) - most, MOST_AT_ONCE)) > 0:
         _delete(connection, _locked(select(kept.c.prediction).where(~WAITING).order_by(kept.c.at).limit(beyond)))
 
 

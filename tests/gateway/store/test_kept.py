@@ -71,6 +71,16 @@ def test_the_oldest_labelled_images_go_first(store: Store) -> None:
     assert there(store) == {3, 4, 5, 6, 7, 8}
 
 
+def test_a_lower_bound_is_reached_step_by_step(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST_AT_ONCE", 2)
+    keep(store, *(image(number, draw=number) for number in range(6)), most=6)
+    found = []
+    for _ in range(4):
+        keep(store, most=1)
+        found.append(there(store))
+    assert found == [{0, 1, 2, 3}, {0, 1}, {0}, {0}]
+
+
 def test_the_label_in_force_counts(store: Store) -> None:
     keep(store, image(0))
     label(store, 0, label="1", source="user")
