@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from serving.gateway.errors import GatewayError
 
 FRESH_SECONDS = 1.0
+FAILED_SECONDS = 0.2  # after which a failure is looked at again: somebody waits for its end
 
 T = TypeVar("T")
 
@@ -19,7 +20,7 @@ class Fresh(Generic[T]):
     def __init__(
         self, find: Callable[[], T], clock: Callable[[], float] = time.monotonic, seconds: float = FRESH_SECONDS
     ) -> None:
-        """Call `find` for the value when somebody asks; a GatewayError of it is kept as a value is, no other error."""
+        """Call `find` for the value when somebody asks; of its errors a GatewayError is kept, for FAILED_SECONDS."""
         self._find = find
         self._clock = clock
         self._seconds = seconds
@@ -32,12 +33,11 @@ class Fresh(Generic[T]):
         """Return the value, or raise the error that was found in its place."""
         with self._finding:
             if self._clock() >= self._until:
-                self._error = None
                 try:
-                    self._value = self._find()
+                    self._value, self._error = self._find(), None
                 except GatewayError as error:
                     self._error = error
-                self._until = self._clock() + self._seconds
+                self._until = self._clock() + (FAILED_SECONDS if self._error else self._seconds)
             if self._error:
                 raise self._error.with_traceback(None)
             return self._value
