@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from serving.gateway.errors import GatewayError
 
 FRESH_SECONDS = 1.0
-FAILED_SECONDS = 0.2  # after which a failure is looked at again: somebody waits for its end
+FAILED_SECONDS = 0.1  # after which a failure is looked at again: somebody waits for its end
 
 T = TypeVar("T")
 

@@ -36,7 +36,7 @@ def test_errors_of_the_gateway_are_kept_for_a_moment() -> None:
         return 7
 
     value = Fresh(find, lambda: now[0])
-    for now[0], at in ((0.0, 0.0), (0.1, 0.0), (0.5, 0.5), (0.6, 0.5)):
+    for now[0], at in ((0.0, 0.0), (0.05, 0.0), (0.5, 0.5), (0.55, 0.5)):
         with pytest.raises(Unavailable, match=f"found at {at}"):
             value.get()
     now[0] = 2
