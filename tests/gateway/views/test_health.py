@@ -56,7 +56,7 @@ def test_not_ready_without_a_manifest_but_alive(client: FlaskClient, manifest_fo
     assert json_of(answer)["detail"].startswith(f"{manifest} does not exist; the training job writes it")
     assert json_of(client.get("/healthz")) == {"status": "alive"}
     (manifest_folder / "away").rename(manifest)
-    eventually(lambda: client.get("/readyz").status_code == 200)  # its answer is kept for a second
+    eventually(lambda: client.get("/readyz").status_code == 200)  # a failure is kept for a moment
 
 
 def test_metrics_count_requests_by_variant_version_and_status(client: FlaskClient) -> None:
