@@ -48,7 +48,8 @@ def run(
     entries: list[dict[str, Any]] = []
     with publish.staging(models) as staged:  # outside of `stop_on_signals`, so that a signal ends the wait for it, too
         if if_missing:
-            variants = [v for v in variants if v.name not in publish.published_names(models)]
+            there = publish.published_names(models)
+            variants = [v for v in variants if v.name not in there]
         if not variants:
             print(f"All of them are published in {models} by now.")
             return

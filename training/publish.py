@@ -22,13 +22,7 @@ MANIFEST, CONFIG, CARD, LOCK = "manifest.json", "models.config", "README.md", ".
 @contextmanager
 def staging(models: Path) -> Iterator[Path]:
     """Hold `models` for one run and give a hidden folder inside it, which is gone at the end; a second run waits."""
-    models.mkdir(parents=True, exist_ok=True)
-    with open(models / LOCK, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"training: waiting for another run, which publishes in {models}", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with _held(models, wait=True):
         for leftover in models.glob(".staging-*"):  # of a run that was killed
             shutil.rmtree(leftover, ignore_errors=True)
         for each in (models, *filter(Path.is_dir, models.iterdir())):
@@ -39,6 +33,22 @@ def staging(models: Path) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _held(models: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold `models` against other runs. Where one has it, wait until it ends, or give False."""
+    models.mkdir(parents=True, exist_ok=True)
+    with open(models / LOCK, "w") as lock:
+        mine = True
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mine = wait
+            if wait:
+                print(f"training: waiting for another run, which publishes in {models}", file=sys.stderr, flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield mine
 
 
 def read_manifest(models: Path) -> dict[str, Any] | None:
@@ -53,7 +63,10 @@ def read_manifest(models: Path) -> dict[str, Any] | None:
 
 def published_names(models: Path) -> list[str]:
     """Return the names of the variants that the manifest lists, none without a valid manifest."""
-    manifest = read_manifest(models)
+    return _names(read_manifest(models))
+
+
+def _names(manifest: dict[str, Any] | None) -> list[str]:
     return [variant["name"] for variant in manifest["variants"]] if manifest else []
 
 
@@ -98,14 +111,10 @@ def refresh_config(models: Path) -> None:
 
     It stays as it is while a run holds `models`, which writes it, and where the manifest there is not valid.
     """
-    models.mkdir(parents=True, exist_ok=True)
-    with open(models / LOCK, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        if read_manifest(models) or not (models / MANIFEST).exists():
-            write_config(models, published_names(models))
+    with _held(models, wait=False) as mine:
+        manifest = read_manifest(models)
+        if mine and (manifest or not (models / MANIFEST).exists()):
+            write_config(models, _names(manifest))
 
 
 def write_config(models: Path, names: Mapping[str, int] | list[str]) -> None:

@@ -11,14 +11,15 @@ def mark(models: Path, labels: Path) -> list[str]:
 
     Where it has to change, this waits for a run that publishes in `models`.
     """
-    if _differs(publish.read_manifest(models), labels):
+    manifest = publish.read_manifest(models)
+    if _differs(manifest, labels):
         with publish.staging(models):
             manifest = publish.read_manifest(models)  # which the other run may have changed
             if manifest and _differs(manifest, labels):
                 for variant in _learned(manifest):
                     variant["training"]["labels"]["exists"] = _exists(variant, labels)
                 publish.write_manifest(models, manifest)
-    return [variant["name"] for variant in _learned(publish.read_manifest(models)) if not _exists(variant, labels)]
+    return [variant["name"] for variant in _learned(manifest) if not _exists(variant, labels)]
 
 
 def _learned(manifest: dict[str, Any] | None) -> list[dict[str, Any]]:

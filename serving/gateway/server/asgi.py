@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RoutingException
 
@@ -33,7 +34,6 @@ PROBES = ("health.healthz", "open_inference.live")  # of life
 UNKNOWN_PATH = request_log.UNKNOWN_PATH
 OF_ONE_CLIENT = 8  # one client has this part of the threads
 OF_BODY = (b"content-length", b"transfer-encoding")
-LARGE_PART = 65_536  # bytes of a body, after which uvicorn reads no more of it until it is asked to
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -225,7 +225,7 @@ async def receive_body(receive: Receive, large_parts: asyncio.Lock) -> bytes:
     message = await receive()
     parts: list[bytes] = [message.get("body", b"")]
     while message.get("more_body"):
-        if len(parts[-1]) > LARGE_PART:
+        if len(parts[-1]) > HIGH_WATER_LIMIT:  # uvicorn reads no more until it is asked to
             async with large_parts:
                 await asyncio.sleep(0)
         message = await receive()

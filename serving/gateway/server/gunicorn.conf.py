@@ -37,9 +37,14 @@ from serving.gateway.telemetry.logs import log_config  # noqa: E402
 
 
 def clear_metrics() -> None:
-    """Remove the files that hold the metrics, and their folder if it was made here."""
+    """Remove the files that hold the metrics."""
     for file in METRICS_DIR.glob("*.db"):
         file.unlink()
+
+
+def leave_nothing() -> None:
+    """Remove the files that hold the metrics, and their folder if it was made here."""
+    clear_metrics()
     if METRICS_DIR.name.startswith(OWN_FOLDER):
         with contextlib.suppress(OSError):  # somebody put something into it
             METRICS_DIR.rmdir()
@@ -48,7 +53,7 @@ def clear_metrics() -> None:
 try:
     settings = Settings.from_environ(os.environ)
 except SettingsError as error:
-    clear_metrics()
+    leave_nothing()
     sys.exit(str(error))
 
 if not long_enough(settings.admin_token):  # one for all workers, told once
@@ -75,8 +80,7 @@ def on_starting(server: Any) -> None:
     """Start counting at zero, say what has to be decided, and bring the database's schema up to date."""
     for line in advice(settings):
         server.log.warning("%s", line)
-    for leftover in METRICS_DIR.glob("*.db"):
-        leftover.unlink()
+    clear_metrics()
     # In a process of its own: Alembic then stays out of every worker's memory. Where it fails, because the database is
     # not there yet, the workers try again.
     if (migration := os.fork()) == 0:
@@ -104,4 +108,4 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def on_exit(server: Any) -> None:
     """Leave nothing behind."""
-    clear_metrics()
+    leave_nothing()

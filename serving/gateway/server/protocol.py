@@ -47,7 +47,6 @@ class LimitedProtocol(HttpToolsProtocol):
         self._held: deque[int] = deque()  # bytes of each
         self._in_head = self._in_body = self._working = self._lingering = False
         self._thrown_away = self._unsent = self._begun = self._body_bytes = self._trailing = 0
-        self._lost = False
         self._refused: Refused | None = None
         self._slow_reader: asyncio.TimerHandle | None = None
         self._answer_seconds = self.limits.client_seconds
@@ -63,7 +62,6 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._slow_reader:
             self._slow_reader.cancel()
         self._unset_keepalive()
-        self._lost = True
         self._forget_head()
         for cycle, _ in self.pipeline:  # which nobody has begun to answer
             self._unanswered.remove(cycle)
@@ -324,7 +322,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _ended(self, cycle: RequestResponseCycle) -> None:
         """Forget a request of a client that has gone, now that the application has ended with it."""
-        if self._lost and cycle in self._unanswered:
+        if cycle.disconnected and cycle in self._unanswered:
             self._unanswered.remove(cycle)
             if not self._unanswered:
                 self.shares.remove(self)

@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
-from serving.gateway.server.asgi import LARGE_PART, receive_body
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+
+from serving.gateway.server.asgi import receive_body
 
 BODIES, PARTS = 10, 5
 
@@ -22,7 +24,7 @@ def test_large_bodies_take_turns() -> None:
     read, bodies = asyncio.run(story())
     assert sum(read) == BODIES * PARTS
     assert max(read[1:]) == 1  # the first parts came with the heads
-    assert [len(body) for body in bodies] == [PARTS * (LARGE_PART + 1)] * BODIES
+    assert [len(body) for body in bodies] == [PARTS * (HIGH_WATER_LIMIT + 1)] * BODIES
 
 
 def test_small_parts_wait_for_none() -> None:
@@ -30,12 +32,12 @@ def test_small_parts_wait_for_none() -> None:
 
     async def story() -> bytes:
         async with (large_parts := asyncio.Lock()):
-            return await asyncio.wait_for(_read(large_parts, [0], LARGE_PART), 20)
+            return await asyncio.wait_for(_read(large_parts, [0], HIGH_WATER_LIMIT), 20)
 
-    assert len(asyncio.run(story())) == PARTS * LARGE_PART
+    assert len(asyncio.run(story())) == PARTS * HIGH_WATER_LIMIT
 
 
-async def _read(large_parts: asyncio.Lock, read_in_turn: list[int], size: int = LARGE_PART + 1) -> bytes:
+async def _read(large_parts: asyncio.Lock, read_in_turn: list[int], size: int = HIGH_WATER_LIMIT + 1) -> bytes:
     left = PARTS
 
     async def receive() -> dict[str, Any]:

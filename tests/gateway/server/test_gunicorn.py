@@ -23,6 +23,7 @@ from testing.machine import ROOT
 from testing.manifest import MANIFEST
 from testing.running_gateway import COMMAND, Gateway, WarmGateway
 from testing.waiting import eventually
+from tests.gateway.server.raw import connect, connections
 
 pytestmark = pytest.mark.slow
 CONNECTIONS = 200
@@ -96,17 +97,10 @@ def test_who_sends_one_request_after_the_other_does_not_keep_others_waiting(
 
 
 def test_connections_are_spread_over_the_workers(shared: Gateway) -> None:
-    connections = [socket.create_connection(("127.0.0.1", shared.port)) for _ in range(CONNECTIONS)]
-
-    def held() -> list[int]:
-        return [
-            sum(each.laddr.port == shared.port and each.status == "ESTABLISHED" for each in worker.net_connections())
-            for worker in shared.workers()
-        ]
-
-    eventually(lambda: sum(held()) >= CONNECTIONS, "all connections to be taken")
-    assert min(held()) > CONNECTIONS / 6
-    for connection in connections:
+    opened = [connect(shared) for _ in range(CONNECTIONS)]
+    eventually(lambda: sum(connections(shared)) >= CONNECTIONS, "all connections to be taken")
+    assert min(connections(shared)) > CONNECTIONS / 6
+    for connection in opened:
         connection.close()
 
 

@@ -16,7 +16,7 @@ import requests
 from testing.fake_model_server import FakeModelServer
 from testing.running_gateway import Gateway, WarmGateway
 from testing.waiting import PATIENCE, eventually
-from tests.gateway.server.raw import HEAD, connect
+from tests.gateway.server.raw import HEAD, connect, connections
 
 pytestmark = pytest.mark.slow
 RAW = {"Content-Type": "application/octet-stream"}
@@ -56,7 +56,7 @@ def test_a_request_is_held_until_it_has_been_worked_on(
         if end == "reset":
             first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             first.close()
-            eventually(lambda: _open(small) == 1, "the gateway to note that its client is gone")
+            eventually(lambda: connections(small) == [1], "the gateway to note that its client is gone")
         else:
             first.sendall(b"POST /feedback HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n")
             assert requests.get(small.url + "/healthz", timeout=PATIENCE).ok  # it is read by now
@@ -66,13 +66,6 @@ def test_a_request_is_held_until_it_has_been_worked_on(
         eventually(lambda: requests.post(small.url + "/predict", body, headers=RAW).ok, "room for another")
         second.close()
         first.close()
-
-
-def _open(gateway: Gateway) -> int:
-    """Return the number of connections to its port that the gateway's worker has."""
-    [worker] = gateway.workers()
-    found = worker.net_connections("tcp")
-    return sum(each.laddr.port == gateway.port and each.status == "ESTABLISHED" for each in found)
 
 
 def test_requests_that_wait_on_a_connection_count_as_held(manifest_folder: Path, fake_server: FakeModelServer) -> None:

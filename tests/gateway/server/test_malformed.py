@@ -274,11 +274,11 @@ def test_a_whole_url_as_target_names_the_host(gateway: Gateway) -> None:
         assert connection.recv(12) == b"HTTP/1.1 200"
 
 
-@pytest.mark.parametrize(("target", "status"), [("http://localhost", b"200"), ("http://localhost?a=b", b"200")])
-def test_a_whole_url_without_a_path_asks_for_the_root(gateway: Gateway, target: str, status: bytes) -> None:
+@pytest.mark.parametrize("target", ["http://localhost", "http://localhost?a=b"])
+def test_a_whole_url_without_a_path_asks_for_the_root(gateway: Gateway, target: str) -> None:
     with connect(gateway) as connection:
         connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        assert connection.recv(12) == b"HTTP/1.1 " + status
+        assert connection.recv(12) == b"HTTP/1.1 200"
 
 
 def test_a_target_that_is_no_url_takes_no_answer_from_the_request_before(gateway: Gateway) -> None:
