@@ -24,6 +24,7 @@ GUNICORN_CONFIG = "serving/gateway/server/gunicorn.conf.py"
 POLL_SECONDS = 0.2
 FORMER_ADDRESS = "127.0.0.1:8500"  # of the model server in version 0.2.0
 NICENESS = 10  # of a training job beside serving, whose requests go first
+WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # of http_proxy, which cannot reach it
 DRAIN_SECONDS = 50  # longer than either service gives the calls it has under way
 
 
@@ -58,8 +59,9 @@ def main() -> int:
         print(f"serving: there is no models.config in {models}; train first: make train", file=sys.stderr)
         return 2
     stop = Stop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop.ask)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last comes when a terminal is closed
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, stop.ask)
     with tempfile.TemporaryDirectory(prefix="dropserve-") as folder:
         running = Running(models, settings(models, Path(folder) / "model-server.sock"), stop)
         try:
@@ -200,7 +202,7 @@ def listens(path: Path) -> bool:
 def answers(url: str) -> bool:
     """Say whether a GET of `url` gets a good answer."""
     try:
-        urllib.request.urlopen(url, timeout=5).close()
+        WITHOUT_PROXY.open(url, timeout=5).close()
     except OSError:  # nothing listens yet, or 503 while a model loads
         return False
     return True

@@ -156,14 +156,18 @@ def test_a_training_job_that_publishes_nothing_ends_all(tmp_path: Path) -> None:
     assert "serving: the training job ended by itself, exit code 2" in done.stderr
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+@pytest.mark.parametrize(
+    ("host", "number"), [("0.0.0.0", signal.SIGINT), ("[::]", signal.SIGHUP)], ids=["Ctrl-C", "a closed terminal"]
+)
 def test_settings_of_the_last_release_start_and_a_signal_stops_both_services_in_order(
-    models_dir: Path, tmp_path: Path, host: str
+    models_dir: Path, tmp_path: Path, host: str, number: signal.Signals
 ) -> None:
+    """A proxy that the environment names reaches neither service."""
     models = shutil.copytree(models_dir, tmp_path / "models")
-    service = start_serving(models, GATEWAY_HOST=host, GATEWAY_MODEL_SERVER="127.0.0.1:8500")
+    proxy = f"http://127.0.0.1:{free_port()}"
+    service = start_serving(models, GATEWAY_HOST=host, GATEWAY_MODEL_SERVER="127.0.0.1:8500", http_proxy=proxy)
     with service.process as process, ended_on_failure(process):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait() == 0
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{service.url}/healthz", timeout=PATIENCE)

@@ -2,8 +2,10 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import secrets
+import socket
 import sys
 import tempfile
 import warnings
@@ -76,8 +78,25 @@ logconfig_dict = log_config(settings.log_level)
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata in what people upload
 
 
+def refuse_a_taken_port() -> None:
+    """End where another program listens: with `reuse_port` a second gateway would share its port without a word."""
+    if "GUNICORN_FD" in os.environ:  # it takes over the sockets of the gateway before it
+        return
+    host = settings.host.strip("[]")
+    family, kind, _, _, address = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:  # gunicorn names any other fault
+            if error.errno == errno.EADDRINUSE:
+                leave_nothing()
+                sys.exit(f"Another program listens at {bind}; stop it, or set GATEWAY_PORT to a free port")
+
+
 def on_starting(server: Any) -> None:
     """Start counting at zero, say what has to be decided, and bring the database's schema up to date."""
+    refuse_a_taken_port()
     for line in advice(settings):
         server.log.warning("%s", line)
     clear_metrics()

@@ -171,6 +171,15 @@ def test_a_bad_setting_ends_the_start_with_one_clear_line(command: list[str], tm
     assert metrics.exists() == (command is not COMMAND)
 
 
+def test_a_second_gateway_at_the_same_port_ends_with_one_clear_line(shared: Gateway, tmp_path: Path) -> None:
+    """Else the kernel would spread connections over both."""
+    environment = {**os.environ, "GATEWAY_PORT": str(shared.port), "PROMETHEUS_MULTIPROC_DIR": ""}
+    done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30)
+    line = f"Another program listens at 127.0.0.1:{shared.port}; stop it, or set GATEWAY_PORT to a free port"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, line)
+    assert requests.get(shared.url + "/healthz", timeout=10).ok
+
+
 def test_the_gateway_has_no_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
     program = """
