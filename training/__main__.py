@@ -116,7 +116,7 @@ def so_far(run: dict[str, Any]) -> str:
     others = [v["name"] for v in run["variants"] if v["state"] != "published"]
     if not published:
         return "Nothing was published"
-    return f"{', '.join(published)} are published; --if-missing trains the rest: {', '.join(others)}"
+    return f"{', '.join(published)} are published; --variants={','.join(others)} trains the rest"
 
 
 def run_study(arguments: argparse.Namespace) -> int:
@@ -139,7 +139,10 @@ def run_study(arguments: argparse.Namespace) -> int:
 def load_images(folder: Path | None) -> data.ImageSet:
     """Return the image set in `folder`, or in data/, into which MNIST is fetched where it is empty."""
     if folder is not None:
-        return data.load(folder)
+        images = data.load(folder)
+        if len(images.classes) < 2:
+            raise readers.DataError(f"{folder}: expected labels of two classes or more, found 0 alone")
+        return images
     if DATA.is_dir() and not os.access(DATA, os.W_OK) and not any(DATA.iterdir()):
         with tempfile.TemporaryDirectory() as kept_for_this_run:  # an empty folder mounted read-only
             fetch.fetch(Path(kept_for_this_run))

@@ -1,6 +1,7 @@
 """Parse the training job's command line."""
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
         help="of the recipe that counts in epochs: times that every image is seen (default: %(default)s)",
     )  # fmt: skip
     train.add_argument(
-        "--learning-rate", type=float, default=Recipe.learning_rate, metavar="X",
+        "--learning-rate", type=rate, default=Recipe.learning_rate, metavar="X",
         help="of the same recipe (default: %(default)s)",
     )  # fmt: skip
     train.add_argument(
@@ -135,6 +136,13 @@ def positive(text: str) -> int:
     """Return `text` as an integer from 1."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def rate(text: str) -> float:
+    """Return `text` as a number above 0."""
+    if not 0 < (number := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return number
 
 

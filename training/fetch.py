@@ -1,6 +1,7 @@
 """Fetch MNIST from the first source that has it, and verify it before it is kept."""
 
 import hashlib
+import os
 import shutil
 import socket
 import subprocess
@@ -37,17 +38,24 @@ def _has_images(folder: Path) -> bool:
 
 
 def fetch(folder: Path) -> None:
-    """Put MNIST's four IDX files and their MD5SUMS into `folder`; raise DataError that names the sources tried."""
+    """Put MNIST's four IDX files and their MD5SUMS into `folder`; raise DataError that names the sources tried.
+
+    Raise OSError where the files cannot be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise DataError(f"{folder} is not yours to write, as where Docker made it; chown it, or name one with --data")
     tried = []
     for name, source in SOURCES:
         print(f"Fetching MNIST: {name} …", flush=True)
         try:
-            _keep(folder, source())
+            contents = source()
+            _verify(contents)
         except Exception as error:  # a source may fail in any way; the next one is tried, and every failure is told
             tried.append(f"{name}: {_first_line(error)}")
             print(f"  did not work: {_first_line(error)}", flush=True)
         else:
+            _keep(folder, contents)
             print(f"MNIST is in {folder}: {len(FILES)} files, MD5 verified.", flush=True)
             return
     raise DataError(
@@ -57,11 +65,15 @@ def fetch(folder: Path) -> None:
     )
 
 
-def _keep(folder: Path, contents: list[bytes]) -> None:
-    """Verify the four files and write them, their sums first."""
+def _verify(contents: list[bytes]) -> None:
+    """Raise DataError unless these are MNIST's four files."""
     for name, content, md5 in zip(FILES, contents, MNIST_MD5, strict=True):
         if (found := hashlib.md5(content).hexdigest()) != md5:
             raise DataError(f"{name}: expected MD5 {md5}, found {found} ({len(content)} bytes)")
+
+
+def _keep(folder: Path, contents: list[bytes]) -> None:
+    """Write the four files, their sums first."""
     sums = "".join(f"{md5}  {name}\n" for name, md5 in zip(FILES, MNIST_MD5, strict=True))
     for name, content in zip((CHECKSUMS, *FILES), (sums.encode(), *contents), strict=True):
         files.write(folder / name, content)

@@ -30,6 +30,16 @@ def write(path: Path, content: str | bytes) -> None:
         stream.write(content.encode() if isinstance(content, str) else content)
 
 
+def sync(folder: Path) -> None:
+    """Bring a folder and all in it to the disk, so that a loss of power leaves no file of it empty."""
+    for path in (folder, *folder.rglob("*")):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def remove_stale_parts(folder: Path) -> None:
     """Remove parts that processes left in `folder` which were killed while they wrote.
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,21 @@ SCHEMA = Path(__file__).parent.parent / "models" / "manifest.schema.json"
 MANIFEST, CONFIG, CARD, LOCK = "manifest.json", "models.config", "README.md", ".lock"
 
 
+class ManifestError(ValueError):
+    """A manifest that is there and cannot be used."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} cannot be used: {why}; mend it, or delete it and train all variants anew")
+
+
 @contextmanager
 def staging(models: Path) -> Iterator[Path]:
-    """Hold `models` for one run and give a hidden folder inside it, which is gone at the end; a second run waits."""
+    """Hold `models` for one run and give a hidden folder inside it, which is gone at the end; a second run waits.
+
+    Raise ManifestError.
+    """
     with _held(models, wait=True):
+        _remove_unpublished(models, published_names(models))
         for leftover in models.glob(".staging-*"):  # of a run that was killed
             shutil.rmtree(leftover, ignore_errors=True)
         for each in (models, *filter(Path.is_dir, models.iterdir())):
@@ -52,22 +63,28 @@ def _held(models: Path, *, wait: bool) -> Iterator[bool]:
 
 
 def read_manifest(models: Path) -> dict[str, Any] | None:
-    """Return the manifest, or None where there is none or it is not valid."""
+    """Return the manifest, or None where there is none; raise ManifestError for one that cannot be used."""
+    path = models / MANIFEST
     try:
-        manifest = json.loads((models / MANIFEST).read_text())
+        manifest = json.loads(path.read_text())
         jsonschema.validate(manifest, json.loads(SCHEMA.read_text()))
-    except (OSError, ValueError, jsonschema.ValidationError):
+    except FileNotFoundError:
         return None
+    except jsonschema.ValidationError as error:
+        raise ManifestError(path, f"{error.json_path}: {error.message}") from error
+    except (OSError, ValueError) as error:
+        raise ManifestError(path, str(error)) from error
     return manifest
 
 
 def published_names(models: Path) -> list[str]:
-    """Return the names of the variants that the manifest lists, none without a valid manifest."""
-    return _names(read_manifest(models))
+    """Return the names of the variants that the manifest lists, none without one; raise ManifestError."""
+    return list(_versions(read_manifest(models)))
 
 
-def _names(manifest: dict[str, Any] | None) -> list[str]:
-    return [variant["name"] for variant in manifest["variants"]] if manifest else []
+def _versions(manifest: dict[str, Any] | None) -> dict[str, int]:
+    """Return the versions that a manifest states, by variant."""
+    return {variant["name"]: variant["version"] for variant in manifest["variants"]} if manifest else {}
 
 
 def next_version(models: Path, variant: str) -> int:
@@ -84,18 +101,32 @@ def publish(models: Path, exported: Mapping[str, Path], manifest: dict[str, Any]
     """Move exported models to the versions that `manifest` states, then write models.config, cards and the manifest.
 
     Of each published variant the newest `keep` versions stay. Raise jsonschema.ValidationError before anything is
-    moved where the manifest is not valid.
+    moved where the manifest is not valid. Where writing fails, no model stays moved: servers load what is there.
     """
     jsonschema.validate(manifest, json.loads(SCHEMA.read_text()))
-    version = {v["name"]: v["version"] for v in manifest["variants"]}
-    for name, folder in exported.items():
-        (models / name).mkdir(exist_ok=True)
-        os.rename(folder, models / name / str(version[name]))
-    write_config(models, version)
-    write_manifest(models, manifest)
+    version = _versions(manifest)
+    try:
+        for name, folder in exported.items():
+            files.sync(folder)
+            (models / name).mkdir(exist_ok=True)
+            os.rename(folder, models / name / str(version[name]))
+        write_config(models, version)
+        write_manifest(models, manifest)
+    except BaseException:
+        _remove_unpublished(models, exported)
+        raise
     for name in exported:
         for old in versions(models / name)[:-keep]:
             shutil.rmtree(models / name / str(old))
+
+
+def _remove_unpublished(models: Path, names: Iterable[str]) -> None:
+    """Remove versions newer than the manifest's, of a run that ended after it had moved them and before it said so."""
+    published = _versions(read_manifest(models))
+    for name in names:
+        for version in versions(models / name):
+            if version > published.get(name, 0):
+                shutil.rmtree(models / name / str(version))
 
 
 def write_manifest(models: Path, manifest: dict[str, Any]) -> None:
@@ -107,17 +138,18 @@ def write_manifest(models: Path, manifest: dict[str, Any]) -> None:
 
 
 def refresh_config(models: Path) -> None:
-    """Write models.config of the published variants, so that it names the paths of this folder.
+    """Write models.config of the published variants, so that it names the paths of this folder. Raise ManifestError.
 
-    It stays as it is while a run holds `models`, which writes it, and where the manifest there is not valid.
+    It stays as it is while a run holds `models`, which writes it.
     """
     with _held(models, wait=False) as mine:
-        manifest = read_manifest(models)
-        if mine and (manifest or not (models / MANIFEST).exists()):
-            write_config(models, _names(manifest))
+        names = published_names(models)
+        if mine:
+            _remove_unpublished(models, names)
+            write_config(models, names)
 
 
-def write_config(models: Path, names: Mapping[str, int] | list[str]) -> None:
+def write_config(models: Path, names: Iterable[str]) -> None:
     """Write TF Serving's ModelServerConfig of these variants, unless the same stands there already."""
     entries = "".join(
         f'  config {{\n    name: "{name}"\n    base_path: "{models.resolve() / name}"\n'

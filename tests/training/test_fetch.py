@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import subprocess
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training import fetch
+from training import fetch, files
 from training.image_files import FILES
 from training.readers import DataError
 
@@ -35,6 +36,22 @@ def test_sources_are_tried_in_turn(
 def test_what_was_tried_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(fetch, "SOURCES", (("first", fails), ("second", fails)))
     with pytest.raises(DataError, match="Tried first: no route to host; second: no route to host. Put its files"):
+        fetch.ensure(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault_of_a_source(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", (("first", lambda: CONTENTS), ("second", fails)))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="^.Errno 28. No space left on device$"):
+        patched.setattr(files, "write", full)
+        fetch.ensure(tmp_path)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(DataError, match=f"^{tmp_path} is not yours to write"):
         fetch.ensure(tmp_path)
 
 

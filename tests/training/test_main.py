@@ -141,7 +141,7 @@ def test_a_recipe_that_fails_leaves_those_before_it(digits_dir: Path, models: Pa
         process.terminate()
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert "training: stopped. plain, l2 are published; --if-missing trains the rest: champion." in errors
+    assert "training: stopped. plain, l2 are published; --variants=champion trains the rest." in errors
     run_ended = progress.read(models)
     assert [v["state"] for v in run_ended["variants"]] == ["published", "published", "training"]
     assert json.loads((models / "manifest.json").read_text())["default"] == "plain"
@@ -180,6 +180,8 @@ def test_a_stopped_run_leaves_models_as_they_were(digits_dir: Path, published: P
     [
         (["--variants=foo"], "training: no variant foo; there are plain"),
         (["--epochs=0"], "argument --epochs: 0 is not 1 or more"),
+        (["--learning-rate=0"], "argument --learning-rate: 0 is not a number above 0"),
+        (["--learning-rate=nan"], "argument --learning-rate: nan is not a number above 0"),
         (["--seed=-1"], "argument --seed: -1 is not between 0 and"),
     ],
 )
@@ -188,6 +190,16 @@ def test_bad_arguments_are_named(digits_dir: Path, models: Path, arguments: list
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_one_class_is_nothing_to_learn(digits_dir: Path, models: Path, tmp_path: Path) -> None:
+    one = shutil.copytree(digits_dir, tmp_path / "one")
+    for file in one.glob("*labels*"):
+        head, labels = file.read_bytes()[:8], file.read_bytes()[8:]
+        file.write_bytes(head + bytes(len(labels)))
+    done = run(one, models)
+    assert done.returncode == 2
+    assert done.stderr == f"training: {one}: expected labels of two classes or more, found 0 alone\n"
 
 
 def test_bad_data_is_named(tmp_path: Path, models: Path) -> None:

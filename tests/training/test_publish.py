@@ -1,4 +1,8 @@
+import errno
 import json
+import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +65,17 @@ def test_the_manifest_is_read_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', "[]"])
-def test_a_manifest_that_is_not_valid_counts_as_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / "manifest.json").write_text(text)
-    assert publish.read_manifest(tmp_path) is None
+def test_a_damaged_manifest_is_named_and_nothing_changes(tmp_path: Path, text: str) -> None:
+    """Else a run of one variant would publish it alone, and take the others from serving."""
+    publish_next(tmp_path, "plain")
+    before = (tmp_path / publish.CONFIG).read_text()
+    (tmp_path / publish.MANIFEST).write_text(text)
+    named = f"{tmp_path}/manifest.json cannot be used: .*; mend it, or delete it and train all variants anew"
+    for use in (publish.read_manifest, publish.refresh_config, partial(publish_next, name="l2")):
+        with pytest.raises(publish.ManifestError, match=named):
+            use(tmp_path)
+    assert (tmp_path / publish.CONFIG).read_text() == before
+    assert (tmp_path / publish.MANIFEST).read_text() == text
 
 
 def test_tf_serving_is_told_absolute_paths(tmp_path: Path) -> None:
@@ -84,14 +96,6 @@ def test_the_paths_of_a_moved_folder_are_brought_up_to_date(tmp_path: Path) -> N
     assert f'"{moved}/plain"' in (moved / publish.CONFIG).read_text()
 
 
-def test_a_damaged_manifest_takes_no_model_from_serving(tmp_path: Path) -> None:
-    publish_next(tmp_path, "plain")
-    before = (tmp_path / publish.CONFIG).read_text()
-    (tmp_path / publish.MANIFEST).write_text("{")
-    publish.refresh_config(tmp_path)
-    assert (tmp_path / publish.CONFIG).read_text() == before
-
-
 def test_an_empty_folder_can_be_served(tmp_path: Path) -> None:
     publish.refresh_config(tmp_path / "models")
     assert (tmp_path / "models" / publish.CONFIG).read_text() == "model_config_list {\n}\n"
@@ -105,6 +109,37 @@ def test_an_invalid_manifest_moves_nothing(tmp_path: Path) -> None:
         publish.publish(tmp_path, {"plain": staged / "plain"}, {**manifest(plain=2), "classes": []}, keep=3)
     assert publish.versions(tmp_path / "plain") == [1]
     assert (tmp_path / "manifest.json").read_text() == before
+
+
+def test_a_manifest_that_cannot_be_written_leaves_the_versions_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers load the newest version that is there, whatever the manifest says."""
+    publish_next(tmp_path, "plain")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
+        patched.setattr(publish, "write_manifest", full)
+        publish_next(tmp_path, "plain")
+    assert publish.versions(tmp_path / "plain") == [1]
+    assert publish_next(tmp_path, "plain") == 2
+
+
+def stage_nothing(models: Path) -> None:
+    with publish.staging(models):
+        pass
+
+
+@pytest.mark.parametrize("next_run", [publish.refresh_config, stage_nothing])
+def test_a_run_killed_before_it_wrote_the_manifest_is_undone_by_the_next(
+    tmp_path: Path, next_run: Callable[[Path], object]
+) -> None:
+    publish_next(tmp_path, "plain")
+    (tmp_path / "plain" / "2").mkdir()
+    next_run(tmp_path)
+    assert publish.versions(tmp_path / "plain") == [1]
 
 
 def test_nothing_is_left_of_a_run_that_failed_or_was_killed(tmp_path: Path) -> None:

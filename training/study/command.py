@@ -63,10 +63,12 @@ def _engine(arguments: argparse.Namespace, data: ImageSet) -> run.Engine:
 
 def of_regularisers(arguments: argparse.Namespace, data: ImageSet) -> run.Suite:
     """Return the regularisers' suite that the arguments ask for."""
-    chosen = choose({arm.variant.name: arm for arm in arms.arms()}, arms.QUICK, arguments)
+    recipe = Recipe(epochs=arguments.epochs or Recipe.epochs)
+    there = arms.arms(recipe.steps(len(data.train_images)))
+    chosen = choose({arm.variant.name: arm for arm in there}, arms.QUICK, arguments)
     seeds = arguments.seeds or (arms.QUICK_SEEDS if arguments.quick else None)
     picked = [dataclasses.replace(arm, seeds=seeds or arm.seeds) for arm in chosen]
-    return regularisers.suite(data, Recipe(epochs=arguments.epochs or Recipe.epochs), picked)
+    return regularisers.suite(data, recipe, picked)
 
 
 def of_convolution(arguments: argparse.Namespace, data: ImageSet) -> run.Suite:

@@ -4,10 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from training.variants import BLOG_POST, DROPOUT, Noise, Recipe, Variant
+from training.variants import BLOG_POST, DROPOUT, Noise, Variant
 
 SEEDS, FEWER_SEEDS, QUICK_SEEDS = 32, 16, 4
-MNIST_TRAIN = 60_000  # images: the steps over which constant noise is matched to a schedule's
 QUICK = ("plain", "dropout", "l2", "dropout_l2", "bernoulli_25", "uniform", "falling")
 
 
@@ -19,9 +18,9 @@ class Arm:
     seeds: int = FEWER_SEEDS
 
 
-def matched(noise: Noise) -> Noise:
-    """Return constant Bernoulli noise whose variance is the mean over all steps of that of a Bernoulli schedule."""
-    rates = [noise.strength_at(step) for step in range(Recipe().steps(MNIST_TRAIN))]
+def matched(noise: Noise, steps: int) -> Noise:
+    """Return constant Bernoulli noise whose variance is the mean over all `steps` of that of a Bernoulli schedule."""
+    rates = [noise.strength_at(step) for step in range(steps)]
     variance = math.fsum(rate / (1 - rate) for rate in rates) / len(rates)
     return Noise("bernoulli", variance / (1 + variance))
 
@@ -37,10 +36,10 @@ def _masks() -> Iterator[Variant]:
         yield Variant(f"{name}_l2", f"{title} and L2 1e-4", noise=noise, l2=1e-4)
 
 
-def _schedules() -> Iterator[Variant]:
+def _schedules(steps: int) -> Iterator[Variant]:
     """Yield schedules of dropout and constant rates of equal mean variance, without and with a falling step size."""
     falling, rising = (replace(DROPOUT, schedule=schedule) for schedule in ("falling", "rising"))
-    as_falling, as_rising = matched(falling), matched(rising)
+    as_falling, as_rising = matched(falling, steps), matched(rising, steps)
     for variant in (
         Variant("plain", "No regularisation"),
         Variant("dropout", "Dropout 0.5", noise=DROPOUT),
@@ -65,9 +64,9 @@ def _penalties() -> Iterator[Variant]:
         yield Variant(f"decay_1e{exponent}", f"Weight decay 1e-{exponent}", weight_decay=10.0**-exponent)
 
 
-def arms() -> tuple[Arm, ...]:
-    """Return all arms, the seed's four first."""
+def arms(steps: int) -> tuple[Arm, ...]:
+    """Return all arms, the seed's four first, for members that are trained for `steps`."""
     return (
         *(Arm(variant, SEEDS) for variant in BLOG_POST),
-        *(Arm(variant) for variant in (*_masks(), *_schedules(), *_penalties())),
+        *(Arm(variant) for variant in (*_masks(), *_schedules(steps), *_penalties())),
     )

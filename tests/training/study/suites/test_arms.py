@@ -7,7 +7,8 @@ from training.study.suites.arms import QUICK, SEEDS, arms, matched
 from training.study.suites.convolution import cells
 from training.variants import Noise, Variant
 
-BY_NAME = {arm.variant.name: arm for arm in arms()}
+STEPS = 4690  # of ten epochs of MNIST
+BY_NAME = {arm.variant.name: arm for arm in arms(STEPS)}
 
 
 def noise(arm: str) -> Noise:
@@ -17,24 +18,30 @@ def noise(arm: str) -> Noise:
 
 
 def test_arms_have_names_of_their_own() -> None:
-    assert len(BY_NAME) == len(arms())
+    assert len(BY_NAME) == len(arms(STEPS))
     assert set(QUICK) <= BY_NAME.keys()
 
 
 def test_the_seeds_four_have_the_most_seeds() -> None:
-    assert [a.variant.name for a in arms() if a.seeds == SEEDS] == ["plain", "dropout", "l2", "dropout_l2"]
+    assert [a.variant.name for a in arms(STEPS) if a.seeds == SEEDS] == ["plain", "dropout", "l2", "dropout_l2"]
 
 
 @pytest.mark.parametrize("suffix", ["", "_cosine"])
 @pytest.mark.parametrize("schedule", ["falling", "rising"])
 def test_constant_noise_has_the_schedules_mean_variance(schedule: str, suffix: str) -> None:
-    rates = np.array([noise(schedule + suffix).strength_at(step) for step in range(4690)])
+    rates = np.array([noise(schedule + suffix).strength_at(step) for step in range(STEPS)])
     rate = noise(f"as_{schedule}{suffix}").strength
     assert rate / (1 - rate) == pytest.approx(np.mean(rates / (1 - rates)))
 
 
 def test_constant_noise_is_matched_by_itself() -> None:
-    assert matched(Noise("bernoulli", 0.3)).strength == pytest.approx(0.3)
+    assert matched(Noise("bernoulli", 0.3), STEPS).strength == pytest.approx(0.3)
+
+
+def test_constant_noise_is_matched_over_the_steps_that_are_trained() -> None:
+    falling = Noise("bernoulli", 0.5, "falling")
+    assert matched(falling, 1).strength == pytest.approx(0.5)
+    assert matched(falling, 1407).strength > matched(falling, STEPS).strength + 0.1
 
 
 def test_a_cosine_arm_differs_in_the_learning_rate_alone() -> None:
