@@ -24,7 +24,7 @@ PIP = (
     "--only-binary=:all:",
     "--require-hashes",
 )
-SHARES = max(2, os.cpu_count() or 1)
+SHARES = min(max(2, os.cpu_count() or 1), 8)  # each pip takes memory
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def main() -> int:
             part = Path(folder) / f"{number}.txt"
             part.write_text("".join(share))
             running.append(subprocess.Popen([environment / "bin" / "python", *PIP, "-r", part]))
-        return max(pip.wait() for pip in running)
+        return max(abs(pip.wait()) for pip in running)  # below 0 where a signal ended it
 
 
 def requirements(locks: Sequence[Path]) -> list[str]:

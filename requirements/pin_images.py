@@ -6,6 +6,7 @@ python requirements/pin_images.py FILE
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 COMPOSE = Path(__file__).parent.parent / "docker-compose.yml"
@@ -17,23 +18,30 @@ def main() -> int:
     if len(sys.argv) != 2:
         print(f"usage: python {sys.argv[0]} FILE", file=sys.stderr)
         return 2
-    file, failed = Path(sys.argv[1]), 0
-    file.touch(mode=0o600)  # it may hold a password, too
+    pinned, failed = dict[str, str](), 0
     for variable, image in sorted(set(IMAGE.findall(COMPOSE.read_text()))):
         try:
-            pinned = f"{variable}={image}@{digest(image)}"
+            pinned[variable] = f"{image}@{digest(image)}"
         except FileNotFoundError:
             print("pin_images: there is no program docker here; install it first", file=sys.stderr)
             return 1
         except subprocess.CalledProcessError:  # Docker has said why; TF Serving has no image for arm64
             print(f"pin_images: {image} cannot be fetched; {variable} stays as it is", file=sys.stderr)
             failed = 1
-            continue
-        lines = file.read_text().splitlines() if file.exists() else []
-        kept = [line for line in lines if not line.startswith(f"{variable}=")]
-        file.write_text("\n".join([*kept, pinned]) + "\n")
-        print(pinned)
+    write(Path(sys.argv[1]), pinned)
+    print(*(f"{variable}={image}" for variable, image in pinned.items()), sep="\n")
     return failed
+
+
+def write(file: Path, settings: Mapping[str, str]) -> None:
+    """Set `settings` in a file, which may hold passwords: it is replaced as a whole, and its owner's alone."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    kept = [line for line in lines if line.partition("=")[0] not in settings]
+    lines = [*kept, *(f"{name}={value}" for name, value in settings.items())]
+    part = file.with_name(f"{file.name}.part")
+    part.touch(mode=0o600)
+    part.write_text("\n".join(lines) + "\n")
+    part.replace(file.resolve())
 
 
 def digest(image: str) -> str:

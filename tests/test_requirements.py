@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,18 @@ def test_no_package_is_built_here() -> None:
         assert all("--only-binary=:all:" in command and "--require-hashes" in command for command in commands)
 
 
+def test_a_pip_that_a_signal_ended_has_failed(tmp_path: Path) -> None:
+    """Else make would take the environment for a whole one."""
+    python = tmp_path / "environment" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nkill -9 $$\n")
+    python.chmod(0o755)
+    lock = tmp_path / "lock.txt"
+    lock.write_text("one==1\n")
+    command = [sys.executable, str(FOLDER / "install.py"), str(tmp_path / "environment"), str(lock)]
+    assert subprocess.run(command).returncode == 9
+
+
 def test_every_image_can_be_pinned() -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     own = re.findall(r"^ +image: (?!dropserve/)(.+)$", compose, re.M)
@@ -89,6 +102,8 @@ def test_images_are_pinned_in_the_settings(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert "tensorflow/serving:2.21.0 cannot be fetched; DROPSERVE_TF_SERVING_IMAGE stays as it is" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".env", "docker"]
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
     lines = (tmp_path / ".env").read_text().splitlines()
     assert lines[0] == "GATEWAY_WORKERS=1"
     assert [re.sub(":.*@", ":TAG@", line) for line in lines[1:]] == [
