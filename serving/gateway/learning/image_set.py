@@ -1,9 +1,11 @@
 """Write the image set that training reads: IDX files, and `labels.jsonl` with a line for each image."""
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,8 @@ PARTS = {"train": "train", "test": "t10k"}  # by part: the beginning of its file
 LINES, LATEST, CANDIDATE = "labels.jsonl", "latest", "candidate"
 UNSIGNED_BYTES = 0x08  # IDX's type
 NAME_CHARACTERS = 16
+STAGED, GONE = ".new-", ".gone-"  # begin the names of folders whose set is being written, or deleted
+STAGED_SECONDS = 600  # after which no command is still at it
 
 
 def write(folder: Path, chosen: Selection, classes: Sequence[str], image: ImageFormat) -> Path:
@@ -29,7 +33,7 @@ def write(folder: Path, chosen: Selection, classes: Sequence[str], image: ImageF
     target = folder / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's drawings are nobody else's business
     if not target.is_dir():
-        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as staging:
+        with tempfile.TemporaryDirectory(prefix=STAGED, dir=folder) as staging:
             new = Path(staging) / name
             new.mkdir()
             for file, content in files.items():
@@ -51,17 +55,27 @@ def prune(folder: Path, stored: Collection[str], wanted: Collection[str] | None 
 
     Return the names of the deleted ones. The latest is wanted in any case, and all are where `wanted` is None.
     """
+    _remove_leftovers(folder)
     latest = folder / LATEST
     named = {*(wanted or ()), latest.read_text().strip() if latest.is_file() else ""}
     gone = []
     for each in sorted(folder.glob(f"*/{LINES}")):
         unwanted = wanted is not None and each.parent.name not in named
         if unwanted or not predictions(each).issubset(stored):
-            shutil.rmtree(each.parent)
+            os.rename(each.parent, Path(tempfile.mkdtemp(prefix=GONE, dir=folder)) / each.parent.name)
+            _remove_leftovers(folder)
             gone.append(each.parent.name)
     if latest.is_file() and latest.read_text().strip() in gone:
         latest.unlink()
     return gone
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Delete the sets that are marked as gone, and those that a killed command began: people drew the images."""
+    began = [each for each in folder.glob(f"{STAGED}*") if time.time() - each.stat().st_mtime > STAGED_SECONDS]
+    for each in (*folder.glob(f"{GONE}*"), *began):
+        with contextlib.suppress(FileNotFoundError):  # another command deletes it
+            shutil.rmtree(each)
 
 
 def predictions(lines: Path) -> set[str]:
