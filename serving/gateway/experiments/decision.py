@@ -27,7 +27,7 @@ def decide(
     design: Design, health: Health, guardrails: Sequence[GuardrailState], comparisons: Sequence[Comparison],
     labels: int, early: str | None = None,
 ) -> Decision:  # fmt: skip
-    """Decide by the first rule that applies; `labels` is the number of labels that count.
+    """Decide by the first rule that applies; `labels` is the number of labels that decide.
 
     While stand-ins answer for an arm, its accuracy decides nothing. Nor does any while it is too `early`, which says
     why.
@@ -65,7 +65,9 @@ def _by_accuracy(
     for recommendation, verdict in (("ship", "better"), ("roll_back", "worse")):
         found = [c for c, v in zip(comparisons, verdicts, strict=True) if v == verdict]
         if found and (verdict == "better" or not open_ones):
-            clearest = max(found, key=lambda c: abs(c.difference or 0.0))
+            # Labels of users, which inform the difference, must not choose the variant.
+            by_evidence = any(c.volunteered for c in found)
+            clearest = max(found, key=lambda c: c.log_e if by_evidence else abs(c.difference or 0.0))
             return Decision(recommendation, design.arms[clearest.arm], told)
     if not open_ones:
         return Decision("equivalent", None, told)

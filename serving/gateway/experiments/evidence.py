@@ -111,9 +111,9 @@ def _phase(weights: tuple[float, ...], spec: ExperimentSpec, tally: Tally, now: 
         failed=Cases(by_arm("case_failed"), by_arm("case_failed_shadow")),
         slow=Cases(by_arm("case_slow"), by_arm("case_slow_shadow")),
         calls=Cases(by_arm("calls"), by_arm("calls_shadow")),
-        labels=alone("labels"), compared=alone("compared"), disagreements=alone("disagreements"),
-        labelled_disagreements=alone("labelled_disagreements"), unreadable=alone("unreadable"),
-        repeats=alone("repeats"), without_answers=alone("without_answers"),
+        labels=alone("labels"), volunteered=alone("volunteered"), compared=alone("compared"),
+        disagreements=alone("disagreements"), labelled_disagreements=alone("labelled_disagreements"),
+        unreadable=alone("unreadable"), repeats=alone("repeats"), without_answers=alone("without_answers"),
         mature=tuple(map(of_mature, range(len(weights)))) if spec.maturity_days else None,
     )  # fmt: skip
 

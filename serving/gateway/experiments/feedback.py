@@ -161,8 +161,8 @@ def _weigh(
     corrected = set()
     for (experiment, epoch), batch in sorted(grouped.items()):
         book = Book(connection, experiment, epoch, scorings.by_phase(phases[experiment]), secret)
-        if book.label(batch):
-            corrected.add(experiment)
+        if book.label(batch) and epoch == max(phase.epoch for phase in phases[experiment].values()):
+            corrected.add(experiment)  # a verdict rests on the present epoch
     for experiment in sorted(corrected):
         lifecycle.withdraw_verdict(connection, experiment, CORRECTED)
 

@@ -136,7 +136,14 @@ def withdraw_verdict(connection: Connection, experiment: int, reason: str) -> No
         if all(entry.reason != text for entry in rows.logged(connection, found.name)):
             warn(connection, found.name, text)
         return
-    rows.change(connection, experiment, verdict=None)
+    _clear_verdict(connection, found, reason)
+
+
+def _clear_verdict(connection: Connection, found: Row, reason: str) -> None:
+    """Clear the verdict of an experiment, and tell it once: other labels may clear it at the same time."""
+    if not rows.clear_verdict(connection, found.id):
+        return
+    recommendation = found.verdict["recommendation"]
     text = f"verdict withdrawn: {recommendation!r}, since {reason}"
     logger.info("experiment %s: %s", found.name, text)
     rows.log(connection, GATEWAY, "withdraw", found.name, text)
@@ -147,7 +154,7 @@ def withdraw_verdict(connection: Connection, experiment: int, reason: str) -> No
 def reweight(connection: Connection, name: str, weights: Mapping[str, float], traffic: float | None, act: Act) -> None:
     """Open a new phase with other weights; raise Conflict unless the experiment is running or paused.
 
-    After an unhealthy phase all evidence starts anew.
+    After an unhealthy phase all evidence starts anew, and a verdict on the earlier one is cleared.
     """
     found = find(connection, name, hold=True)
     if found.status not in rows.UNDER_WAY:
@@ -166,3 +173,5 @@ def reweight(connection: Connection, name: str, weights: Mapping[str, float], tr
     there = layers.place(connection, found, share)
     rows.open_phase(connection, found.id, in_order, share, phase.versions, anew=unhealthy, place=there)
     rows.log(connection, act.who, "reweight", name, act.reason, act.key)
+    if unhealthy and found.verdict:
+        _clear_verdict(connection, found, "new weights after an unhealthy phase begin all evidence anew")

@@ -99,6 +99,7 @@ class PhaseCounts:
     failed, slow        cases of the guardrails
     calls               calls to the model server with such requests in them
     labels              images with a label that counts
+    volunteered         paired: of them, those whose label a user gave, which decides nothing
     compared            paired: images that two arms or more answered, labelled or not
     disagreements       of them, those with different classes from different arms
     labelled_disagreements  of them, those with a label that counts
@@ -122,6 +123,7 @@ class PhaseCounts:
     slow: Cases
     calls: Cases
     labels: int = 0
+    volunteered: int = 0
     compared: int = 0
     disagreements: int = 0
     labelled_disagreements: int = 0
@@ -129,6 +131,11 @@ class PhaseCounts:
     repeats: int = 0
     without_answers: int = 0
     mature: tuple[int, ...] | None = None
+
+    @property
+    def deciding(self) -> int:
+        """Return the number of images whose label decides: it counts, and no user gave it."""
+        return self.labels - self.volunteered
 
 
 @dataclass(frozen=True)

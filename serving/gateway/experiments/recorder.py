@@ -54,8 +54,9 @@ class Recorder:
             try:
                 with self._store.write(hurried=True) as connection:
                     status = exposures.lock(connection, (exposure.experiment_id for exposure in batch))
-                    # An archived experiment keeps no more pixels, and nothing else from its last moments.
-                    wanted = [each for each in batch if status.get(each.experiment_id) != "archived"]
+                    # An archived experiment keeps no more pixels, and nothing else from its last moments. A backup that
+                    # was restored may lack the experiment.
+                    wanted = [each for each in batch if status.get(each.experiment_id) not in ("archived", None)]
                     if wanted:
                         exposures.write(connection, wanted, scorings.alone(connection, status), signing_key(connection))
             except GatewayError:

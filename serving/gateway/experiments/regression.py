@@ -27,15 +27,18 @@ def judge_regression(connection: Connection, experiment: Row, built: dict[str, A
         "variant": promoted, "vs": old, "e_value": e_value(log_e), "e_threshold": threshold,
         "p_anytime": p_anytime(log_e),
     }  # fmt: skip
-    if built["decision"]["recommendation"] in ("unhealthy", "guardrail_broken"):
-        return
+    if (
+        built["decision"]["recommendation"] in ("unhealthy", "guardrail_broken")
+        or not built["checks"]["stand_ins"]["ok"]
+    ):
+        return  # an old default that others answer for is nothing to go back to
     cases = f"{old} alone was right on {comparison['only_variant_right']:,} images, {promoted} alone on " \
             f"{comparison['only_control_right']:,}"  # fmt: skip
     found = f"{cases} (evidence against the promotion E = {e_value(log_e):.3g}, {threshold:.3g} needed)."
     if log_e >= math.log(threshold):
         said = f"{promoted} has become worse than {old}, which it displaced: roll back. {found}"
         built["decision"] = {"recommendation": REGRESSION, "variant": old, "reasons": [said]}
-    elif built["counts"]["labelled"] >= spec.max_labels:
+    elif built["counts"]["labelled"] - built["counts"]["volunteered"] >= spec.max_labels:
         built["decision"] = {"recommendation": "inconclusive", "variant": None,
                              "reasons": [spent(spec.design), f"{promoted} stays the default: {found}"]}  # fmt: skip
     else:

@@ -32,7 +32,7 @@ def build_report(
     guardrails = watch_guardrails(design, health.fit)
     comparisons = [compare(design, health.fit, arm) for arm in range(len(design.arms)) if arm != design.control]
     early = too_early(design, sum(sum(phase.units) for phase in phases), began, as_of)
-    decision = decide(design, health, guardrails, comparisons, sum(phase.labels for phase in phases), early)
+    decision = decide(design, health, guardrails, comparisons, sum(phase.deciding for phase in phases), early)
     return {
         "experiment": design.name,
         "phase": first_phase + len(phases) - 1,
@@ -72,6 +72,7 @@ def _counts(phases: Sequence[PhaseCounts]) -> dict[str, int]:
     return {
         "units": sum(sum(phase.units) for phase in phases),
         "labelled": sum(phase.labels for phase in phases),
+        "volunteered": sum(phase.volunteered for phase in phases),
         "compared": sum(phase.compared for phase in phases),
         "disagreements": sum(phase.disagreements for phase in phases),
         "labelled_disagreements": sum(phase.labelled_disagreements for phase in phases),

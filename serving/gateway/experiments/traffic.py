@@ -71,9 +71,15 @@ def served(running: Running, assigned: int, attempts: Sequence[Attempt]) -> int 
     return arms[len(attempts) - 1] if answered else None
 
 
+def answered_by_another(served: int | None, attempts: Sequence[Attempt]) -> bool:
+    """Say whether the client gets the answer of a variant that is no arm: of the manifest's default."""
+    return served is None and isinstance(attempts[-1].outcome, Answer)
+
+
 def exposure(
-    key: str, running: Running, assignment: Assignment, served: int | None, outcomes: Outcomes, images: int
-) -> Exposure:
+    key: str, running: Running, assignment: Assignment, served: int | None, outcomes: Outcomes, images: int,
+    by_another: bool = False,
+) -> Exposure:  # fmt: skip
     """Return the exposure of one request, which counts the request to the assigned arm.
 
     A request to control in its place does not count: it had less time than others.
@@ -83,7 +89,7 @@ def exposure(
         id=key, experiment_id=running.id, phase=running.phase, epoch=running.epoch, unit=assignment.unit,
         assigned=assignment.arm, served=served, propensity=assignment.propensity, images=images,
         milliseconds=first.milliseconds, failed=first.failed, at=time.time(),
-        asked=(asked(running, assignment.arm, first, shadow=False),),
+        asked=(asked(running, assignment.arm, first, shadow=False),), by_another=by_another,
     )  # fmt: skip
 
 

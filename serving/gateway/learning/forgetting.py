@@ -33,7 +33,7 @@ def forget_prediction(connection: Connection, prediction_id: str) -> Forgotten:
     queued = 0
     if exposed := reference.exposed:
         locks.own(connection, [exposed.experiment])  # a label at this moment would write pixels back
-        queued = forget.queued_of_unit(connection, exposed.experiment, exposed.unit, reference.image)
+        queued = forget.queued_of_units(connection, {exposed.experiment: exposed.unit}, reference.image)
     images = kept.delete_predictions(connection, [reference.key])
     return Forgotten(max(images, queued), forget.labels_of_predictions(connection, [reference.key]))
 
@@ -51,8 +51,7 @@ def forget_unit(connection: Connection, unit: str) -> Forgotten:
     for at in range(0, len(predictions), AT_ONCE):
         images += kept.delete_predictions(connection, predictions[at : at + AT_ONCE])
         labels += forget.labels_of_predictions(connection, predictions[at : at + AT_ONCE])
-    for experiment, name in names.items():
-        images += forget.queued_of_unit(connection, experiment, name)
-        labels += forget.labels_of_unit(connection, experiment, name)
+    images += forget.queued_of_units(connection, names)
+    labels += forget.labels_of_units(connection, names)
     forget.unlink_units(connection, names)
     return Forgotten(images, labels)

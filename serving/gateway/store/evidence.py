@@ -242,8 +242,8 @@ class Book:
                 gone, gained = (outcome_tally(each, self._scorings[phase]) for each in (old, new))
                 self._add(phase, gained, gone)
                 self._add(phase, outcome_days(new), outcome_days(old))
-                self._corrected |= bool(gone) and gained != gone
-                if not self._scorings[phase].paired:
+                if not self._scorings[phase].paired:  # paired, outcomes are the arms' accuracies, and no evidence
+                    self._corrected |= bool(gone) and gained != gone
                     self._cells[phase].update(breakdown.of_outcome(new))
                     self._cells[phase].subtract(breakdown.of_outcome(old))
 

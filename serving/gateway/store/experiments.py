@@ -58,6 +58,15 @@ def change(connection: Connection, experiment: int, **values: Any) -> None:
     bump(connection)
 
 
+def clear_verdict(connection: Connection, experiment: int) -> bool:
+    """Clear the verdict of an experiment; say whether it had one."""
+    with_verdict = (experiments.c.id == experiment) & experiments.c.verdict.is_not(None)
+    cleared = connection.execute(update(experiments).where(with_verdict).values(verdict=None)).rowcount > 0
+    if cleared:
+        bump(connection)
+    return cleared
+
+
 def open_phase(
     connection: Connection, experiment: int, weights: Sequence[float], traffic: float, versions: Sequence[int | None],
     *, anew: bool = False, place: Place | None = None,

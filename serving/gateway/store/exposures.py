@@ -42,6 +42,7 @@ class Asked(NamedTuple):
 class Exposure:
     """A request of an experiment; `served` is the arm that answered, None without one.
 
+    `by_another` says that a variant answered that is no arm: the default, where the arms failed.
     `asked` are the requests to arms that count. `answered` holds the answers of all arms about each image, where two
     arms or more have answered.
     """
@@ -60,6 +61,7 @@ class Exposure:
     at: float
     asked: tuple[Asked, ...] = ()
     answered: tuple[ImageAnswers, ...] = ()
+    by_another: bool = False
 
 
 COLUMNS = attrgetter(*(column.name for column in exposures.columns))
@@ -127,7 +129,7 @@ def _requests(batch: Sequence[Exposure]) -> Tally:
     tally = Tally()
     for exposure in batch:
         tally[Count("exposures", exposure.assigned)] += 1
-        if exposure.served not in (exposure.assigned, None):
+        if exposure.by_another or exposure.served not in (exposure.assigned, None):
             tally[Count("stand_ins", exposure.assigned)] += 1
         for asked in exposure.asked:
             tally[Count("requests", asked.arm)] += 1

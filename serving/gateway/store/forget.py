@@ -1,9 +1,9 @@
 """Delete labels, and images that wait in label queues, of one prediction or unit; unlink a unit from what stays."""
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, delete, select, tuple_, update
 
 from serving.gateway.store.tables import exposures, feedback, images, phases, unit_results, units
 
@@ -13,16 +13,15 @@ def labels_of_predictions(connection: Connection, predictions: Collection[str]) 
     return connection.execute(delete(feedback).where(feedback.c.prediction.in_(predictions))).rowcount
 
 
-def labels_of_unit(connection: Connection, experiment: int, unit: int) -> int:
-    """Delete the labels that an experiment has from a unit; return how many there were."""
-    of_unit = (feedback.c.experiment_id == experiment) & (feedback.c.unit == unit)
-    return connection.execute(delete(feedback).where(of_unit)).rowcount
+def labels_of_units(connection: Connection, names: Mapping[int, int]) -> int:
+    """Delete the labels that experiments have from units, named by experiment; return how many there were."""
+    return connection.execute(delete(feedback).where(_of_units(feedback, names.items()))).rowcount
 
 
-def queued_of_unit(connection: Connection, experiment: int, unit: int, image: int | None = None) -> int:
-    """Take a unit's images, or the one with this hash, out of the queue, pixels and all; return how many."""
-    of_unit = (images.c.experiment_id == experiment) & (images.c.unit == unit)
-    return _empty(connection, of_unit if image is None else of_unit & (images.c.image == image))
+def queued_of_units(connection: Connection, names: Mapping[int, int], image: int | None = None) -> int:
+    """Take units' images, or the one with this hash, out of the queues, pixels and all; return how many."""
+    of_units = _of_units(images, names.items())
+    return _empty(connection, of_units if image is None else of_units & (images.c.image == image))
 
 
 def unlink_units(connection: Connection, names: Mapping[int, int]) -> None:
@@ -40,15 +39,17 @@ def salts(connection: Connection) -> Sequence[Row]:
     return connection.execute(select(phases.c.experiment_id, phases.c.traffic_salt).distinct()).all()
 
 
+def _of_units(table: Table, units: Iterable[tuple[int, int]]) -> ColumnElement[bool]:
+    """Return the condition of these units' rows, of all experiments at once: most tables have no index by unit."""
+    return tuple_(table.c.experiment_id, table.c.unit).in_(list(units))
+
+
 def _rename(connection: Connection, table: Table, new: Mapping[tuple[int, int], int]) -> None:
     key = list(table.primary_key)
-    # One look at the table for all experiments: most tables have no index by unit.
-    of_units = table.c.unit.in_([unit for _, unit in new])
-    rows = connection.execute(select(table.c.experiment_id, table.c.unit, *key).where(of_units)).all()
+    rows = connection.execute(select(table.c.experiment_id, table.c.unit, *key).where(_of_units(table, new))).all()
     renamed = [
         {"unit": new[row.experiment_id, row.unit], **{f"of_{each.name}": getattr(row, each.name) for each in key}}
         for row in rows
-        if (row.experiment_id, row.unit) in new
     ]
     if renamed:
         one = update(table).where(*(each == bindparam(f"of_{each.name}") for each in key))

@@ -53,7 +53,10 @@ def claim(connection: Connection, experiment: int, epoch: int, first: Mapping[in
         return load(connection, experiment, epoch, first) if first else {}
     statement = insert(connection.dialect.name, images).on_conflict_do_nothing().returning(images.c.image)
     new = set(connection.execute(statement, _rows(experiment, epoch, first)).scalars())
-    return load(connection, experiment, epoch, first.keys() - new, lock=True) if len(new) < len(first) else {}
+    there = load(connection, experiment, epoch, first.keys() - new, lock=True) if len(new) < len(first) else {}
+    # Retention may have deleted one between the two statements.
+    gone = {key: image for key, image in first.items() if key not in new and key not in there}
+    return {**there, **claim(connection, experiment, epoch, gone)}
 
 
 def labelled(connection: Connection, experiment: int, epoch: int, unit: int) -> list[Image]:

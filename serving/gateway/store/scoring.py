@@ -128,6 +128,7 @@ def image_tally(facts: ImageFacts, images: int = 1) -> Tally:
         tally[Count("without_answers")] = images * (facts.labelled and not facts.answered)
         tally[Count("compared")] = images * facts.answered
         tally[Count("labels")] = images * counted
+        tally[Count("volunteered")] = images * (counted and not facts.trusted)
         tally[Count("disagreements")] = images * facts.disagree
         tally[Count("labelled_disagreements")] = images * (facts.disagree and counted)
     if facts.differing:

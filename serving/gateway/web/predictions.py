@@ -170,7 +170,8 @@ def _expose(services: Gateway, each: PredictCall, arm: routing.ArmChoice) -> Rep
     running, assignment = arm
     served = traffic.served(running, assignment.arm, each.attempts)
     outcomes = traffic.outcomes(running, assignment.arm, each.attempts, each.manifest)
-    exposure = traffic.exposure(each.key, running, assignment, served, outcomes, each.images.count)
+    by_another = traffic.answered_by_another(served, each.attempts)
+    exposure = traffic.exposure(each.key, running, assignment, served, outcomes, each.images.count, by_another)
     exposed, hashes = None, list[int]()
     if served is not None:
         exposed = Exposed(running.id, running.phase, assignment.unit, assignment.arm, served, int(exposure.at),

@@ -34,7 +34,7 @@ def stood_in_for(phase: PhaseCounts) -> PhaseCounts:
 def decided(phases: Sequence[PhaseCounts], design: Design = PAIRED) -> Decision:
     health = check_health(design, phases)
     comparisons = [compare(design, health.fit, arm) for arm in range(len(design.arms)) if arm != design.control]
-    labels = sum(phase.labels for phase in phases)
+    labels = sum(phase.deciding for phase in phases)
     return decide(design, health, watch_guardrails(design, health.fit), comparisons, labels)
 
 
@@ -97,6 +97,19 @@ def test_when_the_labels_are_spent_it_is_inconclusive() -> None:
     assert decision.reasons[0] == "All 408 labels of the experiment's budget are in, and they do not decide it."
     assert decided([EARLY], replace(PAIRED, max_labels=409)).recommendation == "continue"
     assert decided([BETTER], replace(PAIRED, max_labels=9)).recommendation == "ship"
+
+
+def test_labels_of_users_spend_no_budget() -> None:
+    design = replace(PAIRED, max_labels=408)
+    assert decided([replace(EARLY, volunteered=1)], design).recommendation == "continue"
+
+
+def test_labels_of_users_choose_no_winner() -> None:
+    health, better = check_health(THREE, [paired_phase({0b111: 900}, arms=3)]), compare(PAIRED, [BETTER], 1)
+    surest = replace(better, arm=2, log_e=better.log_e + 1, difference=0.001)
+    for volunteered, winner in ((0, "l2"), (1, "dropout")):
+        comparisons = [replace(each, volunteered=volunteered) for each in (better, surest)]
+        assert decide(THREE, health, [], comparisons, 0).variant == winner
 
 
 def test_before_any_label_it_goes_on() -> None:

@@ -112,6 +112,19 @@ def test_labels_without_a_regression_end_it(store: Store) -> None:
     assert trial.row().decision == trial.row().verdict
 
 
+@pytest.mark.parametrize(("alive", "recommendation"), [(True, "regression"), (False, "continue")])
+def test_an_old_default_that_others_answer_for_is_nothing_to_go_back_to(
+    store: Store, alive: bool, recommendation: str
+) -> None:
+    trial = Trial(store, spec(0, 1, paired=True))
+    with store.write() as connection:
+        experiments.change(connection, trial.row().id, follows=trial.row().id)
+    ids = trial.send([1] * 40, [("1", "7")] * 40)
+    trial.label(dict.fromkeys(ids, "7"))
+    trial.send([1] * 10, [("1", "1" if alive else None)] * 10)
+    assert trial.report()["decision"]["recommendation"] == recommendation
+
+
 def test_another_promotion_or_a_rollback_ends_it(client: FlaskClient, fake_server: FakeModelServer) -> None:
     promoted(client, fake_server)
     client.post("/variants/rollback", json={}, headers=ADMIN)

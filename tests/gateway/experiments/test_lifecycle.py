@@ -106,8 +106,11 @@ def test_a_verdict_that_has_stopped_its_experiment_stays(store: Store, decision:
 def test_other_weights_after_an_unhealthy_phase_begin_evidence_anew(
     store: Store, units: tuple[int, int], epochs: list[int]
 ) -> None:
+    """A verdict on the evidence before is cleared, too."""
     start(store)
     with store.write() as connection:
+        experiments.change(connection, 1, verdict=VERDICT)
         counts.add(connection, 1, 1, {Count("units", arm): n for arm, n in enumerate(units)})
         lifecycle.reweight(connection, "test", {"plain": 0.5, "dropout": 0.5}, None, BY)
         assert [phase.epoch for phase in experiments.phases_of(connection, 1)] == epochs
+        assert experiments.by_id(connection, 1).verdict == (VERDICT if epochs == [1, 1] else None)

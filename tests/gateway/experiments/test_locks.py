@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, delete, func, select, text
 
 from serving.gateway.errors import Unavailable
-from serving.gateway.experiments import feedback, hold_back, scorings
+from serving.gateway.experiments import feedback, hold_back, lifecycle, scorings
 from serving.gateway.experiments.feedback import Feedback
 from serving.gateway.store import counts, engine, events, experiments, exposures, images, locks
 from serving.gateway.store import tables as rows
@@ -80,6 +80,40 @@ def test_writers_of_an_experiment_do_not_wait_for_each_other(store: Store) -> No
             labelled(same, {first: "7"})
     with store.read() as connection:
         assert problems(connection, trial.row().id) == []
+
+
+def test_an_image_that_retention_deletes_meanwhile_is_written_anew(store: Store) -> None:
+    trial = Trial(store, spec(0.5, 0.5, paired=True))
+    (prediction,) = trial.send([0], [("1", "7")])
+    with ThreadPoolExecutor(1) as pool:
+        with store.write() as retention:
+            retention.execute(select(rows.images.c.image).with_for_update())
+            labelling = pool.submit(trial.label, {prediction: "1"})
+            eventually(lambda: lock_waits(store), "the label's wait for the image")
+            retention.execute(delete(rows.images))
+        labelling.result()
+    with store.read() as connection:
+        assert connection.execute(select(rows.images.c.label)).scalars().all() == ["1"]
+
+
+def test_labels_that_withdraw_a_verdict_at_once_tell_it_once(store: Store) -> None:
+    trial = Trial(store, spec(0.5, 0.5, paired=True))
+    number = trial.row().id
+    with store.write() as connection:
+        experiments.change(connection, number, verdict={"recommendation": "ship", "variant": "dropout", "reasons": []})
+    with ThreadPoolExecutor(1) as pool:
+        with store.write() as one:
+            lifecycle.withdraw_verdict(one, number, "labels were replaced")
+
+            def withdraw() -> None:
+                with store.write() as other:
+                    lifecycle.withdraw_verdict(other, number, "labels were replaced")
+
+            second = pool.submit(withdraw)
+            eventually(lambda: lock_waits(store), "the second one's wait")
+        second.result()
+    with store.read() as connection:
+        assert connection.execute(select(func.count()).select_from(rows.events)).scalar_one() == 1
 
 
 @pytest.mark.parametrize("paired", [True, False])

@@ -130,6 +130,15 @@ def test_a_unit_is_one_case_of_a_guardrail_however_often_it_fails(flaky: Flaky) 
     assert [tally[Count(name, 0)] for name in ("calls", "calls_shadow")] == [6, 0]
 
 
+def test_an_exposure_of_an_unknown_experiment_holds_no_other_up(flaky: Flaky) -> None:
+    """A backup that was restored under a running gateway may lack an experiment."""
+    under_test = Recorder(flaky, lambda _: None)
+    for each in (replace(exposure(1), experiment_id=99), exposure(2)):
+        under_test.record(each)
+    under_test.close()
+    assert written(flaky) == 1
+
+
 def test_answers_of_another_arm_are_counted_apart(flaky: Flaky) -> None:
     given = [replace(exposure(number), served=served) for number, served in enumerate((0, 1, 1, None))]
     with flaky.write() as connection:

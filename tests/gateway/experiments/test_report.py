@@ -40,8 +40,8 @@ def test_the_worked_example() -> None:
         "experiment": "dropout_vs_l2", "phase": 1, "status": "running", "as_of": "2026-11-23T10:00:00Z",
         "design": "paired", "notes": [], "arms": 0, "checks": 0, "comparisons": 0, "guardrails": 0, "decision": 0,
         "counts": {
-            "units": 9000, "labelled": 9000, "compared": 9000, "disagreements": 112, "labelled_disagreements": 112,
-            "unreadable": 0, "repeats": 0, "without_answers": 0,
+            "units": 9000, "labelled": 9000, "volunteered": 0, "compared": 9000, "disagreements": 112,
+            "labelled_disagreements": 112, "unreadable": 0, "repeats": 0, "without_answers": 0,
         },
     }  # fmt: skip
     assert seen["checks"]["srm"] == {"e": pytest.approx(0.1046, abs=1e-4), "p": 1.0, "ok": True}

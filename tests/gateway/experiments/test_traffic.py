@@ -1,9 +1,11 @@
 """Experiments from request to report, through the WSGI application, on both databases."""
 
+import json
 import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -19,6 +21,7 @@ from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures
 from testing.api import ADMIN, json_of
 from testing.fake_model_server import FakeModelServer, shifted
+from testing.manifest import MANIFEST, variant
 from testing.recount import kept, problems
 from testing.traffic import (
     PAIRED,
@@ -124,6 +127,23 @@ def test_an_arm_that_fails_is_stood_in_for_and_blamed(client: FlaskClient, fake_
     eventually(lambda: len(rows(client)) == 30)
     assert {(row.assigned, row.served, row.failed) for row in rows(client)} == {(0, 0, False), (1, 0, True)}
     assert [arm["error_rate"] for arm in report(client)["arms"]] == [0.0, 1.0]
+
+
+def test_a_default_that_answers_for_both_arms_is_a_stand_in(
+    make_client: MakeClient, manifest_folder: Path, fake_server: FakeModelServer
+) -> None:
+    three = {**MANIFEST, "variants": [variant(name) for name in ("plain", "dropout", "l2")]}
+    (manifest_folder / "manifest.json").write_text(json.dumps(three))
+    fake_server.models.add("l2")
+    client, arms = make_client(), [{"variant": name, "weight": 0.5} for name in ("dropout", "l2")]
+    start(client, {**SPLIT, "control": "dropout", "arms": arms})
+    for name in ("dropout", "l2"):
+        fake_server.models.remove(name)
+    assert {predict(client, 3, unit=f"unit {n}")["variant"] for n in range(20)} == {"plain"}
+    eventually(lambda: len(rows(client)) == 20)
+    found = report(client)
+    assert sum(arm["stand_ins"] for arm in found["arms"]) == 20
+    assert found["checks"]["stand_ins"] == {"share": 1.0, "most": 0.02, "ok": False}
 
 
 def test_a_dead_arm_breaks_its_guardrail_by_the_calls_that_are_made(

@@ -17,6 +17,7 @@ from serving.gateway.manifest import Manifest
 from serving.gateway.store import experiments
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import phases
+from testing import trials
 from testing.manifest import MANIFEST, variant
 from testing.traffic import SPLIT
 
@@ -144,3 +145,18 @@ def test_a_worker_that_is_behind_does_not_go_back(started: Store) -> None:
     look(started, plain=7, dropout=9)
     at_once(started, before, lambda: next(manifests))
     assert look(started, plain=7, dropout=9)[-1] == (2, 2, [7, 9])
+
+
+def test_a_replaced_label_on_earlier_versions_leaves_the_verdict(store: Store) -> None:
+    trial = trials.Trial(store, trials.spec(0.5, 0.5, paired=True))
+    (old,) = trial.send([0], [("1", "7")])
+    trial.label({old: "7"}, "audit")
+    trial.publish(trials.manifest(dropout=2))
+    (new,) = trial.send([0], [("1", "7")])
+    trial.label({new: "7"}, "audit")
+    with store.write() as connection:
+        experiments.change(connection, trial.row().id, verdict=VERDICT)
+    trial.label({old: "1"})
+    assert trial.row().verdict == VERDICT
+    trial.label({new: "1"})
+    assert trial.row().verdict is None

@@ -241,6 +241,15 @@ def test_whole_days_leave_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
         assert {row.image for row in images.queued(connection, 1, 100)} == {1, 2, 3}
 
 
+@pytest.mark.parametrize(("scoring", "corrects"), [(PAIRED, False), (UNPAIRED, True)])
+def test_a_replaced_label_on_which_the_arms_agree_corrects_no_paired_evidence(scoring: Scoring, corrects: bool) -> None:
+    with book(scoring) as (kept, _):
+        if scoring.paired:
+            kept.answered([seen(1, 1, sure("7", "7"))])
+        assert not kept.label([labelled(1, 1, "7", "audit", predicted="7")])
+        assert kept.label([labelled(1, 1, "1", "ground_truth", predicted="7")]) == corrects
+
+
 def test_a_copy_from_another_arm_brings_no_error_of_its_own_to_the_first() -> None:
     """Unpaired, unit 1 was answered rightly by its arm; the same pixels of unit 2 wrongly by the other one."""
     with book(UNPAIRED) as (kept, connection):

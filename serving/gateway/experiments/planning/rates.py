@@ -60,18 +60,20 @@ def rates_of(spec: PlanSpec, pilot: Rates | None = None) -> Rates:
         if max(errors) < LEAST:
             refuse("control_error", f"arms without errors cannot be told apart; one errs on {LEAST:g} at least")
         return Rates(errors)
-    if spec.disagreement is None and spec.control_error is None and pilot is not None and pilot.disagreement:
+    given = (spec.disagreement, spec.control_error, spec.variant_error, spec.neither_right)
+    if given == (None,) * len(given) and pilot is not None and pilot.disagreement:
         if pilot.won + pilot.lost < LEAST:
             refuse("pilot", f"{spec.pilot!r} has no labelled image yet that one of the two alone has right")
         return pilot
     if errors is None:
         refuse("control_error", "a paired plan needs both error rates, or a pilot with labelled disagreements")
-    disagreement = spec.disagreement
+    disagreement, neither = spec.disagreement, spec.neither_right
     if disagreement is None and pilot is not None and pilot.disagreement:
         disagreement = pilot.disagreement
+        neither = pilot.neither if neither is None else neither
     if disagreement is None:
         refuse("disagreement", "a paired plan needs the share of images that the two label differently")
-    return _paired(errors, disagreement, spec.neither_right or 0.0)
+    return _paired(errors, disagreement, neither or 0.0)
 
 
 def _errors(spec: PlanSpec, pilot: Rates | None) -> tuple[float, float] | None:

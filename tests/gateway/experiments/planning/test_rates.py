@@ -8,8 +8,8 @@ from serving.gateway.experiments.planning.rates import Rates, rates_of
 from serving.gateway.experiments.planning.spec import PlanSpec
 
 
-def of(**given: Any) -> Rates:
-    return rates_of(PlanSpec(**given))
+def of(pilot: Rates | None = None, **given: Any) -> Rates:
+    return rates_of(PlanSpec(**given), pilot)
 
 
 def test_rates_follow_from_errors_and_disagreement() -> None:
@@ -60,6 +60,17 @@ def test_impossible_rates_are_refused_where_they_are(given: dict[str, Any], plac
 def test_values_out_of_range_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PlanSpec(**given)
+
+
+def test_a_pilot_gives_what_is_left_out_and_nothing_else() -> None:
+    pilot = of(control_error=0.03, variant_error=0.02, disagreement=0.025, neither_right=0.005)
+    assert of(pilot, paired=True) == pilot
+    better = of(pilot, paired=True, variant_error=0.015)
+    assert better.errors == (0.03, 0.015)
+    assert (better.difference, better.disagreement, better.neither) == (
+        pytest.approx(0.015), pytest.approx(0.025), pytest.approx(0.005)
+    )  # fmt: skip
+    assert of(pilot, paired=True, neither_right=0.0).neither == 0
 
 
 def test_the_largest_difference_is_possible_and_no_larger_one() -> None:
