@@ -35,6 +35,11 @@ class ReportedExposure(BaseModel):
     unit: str = Field(min_length=1, max_length=UNIT_ID_LENGTH, description="The unit: the flag's targetingKey")
     label: str | None = Field(None, max_length=200, description="The predicted class; null where the arm failed")
     milliseconds: float = Field(0.0, ge=0, le=A_DAY_MS, allow_inf_nan=False, description="The time that it took")
+    variant: str | None = Field(
+        None, max_length=200,
+        description="The variant that predicted, as the flag gave it: the report does not count where the unit has "
+        "another one by now, after new weights or a new version",
+    )  # fmt: skip
     image: str | None = Field(
         None, max_length=200, description="A name of the image, such as a digest: the same image counts once"
     )
@@ -53,7 +58,8 @@ class TakenExposure(BaseModel):
 
     variant: str = Field(description="The variant of the unit's arm; the default one outside of the experiment")
     prediction_id: str | None = Field(
-        description="The id for POST /feedback; null where the arm failed, or the unit is not in the experiment"
+        description="The id for POST /feedback; null where the arm failed, the unit is not in the experiment, or its "
+        "arm has another variant than the report"
     )
 
 
@@ -105,10 +111,12 @@ def _taken(manifest: Manifest, snapshot: Snapshot, running: Running, item: Repor
     assignment = running.split.assign(item.unit)
     if assignment is None:
         return {"variant": routing.default(manifest, snapshot).name, "prediction_id": None}
+    variant, signed = running.arms[assignment.arm], None
+    if item.variant not in (None, variant):
+        return {"variant": variant, "prediction_id": None}
     given = Reported(item.unit, item.label, item.milliseconds, item.image)
     made = reported.exposure(running, assignment, given, new_key())
     gateway().experiments.recorder.record(made)
-    variant, signed = running.arms[assignment.arm], None
     if item.label is not None and snapshot.signing_key is not None:
         published, client = manifest.variant(variant), kind_of(incoming().headers)
         version = running.versions[assignment.arm] or (published.version if published else 0)

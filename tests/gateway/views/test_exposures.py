@@ -54,6 +54,17 @@ def test_a_unit_outside_of_the_experiment_is_not_exposed(client: FlaskClient) ->
     assert [arm["units"] for arm in arms(client)] == [0, 0]
 
 
+def test_a_report_of_the_arm_before_new_weights_does_not_count(client: FlaskClient) -> None:
+    start(client)
+    [asked] = send(client, {"unit": "ada", "label": "7"})
+    other = ({"plain", "dropout"} - {asked["variant"]}).pop()
+    units = {arm["variant"]: arm["units"] for arm in arms(client)}
+    assert send(client, {"unit": "bob", "label": "7", "variant": "l2"})[0]["prediction_id"] is None
+    assert send(client, {"unit": "ada", "label": "7", "variant": other}) == [{**asked, "prediction_id": None}]
+    assert {arm["variant"]: arm["units"] for arm in arms(client)} == units
+    assert send(client, {"unit": "ada", "label": "7", "variant": asked["variant"]})[0]["prediction_id"]
+
+
 def test_a_report_that_cannot_count_is_refused(client: FlaskClient) -> None:
     def refused(url: str = URL, **item: Any) -> tuple[int, str]:
         answer = client.post(url, json={"items": [{"unit": "ada", "label": "7", **item}]}, headers=ADMIN)
