@@ -82,6 +82,7 @@ def settings(models: Path, socket_path: Path) -> dict[str, str]:
         "MODEL_SERVER_REST_API_PORT": "0",
         "MODEL_SERVER_GRPC_SOCKET_PATH": str(socket_path),
         "MODEL_SERVER_GRPC_MAX_THREADS": "256",  # more calls at once wait; the workers have fewer under way
+        "MODEL_SERVER_MAX_NUM_LOAD_RETRIES": "0",  # a version that cannot be loaded holds up no others
     }
     environment = {
         **defaults,

@@ -20,6 +20,7 @@ from testing.digits import digits
 from testing.machine import ROOT, free_port
 from testing.waiting import eventually
 from tests.conftest import Serving, end, ended_on_failure, start_serving, train_again
+from training import publish
 
 pytestmark = pytest.mark.slow
 PATIENCE = 180  # seconds, for a training job on a busy machine
@@ -173,16 +174,18 @@ def test_settings_of_the_last_release_start_and_a_signal_stops_both_services_in_
         requests.get(f"{service.url}/healthz", timeout=PATIENCE)
 
 
-def test_a_service_that_cannot_start_ends_the_other(models_dir: Path) -> None:
+def test_a_version_that_cannot_be_loaded_ends_both_and_is_named(models_dir: Path, tmp_path: Path) -> None:
+    models = shutil.copytree(models_dir, tmp_path / "models")
+    publish.refresh_config(models)
+    version = manifest(models)["variants"][0]["version"]
+    (models / "plain" / str(version) / "saved_model.pb").write_bytes(b"")
     done = subprocess.run(
-        [sys.executable, "-m", "serving", "--models", models_dir],
-        cwd=ROOT,
-        env={**os.environ, "GATEWAY_PORT": str(free_port()), "MODEL_SERVER_NUM_LOAD_THREADS": "few"},
-        capture_output=True,
-        text=True,
-    )
+        [sys.executable, "-m", "serving", "--models", models], cwd=ROOT,
+        env={**os.environ, "GATEWAY_PORT": str(free_port())}, capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode == 1
-    assert "serving: the model server ended by itself, exit code" in done.stderr
+    assert f"{{name: plain version: {version}}} due to error" in done.stderr
+    assert "serving: the model server ended by itself, exit code 255" in done.stderr
 
 
 def test_serving_nothing_says_what_to_do(tmp_path: Path) -> None:
