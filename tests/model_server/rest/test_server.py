@@ -228,6 +228,8 @@ def test_stopping_waits_for_requests_under_way() -> None:
                 socket.create_connection(("127.0.0.1", port), timeout=SECONDS).close()
             except ConnectionRefusedError:
                 break
+            except ConnectionResetError:  # it waited to be accepted as the port was closed
+                pass
         assert not stopped.done()
         api.may_answer.set()
         assert answer.result(SECONDS).startswith(b"HTTP/1.1 200 OK")
