@@ -19,6 +19,7 @@ from testing.machine import ROOT
 from testing.running_gateway import Gateway
 from testing.waiting import PATIENCE
 from tests.browser.site import Site, train
+from tests.conftest import built_once
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_MS = 1000 * PATIENCE
@@ -56,8 +57,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         pytest.skip("MNIST is not here: make data.")
     folder, models = tmp_path_factory.mktemp("site"), ROOT / "models"
     if not os.environ.get("SCREENSHOTS"):
-        models = folder / "models"
-        train(models)
+        models = built_once(tmp_path_factory, "site_models", train)
     running = Site(models, folder)
     yield running
     running.stop_models()
