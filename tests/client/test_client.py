@@ -149,6 +149,21 @@ def test_a_server_of_another_kind_is_no_gateway(status: str) -> None:
     assert "/variants" in str(caught.value)
 
 
+def test_a_key_with_a_lines_end_is_the_key_and_another_is_not_shown() -> None:
+    app = Answers(FINE)
+    with served(app) as url:
+        Client(url, key="a-key\r\n").variants()
+    assert app.seen == [("/variants", "Bearer a-key")]
+    with pytest.raises(ValueError, match="^The key, DROPSERVE_API_KEY, has characters that no key has.$"):
+        Client(key="a\nkey")
+
+
+def test_a_unit_may_have_any_letters(client: Client) -> None:
+    client.predict(SEVEN, unit="王")
+    with pytest.raises(ValueError, match="has characters that cannot be sent"):
+        client.predict(SEVEN, unit="a\nb")
+
+
 def test_the_environment_names_gateway_and_key_and_netrc_neither(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,14 @@
 import csv
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from dropserve import Client, Unreachable
 from dropserve.command import output
 from dropserve.command.completion import script
 from dropserve.command.main import main
@@ -109,6 +113,7 @@ def test_improve_runs_the_job_of_a_clone(run: Run, tmp_path: Path) -> None:
         (("predict", ROOT / "deploy"), 2, "There are no images in"),
         (("predict", "-", SEVEN), 2, "name no other beside it"),
         (("label", "id"), 2, "Give the id of a prediction and its label"),
+        (("label", f"-{'a' * 60}", "7", "--source", "ground_truth"), 1, "There is no prediction '-aaa"),
         (("label", "--file", "/nowhere.csv"), 1, "No such file"),
         (("variants", "--url", f"http://127.0.0.1:{free_port()}"), 3, "No gateway answers at"),
     ],
@@ -126,10 +131,61 @@ def test_a_wrong_command_line_is_refused_by_its_parser(words: list[str]) -> None
 
 
 def test_a_terminal_sees_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """But not amid the answers, where they go to the same terminal."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert list(output.with_progress(range(1000), 1000, "images")) == list(range(1000))
     assert "500 of 1,000 images" in (bars := capsys.readouterr().err)
     assert bars.endswith("\r") and bars.count("\r") <= 203
+    assert next(begun := output.with_progress(range(9), 9, "images")) == 0
+    begun.close()  # as where the gateway goes away
+    assert capsys.readouterr().err.endswith(" \r")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert list(output.with_progress(range(9), 9, "images")) == list(range(9))
+    assert capsys.readouterr().err == ""
+
+
+def test_refused_files_are_named_though_the_gateway_goes_away(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "none.png").write_text("none")
+    (tmp_path / "seven.png").write_bytes(SEVEN.read_bytes())
+    whole = Client.predict
+
+    def once(client: Client, *images: Path, **parameters: Any) -> Any:
+        if images[0].name == "seven.png":
+            raise Unreachable("No gateway answers.")
+        return whole(client, *images, **parameters)
+
+    monkeypatch.setattr(Client, "predict", once)
+    ran = run("predict", tmp_path, "--batch", "1", "--connections", "1")
+    assert ran.code == 3
+    assert ran.err.splitlines() == [
+        f"dropserve: {tmp_path}/none.png: This is no BMP, GIF, JPEG, PNG or WEBP image.",
+        "dropserve: No gateway answers.",
+    ]
+
+
+def test_a_folder_that_cannot_be_read_is_named(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = os.scandir
+
+    def scandir(path: str | Path) -> Any:
+        if Path(path).name == "inner":  # root may read any
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    ran = run("predict", folder)
+    assert (ran.code, f"dropserve: {folder}/inner: " in ran.err) == (4, True)
+
+
+@pytest.mark.slow
+def test_a_name_that_cannot_be_written_ends_no_run(url: str, tmp_path: Path) -> None:
+    for name in (b"caf\xe9.png", "七.png".encode()):
+        (tmp_path / os.fsdecode(name)).write_bytes(SEVEN.read_bytes())
+    command = [sys.executable, "-m", "dropserve.command.main", "predict", str(tmp_path), "--url", url]
+    environment = {"PYTHONPATH": str(ROOT / "clients/python/src"), "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, env=environment, capture_output=True)
+    assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, b"", 3)
 
 
 def completed(*words: str) -> set[str]:

@@ -43,7 +43,9 @@ class Client:
         self, url: str | None = None, key: str | None = None, *, timeout: float = 30, retries: int = 5
     ) -> None:
         self.url = url or os.environ.get("DROPSERVE_URL") or DEFAULT_URL
-        self._key = key or os.environ.get("DROPSERVE_API_KEY")
+        self._key = (key or os.environ.get("DROPSERVE_API_KEY") or "").strip()  # a file's line may have an end
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise ValueError("The key, DROPSERVE_API_KEY, has characters that no key has.")
         self._timeout, self._retries = timeout, retries
         self._transport: Transport | None = None
         self._lock = threading.Lock()
@@ -70,7 +72,9 @@ class Client:
     ) -> PredictAnswer:
         """Return one variant's answers for encoded images, which make one request and so one unit."""
         parameters = {"variant": variant, "experiment": experiment, **_flags(uncertainty=uncertainty, split=split)}
-        headers = {"X-Unit-Id": unit} if unit else {}
+        if unit and not unit.isprintable():
+            raise ValueError(f"The unit {unit!r} has characters that cannot be sent.")
+        headers = {"X-Unit-Id": unit.encode()} if unit else {}
         answer: PredictAnswer = self._send("POST", "/predict", params=parameters, headers=headers, files=_form(images))
         return answer
 

@@ -29,12 +29,17 @@ class FileAnswer(NamedTuple):
 
 
 def image_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files among `paths`, and those of their folders that are named as images, in order."""
+    """Yield the files among `paths`, and those of their folders that are named as images, in order.
+
+    Folders that cannot be read come last, as if they were files: whoever reads them meets the error.
+    """
     for path in paths:
         if path.is_dir():
-            for folder, folders, files in os.walk(path):
+            unread = list[OSError]()
+            for folder, folders, files in os.walk(path, onerror=unread.append):
                 folders.sort()
                 yield from (Path(folder, f) for f in sorted(files) if os.path.splitext(f)[1].lower() in SUFFIXES)
+            yield from (Path(error.filename) for error in unread)
         else:
             yield path
 

@@ -28,7 +28,7 @@ class PatientRetry(Retry):
 class Key(requests.auth.AuthBase):
     """Send the key, or none; either way requests takes no password from ~/.netrc instead."""
 
-    def __init__(self, key: str | None) -> None:
+    def __init__(self, key: str) -> None:
         self._key = key
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -40,7 +40,7 @@ class Key(requests.auth.AuthBase):
 class Transport:
     """Sends requests to the gateway at `url`, from any thread; each has a connection of its own."""
 
-    def __init__(self, url: str, key: str | None, timeout: float, retries: int) -> None:
+    def __init__(self, url: str, key: str, timeout: float, retries: int) -> None:
         self._url, self._key = url.rstrip("/"), Key(key)
         self._timeout, self._retries = (min(CONNECT_SECONDS, timeout), timeout), retries
         self._local = threading.local()

@@ -30,8 +30,13 @@ def predict(client: Client, arguments: argparse.Namespace) -> int:
         answers = predict_files(client, files, batch=arguments.batch, connections=arguments.connections, **parameters)
     rows = _predictions(with_progress(answers, len(files), "images"), refused)
     doubt = ("entropy", "mutual_information") if arguments.uncertainty else ()
-    _print_rows(("file", "label", "confidence", "familiarity", *doubt, "variant", "id"), rows, files, arguments.json)
-    return _tell(refused)
+    try:
+        _print_rows(
+            ("file", "label", "confidence", "familiarity", *doubt, "variant", "id"), rows, files, arguments.json
+        )
+    finally:
+        _tell(refused)
+    return PARTLY if refused else 0
 
 
 def _predictions(answers: Iterable[FileAnswer], refused: list[FileAnswer]) -> Iterator[dict[str, Any]]:
@@ -62,8 +67,11 @@ def compare(client: Client, arguments: argparse.Namespace) -> int:
                 yield from ({"file": str(file), "agree": result["agree"], **each} for each in result["variants"])
 
     columns = ("file", "variant", "version", "label", "confidence", "familiarity", "agree")
-    _print_rows(columns, rows(), files, arguments.json)
-    return _tell(refused)
+    try:
+        _print_rows(columns, rows(), files, arguments.json)
+    finally:
+        _tell(refused)
+    return PARTLY if refused else 0
 
 
 def variants(client: Client, arguments: argparse.Namespace) -> int:
@@ -97,9 +105,8 @@ def _print_rows(columns: Sequence[str], rows: Iterable[dict[str, Any]], files: S
     print_lines(table(columns, ([row.get(name) for name in columns] for row in rows), widths))
 
 
-def _tell(refused: Sequence[FileAnswer]) -> int:
-    """Print the error of each refused file; return the exit code."""
+def _tell(refused: Sequence[FileAnswer]) -> None:
+    """Print the error of each refused file."""
     for path, _, _, error in refused:
         faults = error.faults if isinstance(error, Refused) else []
         print(f"dropserve: {path}: {faults[0]['detail'] if len(faults) == 1 else error}", file=sys.stderr)
-    return PARTLY if refused else 0

@@ -1,7 +1,9 @@
 """Read the command line, run one command, return an exit code."""
 
 import argparse
+import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,12 +19,16 @@ RUN = {
     "predict": ask.predict, "compare": ask.compare, "variants": ask.variants, "label": manage.label,
     "experiments": manage.experiments, "improve": manage.improve,
 }  # fmt: skip
+DASHED_ID = re.compile(r"-[A-Za-z0-9_-]{39,}")  # longer than any option
 CLOSED_PIPE = 141  # as a shell reports a program that SIGPIPE ended
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` name, by default those of the command line; return the exit code."""
-    arguments = parser().parse_args(words)
+    arguments = parser().parse_args(_dashed_id_last(sys.argv[1:] if words is None else words))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name may have characters that it cannot write
+            stream.reconfigure(errors="backslashreplace")
     if arguments.command == "completion":
         print(script(arguments.shell), end="")
         return 0
@@ -54,6 +60,14 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add(made, COMMANDS, "command")
     return made
+
+
+def _dashed_id_last(words: Sequence[str]) -> Sequence[str]:
+    """Put a prediction's id that begins with a dash, as one in 64 does, and its label behind `--`."""
+    at = next((number for number, word in enumerate(words) if DASHED_ID.fullmatch(word)), None)
+    if at is None or words[0] != "label":
+        return words
+    return [*words[:at], *words[at + 2 :], "--", *words[at : at + 2]]
 
 
 def _add(parser: argparse.ArgumentParser, commands: Sequence[Command], name: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -47,18 +47,20 @@ def print_lines(lines: Iterable[str]) -> None:
         sys.stdout.write(f"{line}\n")
 
 
-def with_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Yield items, with a bar on standard error while it is a terminal."""
-    if not sys.stderr.isatty() or total < 2:
+def with_progress(items: Iterable[T], total: int, what: str) -> Generator[T, None, None]:
+    """Yield items, with a bar on standard error where that is a terminal, and what is printed goes elsewhere."""
+    if not sys.stderr.isatty() or sys.stdout.isatty() or total < 2:
         yield from items
         return
     shown = -1
-    for number, item in enumerate(items, start=1):
-        if (step := number * 200 // total) != shown:
-            shown = step
-            print(f"\r{_bar(number, total, what)}", end="", file=sys.stderr, flush=True)
-        yield item
-    print(f"\r{' ' * len(_bar(total, total, what))}\r", end="", file=sys.stderr, flush=True)
+    try:
+        for number, item in enumerate(items, start=1):
+            if (step := number * 200 // total) != shown:
+                shown = step
+                print(f"\r{_bar(number, total, what)}", end="", file=sys.stderr, flush=True)
+            yield item
+    finally:
+        print(f"\r{' ' * len(_bar(total, total, what))}\r", end="", file=sys.stderr, flush=True)
 
 
 def _bar(number: int, total: int, what: str) -> str:
