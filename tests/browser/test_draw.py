@@ -48,6 +48,26 @@ def test_a_pen_draws_too(visit: Visit, default: str) -> None:
     assert page.evaluate("drawnBy") == "pen"
 
 
+FINGERS = """async (events) => {
+  const canvas = document.querySelector("canvas");
+  canvas.setPointerCapture = () => {}; // these pointers are made up
+  const { x: left, y: top, width, height } = canvas.getBoundingClientRect();
+  for (const [type, pointerId, x, y] of events) {
+    const at = { clientX: left + x * width, clientY: top + y * height };
+    canvas.dispatchEvent(new PointerEvent(`pointer${type}`, { pointerId, isPrimary: pointerId !== 2, ...at }));
+  }
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+  return canvas.toDataURL();
+}"""
+
+
+@pytest.mark.parametrize("other", [2, 3], ids=["a second finger", "a palm beside a pen"])
+def test_another_finger_leaves_the_stroke_alone(visit: Visit, other: int) -> None:
+    begun, ended = [["down", 1, 0.2, 0.2], ["move", 1, 0.5, 0.3]], [["move", 1, 0.8, 0.8], ["up", 1, 0.8, 0.8]]
+    touched = [["down", other, 0.1, 0.9], ["move", other, 0.2, 0.9], ["up", other, 0.2, 0.9]]
+    assert visit().evaluate(FINGERS, [*begun, *touched, *ended]) == visit().evaluate(FINGERS, [*begun, *ended])
+
+
 def test_the_models_see_the_same_whatever_the_screens_density(visit: Visit) -> None:
     seen = set()
     for density in (1, 2, 3):

@@ -59,6 +59,12 @@ def test_what_is_wrong_is_told_beside_its_field(visit: Visit, shared: Gateway) -
     page.get_by_label("Weight of champion").fill("0.9")
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("group", name="Variants")).to_contain_text("▲ the weights add up to 0.9 instead of 1")
+    page.get_by_role("link", name="Variants").click()
+    page.locator("tbody tr").first.wait_for()
+    page.go_back()
+    expect(name).to_have_value("with_weights")  # what was filled in is still there
+    expect(page.get_by_label("Weight of champion")).to_have_value("0.9")
+    expect(page.get_by_role("checkbox", name="takes part").and_(page.locator(":checked"))).to_have_count(2)
 
 
 def test_an_experiment_is_planned(visit: Visit, shared: Gateway) -> None:

@@ -1,5 +1,7 @@
 """Promotion of a variant from its experiment, and the way back."""
 
+import re
+
 from playwright.sync_api import expect
 
 from testing.running_gateway import Gateway
@@ -72,3 +74,7 @@ def test_what_the_gateway_does_by_itself_shows(gateway: Gateway, visit: Visit) -
     experiment.label()
     expect(page.locator(".hypothesis .badge")).to_have_text("stopped")
     expect(page.get_by_text("gateway promoted champion. Reason: automatic: champion is better")).to_be_visible()
+    page.goto(f"{gateway.url}/#/experiments/automatic_hold_back")
+    expect(
+        page.get_by_text(re.compile(r"^The evidence against the promotion is [\d.]+; 20 decides\.$"))
+    ).to_be_visible()

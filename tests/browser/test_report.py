@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from testing.running_gateway import Gateway
 from testing.waiting import eventually
@@ -76,6 +76,18 @@ def test_a_report_is_in_chinese_too(visit: Visit, shared: Gateway) -> None:
     expect(page.locator(".sentence")).to_have_text(re.compile("^champion 比 dropout 更好。(估计)?其正确率高出"))
     assert menu_rows(page) == 1
     assert width(page) <= PHONE["width"]
+
+
+def test_an_answer_that_takes_long_is_waited_for(visit: Visit, shared: Gateway) -> None:
+    page, held = visit("#/experiments", at=shared), list[Route]()
+    page.clock.install()
+    page.route("**/experiments/young/report", lambda route: held.append(route))
+    page.get_by_role("link", name="young").click()
+    expect(page.locator(".loading")).to_be_visible()
+    page.clock.run_for(30_000)  # in which it would be asked for six times
+    held[0].continue_()
+    expect(page.locator(".sentence")).to_be_visible()
+    assert len(held) == 1
 
 
 def test_a_report_stays_while_the_gateway_cannot_be_reached(gateway: Gateway, visit: Visit) -> None:

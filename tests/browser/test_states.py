@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 from serving.gateway.access.api_keys import digest
 from tests.browser.conftest import Visit
 from tests.browser.experiment import Experiment
-from tests.browser.hand import card, draw
+from tests.browser.hand import card, draw, said
 from tests.browser.site import Site
 
 
@@ -57,6 +57,16 @@ def test_what_is_loading_is_said_to_be(visit: Visit, view: str, ready: str) -> N
     held[0].continue_()
     expect(page.locator(ready).first).to_be_visible()
     expect(page.locator(".loading")).to_have_count(0)
+
+
+def test_an_answer_that_is_none_is_asked_for_again(visit: Visit) -> None:
+    """A proxy's page with status 200, or an answer that is cut off."""
+    page = visit()
+    page.route("**/variants", lambda route: route.fulfill(body="<html>"))
+    page.get_by_role("link", name="Variants").click()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    page.unroute("**/variants")
+    expect(page.locator("tbody tr").first).to_be_visible()
 
 
 def test_an_empty_pad_says_what_to_do_and_one_that_is_asked_about_that_it_is(visit: Visit) -> None:
@@ -148,12 +158,14 @@ def test_a_card_links_to_its_variant_and_back_leads_back(visit: Visit, site: Sit
     name = site.manifest["variants"][0]["name"]
     page = visit()
     draw(page, "0")
+    drawn = said(page, name)
     card(page, name).get_by_role("link").click()
     expect(page).to_have_url(re.compile(f"#/variants/{name}$"))
     expect(page.locator("tr[aria-current]")).to_contain_text(name)
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Draw a digit")
+    assert said(page, name) == drawn  # the drawing is still there
 
 
 def test_the_language_is_the_browsers_until_another_is_chosen(visit: Visit) -> None:

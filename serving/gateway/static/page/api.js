@@ -22,6 +22,8 @@ export const post = (where, body, options = {}) => call("POST", where, body, opt
 // Whose tokens open what a role does, beside its own.
 const OTHERS = { client: ["labeller", "admin"], reader: ["labeller", "admin"], labeller: ["admin"], admin: [] };
 
+const LONGEST_MS = 60_000; // that an answer may take
+
 const asked = new Set(); // roles whose token the gateway has asked for
 
 /** Keep `token` as that of a role until the tab is closed. */
@@ -51,16 +53,18 @@ async function send(method, where, body, { signal, unit, as = "client" }, token)
   if (unit) headers["X-Unit-Id"] = unit;
   if (body !== undefined) headers["Content-Type"] = body instanceof Blob ? body.type : "application/json";
   const sent = body === undefined || body instanceof Blob ? body : JSON.stringify(body);
-  let answer;
+  const late = AbortSignal.timeout(LONGEST_MS);
+  let answer, content;
   try {
-    answer = await fetch(where, { method, headers, body: sent, signal });
+    answer = await fetch(where, { method, headers, body: sent, signal: signal ? AbortSignal.any([signal, late]) : late });
+    if (answer.ok) content = await answer.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw failed(new Problem({ status: 0, title: error.message }, as));
   }
   if (!answer.ok) throw failed(await problem(answer, as));
   connection.succeeded();
-  return answer.json();
+  return content;
 }
 
 async function problem(answer, as) {

@@ -6,6 +6,7 @@ const OPENED_MS = 3000; // until the first look, so that it takes nothing from w
 const HEALTHY_MS = 10_000; // between looks while all is well and the page is visible
 const FIRST_MS = 1000;
 const LONGEST_MS = 8000;
+const LOOK_MS = 10_000; // that a look may take: an answer that comes later is none
 
 export const events = new EventTarget();
 
@@ -69,7 +70,8 @@ async function look() {
 
 async function readiness() {
   try {
-    const answer = await fetch("/readyz", { headers: { Accept: "application/json" } });
+    const signal = AbortSignal.timeout(LOOK_MS);
+    const answer = await fetch("/readyz", { headers: { Accept: "application/json" }, signal });
     if (answer.ok) return { kind: "ready", detail: "" };
     return { kind: "models", detail: summary(await answer.json()) };
   } catch {

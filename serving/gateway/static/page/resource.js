@@ -10,6 +10,7 @@ import { t } from "./i18n.js";
 export class Resource {
   value = null; // the newest answer; kept, and shown, while a later call fails
   error = null; // the Problem of the last call
+  reading = false; // a call is under way
 
   constructor(where, changed, as = "reader") {
     Object.assign(this, { where, changed, as });
@@ -21,6 +22,7 @@ export class Resource {
   refresh() {
     this.aborter?.abort();
     this.aborter = new AbortController();
+    this.reading = true;
     return (this.newest = this.#read(this.aborter.signal));
   }
 
@@ -31,14 +33,16 @@ export class Resource {
     } catch (error) {
       if (!signal.aborted) this.error = error;
     }
-    if (!signal.aborted) this.changed();
-    else if (signal !== this.aborter.signal) await this.newest;
+    if (!signal.aborted) {
+      this.reading = false;
+      this.changed();
+    } else if (signal !== this.aborter.signal) await this.newest;
   }
 
-  /** Read it now and, while the page is visible, every so many milliseconds. */
+  /** Read it now and, while the page is visible, every so many milliseconds; an answer that takes longer may come. */
   poll(milliseconds) {
     this.refresh();
-    this.timer = setInterval(() => document.hidden || this.error || this.refresh(), milliseconds);
+    this.timer = setInterval(() => document.hidden || this.error || this.reading || this.refresh(), milliseconds);
   }
 
   close() {

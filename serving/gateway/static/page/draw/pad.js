@@ -8,6 +8,7 @@ const FINENESS = 1e4; // coordinates are rounded to 1/FINENESS, below what any s
 export class Pad {
   strokes = [];
   frame = null; // the redraw that waits for the next frame
+  pointer = null; // the id of the finger, pen or mouse that draws the stroke
   boxes = []; // parts of the sent picture to show, `{ x, y, width, height }` in its pixels
   picture = null; // { blob, bitmap }: a picture in place of strokes; bitmap is null if the browser cannot show it
 
@@ -16,7 +17,7 @@ export class Pad {
     Object.assign(this, { canvas, changed });
     canvas.addEventListener("pointerdown", (event) => this.#begin(event));
     canvas.addEventListener("pointermove", (event) => this.#extend(event));
-    for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => (this.stroke = null));
+    for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, (event) => this.#end(event));
     this.observer = new ResizeObserver(() => this.redraw());
     this.observer.observe(canvas);
     this.restyled = () => this.redraw();
@@ -52,6 +53,15 @@ export class Pad {
     context.fillRect(0, 0, SENT_SIDE, SENT_SIDE);
     ink(context, this.strokes, SENT_SIDE, "black");
     return new Promise((done) => canvas.toBlob(done, "image/png"));
+  }
+
+  /** Return what is drawn, to draw it again by `restore`. */
+  get drawn() {
+    return { strokes: this.strokes, picture: this.picture };
+  }
+
+  restore({ strokes, picture }) {
+    if (strokes.length || picture) this.#become(strokes, picture);
   }
 
   /** Show boxes on the picture, with their numbers if there are several, until it changes. */
@@ -90,7 +100,8 @@ export class Pad {
   }
 
   #begin(event) {
-    if (!event.isPrimary || event.button !== 0) return;
+    if (!event.isPrimary || event.button !== 0 || (this.stroke && event.pointerId !== this.pointer)) return;
+    this.pointer = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
     const stroke = [this.#at(event)];
     this.#become([...this.strokes, stroke], null);
@@ -98,12 +109,16 @@ export class Pad {
   }
 
   #extend(event) {
-    if (!this.stroke || !event.isPrimary) return;
+    if (!this.stroke || event.pointerId !== this.pointer) return;
     const events = event.getCoalescedEvents?.() ?? []; // absent where the page is not a secure context
     this.stroke.push(...(events.length ? events : [event]).map((each) => this.#at(each)));
     this.boxes = [];
     this.frame ??= requestAnimationFrame(() => this.redraw());
     this.changed();
+  }
+
+  #end({ pointerId }) {
+    if (pointerId === this.pointer) this.stroke = null; // and not by another finger, or the palm
   }
 
   #at({ clientX, clientY }) {

@@ -12,6 +12,8 @@ const NUMBERS = {
 const ARM_COLUMNS = ["variant", "takesPart", "control", "weight"];
 const GUARDRAILS = { error_rate: ["margin"], slow: ["margin", "threshold_ms"] };
 
+let kept = null; // the fields of a form that was left
+
 export function open(place) {
   return new Create(place);
 }
@@ -30,12 +32,18 @@ class Create {
   follow() {}
 
   close() {
+    const form = this.place.querySelector("#create");
+    if (form && !this.made) kept = new FormData(form);
     this.variants.close();
     this.place = null;
   }
 
   render() {
-    if (this.place) render(shown(this.variants, (known) => this.template(known)), this.place);
+    if (!this.place) return;
+    render(shown(this.variants, (known) => this.template(known)), this.place);
+    const form = this.place.querySelector("#create");
+    if (form && kept) fill(form, kept);
+    if (form) kept = null;
   }
 
   async send() {
@@ -44,6 +52,7 @@ class Create {
     Object.assign(this, { places, error: null });
     try {
       await post(path("experiments"), spec, { as: "admin" });
+      this.made = true;
       if (this.place) go("experiments", spec.name);
     } catch (error) {
       this.error = error;
@@ -155,6 +164,15 @@ class Create {
   wrongWithin() {
     const bounds = Object.entries(GUARDRAILS).flatMap(([metric, each]) => each.map((bound) => `${metric}.${bound}`));
     return ["layer", ...Object.keys(NUMBERS), ...bounds].some((name) => this.faults(name));
+  }
+}
+
+/** Fill in a form with the fields of another. */
+function fill(form, fields) {
+  for (const field of form.elements) {
+    const given = fields.getAll(field.name);
+    if (["checkbox", "radio"].includes(field.type)) field.checked = given.includes(field.value);
+    else if (given.length) field.value = given[0];
   }
 }
 

@@ -47,7 +47,8 @@ class Detail {
   /** Look at all of it again where the report tells that somebody, or the gateway itself, has done something. */
   reported() {
     const [now, known] = [this.report.value, this.experiment.value];
-    const moved = now && known && (now.status !== known.status || Boolean(now.verdict) !== Boolean(known.verdict));
+    const of = ({ status, phase, verdict }) => [status, phase, Boolean(verdict)].join();
+    const moved = now && known && of(now) !== of(known);
     if (moved) for (const each of [this.experiment, this.promotions]) each.refresh();
     this.render();
   }

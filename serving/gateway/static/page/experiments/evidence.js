@@ -38,7 +38,8 @@ function compared({ verdict, history, comparisons }) {
 
 /** Show when and by what the verdict was reached, or what is still wanted. */
 export function grounds(report) {
-  const { verdict, comparisons } = report;
+  const { verdict } = report;
+  const comparisons = deciding(report);
   if (!verdict) return html`${comparisons.map((each) => html`<p>${outlook(each, report)}</p>`)}`;
   const { recommendation, variant, at, labelled } = verdict;
   const values = {
@@ -50,11 +51,19 @@ export function grounds(report) {
   return html`<p>${t("experiments.latched", values)}</p>`;
 }
 
+/** Return the comparisons with the evidence that decides: of a hold-back, that against the promotion alone. */
+function deciding({ comparisons, regression }) {
+  if (!regression) return comparisons;
+  const { e_value, e_threshold, p_anytime } = regression;
+  return comparisons.map((comparison) => ({ ...comparison, e_value, e_threshold, p_anytime }));
+}
+
 /** Return how much evidence there is, and how much more would do. */
-function outlook(comparison, { design }) {
+function outlook(comparison, { design, regression }) {
   const { variant, vs, e_value: e, e_threshold: threshold, cases_to_go: cases } = comparison;
   const kind = t(`experiments.cases.${design}`, { variant, control: vs });
   const evidence = t("experiments.evidence", { variant, e: number(e, e < 10 ? 2 : 0), threshold: number(threshold) });
+  if (regression) return t("experiments.evidence.against", { e: number(e, e < 10 ? 2 : 0), threshold: number(threshold) });
   const names = ["only_variant_right", "only_control_right", "variant_errors", "control_errors"];
   const seen = names.some((name) => comparison[name] > 0);
   const key = cases === null ? (seen ? "far" : "noCases") : cases === 0 ? "enough" : "toGo";
@@ -62,8 +71,8 @@ function outlook(comparison, { design }) {
 }
 
 /** Show how near the evidence of each comparison is to what decides. */
-export function meters({ comparisons }) {
-  return comparisons.map(({ variant, vs, e_value: e, e_threshold: threshold, p_anytime: p }) => {
+export function meters(report) {
+  return deciding(report).map(({ variant, vs, e_value: e, e_threshold: threshold, p_anytime: p }) => {
     const share = Math.min(1, Math.max(0, Math.log(e) / Math.log(threshold)));
     const figures = {
       e: e < 1e6 ? number(e, 2) : e.toExponential(1),

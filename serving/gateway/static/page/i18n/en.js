@@ -142,6 +142,7 @@ export default {
   "experiments.rule.equivalent": "all that is plausible lies within the margin",
   "experiments.rule.inconclusive": "the most labels that were allowed",
   "experiments.rule.guardrail_broken": "a guardrail's evidence reached its threshold",
+  "experiments.evidence.against": "The evidence against the promotion is {e}; {threshold} decides.",
   "experiments.evidence": "{variant}: the evidence is {e}; {threshold} decides.",
   "experiments.cases.paired": "labels of images on which only one of {variant} and {control} is right",
   "experiments.cases.unpaired": "labels that show an error of {variant} or {control}",

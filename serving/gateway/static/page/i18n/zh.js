@@ -142,6 +142,7 @@ export default {
   "experiments.rule.equivalent": "可能的差异全部落在容许范围内",
   "experiments.rule.inconclusive": "达到标注上限",
   "experiments.rule.guardrail_broken": "护栏指标的证据达到阈值",
+  "experiments.evidence.against": "不利于此次上线的证据为 {e}，达到 {threshold} 即可判定。",
   "experiments.evidence": "{variant}：目前证据为 {e}，达到 {threshold} 即可判定。",
   "experiments.cases.paired": "只有 {variant} 和 {control} 之一答对的图片的标注",
   "experiments.cases.unpaired": "显示 {variant} 或 {control} 出错的标注",

@@ -11,6 +11,8 @@ import { problem } from "../resource.js";
 
 export const heading = "draw.heading";
 
+let kept = { strokes: [], picture: null }; // while another view is open
+
 export function open(place) {
   return new Draw(place);
 }
@@ -30,6 +32,7 @@ class Draw {
 
   close() {
     this.asking.close();
+    kept = this.pad.drawn;
     this.pad.close();
     document.removeEventListener("paste", this.pasted);
     connection.events.removeEventListener("recovered", this.recovered);
@@ -37,7 +40,9 @@ class Draw {
 
   render() {
     render(this.template(), this.place);
-    this.pad ??= new Pad(this.place.querySelector("canvas"), () => this.drawn());
+    if (this.pad) return;
+    this.pad = new Pad(this.place.querySelector("canvas"), () => this.drawn());
+    this.pad.restore(kept);
   }
 
   /** Show what came, and on the picture where it was found. */
