@@ -58,6 +58,7 @@ INFO = Info(
     description="Says which digit an image shows, by one variant of a classifier or by all of them side by side, "
     "and finds out from live traffic which variant is better.",
 )
+OF_ONE_CLIENT = 4  # one client's images that wait for a decoder have this part of the places in flight
 CANNOT_START = 4  # the exit status on which gunicorn gives up instead of starting the worker again
 
 
@@ -101,7 +102,8 @@ def _services(settings: Settings, store: Store) -> Gateway:
         metrics.in_flight(in_flight.count)
         metrics.queued(batcher.queued)
 
-    decoders, admission = Decoders(settings.decode_seconds, metrics.refused), Admission(settings, metrics)
+    waiting = max(1, settings.max_in_flight // OF_ONE_CLIENT)
+    decoders, admission = Decoders(settings.decode_seconds, metrics.refused, waiting), Admission(settings, metrics)
     manifest = ManifestFile(settings.models_dir / "manifest.json")
     notifier = Notifier(store, _receiver(settings), QueueWatch(store, settings.queue_hours), metrics.webhook)
     services = Gateway(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
+from PIL import Image
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -21,6 +22,7 @@ from serving.gateway.webhooks.signature import check_secrets
 
 PREFIX = "GATEWAY_"
 SECRETS = (SecretStr, URL)  # types whose values no message shows
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # of an image that Pillow opens
 HIDDEN = "hidden"  # marks another type whose values no message shows
 
 
@@ -59,6 +61,14 @@ def grpc_target(text: str) -> str:
     return text
 
 
+def token(text: object) -> object:
+    """Return text without the space around it, such as a file's last line end; raise ValueError for no token."""
+    found = text.strip() if isinstance(text, str) else text
+    if isinstance(found, str) and not re.fullmatch("[!-~]*", found):
+        raise ValueError(text)
+    return found
+
+
 URL_OF_HTTP = r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]]+)(:[0-9]+)?(/\S*)?"
 
 Whole = Annotated[int, matching("[0-9]+")]
@@ -92,6 +102,7 @@ Secrets = Annotated[
     BeforeValidator(check_secrets),
     Must("`whsec_` and 24 to 64 bytes in base64; up to 3 of them, separated by spaces"),
 ]
+Token = Annotated[SecretStr, BeforeValidator(token), Must("printable ASCII characters without a space")]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], Must("one of debug, info, warning, error")]
 
 
@@ -128,7 +139,7 @@ class Settings(BaseSettings):
         le=2**36,
     )
     max_pixels: Whole = setting(
-        25_000_000, "Largest encoded image, in pixels; WebP, which takes more memory, a fourth", ge=1, le=2**30
+        25_000_000, "Largest encoded image, in pixels; WebP, which takes more memory, a fourth", ge=1, le=MOST_PIXELS
     )
     max_request_pixels: Whole = setting(
         100_000_000, "Most pixels of all encoded images of one request together", ge=1, le=2**32
@@ -170,7 +181,7 @@ class Settings(BaseSettings):
         "sqlite:///experiments.db",
         "Database of the experiments: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`",
     )
-    admin_token: SecretStr = setting(
+    admin_token: Token = setting(
         "",
         "Bearer token of administrators, of at least 16 characters; none or a shorter one: one is made and printed at "
         "start",

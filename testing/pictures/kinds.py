@@ -23,6 +23,15 @@ def _small(pixels: int) -> Kind:
     return kind
 
 
+def _cut_out(digit: int, rng: Rng) -> bytes:
+    """Draw a digit whose picture ends a few pixels beyond its ink."""
+    ink = written(digit, rng, int(rng.integers(40, 240)), pen=rng.uniform(0.1, 0.2))
+    rows, columns = (np.flatnonzero((ink > 0.5).any(axis=axis)) for axis in (1, 0))
+    margin = int(rng.integers(3, 8))
+    close = np.pad(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], margin)
+    return encode(levels(coloured(close, float(rng.uniform(200, 255)), float(rng.uniform(0, 60)))))
+
+
 def _pencil(digit: int, rng: Rng) -> bytes:
     ink = on_photo(digit, rng) * rng.uniform(0.5, 1, PHOTO).astype(np.float32)
     return photo(coloured(ink, 225, 110), rng, 3)
@@ -143,6 +152,7 @@ KINDS: dict[str, Kind] = {
     "80 px on 12 megapixels": _small(80),
     "60 px on 12 megapixels": _small(60),
     "40 px on 12 megapixels": _small(40),
+    "cut out closely": _cut_out,
     "in a box": _boxed,
     "frame at the border": _framed,
     "circled": lambda digit, rng: encode(levels(255 - 255 * sheets.ringed(on_canvas(digit, rng, 0.4), rng))),

@@ -38,6 +38,27 @@ def test_values_are_parsed_once() -> None:
     assert settings.access_log is False
 
 
+def test_the_line_end_of_a_files_token_is_none_of_it() -> None:
+    found = Settings.from_environ({"GATEWAY_ADMIN_TOKEN": " a-token-from-a-file\n"})
+    assert found.admin_token.get_secret_value() == "a-token-from-a-file"
+
+
+def test_origins_are_as_browsers_send_them() -> None:
+    given = "https://Example.com,https://example.org:443,http://a.example:80,http://b.example:443,*"
+    assert Settings.from_environ({"GATEWAY_CORS_ORIGINS": given}).cors_origins == {
+        "https://example.com", "https://example.org", "http://a.example", "http://b.example:443", "*",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["two words of a token", "töken-of-administrators"])
+def test_a_token_that_no_client_can_send_is_refused_and_not_shown(value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({"GATEWAY_ADMIN_TOKEN": value})
+    assert str(caught.value) == (
+        "GATEWAY_ADMIN_TOKEN cannot be used: it must be printable ASCII characters without a space (default none)"
+    )
+
+
 @pytest.mark.parametrize("text", ["model-server:8500", "[::1]:1", "unix:/run/models.sock"])
 def test_addresses_of_the_model_server(text: str) -> None:
     assert Settings.from_environ({"GATEWAY_MODEL_SERVER": text}).model_server == text

@@ -30,13 +30,16 @@ OF_ANSWER: Headers = [
 
 
 def origins(text: str) -> frozenset[str]:
-    """Read origins, such as https://example.com:8443, separated by commas, or `*`; raise ValueError for others."""
+    """Read origins, such as https://example.com:8443, separated by commas, or `*`; raise ValueError for others.
+
+    Browsers send them in small letters, without the port that their scheme has anyway; so they are returned.
+    """
     given = frozenset(each.strip() for each in text.split(",") if text)
     for origin in given - {EVERY}:
         parts = urlsplit(origin)
         if f"{parts.scheme}://{parts.netloc}" != origin or parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(origin)
-    return given
+    return frozenset(origin.lower().removesuffix(PORTS.get(urlsplit(origin).scheme, " ")) for origin in given)
 
 
 def is_foreign(method: str, headers: Mapping[str, str], allowed: frozenset[str]) -> bool:

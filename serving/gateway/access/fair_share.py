@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from serving.gateway.errors import TooManyRequests
 
-MOST_WAITING = 256  # requests of one client
+MOST_WAITING = 256  # requests of one client, unless told otherwise
 
 
 class FairShare:
@@ -16,11 +16,14 @@ class FairShare:
     Clients that wait take turns, and a client's own requests keep their order.
     """
 
-    def __init__(self, slots: int, each: int, refused: Callable[[], None] = lambda: None) -> None:
-        """Prepare; `refused` is called for each request for which too many of its client wait already."""
+    def __init__(
+        self, slots: int, each: int, refused: Callable[[], None] = lambda: None, most_waiting: int = MOST_WAITING
+    ) -> None:
+        """Prepare; `refused` is called for each request for which `most_waiting` of its client wait already."""
         self._free = slots
         self._each = each
         self._refused = refused
+        self._most_waiting = most_waiting
         self._taken: dict[str, int] = {}
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
@@ -28,7 +31,7 @@ class FairShare:
     async def turn(self, client: str, seconds: float | None = None) -> AsyncIterator[None]:
         """Wait for a slot, `seconds` at most, and hold it.
 
-        Raise TooManyRequests where MOST_WAITING requests of the client wait already, TimeoutError after `seconds`.
+        Raise TooManyRequests where too many requests of the client wait already, TimeoutError after `seconds`.
         """
         async with asyncio.timeout(seconds):
             await self._take(client)
@@ -39,9 +42,9 @@ class FairShare:
 
     async def _take(self, client: str) -> None:
         queue = self._waiting.setdefault(client, deque())
-        if len(queue) >= MOST_WAITING:
+        if len(queue) >= self._most_waiting:
             self._refused()
-            raise TooManyRequests(f"{MOST_WAITING} requests of this client wait already; try again shortly.")
+            raise TooManyRequests(f"{self._most_waiting} requests of this client wait already; try again shortly.")
         ready = asyncio.get_running_loop().create_future()
         queue.append(ready)
         self._next()

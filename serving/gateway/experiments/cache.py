@@ -96,10 +96,11 @@ class ExperimentCache:
         self._reachable = True
 
     def current(self) -> Snapshot:
-        """Return the newest snapshot; the first call waits for it, FIRST_REFRESH_SECONDS at most."""
+        """Return the newest snapshot; the first call waits for it, FIRST_REFRESH_SECONDS at most, and no other does."""
         if not self._refreshed.is_set():
             self._thread.start()
             self._refreshed.wait(FIRST_REFRESH_SECONDS)
+            self._refreshed.set()
         return self._snapshot
 
     def refresh(self) -> Snapshot:
@@ -130,12 +131,15 @@ class ExperimentCache:
     def _watch(self) -> None:
         while not self._stop.is_set():
             try:
-                self._then(self.refresh())
+                try:
+                    newest = self.refresh()
+                finally:
+                    self._refreshed.set()  # what follows may wait for the store
+                self._then(newest)
             except GatewayError:
                 pass  # the store has logged it; the last snapshot stays
             except Exception:
                 logger.exception("refreshing the experiments failed")
-            self._refreshed.set()
             self._stop.wait(REFRESH_SECONDS)
 
 

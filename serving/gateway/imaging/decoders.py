@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from serving.gateway.access.fair_share import FairShare
+from serving.gateway.access.fair_share import MOST_WAITING, FairShare
 from serving.gateway.errors import NotDecoded
 from serving.gateway.imaging.uploads import FULL, MEDIUM, Effort, Heavy, late
 
@@ -23,23 +23,28 @@ NICENESS = 1  # of the threads: the event loop, on which all else waits, goes fi
 class DecoderThreads:
     """Some threads, one at most for each client, and the most that they are asked to do for one request."""
 
-    def __init__(self, threads: int, effort: Effort, name: str, refused: Callable[[], None]) -> None:
+    def __init__(self, threads: int, effort: Effort, name: str, refused: Callable[[], None], most_waiting: int) -> None:
         self.effort = effort
-        self.share = FairShare(threads, 1, refused)
+        self.share = FairShare(threads, 1, refused, most_waiting)
         self.threads = ThreadPoolExecutor(threads, name, _give_way)
 
 
 class Decoders:
     """Runs the decoding of requests, client by client, each within `seconds`; its owner is one event loop."""
 
-    def __init__(self, seconds: float, refused: Callable[[str], None] = lambda reason: None) -> None:
-        """Prepare; `refused` is told why a request is not decoded: decode_seconds or waiting."""
+    def __init__(
+        self, seconds: float, refused: Callable[[str], None] = lambda reason: None, most_waiting: int = MOST_WAITING
+    ) -> None:
+        """Prepare; `refused` is told why a request is not decoded: decode_seconds or waiting.
+
+        At most `most_waiting` requests of one client wait for each kind of thread.
+        """
         self._seconds = seconds
         self._refused = refused
         wait = partial(refused, "waiting")
         self._stages = (
-            DecoderThreads(THREADS, MEDIUM, "decoder", wait),
-            DecoderThreads(1, FULL, "large decoder", wait),
+            DecoderThreads(THREADS, MEDIUM, "decoder", wait, most_waiting),
+            DecoderThreads(1, FULL, "large decoder", wait, most_waiting),
         )
 
     async def run(self, client: str, work: Callable[[Effort], T]) -> T:

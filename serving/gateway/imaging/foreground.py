@@ -14,6 +14,8 @@ STRONG = 0.08  # of the ink's peak: stronger pixels are ink anywhere, fainter on
 STRAY = 1.5  # times the stray marks far from ink, such as JPEG's, is ink
 NOISES = 5.0  # standard deviations of the ground's noise from which on a pixel is ink
 BLANK_NOISES = 4.0  # standard deviations of the noise below which marks are no ink
+NOISIEST = 30.0  # grey levels: no ground has as much noise; it is ink that fills the image, which was cut out closely
+EVEN_LEVELS, EVEN_SHARE = 1.0, 0.34  # grey levels within which such a share of the image lies: its ground is even
 BLANK_LEVELS = 8.0  # of 255 grey levels, below which marks are no ink
 RING = 0.05  # of the shorter side: the border, which shows ground rather than ink
 UNEVEN_SIDE = 32  # pixels: a smaller image is no photograph; its ground is even, unless much of it would be ink
@@ -52,7 +54,10 @@ def find_ink(image: NDArray) -> tuple[Floats, Mask]:
         framed = np.count_nonzero(ink > ink.max() / 2) > ink.size / 2  # the border was a frame
         return _strong(*(_on_any_ground(_signed(image)) if framed else (ink, noise)))
     signed = _signed(image)
-    ink, strong = _strong(*_on_any_ground(signed))
+    ink, noise = _on_any_ground(signed)
+    if noise > NOISIEST or _is_cut_out(signed.levels, ink):
+        return _strong(*_on_even_ground(image))
+    ink, strong = _strong(ink, noise)
     return _without_shadow(signed, ink, strong) if np.count_nonzero(strong) > MUCH * ink.size else (ink, strong)
 
 
@@ -121,6 +126,15 @@ def _on_any_ground(signed: Signed, widest: float = WIDEST) -> tuple[Floats, floa
         ink *= light.max() / np.maximum(light, DARKEST * light.max())
     ink -= quantile(ink.ravel(), 0.5)
     return ink, TO_DEVIATION * quantile(np.abs(ink).ravel(), 0.5)
+
+
+def _is_cut_out(levels: Floats, ink: Floats) -> bool:
+    """Return whether `ink` is found on an even ground: much of the image has the level of most of the border.
+
+    So it is where a digit was cut out closely, and its ink, which reaches the border, was taken for ground.
+    """
+    even = np.abs(levels - quantile(border(levels), 0.5)) < EVEN_LEVELS
+    return np.count_nonzero(even) > EVEN_SHARE * even.size and quantile(np.abs(ink[even]), 0.5) > BLANK_LEVELS
 
 
 def _is_dark(levels: Floats) -> bool:

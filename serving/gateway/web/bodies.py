@@ -107,6 +107,8 @@ def read_images(
     places: tuple[Place, ...] = ()
     if form == RAW:
         pixels = read_octets(body, image, reading.scale, settings.max_instances)
+        if reading.split:
+            places = tuple(Place(at, None) for at in range(len(pixels) // image.pixels))
     else:
         if form == JSON:
             found = _json(body, image, settings, reading, frame)

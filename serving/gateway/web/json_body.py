@@ -13,7 +13,7 @@ from serving.gateway.web.context import gateway, incoming
 from serving.gateway.web.problems import MOST_FAULTS
 from serving.gateway.web.structure import Structure
 
-CALL = Structure(16_000, 4_000)  # 1,000 exposures; each has an object, seven texts and four members
+CALL = Structure(20_000, 5_000)  # 1,000 exposures; each has an object, nine texts and five members
 M = TypeVar("M", bound=BaseModel)
 
 

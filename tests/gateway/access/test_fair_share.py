@@ -3,7 +3,6 @@ from collections.abc import Coroutine
 
 import pytest
 
-from serving.gateway.access import fair_share
 from serving.gateway.access.fair_share import FairShare
 from serving.gateway.errors import TooManyRequests
 
@@ -111,11 +110,9 @@ def test_waiting_ends_after_some_time() -> None:
     run(story())
 
 
-def test_too_many_that_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fair_share, "MOST_WAITING", 2)
-
+def test_too_many_that_wait_are_refused() -> None:
     async def story() -> None:
-        work = Work(FairShare(1, 1))
+        work = Work(FairShare(1, 1, most_waiting=2))
         await work.ask("a1", "a2", "a3")
         [refused] = await work.ask("a4")
         with pytest.raises(TooManyRequests, match="2 requests of this client wait already"):
@@ -127,11 +124,9 @@ def test_too_many_that_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     run(story())
 
 
-def test_those_that_gave_up_do_not_wait_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fair_share, "MOST_WAITING", 2)
-
+def test_those_that_gave_up_do_not_wait_any_more() -> None:
     async def story() -> None:
-        work = Work(FairShare(1, 1))
+        work = Work(FairShare(1, 1, most_waiting=2))
         _, *waiting = await work.ask("b1", "a1", "a2")
         for each in waiting:
             each.cancel()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from serving.gateway.errors import Unavailable
+from serving.gateway.experiments import cache as cache_module
 from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.cache import ExperimentCache, Snapshot, Watched
 from serving.gateway.experiments.lifecycle import Act
@@ -14,6 +15,7 @@ from serving.gateway.manifest import Manifest
 from serving.gateway.store.store import Store
 from testing.manifest import MANIFEST
 from testing.traffic import SPLIT
+from testing.waiting import PATIENCE
 
 BY = Act("test")
 PUBLISHED = Manifest.model_validate(MANIFEST)
@@ -77,6 +79,22 @@ class Gone(Store):
         self.reads += 1
         raise Unavailable("gone")
         yield
+
+
+def test_nobody_waits_for_what_follows_the_first_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may wait for the store, and predictions ask on the event loop."""
+    monkeypatch.setattr(cache_module, "FIRST_REFRESH_SECONDS", PATIENCE)
+    released, ended = threading.Event(), threading.Event()
+
+    def follow(_: Snapshot) -> None:
+        released.wait(PATIENCE)
+        ended.set()
+
+    cache = ExperimentCache(store, follow)
+    assert cache.current() is not None
+    assert not ended.is_set()
+    released.set()
+    cache.close()
 
 
 def test_without_a_store_the_old_snapshot_decides_and_nobody_waits_again() -> None:

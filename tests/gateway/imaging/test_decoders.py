@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from PIL import Image
 
-from serving.gateway.errors import Unavailable
+from serving.gateway.errors import TooManyRequests, Unavailable
 from serving.gateway.imaging import decode, uploads
 from serving.gateway.imaging.decoders import Decoders
 from serving.gateway.imaging.framing import ImageFormat
@@ -130,6 +130,23 @@ def test_a_client_leaves_a_thread_to_others(decoders: Decoders) -> None:
         assert all(await asyncio.gather(*slow))
 
     asyncio.run(story())
+
+
+def test_of_one_client_few_wait() -> None:
+    """They have a place in flight, of which others need some."""
+    decoders, go_on = Decoders(PATIENCE, most_waiting=1), threading.Event()
+
+    async def story() -> None:
+        work = [asyncio.create_task(decoders.run("a", lambda effort: go_on.wait(PATIENCE))) for _ in range(3)]
+        await asyncio.sleep(0)
+        [refused], _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        assert isinstance(refused.exception(), TooManyRequests)
+        await decoders.run("b", thread_for(1))
+        go_on.set()
+        await asyncio.wait(work)
+
+    asyncio.run(story())
+    decoders.close()
 
 
 def test_waiting_for_a_turn_ends_in_time() -> None:

@@ -2,6 +2,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from serving.gateway.views.exposures import ReportedExposure
 from testing.api import ADMIN, json_of
 from testing.traffic import PAIRED, SPLIT, act, label, report, start
 
@@ -86,5 +87,7 @@ def test_a_report_that_cannot_count_is_refused(client: FlaskClient) -> None:
 
 def test_a_thousand_exposures_with_all_members_are_taken_at_once(client: FlaskClient) -> None:
     start(client)
-    items = [{"unit": str(unit), "label": "7", "milliseconds": 9.5, "image": str(unit)} for unit in range(1000)]
+    members = {"variant": "plain", "label": "7", "milliseconds": 9.5}
+    items = [{"unit": str(unit), "image": str(unit), **members} for unit in range(1000)]
+    assert items[0].keys() == ReportedExposure.model_fields.keys()
     assert len(send(client, *items)) == 1000

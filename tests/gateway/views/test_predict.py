@@ -91,6 +91,8 @@ def test_pixels_have_no_box(client: FlaskClient) -> None:
     prediction = json_of(answer)["predictions"][0]
     assert (prediction["image"], prediction["box"]) == (0, None)
     assert "box" not in json_of(client.post("/predict", json={"instances": [[[9] * 28] * 28]}))["predictions"][0]
+    raw = json_of(client.post("/predict?split=true", data=bytes(2 * 784), content_type=RAW))["predictions"]
+    assert [(each["image"], each["box"]) for each in raw] == [(0, None), (1, None)]
 
 
 def test_an_answer_is_as_documented(client: FlaskClient) -> None:
