@@ -3,6 +3,7 @@
 python requirements/pin_images.py FILE
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -40,6 +41,8 @@ def write(file: Path, settings: Mapping[str, str]) -> None:
     lines = [*kept, *(f"{name}={value}" for name, value in settings.items())]
     part = file.with_name(f"{file.name}.part")
     part.touch(mode=0o600)
+    if file.exists():
+        os.chown(part, file.stat().st_uid, file.stat().st_gid)  # under sudo it stays its owner's
     part.write_text("\n".join(lines) + "\n")
     part.replace(file.resolve())
 

@@ -82,16 +82,16 @@ def refuse_a_taken_port() -> None:
     """End where another program listens: with `reuse_port` a second gateway would share its port without a word."""
     if "GUNICORN_FD" in os.environ:  # it takes over the sockets of the gateway before it
         return
-    host = settings.host.strip("[]")
-    family, kind, _, _, address = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        found = socket.getaddrinfo(settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM)
+        family, kind, _, _, address = found[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-        except OSError as error:  # gunicorn names any other fault
-            if error.errno == errno.EADDRINUSE:
-                leave_nothing()
-                sys.exit(f"Another program listens at {bind}; stop it, or set GATEWAY_PORT to a free port")
+    except OSError as error:  # gunicorn names any other fault
+        if error.errno == errno.EADDRINUSE:
+            leave_nothing()
+            sys.exit(f"Another program listens at {bind}; stop it, or set GATEWAY_PORT to a free port")
 
 
 def on_starting(server: Any) -> None:
