@@ -203,6 +203,9 @@ verify-durability: $(VENV)/.dev ## Kill workers and databases 50 times under loa
 attack: $(VENV)/.dev ## Attack a gateway: made-up requests, damaged images, each known weakness beside a steady client (10 minutes; ARGS="connections buffers": some parts)
 	$(BIN)/python -m benchmarks.attack $(ARGS)
 
+bench-floods: $(VENV)/.dev ## Ask a gateway while 13,550 connections are opened: by itself, and behind the proxy of deploy/tls (four minutes; needs HAProxy)
+	@$(BIN)/python -m benchmarks.floods $(ARGS)
+
 verify-protocols: $(VENV)/.dev ## OpenFeature's arms for 10,000 units, 5,000 made-up requests, speed of /v2 beside /predict (10 minutes; ARGS=units: one part)
 	@$(BIN)/python -m training train --if-missing
 	$(BIN)/python -m benchmarks.protocols $(ARGS)
