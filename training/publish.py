@@ -33,7 +33,7 @@ def staging(models: Path) -> Iterator[Path]:
     Raise ManifestError.
     """
     with _held(models, wait=True):
-        _remove_unpublished(models, published_names(models))
+        _remove_unpublished(models, _versions(read_manifest(models)))
         for leftover in models.glob(".staging-*"):  # of a run that was killed
             shutil.rmtree(leftover, ignore_errors=True)
         for each in (models, *filter(Path.is_dir, models.iterdir())):
@@ -113,19 +113,19 @@ def publish(models: Path, exported: Mapping[str, Path], manifest: dict[str, Any]
         write_config(models, version)
         write_manifest(models, manifest)
     except BaseException:
-        _remove_unpublished(models, exported)
+        published = _versions(read_manifest(models))
+        _remove_unpublished(models, {name: published.get(name, 0) for name in exported})
         raise
     for name in exported:
         for old in versions(models / name)[:-keep]:
             shutil.rmtree(models / name / str(old))
 
 
-def _remove_unpublished(models: Path, names: Iterable[str]) -> None:
-    """Remove versions newer than the manifest's, of a run that ended after it had moved them and before it said so."""
-    published = _versions(read_manifest(models))
-    for name in names:
+def _remove_unpublished(models: Path, published: Mapping[str, int]) -> None:
+    """Remove versions newer than those `published`, of a run that had moved them, and ended before it said so."""
+    for name, newest in published.items():
         for version in versions(models / name):
-            if version > published.get(name, 0):
+            if version > newest:
                 shutil.rmtree(models / name / str(version))
 
 
@@ -143,10 +143,10 @@ def refresh_config(models: Path) -> None:
     It stays as it is while a run holds `models`, which writes it.
     """
     with _held(models, wait=False) as mine:
-        names = published_names(models)
+        published = _versions(read_manifest(models))
         if mine:
-            _remove_unpublished(models, names)
-            write_config(models, names)
+            _remove_unpublished(models, published)
+            write_config(models, published)
 
 
 def write_config(models: Path, names: Iterable[str]) -> None:

@@ -55,7 +55,6 @@ def prune(folder: Path, stored: Collection[str], wanted: Collection[str] | None 
 
     Return the names of the deleted ones. The latest is wanted in any case, and all are where `wanted` is None.
     """
-    _remove_leftovers(folder)
     latest = folder / LATEST
     named = {*(wanted or ()), latest.read_text().strip() if latest.is_file() else ""}
     gone = []
@@ -63,10 +62,10 @@ def prune(folder: Path, stored: Collection[str], wanted: Collection[str] | None 
         unwanted = wanted is not None and each.parent.name not in named
         if unwanted or not predictions(each).issubset(stored):
             os.rename(each.parent, Path(tempfile.mkdtemp(prefix=GONE, dir=folder)) / each.parent.name)
-            _remove_leftovers(folder)
             gone.append(each.parent.name)
     if latest.is_file() and latest.read_text().strip() in gone:
         latest.unlink()
+    _remove_leftovers(folder)
     return gone
 
 

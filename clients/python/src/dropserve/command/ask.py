@@ -30,13 +30,8 @@ def predict(client: Client, arguments: argparse.Namespace) -> int:
         answers = predict_files(client, files, batch=arguments.batch, connections=arguments.connections, **parameters)
     rows = _predictions(with_progress(answers, len(files), "images"), refused)
     doubt = ("entropy", "mutual_information") if arguments.uncertainty else ()
-    try:
-        _print_rows(
-            ("file", "label", "confidence", "familiarity", *doubt, "variant", "id"), rows, files, arguments.json
-        )
-    finally:
-        _tell(refused)
-    return PARTLY if refused else 0
+    columns = ("file", "label", "confidence", "familiarity", *doubt, "variant", "id")
+    return _print_answers(columns, rows, files, arguments.json, refused)
 
 
 def _predictions(answers: Iterable[FileAnswer], refused: list[FileAnswer]) -> Iterator[dict[str, Any]]:
@@ -67,11 +62,7 @@ def compare(client: Client, arguments: argparse.Namespace) -> int:
                 yield from ({"file": str(file), "agree": result["agree"], **each} for each in result["variants"])
 
     columns = ("file", "variant", "version", "label", "confidence", "familiarity", "agree")
-    try:
-        _print_rows(columns, rows(), files, arguments.json)
-    finally:
-        _tell(refused)
-    return PARTLY if refused else 0
+    return _print_answers(columns, rows(), files, arguments.json, refused)
 
 
 def variants(client: Client, arguments: argparse.Namespace) -> int:
@@ -94,6 +85,18 @@ def _files(arguments: argparse.Namespace) -> list[Path]:
     if not files:
         raise ValueError(f"There are no images in {', '.join(map(str, arguments.paths))}.")
     return files
+
+
+def _print_answers(
+    columns: Sequence[str], rows: Iterable[dict[str, Any]], files: Sequence[Path], as_lines: bool,
+    refused: Sequence[FileAnswer],
+) -> int:  # fmt: skip
+    """Print rows as they come, then name the files that were `refused`, also where the gateway goes away."""
+    try:
+        _print_rows(columns, rows, files, as_lines)
+    finally:
+        _tell(refused)
+    return PARTLY if refused else 0
 
 
 def _print_rows(columns: Sequence[str], rows: Iterable[dict[str, Any]], files: Sequence[Path], as_lines: bool) -> None:
