@@ -8,25 +8,20 @@ gateway at which it refuses every connection: so much the flood costs this machi
 """
 
 import argparse
-import grp
-import os
-import pwd
-import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from testing import tls_proxy
 from testing.attack.attackers import Attackers
 from testing.attack.connections import FULL, crowd
 from testing.attack.gateways import KEY, KEYS, running
 from testing.attack.steady import Steady, figures
-from testing.machine import ROOT, free_port
+from testing.machine import listens
 from testing.waiting import eventually
 
-CONFIG = ROOT / "deploy" / "tls" / "haproxy.cfg"
 TLS = ' ssl crt "$TLS_CERTIFICATE" alpn h2,http/1.1'
 LIMIT = "    tcp-request connection reject if"
 UNDISTURBED_SECONDS, SECONDS = 8.0, 15.0
@@ -49,7 +44,7 @@ def measure(way: str) -> None:
     with (
         Attackers() as attackers,
         running(api_keys=KEYS, trusted_proxies="127.0.0.1") as gateway,
-        proxy(gateway.port, refuses=way == "refused") as port,
+        without_tls(gateway.port, refuses=way == "refused") as port,
         Steady(port if way == "proxy" else gateway.port, KEY, CLIENTS) as steady,
     ):
         time.sleep(UNDISTURBED_SECONDS)
@@ -63,32 +58,17 @@ def measure(way: str) -> None:
 
 
 @contextmanager
-def proxy(gateway: int, *, refuses: bool) -> Iterator[int]:
+def without_tls(gateway: int, *, refuses: bool) -> Iterator[int]:
     """Run the proxy without TLS before a gateway's port; give its own. It `refuses` all connections, or too many."""
-    port, text = free_port(), CONFIG.read_text()
+    text = tls_proxy.CONFIG.read_text()
     assert TLS in text and LIMIT in text
     text = text.replace(TLS, "").replace(LIMIT, "    tcp-request connection reject\n" + LIMIT if refuses else LIMIT)
-    variables = {
-        "TLS_GATEWAY": f"127.0.0.1:{gateway}", "TLS_HTTP": f"127.0.0.1:{free_port()}",
-        "TLS_HTTPS": f"127.0.0.1:{port}", "TLS_USER": pwd.getpwuid(os.geteuid()).pw_name,
-        "TLS_GROUP": grp.getgrgid(os.getegid()).gr_name,
-    }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "haproxy.cfg"
         config.write_text(text)
-        command = ["haproxy", "-db", "-f", str(config)]
-        process = subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.DEVNULL)
-        try:
-            eventually(lambda: _listens(port), "the proxy to listen")
-            yield port
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
+        with tls_proxy.started(gateway, config) as proxy:
+            eventually(lambda: listens(proxy.https_port), "the proxy to listen")
+            yield proxy.https_port
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""This machine: where the repository lies, and which ports are free."""
+"""This machine: where the repository lies, and which ports are free or listened on."""
 
 import random
 import socket
@@ -23,3 +23,10 @@ def free_port() -> int:
                 continue
             reservation.detach()
         return port
+
+
+def listens(port: int, address: str = "127.0.0.1") -> bool:
+    """Say whether a TCP port takes connections."""
+    with socket.socket() as connection:
+        connection.settimeout(1)
+        return connection.connect_ex((address, port)) == 0

@@ -1,7 +1,6 @@
 """The gateway as it is run: gunicorn with its configuration, in a process of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import psutil
 import requests
 
 from testing.api import ADMIN_TOKEN
-from testing.machine import ROOT, free_port
+from testing.machine import ROOT, free_port, listens
 from testing.waiting import PATIENCE, eventually
 from testing.warm import WarmProcess
 
@@ -61,8 +60,7 @@ class Gateway:
     def _listens(self) -> bool:
         """Say whether its port takes connections, which a request over HTTP would ask at a hundred times the cost."""
         assert self.process.poll() is None, f"gunicorn ended with exit code {self.process.returncode}"
-        with socket.socket() as connection:
-            return connection.connect_ex(("127.0.0.1", self.port)) == 0
+        return listens(self.port)
 
     def workers(self) -> list[psutil.Process]:
         """Return the worker processes that run now."""

@@ -1,10 +1,8 @@
 """The proxy of `deploy/tls/` before a running gateway: TLS, the client's address, and paths that are closed."""
 
-import grp
 import http.client
 import json
 import os
-import pwd
 import shutil
 import ssl
 import subprocess
@@ -16,8 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from testing import tls_proxy
 from testing.attack.gateways import folder_of, log_of, running
-from testing.machine import ROOT, free_port
 from testing.running_gateway import Gateway
 from testing.waiting import PATIENCE, eventually
 
@@ -89,21 +87,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def proxy(certificate: Path) -> Iterator[Proxy]:
-    http_port, https_port = free_port(), free_port()
-    with running(hosts=HOST, trusted_proxies=TRUSTED) as gateway:
-        variables = {
-            "TLS_CERTIFICATE": str(certificate), "TLS_GATEWAY": f"127.0.0.1:{gateway.port}",
-            "TLS_HTTP": f"127.0.0.1:{http_port}", "TLS_HTTPS": f"127.0.0.1:{https_port}", **_user(),
-        }  # fmt: skip
-        command = ["haproxy", "-db", "-f", str(ROOT / "deploy/tls/haproxy.cfg")]
-        process = subprocess.Popen(command, env={**os.environ, **variables})
+    with (
+        running(hosts=HOST, trusted_proxies=TRUSTED) as gateway,
+        tls_proxy.started(gateway.port, TLS_CERTIFICATE=str(certificate)) as (process, http_port, https_port),
+    ):
         made = Proxy(gateway, http_port, https_port, certificate)
-        try:
-            eventually(lambda: _answers(made, process), "the proxy to answer")
-            yield made
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
+        eventually(lambda: _answers(made, process), "the proxy to answer")
+        yield made
 
 
 def test_predictions_pass_over_tls(proxy: Proxy) -> None:
@@ -178,14 +168,6 @@ def test_old_versions_of_tls_are_refused(proxy: Proxy) -> None:
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
         _handshake(proxy, context)
-
-
-def _user() -> dict[str, str]:
-    """Return the variables of the user to run as: this one, but for root, which HAProxy gives up by itself."""
-    if not os.geteuid():
-        return {}
-    user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
-    return {"TLS_USER": user, "TLS_GROUP": group}
 
 
 def _handshake(proxy: Proxy, context: ssl.SSLContext) -> str | None:

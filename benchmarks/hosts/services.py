@@ -17,7 +17,7 @@ import requests
 
 from benchmarks.hosts.network import NETWORK, STOP_SECONDS, Host
 from testing.api import ADMIN_TOKEN
-from testing.machine import ROOT
+from testing.machine import ROOT, listens
 from testing.running_gateway import COMMAND
 from testing.waiting import eventually
 
@@ -145,17 +145,11 @@ def front(services: Sequence[Service], folder: Path) -> Iterator[Front]:
     with (folder / "haproxy.log").open("ab") as log:
         process = subprocess.Popen(["haproxy", "-f", ROOT / "deploy/hosts/haproxy.cfg"], env=environment, stderr=log)
     try:
-        eventually(lambda: _listens(f"{NETWORK}.1", FRONT), "HAProxy")
+        eventually(lambda: listens(FRONT, f"{NETWORK}.1"), "HAProxy")
         yield Front(path)
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
-
-
-def _listens(address: str, port: int) -> bool:
-    with socket.socket() as connection:
-        connection.settimeout(1)
-        return connection.connect_ex((address, port)) == 0
 
 
 def _exists(user: str) -> bool:
