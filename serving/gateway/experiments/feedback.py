@@ -163,8 +163,7 @@ def _weigh(
         book = Book(connection, experiment, epoch, scorings.by_phase(phases[experiment]), secret)
         if book.label(batch) and epoch == max(phase.epoch for phase in phases[experiment].values()):
             corrected.add(experiment)  # a verdict rests on the present epoch
-    for experiment in sorted(corrected):
-        lifecycle.withdraw_verdict(connection, experiment, CORRECTED)
+    lifecycle.withdraw_verdicts(connection, corrected, CORRECTED)
 
 
 def _is_evidence(label: Label, phase: PhaseScoring) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,30 +125,29 @@ def warn(connection: Connection, name: str, text: str) -> None:
     rows.log(connection, GATEWAY, "warning", name, text)
 
 
-def withdraw_verdict(connection: Connection, experiment: int, reason: str) -> None:
-    """Clear a verdict that rests on labels, so that a locked experiment is judged anew; one that was acted on stays."""
-    found = rows.by_id(connection, experiment)
-    if found.verdict is None or found.verdict["recommendation"] not in ON_LABELS:
-        return
-    recommendation = found.verdict["recommendation"]
-    if found.verdict == found.decision:  # it has stopped the experiment
-        text = f"verdict {recommendation!r} stays, since it was acted on, though {reason}"
-        if all(entry.reason != text for entry in rows.logged(connection, found.name)):
-            warn(connection, found.name, text)
-        return
-    _clear_verdict(connection, found, reason)
+def withdraw_verdicts(connection: Connection, ids: Collection[int], reason: str) -> None:
+    """Clear verdicts that rest on labels, so that locked experiments are judged anew; those acted on stay."""
+    found = [rows.by_id(connection, experiment) for experiment in sorted(ids)]
+    on_labels = [each for each in found if each.verdict and each.verdict["recommendation"] in ON_LABELS]
+    _clear_verdicts(connection, [each for each in on_labels if each.verdict != each.decision], reason)
+    for each in on_labels:
+        if each.verdict == each.decision:  # it has stopped the experiment
+            text = f"verdict {each.verdict['recommendation']!r} stays, since it was acted on, though {reason}"
+            if all(entry.reason != text for entry in rows.logged(connection, each.name)):
+                warn(connection, each.name, text)
 
 
-def _clear_verdict(connection: Connection, found: Row, reason: str) -> None:
-    """Clear the verdict of an experiment, and tell it once: other labels may clear it at the same time."""
-    if not rows.clear_verdict(connection, found.id):
-        return
-    recommendation = found.verdict["recommendation"]
-    text = f"verdict withdrawn: {recommendation!r}, since {reason}"
-    logger.info("experiment %s: %s", found.name, text)
-    rows.log(connection, GATEWAY, "withdraw", found.name, text)
-    told = {"experiment": found.name, "recommendation": recommendation, "reason": reason}
-    events.add(connection, "experiment.verdict_withdrawn", found.name, told)
+def _clear_verdicts(connection: Connection, found: Sequence[Row], reason: str) -> None:
+    """Clear the verdicts of experiments, and tell each once: other labels may clear it at the same time."""
+    cleared = rows.clear_verdicts(connection, [each.id for each in found])
+    for each in found:
+        if each.id in cleared:
+            recommendation = each.verdict["recommendation"]
+            text = f"verdict withdrawn: {recommendation!r}, since {reason}"
+            logger.info("experiment %s: %s", each.name, text)
+            rows.log(connection, GATEWAY, "withdraw", each.name, text)
+            told = {"experiment": each.name, "recommendation": recommendation, "reason": reason}
+            events.add(connection, "experiment.verdict_withdrawn", each.name, told)
 
 
 def reweight(connection: Connection, name: str, weights: Mapping[str, float], traffic: float | None, act: Act) -> None:
@@ -174,4 +173,4 @@ def reweight(connection: Connection, name: str, weights: Mapping[str, float], tr
     rows.open_phase(connection, found.id, in_order, share, phase.versions, anew=unhealthy, place=there)
     rows.log(connection, act.who, "reweight", name, act.reason, act.key)
     if unhealthy and found.verdict:
-        _clear_verdict(connection, found, "new weights after an unhealthy phase begin all evidence anew")
+        _clear_verdicts(connection, [found], "new weights after an unhealthy phase begin all evidence anew")

@@ -58,13 +58,17 @@ def change(connection: Connection, experiment: int, **values: Any) -> None:
     bump(connection)
 
 
-def clear_verdict(connection: Connection, experiment: int) -> bool:
-    """Clear the verdict of an experiment; say whether it had one."""
-    with_verdict = (experiments.c.id == experiment) & experiments.c.verdict.is_not(None)
-    cleared = connection.execute(update(experiments).where(with_verdict).values(verdict=None)).rowcount > 0
-    if cleared:
+def clear_verdicts(connection: Connection, ids: Collection[int]) -> list[int]:
+    """Clear the verdicts of experiments; return the ids of those that had one."""
+    cleared = [experiment for experiment in sorted(ids) if _clear_verdict(connection, experiment)]
+    if cleared:  # after all of them: who holds the state waits for no experiment
         bump(connection)
     return cleared
+
+
+def _clear_verdict(connection: Connection, experiment: int) -> bool:
+    with_verdict = (experiments.c.id == experiment) & experiments.c.verdict.is_not(None)
+    return connection.execute(update(experiments).where(with_verdict).values(verdict=None)).rowcount > 0
 
 
 def open_phase(

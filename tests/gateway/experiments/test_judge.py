@@ -153,7 +153,7 @@ def test_after_a_withdrawal_it_is_judged_anew(store: Store, reports: Reports, ru
     run(SPLIT)
     judge(store, "test", PUBLISHED)
     with store.write() as connection:
-        lifecycle.withdraw_verdict(connection, 1, "its labels were replaced")
+        lifecycle.withdraw_verdicts(connection, [1], "its labels were replaced")
     reports.recommendation = "roll_back"
     judge(store, "test", PUBLISHED)
     assert look(store)[1] == "roll_back"
@@ -174,7 +174,7 @@ def test_verdicts_promotions_and_withdrawals_are_events(
     judge(store, "test", PUBLISHED)
     assert told(store) == ["experiment.verdict"]
     with store.write() as connection:
-        lifecycle.withdraw_verdict(connection, 1, "its labels were replaced")
+        lifecycle.withdraw_verdicts(connection, [1], "its labels were replaced")
         experiments.change(connection, 1, spec={**experiments.by_id(connection, 1).spec, "on_decision": "promote"})
     judge(store, "test", PUBLISHED)
     assert told(store) == [

@@ -74,11 +74,11 @@ def test_a_start_warns_that_nothing_will_be_promoted(
 def test_a_verdict_is_withdrawn(store: Store, gateway_log: pytest.LogCaptureFixture) -> None:
     start(store)
     with store.write() as connection:
-        lifecycle.withdraw_verdict(connection, 1, "its labels were replaced")
+        lifecycle.withdraw_verdicts(connection, [1], "its labels were replaced")
         experiments.change(connection, 1, verdict=VERDICT)
     assert log(store) == []  # without a verdict there is nothing to withdraw
     with store.write() as connection:
-        lifecycle.withdraw_verdict(connection, 1, "its labels were replaced")
+        lifecycle.withdraw_verdicts(connection, [1], "its labels were replaced")
         assert experiments.by_id(connection, 1).verdict is None
     text = "verdict withdrawn: 'ship', since its labels were replaced"
     assert log(store) == [("withdraw", text)]
@@ -96,7 +96,7 @@ def test_a_verdict_that_has_stopped_its_experiment_stays(store: Store, decision:
         experiments.change(connection, 1, verdict=VERDICT)
         lifecycle.step(connection, "test", "stop", BY, decision=decision)
         for _ in range(3):
-            lifecycle.withdraw_verdict(connection, 1, "its labels were replaced")
+            lifecycle.withdraw_verdicts(connection, [1], "its labels were replaced")
         assert experiments.by_id(connection, 1).verdict == verdict
     stays = ("warning", "verdict 'ship' stays, since it was acted on, though its labels were replaced")
     assert len(log(store)) == 1 and (stays in log(store)) is (verdict is not None)

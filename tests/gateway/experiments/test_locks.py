@@ -103,17 +103,39 @@ def test_labels_that_withdraw_a_verdict_at_once_tell_it_once(store: Store) -> No
         experiments.change(connection, number, verdict={"recommendation": "ship", "variant": "dropout", "reasons": []})
     with ThreadPoolExecutor(1) as pool:
         with store.write() as one:
-            lifecycle.withdraw_verdict(one, number, "labels were replaced")
+            lifecycle.withdraw_verdicts(one, [number], "labels were replaced")
 
             def withdraw() -> None:
                 with store.write() as other:
-                    lifecycle.withdraw_verdict(other, number, "labels were replaced")
+                    lifecycle.withdraw_verdicts(other, [number], "labels were replaced")
 
             second = pool.submit(withdraw)
             eventually(lambda: lock_waits(store), "the second one's wait")
         second.result()
     with store.read() as connection:
         assert connection.execute(select(func.count()).select_from(rows.events)).scalar_one() == 1
+
+
+def test_withdrawals_of_several_verdicts_wait_with_the_state_unlocked(store: Store) -> None:
+    first, second = (Trial(store, spec(0.5, 0.5, paired=True)).row().id for _ in range(2))
+    with store.write() as connection:
+        for each in (first, second):
+            experiments.change(connection, each, verdict={"recommendation": "ship", "variant": "dropout"})
+
+    def withdraw() -> None:
+        with store.write() as both:
+            lifecycle.withdraw_verdicts(both, [second, first], "labels were replaced")
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.write() as one:
+            one.execute(select(rows.experiments.c.id).where(rows.experiments.c.id == second).with_for_update())
+            withdrawal = pool.submit(withdraw)
+            eventually(lambda: lock_waits(store), "the wait for the second experiment")
+            one.execute(text("SET LOCAL lock_timeout = '1s'"))
+            lifecycle.withdraw_verdicts(one, [second], "labels were replaced")
+        withdrawal.result()
+    with store.read() as connection:
+        assert connection.execute(select(func.count()).select_from(rows.events)).scalar_one() == 2
 
 
 @pytest.mark.parametrize("paired", [True, False])
