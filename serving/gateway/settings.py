@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     )
     uncertainty_samples: Whole = setting(50, "Stochastic passes behind `?uncertainty=true`", ge=30, le=1000)
     host: Text = setting("127.0.0.1", "Address to listen on")
-    port: Whole = setting(8080, "Port to listen on", ge=0, le=65_535)
+    port: Whole = setting(8080, "Port to listen on", ge=1, le=65_535)
     workers: Whole = setting(2, "Worker processes", ge=1, le=256)
     threads: Whole = setting(
         16, "Threads in a worker, for all but predictions; an eighth of them for one client", ge=1, le=1024

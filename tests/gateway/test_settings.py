@@ -71,10 +71,11 @@ def test_addresses_of_the_model_server(text: str) -> None:
             ("GATEWAY_MODEL_SERVER", value, "host:port, [address]:port or unix:/path (default 127.0.0.1:8500)")
             for value in ("", "model-server", ":8500", "host:", "host:0", "host:65536", "host:x", "host:²", "unix:")
         ),
-        ("GATEWAY_PORT", "http", "a whole number from 0 to 65535 (default 8080)"),
-        ("GATEWAY_PORT", "65536", "a whole number from 0 to 65535 (default 8080)"),
-        ("GATEWAY_PORT", " 81", "a whole number from 0 to 65535 (default 8080)"),
-        ("GATEWAY_PORT", "81.0", "a whole number from 0 to 65535 (default 8080)"),
+        ("GATEWAY_PORT", "http", "a whole number from 1 to 65535 (default 8080)"),
+        ("GATEWAY_PORT", "65536", "a whole number from 1 to 65535 (default 8080)"),
+        ("GATEWAY_PORT", "0", "a whole number from 1 to 65535 (default 8080)"),
+        ("GATEWAY_PORT", " 81", "a whole number from 1 to 65535 (default 8080)"),
+        ("GATEWAY_PORT", "81.0", "a whole number from 1 to 65535 (default 8080)"),
         ("GATEWAY_WORKERS", "-1", "a whole number from 1 to 256 (default 2)"),
         ("GATEWAY_WORKERS", "", "a whole number from 1 to 256 (default 2)"),
         ("GATEWAY_WORKERS", "²", "a whole number from 1 to 256 (default 2)"),
