@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,7 +11,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from serving.gateway.server.connections import Connections
 from serving.gateway.server.flow import AnswerTransport, QueueingFlow
-from serving.gateway.server.limits import MALFORMED, Limits, Refusal, Refused, head_too_large, malformed
+from serving.gateway.server.heads import split_target, without_upgrade
+from serving.gateway.server.limits import MALFORMED, Limits, Refusal, Refused, malformed
+from serving.gateway.server.request_size import RequestSize
 from serving.gateway.web.replies import Reply
 
 LINGER_SECONDS = 1.0  # that a client has to take the answer to a request that it goes on sending
@@ -21,7 +22,6 @@ LINGER_BYTES = 2**20  # of such a request that are read and thrown away, since c
 MOST_ANNOUNCED = 2**22  # bytes of its rest, else none are read: its client could not send them to the end anyway
 HEAD_BYTES = 4096  # that a request takes in memory beside its own
 MOST_UPGRADES = 16  # requests in one piece of data that ask for another protocol: each takes a new parser
-OVERHEAD = 8  # bytes on the way for each byte of a body: a chunk of one byte has six
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -46,7 +46,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._held: deque[int] = deque()  # bytes of each
         self._in_head = self._in_body = self._working = self._lingering = False
-        self._thrown_away = self._unsent = self._begun = self._body_bytes = self._trailing = 0
+        self._thrown_away = self._unsent = self._begun = 0
+        self._size: RequestSize  # of the request that is being read
         self._refused: Refused | None = None
         self._slow_reader: asyncio.TimerHandle | None = None
         self._answer_seconds = self.limits.client_seconds
@@ -81,7 +82,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._throw_away(data)
             return
         self._unset_keepalive()
-        in_head, in_body, body_bytes = self._in_head, self._in_body, self._body_bytes
+        in_head, in_body = self._in_head, self._in_body
         self._feed(data)
         self._note(began=self._in_body and not in_body)
         if self._refused or self.transport.is_closing():
@@ -91,18 +92,14 @@ class LimitedProtocol(HttpToolsProtocol):
             self.shares.hold(self, len(data))
             if self._refused:
                 return
-            if in_head and self._begun > self.limits.head:
-                self.refuse(self._head_too_long())
-                return
-        if in_body and self._in_body:
-            self._trailing = 0 if self._body_bytes > body_bytes else self._trailing + len(data)
-            if self._trailing > self.limits.head:
-                self.refuse(head_too_large(f"its trailer is longer than {self.limits.head:,} bytes."))
-                return
-            self._raw_bytes += len(data)
-            if self._raw_bytes > OVERHEAD * self._most_body + self.limits.head:
-                self.refuse(self._body_too_large())
-                return
+        try:
+            if in_head and self._in_head:
+                self._size.check_head(self._begun)
+            if in_body and self._in_body:
+                self._size.add_unfinished(len(data))
+        except Refused as refused:
+            self.refuse(refused)
+            return
         if self._patience is None:
             if not self._unanswered:
                 self._patience = self._close_later()
@@ -141,32 +138,21 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a head."""
-        self._in_head, self._head_bytes, self._fields = True, 0, 0
-        self._announced = self._body_bytes = self._raw_bytes = self._trailing = 0
+        self._in_head, self._size = True, RequestSize(self.limits)
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """Read a part of the target."""
+        self._size.add_target(url)
         super().on_url(url)
-        self._head_bytes += len(url)
-        if len(self.url) > self.limits.line:
-            detail = f"{MALFORMED}its target is longer than {self.limits.line} bytes."
-            raise Refused(Refusal.LINE_TOO_LONG, detail)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Read a header field."""
-        self._fields += 1
-        if self._fields > self.limits.fields:
-            raise head_too_large(f"it has more than {self.limits.fields} header fields.")
-        if len(name) + len(value) > self.limits.field:
-            raise head_too_large(f"a header field is longer than {self.limits.field} bytes.")
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > self.limits.head:
-            raise self._head_too_long()
+        self._size.add_field(name, value)
         if not self._in_head:
             return  # a trailer, which nobody reads
         if name.lower() == b"content-length":
-            self._announced = int(value)
+            self._size.announced = int(value)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -176,7 +162,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # `_feed` reads it again without
         if not self.url.startswith((b"/", b"*")):
-            self._split_target()
+            self.url, self.headers[:] = split_target(self.url, self.headers)
         super().on_headers_complete()  # raises where the target cannot be read
         self._in_body = True
         self.scope["ended"] = partial(self._ended, self.cycle)  # type: ignore[typeddict-unknown-key]
@@ -184,20 +170,17 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unanswered.append(self.cycle)
         self._held.append(0)
         self._forget_head()
-        self._hold(HEAD_BYTES + self._head_bytes)
+        self._hold(HEAD_BYTES + self._size.head)
         if self._is_shared:
             self.shares.assign(self, self.app.client(self.scope))
             if self._refused:
                 raise self._refused
-        self._most_body = self.app.most_body(self.scope["path"])
-        if self._announced > self._most_body:
-            raise self._body_too_large()
+        path = self.scope["path"]
+        self._size.begin_body(self.app.most_body(path), partial(self.app.too_large, path))
 
     def on_body(self, body: bytes) -> None:
         """Read a part of a body."""
-        self._body_bytes += len(body)
-        if self._body_bytes > self._most_body:
-            raise self._body_too_large()
+        self._size.add_body(body)
         if not self.cycle.response_complete:
             self._hold(len(body))
         super().on_body(body)
@@ -251,13 +234,6 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or self._unsent:
             self.loop.call_later(LAST_SECONDS, self.transport.abort)
 
-    def _split_target(self) -> None:
-        """Take the host of a whole URL, which counts, for the Host field's (RFC 9112, section 3.2.2), and the rest."""
-        target = httptools.parse_url(self.url)
-        self.url = (target.path or b"/") + (b"?" + target.query if target.query else b"")
-        host = (target.host or b"") + (b":%d" % target.port if target.port else b"")
-        self.headers[:] = [(b"host", host), *(field for field in self.headers if field[0] != b"host")]
-
     def _feed(self, data: bytes) -> None:
         for _ in range(MOST_UPGRADES):
             try:
@@ -277,9 +253,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def _without_upgrade(self, rest: bytes) -> bytes:
         """Return a request that asks for another protocol as if it did not: clients offer HTTP/2 with a body behind."""
         version = self.parser.get_http_version().encode()
-        head = _without_upgrade(b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version), self.headers)
+        head = without_upgrade(b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version), self.headers)
         self.parser = httptools.HttpRequestParser(self)
-        return b"\r\n".join([*head, b"", rest])
+        return head + rest
 
     def _close_later(self) -> asyncio.TimerHandle:
         return self.loop.call_later(self.limits.idle_seconds, self.transport.abort)
@@ -302,12 +278,6 @@ class LimitedProtocol(HttpToolsProtocol):
     def _body_is_late(self) -> None:
         detail = f"{MALFORMED}its body did not come within {self.limits.client_seconds:g} seconds."
         self.refuse(Refused(Refusal.LATE, detail))
-
-    def _head_too_long(self) -> Refused:
-        return head_too_large(f"its head is longer than {self.limits.head:,} bytes.")
-
-    def _body_too_large(self) -> Refused:
-        return Refused(Refusal.BODY_TOO_LARGE, self.app.too_large(self.scope["path"]))
 
     def _forget_head(self) -> None:
         self.shares.release(self, self._begun)
@@ -386,23 +356,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._lingering = True
         self._calm()
         self._unset_keepalive()
-        if self._in_body and self._announced - self._body_bytes > MOST_ANNOUNCED:
+        if self._in_body and self._size.announced - self._size.body > MOST_ANNOUNCED:
             self._read_no_more()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
-
-
-def _without_upgrade(line: bytes, headers: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
-    """Return the lines of a head without the fields that ask for another protocol."""
-    head = [line]
-    for name, value in headers:
-        if name == b"connection":
-            tokens = [token.strip() for token in value.lower().split(b",")]
-            value = b", ".join(token for token in tokens if token not in (b"upgrade", b"http2-settings"))
-        if name != b"upgrade" and (value or name != b"connection"):
-            head.append(name + b": " + value)
-    return head
 
 
 def _address(transport: asyncio.Transport) -> str:
