@@ -43,16 +43,13 @@ def _gateway() -> Iterator[Row]:
 
 def _model_server() -> Iterator[Row]:
     # Another service, which the gateway's image lacks; the page is written where all sources are.
-    from serving.model_server.configuration.settings import ENVIRONMENT_PREFIX
-    from serving.model_server.configuration.settings import Settings as Flags
+    from serving.model_server.configuration import settings as flags
 
-    values = {bool: "true or false", int: "a whole number", float: "a number"}
-    for row in fields(Flags):
+    for row in fields(flags.Settings):
         default = f"{row.default:g}" if isinstance(row.default, float) else str(row.default)
         if isinstance(row.default, bool):
             default = default.lower()
-        kind = values.get(type(row.default), "any text")
-        yield ENVIRONMENT_PREFIX + row.name.upper(), default, row.metadata["help"], kind
+        yield flags.ENVIRONMENT_PREFIX + row.name.upper(), default, row.metadata["help"], flags.usable(row)
 
 
 def _table(rows: Iterable[Row]) -> Iterator[str]:

@@ -2,18 +2,21 @@
 
 import argparse
 import dataclasses
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 ENVIRONMENT_PREFIX = "MODEL_SERVER_"
+MOST_PORT = 65_535
 
 
 class ConfigError(Exception):
     """A flag or a file that cannot be used; the text says which and why."""
 
 
-def _flag(default: Any, help_text: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": help_text})
+def _flag(default: Any, help_text: str, least: float = 0, most: float = math.inf) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help_text, "least": least, "most": most})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +24,9 @@ class Settings:
     """Every flag, its default and its meaning; `MODEL_SERVER_<FLAG IN CAPITALS>` sets the same."""
 
     host: str = _flag("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in, who need no key")
-    port: int = _flag(8500, "TCP port of the gRPC API; 0 for none")
+    port: int = _flag(8500, "TCP port of the gRPC API; 0 for none", most=MOST_PORT)
     grpc_socket_path: str = _flag("", "Unix socket of the gRPC API, besides the port; for the server's own user alone")
-    rest_api_port: int = _flag(0, "TCP port of the REST API; 0 for none")
+    rest_api_port: int = _flag(0, "TCP port of the REST API; 0 for none", most=MOST_PORT)
     rest_api_num_threads: int = _flag(0, "REST connections served at a time; 0 for 16 a core")
     rest_api_timeout_in_ms: int = _flag(30000, "time limit of a REST request's inference")
     rest_api_max_body_bytes: int = _flag(64 << 20, "largest REST request body, also after decompression")
@@ -31,7 +34,7 @@ class Settings:
     model_base_path: str = _flag("", "folder of the one model; its versions are the numbered folders in it")
     model_config_file: str = _flag("", "text-format ModelServerConfig of the models to serve")
     model_config_file_poll_wait_seconds: float = _flag(0.0, "seconds between looks at --model_config_file; 0 for never")
-    file_system_poll_wait_seconds: float = _flag(1.0, "seconds between looks for new versions; 0 looks once")
+    file_system_poll_wait_seconds: float = _flag(1.0, "seconds between looks for new versions; 0 looks once", -math.inf)
     max_num_load_retries: int = _flag(5, "how often a failed load is tried again")
     load_retry_interval_micros: int = _flag(60_000_000, "microseconds between two tries of a load")
     num_load_threads: int = _flag(0, "versions loaded at a time; 0 for one a core")
@@ -83,37 +86,68 @@ REFUSED_FLAGS = {
 }
 
 
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false", "1", "0"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-    return text.lower() in ("true", "1")
-
-
 def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Read flags, then environment variables for those not given; raise `ConfigError` on contradictions."""
+    """Read flags, then environment variables for those not given; raise `ConfigError` for unusable ones."""
     parser = argparse.ArgumentParser(
         prog="python -m serving.model_server",
+        usage="%(prog)s [--FLAG=VALUE …]",
         description="Serve SavedModels over TF Serving's protocols.",
         epilog=f"Each flag is also an environment variable: --port is {ENVIRONMENT_PREFIX}PORT.",
         allow_abbrev=False,
     )
-    for field in dataclasses.fields(Settings):
-        kind: Any = _boolean if field.type is bool else field.type
-        options: dict[str, Any] = {"nargs": "?", "const": True} if field.type is bool else {}
-        # argparse puts a default that is text through `type`, so a wrong variable is refused as a wrong flag is.
-        default = environment.get(ENVIRONMENT_PREFIX + field.name.upper(), field.default)
+    fields = dataclasses.fields(Settings)
+    for field in fields:
+        options: dict[str, Any] = {"nargs": "?", "const": "true"} if field.type is bool else {}
         help_text = f"{field.metadata['help']} (default: {field.default!r})"
-        parser.add_argument(f"--{field.name}", type=kind, default=default, help=help_text, **options)
+        parser.add_argument(f"--{field.name}", help=help_text, **options)
     known, unknown = parser.parse_known_args(arguments)
     for text in unknown:
         name = text.lstrip("-").partition("=")[0]
         if name in REFUSED_FLAGS:
             raise ConfigError(f"--{name} is a flag that this server does not support: {REFUSED_FLAGS[name]}.")
         if name not in IGNORED_FLAGS:
-            parser.error(f"unrecognized arguments: {text}")
-    settings = Settings(**vars(known))
+            raise ConfigError(f"{text!r} is no flag of this server; --help lists them.")
+    settings = Settings(**{field.name: _value(field, getattr(known, field.name), environment) for field in fields})
     _check(settings)
     return settings
+
+
+def usable(field: dataclasses.Field[Any]) -> str:
+    """Return the usable values of a flag in words."""
+    if field.type is bool:
+        return "true or false"
+    if field.type is str:
+        return "any text"
+    kind = "a whole number" if field.type is int else "a number"
+    if field.metadata["most"] < math.inf:
+        return f"{kind} from {field.metadata['least']} to {field.metadata['most']}"
+    return kind if field.metadata["least"] < 0 else f"{kind}, {field.metadata['least']} or more"
+
+
+def _value(field: dataclasses.Field[Any], given: str | None, environment: Mapping[str, str]) -> Any:
+    """Return the value of a flag, else of its variable, else the default; raise `ConfigError` for an unusable one."""
+    variable = ENVIRONMENT_PREFIX + field.name.upper()
+    text, source = (environment.get(variable), variable) if given is None else (given, f"--{field.name}")
+    if text is None:
+        return field.default
+    try:
+        return _read(field, text)
+    except (ValueError, LookupError):
+        must = f"it must be {usable(field)} (default {field.default!r})"
+        raise ConfigError(f"{source}={text!r} cannot be used: {must}.") from None
+
+
+def _read(field: dataclasses.Field[Any], text: str) -> Any:
+    if field.type is str:
+        return text
+    if field.type is bool:
+        return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+    if field.type is int and not re.fullmatch("-?[0-9]+", text):
+        raise ValueError(text)
+    number = int(text) if field.type is int else float(text)
+    if not field.metadata["least"] <= number <= field.metadata["most"] or math.isinf(number):
+        raise ValueError(text)
+    return number
 
 
 def _check(settings: Settings) -> None:

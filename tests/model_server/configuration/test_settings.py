@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from serving.model_server.configuration.settings import ConfigError, Settings, parse_settings
@@ -46,18 +48,23 @@ def test_contradictions_are_named(arguments: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
-        (["--zzz=1"], {}, "unrecognized arguments: --zzz=1"),
-        (["--port=many"], {}, "argument --port: invalid int value: 'many'"),
-        ([], {"MODEL_SERVER_PORT": "many"}, "argument --port: invalid int value: 'many'"),
-        (["--enable_batching=maybe"], {}, "argument --enable_batching: 'maybe' is neither true nor false"),
+        (["--zzz=1"], {}, "'--zzz=1' is no flag of this server; --help lists them."),
+        (["--port=x"], {}, "--port='x' cannot be used: it must be a whole number from 0 to 65535 (default 8500)."),
+        ([], {"MODEL_SERVER_PORT": "65536"}, "MODEL_SERVER_PORT='65536' cannot be used: it must be a whole"),
+        (["--grpc_max_threads=-1"], {}, "='-1' cannot be used: it must be a whole number, 0 or more (default 0)."),
+        (["--shutdown_grace_seconds=inf"], {}, "='inf' cannot be used: it must be a number, 0 or more (default 20.0)."),
+        (["--shutdown_grace_seconds=nan"], {}, "='nan' cannot be used"),
+        (["--enable_batching=maybe"], {}, "='maybe' cannot be used: it must be true or false (default False)."),
     ],
 )
-def test_unreadable_values_end_with_a_message(
-    arguments: list[str], environment: dict[str, str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
+def test_unusable_values_are_named(arguments: list[str], environment: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         parse_settings(arguments + MODEL, environment)
-    assert message in capsys.readouterr().err
+
+
+def test_no_look_for_versions_is_a_negative_wait() -> None:
+    settings = parse_settings(["--file_system_poll_wait_seconds=-1", *MODEL], {})
+    assert settings.file_system_poll_wait_seconds == -1
 
 
 def test_flags_that_only_the_real_one_has_a_use_for_are_taken() -> None:
