@@ -5,6 +5,7 @@ import gc
 import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -178,16 +179,28 @@ def start_serving(models: Path, *arguments: str, **settings: str) -> Serving:
     """
     port = free_port()
     ours = {"GATEWAY_PORT": str(port), "GATEWAY_DATABASE_URL": f"sqlite:///{models.parent}/experiments.db"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serving", "--models", models, *arguments],
-        cwd=ROOT, env={**os.environ, **ours, **settings}, stdout=subprocess.PIPE,
-    )  # fmt: skip
+    with heeded(signal.SIGINT, signal.SIGHUP):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving", "--models", models, *arguments],
+            cwd=ROOT, env={**os.environ, **ours, **settings}, stdout=subprocess.PIPE,
+        )  # fmt: skip
     assert process.stdout
     with ended_on_failure(process):
         for line in process.stdout:
             if b"dropserve is ready" in line:
                 return Serving(process, f"http://127.0.0.1:{port}", models)
         raise AssertionError(f"serving ended with exit code {process.wait()}")
+
+
+@contextmanager
+def heeded(*signals: signal.Signals) -> Iterator[None]:
+    """Let processes that start meanwhile get these signals, which nohup and jobs in the background ignore."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
