@@ -51,7 +51,7 @@ def run_train(arguments: argparse.Namespace) -> int:
         print(f"Published in {arguments.models}: {', '.join(there)}{rest}.")
         return 0
     os.nice(arguments.nice)
-    images = load_images(arguments.data)
+    images = load_images(arguments.data, upright=arguments.upright)
     with quiet.loading_tensorflow():  # here, since it takes seconds
         from training import export, job, population, progress
     variants = tuple(with_options(variant, arguments) for variant in variants)
@@ -78,7 +78,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     name = arguments.name or (named.read_text().strip() if named.is_file() else ADAPTED.name)
     variant = candidate(name, arguments.steps)
     os.nice(arguments.nice)
-    images = load_images(arguments.data)
+    images = load_images(arguments.data, upright=arguments.upright)
     with quiet.loading_tensorflow():
         from training import export, job, population
         from training.adapted import run as adapted
@@ -121,7 +121,7 @@ def so_far(run: dict[str, Any]) -> str:
 
 def run_study(arguments: argparse.Namespace) -> int:
     """Train the missing members of a study and write its tables and its report."""
-    images = load_images(arguments.data)
+    images = load_images(arguments.data, upright=arguments.upright)
     with quiet.loading_tensorflow():
         from training import job, population
         from training.study import command
@@ -136,10 +136,10 @@ def run_study(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def load_images(folder: Path | None) -> data.ImageSet:
+def load_images(folder: Path | None, *, upright: bool) -> data.ImageSet:
     """Return the image set in `folder`, or in data/, into which MNIST is fetched where it is empty."""
     if folder is not None:
-        images = data.load(folder)
+        images = data.load(folder, upright=upright)
         if len(images.classes) < 2:
             raise readers.DataError(f"{folder}: expected labels of two classes or more, found 0 alone")
         return images
@@ -148,7 +148,7 @@ def load_images(folder: Path | None) -> data.ImageSet:
             fetch.fetch(Path(kept_for_this_run))
             return data.load(Path(kept_for_this_run))
     fetch.ensure(DATA)
-    return data.load(DATA)
+    return data.load(DATA, upright=upright)
 
 
 if __name__ == "__main__":

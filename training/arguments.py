@@ -30,10 +30,9 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_train(train: argparse.ArgumentParser) -> None:
     names = ",".join(v.name for v in VARIANTS)
-    train.add_argument(
-        "--data", type=Path, metavar="DIR",
-        help="folder of an image set, IDX, CSV or mnist.npz (default: data, into which MNIST is fetched if need be)",
-    )  # fmt: skip
+    _add_data(
+        train, "folder of an image set, IDX, CSV or mnist.npz (default: data, into which MNIST is fetched if need be)"
+    )
     train.add_argument("--models", type=Path, default=MODELS, metavar="DIR", help="where to publish (default: models)")
     train.add_argument(
         "--runs", type=Path, default=RUNS, metavar="DIR", help="TensorBoard's event files (default: runs)"
@@ -67,7 +66,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
 
 def _add_adapt(adapt: argparse.ArgumentParser) -> None:
     _add_labels(adapt)
-    adapt.add_argument("--data", type=Path, metavar="DIR", help="folder of the image set to replay (default: data)")
+    _add_data(adapt, "folder of the image set to replay (default: data)")
     adapt.add_argument(
         "--runs", type=Path, default=RUNS, metavar="DIR", help="TensorBoard's event files (default: runs)"
     )
@@ -86,6 +85,13 @@ def _add_adapt(adapt: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_data(parser: argparse.ArgumentParser, meaning: str) -> None:
+    parser.add_argument("--data", type=Path, metavar="DIR", help=meaning)
+    parser.add_argument(
+        "--upright", action="store_true", help="its images are upright: transpose none that look stored columns first"
+    )
+
+
 def _add_labels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels", type=Path, default=LABELS, metavar="DIR", help="folder that make labels writes to (default: labels)"
@@ -99,7 +105,7 @@ def _add_study(study: argparse.ArgumentParser) -> None:
     study.add_argument("--seeds", type=positive, metavar="N", help="of every arm (default: the arm's own number)")
     study.add_argument("--arms", metavar="A,B", help="which to train and compare (default: all)")
     study.add_argument("--epochs", type=positive, metavar="N", help="(default: the suite's own number)")
-    study.add_argument("--data", type=Path, metavar="DIR", help="folder of an image set (default: data)")
+    _add_data(study, "folder of an image set (default: data)")
     study.add_argument("--folder", type=Path, metavar="DIR", help="of the results (default: runs/study, or -quick)")
     study.add_argument(
         "--ray", metavar="ADDRESS", help="train on a Ray cluster: HOST:PORT of its head, or auto for the one here"

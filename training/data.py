@@ -1,6 +1,7 @@
 """Read an image set from a folder and check it."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,19 +48,26 @@ class ImageSet:
         return digest.hexdigest()
 
 
-def load(folder: Path, *, as_stored: bool = False) -> ImageSet:
+def load(folder: Path, *, as_stored: bool = False, upright: bool = False) -> ImageSet:
     """Return the one image set in `folder`, or in a folder inside it; raise DataError if it is not right.
 
     It is in IDX files or CSV, plain or gzip-compressed, or in mnist.npz. Images stored columns first are transposed,
-    unless they are wanted `as_stored`.
+    unless they are said to be `upright`. Images to train on that are sorted by class are shuffled, always alike: the
+    last ones are held out. Images wanted `as_stored` are neither.
     """
     files = find(folder)
     _check_sums(files)
     arrays = _read(files)
     _check(folder, arrays)
-    if not as_stored and columns_first(arrays[0], arrays[1], files[0].name):
-        print(f"{files[0]}: the images are stored columns first; they are transposed.", flush=True)
+    if not (as_stored or upright) and columns_first(arrays[0], arrays[1], files[0].name):
+        print(
+            f"{files[0]}: the images look stored columns first; they are transposed. --upright leaves them.", flush=True
+        )
         arrays[::2] = [np.ascontiguousarray(images.transpose(0, 2, 1)) for images in arrays[::2]]
+    if not as_stored and _sorted(arrays[1]):
+        print(f"{files[0]}: the images are sorted by class; they are shuffled.", flush=True)
+        order = np.random.default_rng(0).permutation(len(arrays[1]))
+        arrays[:2] = [array[order] for array in arrays[:2]]
     is_mnist = all(hashlib.md5(idx_bytes(a)).hexdigest() == md5 for a, md5 in zip(arrays, MNIST_MD5, strict=True))
     return ImageSet("mnist" if is_mnist else folder.resolve().name, *arrays)
 
@@ -75,18 +83,34 @@ def _read(files: Sequence[Path]) -> list[np.ndarray]:
     ]
 
 
+def _sorted(labels: np.ndarray) -> bool:
+    """Say whether labels, uint8 `[n]`, of several classes are in ascending or in descending order."""
+    steps = np.diff(labels.astype(int))
+    return bool(steps.any() and ((steps >= 0).all() or (steps <= 0).all()))
+
+
+def read_sums(path: Path) -> dict[str, str]:
+    """Return the MD5 of each file by its name, as md5sum wrote them; none where there is no such file."""
+    sums = {}
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
+        if line.strip():
+            md5, _, name = line.partition(" ")
+            if not re.fullmatch("[0-9A-Fa-f]{32}", md5) or not name.strip():
+                raise DataError(f"{path}: expected an MD5 and a name a line, as md5sum writes them, found {line!r}")
+            sums[name.strip().removeprefix("*")] = md5.lower()
+    return sums
+
+
 def _check_sums(files: Sequence[Path]) -> None:
     sums = files[0].parent / CHECKSUMS
-    if not sums.is_file():
-        return
-    expected = {name: md5 for md5, name in (line.split() for line in sums.read_text().splitlines())}
+    expected = read_sums(sums)
+    remedy = "bring back the file that it was, or delete its line where the new one is right"
+    if set(expected.values()) >= set(MNIST_MD5):
+        remedy = "delete the folder's files, and make data fetches MNIST's into data/ again"
     for path in files:
         md5 = hashlib.md5(path.read_bytes()).hexdigest()
         if expected.get(path.name, md5) != md5:
-            raise DataError(
-                f"{path}: expected MD5 {expected[path.name]} as {sums} says, found {md5}; "
-                f"delete the folder's files and they are fetched again"
-            )
+            raise DataError(f"{path}: expected MD5 {expected[path.name]} as {sums} says, found {md5}; {remedy}")
 
 
 def _check(folder: Path, arrays: Sequence[np.ndarray]) -> None:

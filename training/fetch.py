@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from training import files, quiet
-from training.data import CHECKSUMS, MNIST_MD5
+from training.data import CHECKSUMS, MNIST_MD5, read_sums
 from training.image_files import FILES, find_sets
 from training.readers import DataError, idx_bytes
 
@@ -26,15 +26,19 @@ def ensure(folder: Path) -> None:
     """Fetch MNIST into `folder` unless it has images; repeat a fetch that left some files out."""
     if folder.is_dir():
         files.remove_stale_parts(folder)
-    sums = folder / CHECKSUMS
-    unfinished = sums.is_file() and any(not (folder / name).is_file() for name in FILES)
-    if unfinished or not _has_images(folder):
+    if not find_sets(folder) and (_is_unfinished(folder) or not _has_images(folder)):
         fetch(folder)
 
 
+def _is_unfinished(folder: Path) -> bool:
+    """Say whether a fetch has begun here, which writes MNIST's sums first."""
+    sums = read_sums(folder / CHECKSUMS)
+    return all(sums.get(name) == md5 for name, md5 in zip(FILES, MNIST_MD5, strict=True))
+
+
 def _has_images(folder: Path) -> bool:
-    """Say whether there is an image set, or a file of one: a set that somebody put there is theirs to complete."""
-    return bool(find_sets(folder)) or any(not path.name.startswith(".") for path in folder.glob("*-images*"))
+    """Say whether there is a file of an image set: one that somebody put there is theirs to complete."""
+    return any(not path.name.startswith(".") for path in folder.glob("*-images*"))
 
 
 def fetch(folder: Path) -> None:

@@ -29,8 +29,9 @@ def find(folder: Path) -> tuple[Path, ...]:
     if not sets:
         raise DataError(_missing(folder))
     if len(sets) > 1:
+        names = [name or files[0].name for name, files in sets.items()]
         raise DataError(
-            f"{folder}: expected one image set, found {len(sets)}: {', '.join(sorted(sets))}. "
+            f"{folder}: expected one image set, found {len(sets)}: {', '.join(sorted(names))}. "
             "Move the files of the one to train on into a folder of their own, and name it with --data"
         )
     return next(iter(sets.values()))

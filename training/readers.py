@@ -56,11 +56,11 @@ def read_csv(path: Path, side: int) -> tuple[np.ndarray, np.ndarray]:
 
     A line of names may come first.
     """
-    text = io.StringIO(_content(path).decode(errors="replace"))
-    names = 0 if text.readline().lstrip('\ufeff"')[:1].isdigit() else 1
+    text = io.StringIO(_content(path).decode("utf-8-sig", errors="replace"))
+    names = 0 if text.readline().lstrip('"')[:1].isdigit() else 1
     text.seek(0)
     try:
-        rows = np.loadtxt(text, np.int16, delimiter=",", skiprows=names, ndmin=2)
+        rows = np.loadtxt(text, np.int16, delimiter=",", quotechar='"', skiprows=names, ndmin=2)
     except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: expected a label and {side * side} pixels a row, found: {error}") from error
     if rows.shape[1] == side * side:

@@ -68,16 +68,17 @@ class ChampionRecipe:
     """Train by AdamW on distorted images; the rate rises to `learning_rate`, then follows the variant's schedule.
 
     Each of the `draws` distorts every image anew and sets it upright; the network learns from it `passes` times. The
-    result is the weights' moving average, of which each step keeps `average`. `make verify-champion` shows the worth
-    of `distort`, `set_upright`, `flagged` and `average` by leaving each out.
+    result is the weights' moving average, of which each step keeps `average`. Short runs rise sooner and keep less, or
+    they would end while the rate rises, and with much of the first weights. `make verify-champion` shows the worth of
+    `distort`, `set_upright`, `flagged` and `average` by leaving each out.
     """
 
     batch: int = 256
     draws: int = 36
     passes: int = 2
     learning_rate: float = 3e-3
-    warm_up: int = 500  # steps
-    average: float = 0.999
+    warm_up: int = 500  # steps, at most a twentieth of all
+    average: float = 0.999  # at most
     distort: bool = True
     set_upright: bool = True
     flagged: float = 0.15  # share of the 1s that get a flag
@@ -86,6 +87,14 @@ class ChampionRecipe:
     def steps(self, images: int) -> int:
         """Return the number of optimiser steps on this many images."""
         return self.draws * self.passes * -(-images // self.batch)
+
+    def rising(self, images: int) -> int:
+        """Return the number of steps over which the rate rises."""
+        return max(1, min(self.warm_up, self.steps(images) // 20))
+
+    def kept(self, images: int) -> float:
+        """Return the share of the average that a step keeps; of the first weights e⁻¹⁰ is left, or less."""
+        return min(self.average, max(0.0, 1 - 10 / self.steps(images)))
 
     def learned_from(self, images: int) -> int:
         """Return how many of the training images, the first, are learned from; the last twelfth is held out."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from testing.digits import FILES, digits, write_idx, write_set
+from training import data
 from training.data import load
 from training.readers import DataError
 
@@ -82,13 +83,17 @@ def test_qmnists_labels_are_read(folder: Path) -> None:
 
 @pytest.mark.parametrize("names", [True, False])
 @pytest.mark.parametrize("packed", [True, False])
-def test_csv_is_the_same_set(folder: Path, tmp_path_factory: pytest.TempPathFactory, names: bool, packed: bool) -> None:
+@pytest.mark.parametrize("form", ["{}", '"{}"'], ids=["plain", "quoted"])
+def test_csv_is_the_same_set(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, names: bool, packed: bool, form: str
+) -> None:
+    """Spreadsheets put a byte-order mark before, and may quote values."""
     images, other = load(folder), tmp_path_factory.mktemp("csv")
     for part in ("train", "test"):
         x, y = getattr(images, f"{part}_images"), getattr(images, f"{part}_labels")
-        lines = [",".join(map(str, (label, *image.ravel()))) for image, label in zip(x, y, strict=True)]
+        lines = [",".join(map(form.format, (label, *image.ravel()))) for image, label in zip(x, y, strict=True)]
         header = [",".join(("label", *(f"pixel{at}" for at in range(784))))] if names else []
-        text = "\n".join([*header, *lines, ""]).encode()
+        text = "\n".join([*header, *lines, ""]).encode("utf-8-sig" if packed else "utf-8")
         (other / f"mnist_{part}.csv").write_bytes(gzip.compress(text) if packed else text)
     assert load(other).sha256 == images.sha256
 
@@ -128,7 +133,27 @@ def test_images_stored_columns_first_are_set_upright(
     found = load(tmp_path)
     assert (found.train_images == digits(count, seed=1)[0]).all()
     assert (found.test_images == digits(count, seed=2)[0]).all()
-    assert "the images are stored columns first; they are transposed." in capsys.readouterr().out
+    said = "the images look stored columns first; they are transposed. --upright leaves them."
+    assert said in capsys.readouterr().out
+    assert (load(tmp_path, upright=True).train_images == digits(count, seed=1)[0].transpose(0, 2, 1)).all()
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_images_sorted_by_class_are_shuffled_with_their_labels(
+    folder: Path, capsys: pytest.CaptureFixture[str], descending: bool
+) -> None:
+    before = load(folder)
+    order = np.argsort(before.train_labels, kind="stable")[:: -1 if descending else 1]
+    write_idx(folder / FILES[0], before.train_images[order])
+    write_idx(folder / FILES[1], before.train_labels[order])
+    found = load(folder)
+    assert f"{folder / FILES[0]}: the images are sorted by class; they are shuffled.\n" == capsys.readouterr().out
+    assert len(set(found.train_labels[-4:])) > 2
+    pairs = [{(x.tobytes(), y) for x, y in zip(s.train_images, s.train_labels, strict=True)} for s in (before, found)]
+    assert pairs[0] == pairs[1]
+    assert load(folder).sha256 == found.sha256
+    assert (load(folder, as_stored=True).train_labels == before.train_labels[order]).all()
+    assert (found.test_labels == before.test_labels).all()
 
 
 @pytest.mark.parametrize(("count", "prefix"), [(200, "emnist-digits-"), (200, ""), (20, "")])
@@ -195,15 +220,36 @@ def test_a_missing_folder_is_said(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
-def test_a_file_that_differs_from_the_folders_checksums_is_refused(folder: Path) -> None:
+def test_a_file_that_differs_from_the_folders_checksums_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sums = "".join(f"{hashlib.md5((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in FILES)
     (folder / "MD5SUMS").write_text(sums)
     load(folder)
     raw = bytearray((folder / FILES[0]).read_bytes())
     raw[500] ^= 1
     (folder / FILES[0]).write_bytes(raw)
-    with pytest.raises(DataError, match=f"{FILES[0]}: expected MD5 .* found .* delete the folder's files"):
+    with pytest.raises(DataError, match=f"{FILES[0]}: expected MD5 .* found .*; bring back the file that it was"):
         load(folder)
+    monkeypatch.setattr(data, "MNIST_MD5", tuple(line.split()[0] for line in sums.splitlines()))
+    with pytest.raises(DataError, match="delete the folder's files, and make data fetches MNIST's into data/ again"):
+        load(folder)
+
+
+@pytest.mark.parametrize("form", ["{} *{}\r\n\r\n", "{}  {}\n"], ids=["binary", "text"])
+def test_checksums_are_read_as_md5sum_writes_them(tmp_path: Path, form: str) -> None:
+    sums = tmp_path / "MD5SUMS"
+    sums.write_text(form.format("0" * 31 + "A", "my train-images.gz"))
+    assert data.read_sums(sums) == {"my train-images.gz": "0" * 31 + "a"}
+
+
+@pytest.mark.parametrize("line", ["MD5 (train.csv) = 0", "0" * 32, "train.csv"])
+def test_a_line_that_is_no_checksum_is_named(folder: Path, line: str) -> None:
+    (folder / "MD5SUMS").write_text(line)
+    with pytest.raises(DataError) as caught:
+        load(folder)
+    expected = "expected an MD5 and a name a line, as md5sum writes them, found"
+    assert str(caught.value) == f"{folder / 'MD5SUMS'}: {expected} {line!r}"
 
 
 def test_images_and_labels_must_be_as_many(folder: Path) -> None:

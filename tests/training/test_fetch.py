@@ -70,6 +70,25 @@ def test_an_unfinished_fetch_is_done_again(monkeypatch: pytest.MonkeyPatch, tmp_
     assert (tmp_path / FILES[2]).read_bytes() == CONTENTS[2]
 
 
+@pytest.mark.parametrize("name", ["{}.gz", "emnist-{}"])
+def test_a_set_beside_old_sums_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", (("only", lambda: CONTENTS),))
+    fetch.ensure(tmp_path)
+    for each in FILES:
+        (tmp_path / each).rename(tmp_path / name.format(each))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    fetch.ensure(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_sums_of_another_set_are_no_fetch_that_has_begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", ())
+    (tmp_path / "MD5SUMS").write_text("".join(f"{'0' * 32}  {name}\n" for name in FILES))
+    (tmp_path / FILES[0]).write_bytes(b"mine")
+    fetch.ensure(tmp_path)
+    assert not (tmp_path / FILES[1]).exists()
+
+
 def test_files_that_are_there_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(fetch, "SOURCES", ())
     (tmp_path / "emnist-train-images").write_bytes(b"mine")

@@ -52,6 +52,7 @@ def test_the_files_of_one_set_are_found(tmp_path: Path, there: list[str], found:
         ({"": [*named("letters"), *named("digits")]}, "emnist-digits, emnist-letters"),
         ({"a": FILES, "b": named("digits")}, "a, b/emnist-digits"),
         ({"": ["one-train.csv", "one-test.csv", "two_train.csv", "two_test.csv"]}, "one, two"),
+        ({"": [*FILES, *named("digits")]}, f"emnist-digits, {FILES[0]}"),
     ],
 )
 def test_several_sets_are_named_and_refused(tmp_path: Path, folders: dict[str, list[str]], names: str) -> None:

@@ -100,11 +100,12 @@ def variants_of(models: Path) -> list[dict[str, Any]]:
 
 
 def published(models: Path, variant: Variant, lesson: Lesson, seed: int) -> int:
-    """Return the published version of a variant that learned this lesson from this seed, 0 where there is none."""
+    """Return the published version of a variant that learned this lesson so from this seed, 0 where there is none."""
+    wanted = lesson.labels.facts["sha256"], lesson.base["version"], seed, variant.recipe.steps(0)
     for entry in variants_of(models):
         training = entry["training"]
-        learned = training.get("labels", {}).get("sha256"), training.get("base", {}).get("version"), training["seed"]
-        if entry["name"] == variant.name and learned == (lesson.labels.facts["sha256"], lesson.base["version"], seed):
+        taught, base = training.get("labels", {}).get("sha256"), training.get("base", {}).get("version")
+        if entry["name"] == variant.name and wanted == (taught, base, training["seed"], training["steps"]):
             return entry["version"]
     return 0
 

@@ -130,6 +130,7 @@ def compile_learning(recipe: ChampionRecipe, images: int) -> Callable[..., tf.Te
     Its further arguments: images, uint8 `[images, 28, 28]`, their labels, int32 `[images]`, the first step and the one
     to stop before, and the member's Settings.
     """
+    rising, kept = recipe.rising(images), recipe.kept(images)
 
     @tf.function(autograph=False)
     def learn(
@@ -140,10 +141,10 @@ def compile_learning(recipe: ChampionRecipe, images: int) -> Callable[..., tf.Te
             chosen = batch_indices(step, settings.seed, recipe.batch, images)
             inputs = network.pixels_to_inputs(tf.gather(x, chosen))
             loss, gradients = network.loss_and_gradients(state.weights, inputs, tf.gather(y, chosen))
-            risen = tf.minimum(tf.cast(step + 1, tf.float32) / recipe.warm_up, 1.0)
+            risen = tf.minimum(tf.cast(step + 1, tf.float32) / rising, 1.0)
             adam(state, gradients, step, risen * learning_rate_at(settings.learning_rate, step), settings.weight_decay)
             for average, weight in zip(averages, state.weights, strict=True):
-                average.assign_add((1 - recipe.average) * (weight - average))
+                average.assign_add((1 - kept) * (weight - average))
             return step + 1, loss
 
         return tf.while_loop(lambda step, _: step < stop, body, (start, tf.constant(0.0)))[1]

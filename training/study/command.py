@@ -38,6 +38,7 @@ def main(arguments: argparse.Namespace, data: ImageSet) -> None:
         timings = top / regularisers.NAME / "timings.json"
         lacks_timings = suite.name == regularisers.NAME and arguments.shard is None and not timings.is_file()
         if arguments.timing or lacks_timings:
+            timings.parent.mkdir(parents=True, exist_ok=True)
             timing.write(timings, data, stop)
         if arguments.timing:
             return

@@ -86,6 +86,9 @@ def test_what_is_better_is_published_once_beside_the_others(
     assert after["default"] == before["default"]
     assert adapt(labels, replayed, models).startswith("adapted 1 has learned from")
     assert adapted(models)["version"] == 1
+    known = lesson.read(labels, replayed, models, "champion")
+    longer = dataclasses.replace(SMALL, recipe=dataclasses.replace(RECIPE, length=61))
+    assert [run.published(models, each, known, 1) for each in (SMALL, longer)] == [1, 0]
 
     assert sets.mark(models, labels) == []
     shutil.rmtree(labels / "set")

@@ -70,8 +70,15 @@ def test_the_images_held_out_make_no_difference(trained: tuple[Trained, list[Rep
     np.testing.assert_array_equal(run(other)[0].weights[0], trained[0].weights[0])
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_short_run_on_few_images_learns(images: data.ImageSet, seed: int) -> None:
+    """The averages of all 24 steps would have 98 % of the first weights, and the rate a twentieth of its height."""
+    trained, _ = run(images, ChampionRecipe(draws=2), seed)
+    assert trained.history[-1].accuracy > 0.5
+
+
 def test_averages_follow_the_weights_by_their_share() -> None:
-    recipe = ChampionRecipe(batch=8, draws=1, passes=1, average=0.75, warm_up=1)
+    recipe = ChampionRecipe(batch=8, draws=100, passes=1, average=0.75, warm_up=1)
     state = State.of([v.value for v in network.build(784, 10, 0.0, seed=1).trainable_variables])
     before = state.weights[0].numpy()
     averages = [tf.Variable(w) for w in state.weights]
@@ -84,7 +91,7 @@ def test_averages_follow_the_weights_by_their_share() -> None:
 
 @pytest.mark.parametrize(("schedule", "moves_at_the_end"), [("cosine", False), ("constant", True)])
 def test_the_rate_rises_and_then_follows_the_variants_schedule(schedule: str, moves_at_the_end: bool) -> None:
-    recipe = ChampionRecipe(batch=8, draws=50, passes=1, warm_up=20)
+    recipe = ChampionRecipe(batch=8, draws=400, passes=1, warm_up=20)
     variant = dataclasses.replace(CHAMPION, weight_decay=0.0, learning_rate_schedule=schedule)
     learn, settings = train.compile_learning(recipe, 8), Settings.of(variant, 1, recipe, 8)
     x = np.random.default_rng(0).integers(0, 256, (8, 28, 28), np.uint8)
@@ -97,7 +104,7 @@ def test_the_rate_rises_and_then_follows_the_variants_schedule(schedule: str, mo
         return float(np.abs(state.weights[0].numpy() - before).max())
 
     assert moved(0) == pytest.approx(recipe.learning_rate / recipe.warm_up, rel=0.01)  # Adam's first step is the rate
-    assert (moved(49) > 0) == moves_at_the_end
+    assert (moved(399) > 0) == moves_at_the_end
 
 
 def test_a_loss_that_is_no_number_ends_it(images: data.ImageSet) -> None:

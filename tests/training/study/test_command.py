@@ -17,7 +17,7 @@ from training import population
 from training.__main__ import main
 from training.arguments import parser
 from training.data import load
-from training.study import run
+from training.study import run, timing
 from training.study.command import SUITES
 
 pytestmark = pytest.mark.slow
@@ -131,6 +131,17 @@ def test_a_part_is_every_nth_member(monkeypatch: pytest.MonkeyPatch, digits_dir:
         assert main() == 0
     assert [job.seed for job in trained] == [1, 2] * 3
     assert len(set(trained)) == MEMBERS
+
+
+def test_times_have_a_folder_before_any_member(
+    monkeypatch: pytest.MonkeyPatch, digits_dir: Path, tmp_path: Path
+) -> None:
+    there: list[bool] = []
+    monkeypatch.setattr(timing, "write", lambda path, *_: there.append(path.parent.is_dir()))
+    monkeypatch.setattr(population, "use_one_core_per_member", lambda: None)  # TensorFlow may be in use here
+    monkeypatch.setattr(sys, "argv", command(digits_dir, tmp_path, "--suite=convolution", "--timing"))
+    assert main() == 0
+    assert there == [True]
 
 
 def test_an_unknown_arm_ends_the_command(

@@ -43,8 +43,11 @@ def of_models(files: list[Path]) -> list[str]:
         return []
     diagrams, curves = {}, {}
     for file in files:
-        with np.load(file) as arrays:
-            probabilities, labels = arrays["probabilities"], arrays["labels"]
+        try:
+            with file.open("rb") as stream, np.load(stream) as arrays:  # NumPy leaves a damaged one open
+                probabilities, labels = arrays["probabilities"], arrays["labels"]
+        except Exception as error:  # numpy, zipfile and zlib each have their own
+            raise ValueError(f"{file}: expected arrays probabilities and labels, found: {error}") from error
         confidences, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
         diagrams[file.stem] = evaluate.reliability(confidences, right)
         curves[file.stem] = (COVERAGES, evaluate.selective_accuracy(confidences, right, COVERAGES))

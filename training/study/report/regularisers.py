@@ -71,7 +71,8 @@ def step_times(tables: Tables) -> list[str]:
     took = {arm: of_arm["median"] for arm, of_arm in tables.timings["ms_per_step_and_member"].items()}
     return [
         page.paragraph(
-            f"A step takes {took['dropout']:.2f} ms with dropout and {took['plain']:.2f} ms without, timed apart. "
+            f"A step costs {took['dropout']:.2f} ms with dropout and {took['plain']:.2f} ms without, timed apart: with "
+            "a member on every core, elapsed time by the steps of all. "
             "The comparisons count the steps until accuracy first reaches 90 % and 95 %. A seed that never gets there "
             "counts with all its steps."
         )
@@ -146,8 +147,9 @@ def cost(tables: Tables) -> list[str]:
         return []
     titles = {name: of_arm["title"] for name, of_arm in tables.statistics["arms"].items()}
     caption = (
-        f"Milliseconds a training step takes, {timings['cores']} members at a time, one a core. Rounds of "
-        f"{timings['steps_a_round']} steps, the arms in turn; a dot is a round, the bar the median."
+        f"Milliseconds a training step costs with {timings['cores']} members at a time, one a core: elapsed time by "
+        f"the steps of all. Rounds of {timings['steps_a_round']} steps of each, the arms in turn; a dot is a round, "
+        "the bar the median."
     )
     return [
         page.heading("Time of a training step"),

@@ -52,6 +52,17 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_file_of_another_form_is_named(tmp_path: Path, damaged: bool) -> None:
+    (tmp_path / "models").mkdir()
+    file = tmp_path / "models" / "mine.npz"
+    np.savez(file, probs=np.eye(2), labels=np.arange(2))
+    if damaged:
+        file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=f"{file}: expected arrays probabilities and labels, found: "):
+        report.write(tmp_path)
+
+
 def test_the_report_needs_nothing_else(study: Path) -> None:
     page = (study / "report.html").read_text()
     assert "<script" not in page and "@import" not in page and "url(http" not in page
@@ -76,7 +87,7 @@ def test_the_report_begins_with_its_figures(study: Path) -> None:
 def test_the_report_says_what_claims_come_to(study: Path) -> None:
     page = (study / "report.html").read_text()
     assert re.search(r"2\. Dropout makes training a little faster\.</h3><p><span[^>]*>[a-z ]+</span>", page)
-    assert "A step takes 1.50 ms with dropout and 1.25 ms without" in page
+    assert "A step costs 1.50 ms with dropout and 1.25 ms without" in page
     assert "6. In a convolutional net" in page
 
 
