@@ -101,6 +101,7 @@ def _services(settings: Settings, store: Store) -> Gateway:
     def sample() -> None:
         metrics.in_flight(in_flight.count)
         metrics.queued(batcher.queued)
+        model_server.rest()
 
     waiting = max(1, settings.max_in_flight // OF_ONE_CLIENT)
     decoders, admission = Decoders(settings.decode_seconds, metrics.refused, waiting), Admission(settings, metrics)

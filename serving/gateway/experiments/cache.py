@@ -68,6 +68,11 @@ class Snapshot:
     flags: dict[str, Flag] = field(default_factory=dict)  # by experiment
     watched: tuple[Watched, ...] = ()
 
+    def require(self) -> None:
+        """Raise Unavailable where the store has not been read yet, so that nothing is known of experiments."""
+        if self.revision < 0:
+            raise Unavailable("The store has not been read yet; try again shortly.")
+
     @cached_property
     def answering(self) -> tuple[Running, ...]:
         """Return the experiments that requests without a name ask in turn; the first that includes a unit answers it.

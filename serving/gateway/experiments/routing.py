@@ -22,11 +22,12 @@ def choose(
     """Return the named variant, the choice of the named experiment or of those that answer, or the default variant.
 
     The default variant also answers for an experiment that is not running or does not include the unit. Raise NotFound
-    for a name that does not exist.
+    for a name that does not exist, Unavailable where the store, which knows the names, has not been read yet.
     """
     if variant is not None:
         return named(manifest, variant)
     if experiment is not None and experiment not in snapshot.names:
+        snapshot.require()
         raise missing(experiment, list(snapshot.names))
     asked = snapshot.answering if experiment is None else (snapshot.running.get(experiment),)
     for running in asked:

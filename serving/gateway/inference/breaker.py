@@ -16,12 +16,13 @@ logger = logging.getLogger(__name__)
 
 FAILURES = 3  # of calls, one after the other
 MOMENT_SECONDS = 0.25  # a server that is back is noticed after this
+REST_SECONDS = 30.0  # without a call, after which failures say nothing of now
 
 
 class Circuit:
     """Whether one variant may be asked: all calls pass while it is closed, one now and then while it is open.
 
-    Only the event loop's thread changes it.
+    Only the event loop's thread changes it, but for `rest`.
     """
 
     def __init__(self, variant: str, trial_seconds: float, changed: Callable[[str, str], None]) -> None:
@@ -41,10 +42,10 @@ class Circuit:
 
     def enter(self) -> None:
         """Let a call pass, or raise Unavailable, which says that there was no call."""
-        if self._open_until is None:
+        until, now = self._open_until, time.monotonic()
+        if until is None:
             return
-        now = time.monotonic()
-        if now < self._open_until:
+        if now < until:
             refused = self._kind(self._reason)
             refused.called = False
             raise refused
@@ -56,6 +57,13 @@ class Circuit:
         was_open, self._open_until, self._failures = self._open_until is not None, None, 0
         if was_open:
             logger.warning("variant %r answers again", self._variant)
+            self._changed(self._variant, "closed")
+
+    def rest(self) -> None:
+        """Close again where nobody has asked for REST_SECONDS: else a variant that was withdrawn would stay open."""
+        until = self._open_until
+        if until is not None and time.monotonic() > until + REST_SECONDS:
+            self._open_until, self._failures = None, 0
             self._changed(self._variant, "closed")
 
     def failed(self, error: GatewayError) -> None:
@@ -110,6 +118,11 @@ class GuardedModelServer(ModelServer):
     def refusal(self, model: str) -> str:
         """Return why `model` would not be asked at this moment, an empty text if it would."""
         return self._circuit(model).refusal()
+
+    def rest(self) -> None:
+        """Let the circuits of variants that nobody asks close again."""
+        for circuit in list(self._circuits.values()):
+            circuit.rest()
 
     def _circuit(self, model: str) -> Circuit:
         if model not in self._circuits:  # the names are those of manifests, so there are few

@@ -78,25 +78,27 @@ logconfig_dict = log_config(settings.log_level)
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata in what people upload
 
 
-def refuse_a_taken_port() -> None:
-    """End where another program listens: with `reuse_port` a second gateway would share its port without a word."""
-    if "GUNICORN_FD" in os.environ:  # it takes over the sockets of the gateway before it
-        return
+def refuse_an_unusable_address() -> None:
+    """End where the workers could not listen, which would be started again and again.
+
+    And where another program listens: with `reuse_port` a second gateway would share its port without a word.
+    """
     try:
         found = socket.getaddrinfo(settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM)
         family, kind, _, _, address = found[0]
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except OSError as error:  # gunicorn names any other fault
-        if error.errno == errno.EADDRINUSE:
-            leave_nothing()
+    except (OSError, UnicodeError) as error:  # the latter for a name that is none
+        leave_nothing()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             sys.exit(f"Another program listens at {bind}; stop it, or set GATEWAY_PORT to a free port")
+        sys.exit(f"The gateway cannot listen at {bind}: {error}; set GATEWAY_HOST and GATEWAY_PORT")
 
 
 def on_starting(server: Any) -> None:
     """Start counting at zero, say what has to be decided, and bring the database's schema up to date."""
-    refuse_a_taken_port()
+    refuse_an_unusable_address()
     for line in advice(settings):
         server.log.warning("%s", line)
     clear_metrics()

@@ -45,7 +45,7 @@ class Journal:
     """Hands answered requests on to the access log and to the metrics."""
 
     def __init__(self, metrics: Metrics, logs_access: bool, sample: Callable[[], None]) -> None:
-        """Prepare to record; `sample` sets the gauges and is called at each flush."""
+        """Prepare to record; `sample` brings the gauges up to date and is called at each flush."""
         self._metrics = metrics
         self._logs_access = logs_access
         self._sample = sample

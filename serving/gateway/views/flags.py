@@ -82,6 +82,7 @@ def one(path: FlagPath) -> Response:
 def every(header: FlagsHeaders) -> Response:
     """Return the arms that all experiments give a unit; drafts and archived ones are left out."""
     unit, snapshot, manifest = _unit(), gateway().experiments.cache.current(), gateway().manifest.current()
+    snapshot.require()
     listed = [name for name, status in snapshot.names.items() if status in LISTED]
     answer = send({"flags": [evaluate(manifest, snapshot, name, unit) for name in listed]})
     answer.set_etag(hashlib.blake2b(answer.data, digest_size=16).hexdigest())

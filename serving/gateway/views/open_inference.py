@@ -8,10 +8,11 @@ from flask_openapi.models.tag import Tag
 from pydantic import BaseModel
 
 from serving.gateway.access.roles import security
-from serving.gateway.errors import NotFound, Unavailable, pointer
+from serving.gateway.errors import NotFound, NotLoaded, Unavailable, pointer
 from serving.gateway.experiments.routing import default, named
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import Effort
+from serving.gateway.inference.tf_serving.client import AVAILABLE
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.settings import Settings
 from serving.gateway.web import predictions
@@ -166,6 +167,11 @@ def _ready(name: str, version: str | None) -> Response:
                 raise Unavailable(f"Variant {variant.name!r} is not ready: {fault.detail}", [fault]) from error
         if not error.faults:
             raise
+    if version is not None:
+        [live] = services.event_loop.run(services.model_server.states([variant.name]))
+        if live.state == AVAILABLE and live.version != variant.version:
+            there = f"answers in version {live.version}, not {variant.version}"
+            raise NotLoaded(f"Variant {variant.name!r} {there}; try again shortly.")
     return send({"name": name, "ready": True})
 
 

@@ -1,6 +1,7 @@
 """Read the images of a request's body, whichever form it has."""
 
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
@@ -32,6 +33,8 @@ IMAGE_PATHS = ("/predict", "/compare")  # paths whose bodies are images
 INFER = "/v2/models/", "/infer"  # the start and end of others
 MOST_NAMED = 10  # fields of a form in an error
 HEAD = 64  # bytes in which JSON's first bracket stands
+MOST_PART_HEAD = 8192  # bytes of the head of a part of a form, which takes much memory for each line
+BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 URL_SAFE = str.maketrans("-_", "+/")  # to the usual alphabet
 BINARY = {"type": "string", "format": "binary"}
 
@@ -177,12 +180,17 @@ def _form(request: Request, settings: Settings) -> list[Upload]:
     content_type = request.headers["content-type"]
     if len(content_type) > LONGEST:  # such a boundary takes more than a second to compile
         raise BadRequest(f"The Content-Type has {len(content_type):,} characters; send at most {LONGEST:,}.")
-    parser = FormDataParser(stream_factory=_in_memory, max_form_parts=settings.max_instances + 1)
+    parser = FormDataParser(stream_factory=_in_memory, silent=False, max_form_parts=settings.max_instances + 1)
     options = parse_options_header(content_type)[1]
     try:
+        _check_heads(request.body, options.get("boundary", "").encode("ascii"), settings.max_instances)
         _, form, uploaded = parser.parse(BytesIO(request.body), FORM, len(request.body), options)
     except RequestEntityTooLarge as error:
-        raise TooLarge(f"The form has more than {settings.max_instances:,} parts.") from error
+        raise _too_many_parts(settings.max_instances) from error
+    except UnicodeError as error:
+        raise BadRequest(f"The form cannot be read: its names and its boundary must be UTF-8: {error}.") from error
+    except ValueError as error:
+        raise BadRequest(f"The form cannot be read: {error}.") from error
     files = uploaded.getlist(FIELD)
     if not files:
         named = sorted(name[:SHOWN] for name in {*uploaded, *form} if name)  # werkzeug's name may be None
@@ -191,6 +199,25 @@ def _form(request: Request, settings: Settings) -> list[Upload]:
     if len(files) > settings.max_instances:
         raise TooLarge(f"There are {len(files):,} images; at most {settings.max_instances:,} are taken.")
     return [Upload(pointer(FIELD, at), _content(file)) for at, file in enumerate(files)]
+
+
+def _check_heads(body: bytes, boundary: bytes, most: int) -> None:
+    """Raise BadRequest for a part whose head is too long, TooLarge for more than `most` parts and one."""
+    delimiter = b"--" + boundary
+    parts, at = 0, body.find(delimiter)
+    while boundary and at >= 0:
+        end = at + len(delimiter)
+        if body[at - 1 : at] in (b"", b"\n", b"\r") and not body.startswith(b"--", end):
+            parts += 1
+            if parts > most + 1:
+                raise _too_many_parts(most)
+            if not BLANK_LINE.search(body, end, end + MOST_PART_HEAD):
+                raise BadRequest(f"A part of the form has a head of more than {MOST_PART_HEAD:,} bytes, or of no end.")
+        at = body.find(delimiter, end)
+
+
+def _too_many_parts(most: int) -> TooLarge:
+    return TooLarge(f"The form has more than {most:,} parts.")
 
 
 def _content(file: FileStorage) -> bytes:

@@ -8,7 +8,7 @@ from flask_openapi.utils import parse_body
 from pydantic import BaseModel, ValidationError
 
 from serving.gateway.errors import BadRequest, Fault, Unprocessable, UnsupportedMediaType, pointer
-from serving.gateway.web.bodies import JSON, read_body
+from serving.gateway.web.bodies import JSON, check_encoding, read_body
 from serving.gateway.web.context import gateway, incoming
 from serving.gateway.web.problems import MOST_FAULTS
 from serving.gateway.web.structure import Structure
@@ -25,6 +25,7 @@ def read_json(model: type[M], *, optional: bool = False) -> M:
     if (mimetype := incoming().mimetype) != JSON:
         given = f"Content-Type {mimetype!r}" if mimetype else "A missing Content-Type"
         raise UnsupportedMediaType(f"{given} is not read; send {JSON}.")
+    check_encoding(incoming())
     CALL.check(text)
     try:
         return model.model_validate_json(text, strict=True)

@@ -31,8 +31,17 @@ def check_url(url: str, allowed: tuple[Network, ...]) -> str:
         raise RefusedAddress("it needs http:// or https://, a host, and a port from 1 to 65535, if any")
     if parts.username is not None or parts.password is not None:
         raise RefusedAddress("it holds a user or password: the signature proves the sender")
+    if not parts.hostname.isascii():
+        raise RefusedAddress(f"write its host as DNS has it, {_in_ascii(parts.hostname)}")
     _numeric(parts.hostname, allowed)
     return url
+
+
+def _in_ascii(host: str) -> str:
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return "in ASCII"
 
 
 def resolve(parts: SplitResult, allowed: tuple[Network, ...]) -> list[str]:

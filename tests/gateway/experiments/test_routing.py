@@ -1,6 +1,6 @@
 import pytest
 
-from serving.gateway.errors import NotFound
+from serving.gateway.errors import NotFound, Unavailable
 from serving.gateway.experiments.assignment import Split
 from serving.gateway.experiments.cache import Running, Snapshot
 from serving.gateway.experiments.routing import ArmChoice, choose, unsettled
@@ -8,7 +8,7 @@ from serving.gateway.manifest import Manifest, Variant
 from testing.manifest import MANIFEST
 
 KNOWN = Manifest.model_validate(MANIFEST)
-NOTHING = Snapshot()
+NOTHING = Snapshot(revision=0)
 
 
 def running(number: int, name: str, traffic: float = 1.0) -> Running:
@@ -18,7 +18,7 @@ def running(number: int, name: str, traffic: float = 1.0) -> Running:
 
 FIRST, SECOND = running(1, "first"), running(2, "second")
 NAMES = {"first": "running", "second": "running", "held": "paused", "over": "stopped"}
-TWO = Snapshot(running={"first": FIRST, "second": SECOND}, names=NAMES)
+TWO = Snapshot(revision=1, running={"first": FIRST, "second": SECOND}, names=NAMES)
 
 
 @pytest.mark.parametrize(("named", "expected"), [(None, "plain"), ("plain", "plain"), ("dropout", "dropout")])
@@ -87,3 +87,9 @@ def test_an_unknown_experiment_is_an_error_that_names_the_known(snapshot: Snapsh
     with pytest.raises(NotFound) as caught:
         choose(KNOWN, snapshot, None, "summer", "unit")
     assert caught.value.detail == f"There is no experiment 'summer'; there are {known}."
+
+
+def test_what_is_unknown_before_the_store_has_been_read_is_no_fault_of_the_name() -> None:
+    with pytest.raises(Unavailable, match="The store has not been read yet; try again shortly."):
+        choose(KNOWN, Snapshot(), None, "summer", "unit")
+    assert choose(KNOWN, Snapshot(), None, None, "unit") == KNOWN.variants[0]

@@ -155,6 +155,18 @@ def test_a_broken_call_is_made_once_more(server: Client, fake_server: FakeModelS
     assert len(fake_server.requests) == 2
 
 
+@pytest.mark.usefixtures("at_once")
+def test_the_circuit_of_a_variant_that_nobody_asks_closes(
+    client: FlaskClient, fake_server: FakeModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_server.fault = abort("UNAVAILABLE")
+    for _ in range(FAILURES):
+        client.post("/predict", data=bytes(784), content_type="application/octet-stream")
+    monkeypatch.setattr(breaker, "REST_SECONDS", 0.0)
+    client.application.extensions["gateway"].journal.flush()
+    assert 'gateway_circuit_state{variant="plain"} 0.0' in client.get("/metrics").text
+
+
 @pytest.mark.usefixtures("endless")
 def test_the_gateway_is_not_ready_while_it_would_not_ask(client: FlaskClient, fake_server: FakeModelServer) -> None:
     fake_server.fault = abort("UNAVAILABLE")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -178,6 +179,18 @@ def test_a_second_gateway_at_the_same_port_ends_with_one_clear_line(shared: Gate
     line = f"Another program listens at 127.0.0.1:{shared.port}; stop it, or set GATEWAY_PORT to a free port"
     assert (done.returncode, done.stderr.splitlines()[-1]) == (1, line)
     assert requests.get(shared.url + "/healthz", timeout=10).ok
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "no-such-host.invalid", "a..b"])
+def test_an_address_that_is_not_this_machines_ends_the_start_with_one_clear_line(host: str) -> None:
+    environment = {**os.environ, "GATEWAY_HOST": host, "GATEWAY_PORT": "8080", "PROMETHEUS_MULTIPROC_DIR": ""}
+    done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        rf"The gateway cannot listen at {re.escape(host)}:8080: .+; set GATEWAY_HOST and GATEWAY_PORT",
+        done.stderr.splitlines()[-1],
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_the_gateway_has_no_tensorflow(tmp_path: Path) -> None:

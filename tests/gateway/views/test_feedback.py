@@ -143,6 +143,7 @@ def test_a_body_that_is_no_feedback_is_refused(client: FlaskClient, body: str, s
 
 def test_other_content_types_are_refused(client: FlaskClient) -> None:
     assert client.post("/feedback", data="{}").status_code == 415
+    assert client.post("/feedback", json={}, headers={"Content-Encoding": "gzip"}).status_code == 415
 
 
 def test_a_thousand_items_are_answered_one_by_one(client: FlaskClient) -> None:

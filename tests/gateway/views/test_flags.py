@@ -13,6 +13,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagEvaluationDetails, Reason
 
+from serving.gateway.experiments import cache
 from testing.api import ADMIN, json_of
 from testing.asgi import predict_all
 from testing.live import served
@@ -114,6 +115,17 @@ def test_the_provider_waits_where_it_comes_too_often(make_client: MakeClient) ->
     assert first.error_code is ErrorCode.FLAG_NOT_FOUND
     assert second.error_message == "Rate limited, retry after: 60"
     assert str(third.error_message).startswith("OFREP evaluation paused due to TooManyRequests until")
+
+
+@pytest.mark.parametrize("path", [FLAGS, f"{FLAGS}/test"])
+def test_flags_are_unavailable_until_the_store_has_been_read(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(cache, "FIRST_REFRESH_SECONDS", 0.0)
+    client = make_client(database_url="postgresql://localhost:1/nobody")
+    answer = client.post(path, json={"context": {"targetingKey": "ada"}})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert json_of(answer)["detail"] == "The store has not been read yet; try again shortly."
 
 
 def test_all_flags_come_together_and_once(client: FlaskClient) -> None:

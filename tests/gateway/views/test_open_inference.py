@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,16 @@ def test_limits_and_metrics_are_those_of_predictions(make_client: MakeClient) ->
     assert client.post(URL, **one).status_code == 200
     metrics = client.get("/metrics", headers=ADMIN).text
     assert 'path="/v2/models/<name>/infer"' in metrics and 'variant="plain"' in metrics
+
+
+def test_a_version_that_is_not_loaded_is_not_ready(client: FlaskClient, manifest_folder: Path) -> None:
+    assert client.get("/v2/models/plain/versions/7/ready").status_code == 200
+    file = manifest_folder / "manifest.json"
+    file.write_text(file.read_text().replace('"version": 7', '"version": 8'))
+    assert client.get("/v2/models/plain/ready").status_code == 200
+    answer = client.get("/v2/models/plain/versions/8/ready")
+    assert answer.status_code == 503
+    assert json_of(answer)["error"] == "Variant 'plain' answers in version 7, not 8; try again shortly."
 
 
 def test_a_model_that_is_not_loaded_is_not_ready(client: FlaskClient, fake_server: FakeModelServer) -> None:

@@ -66,6 +66,8 @@ def test_an_allowed_network_is_not() -> None:
         ("http://:80/", "a host"),
         ("http://example.com:0/", "a port from 1 to 65535"),
         ("http://example.com:99999/", "its address cannot be read"),
+        ("https://bücher.example/", "write its host as DNS has it, xn--bcher-kva.example"),
+        (f"https://{'ü' * 64}.example/", "write its host as DNS has it, in ASCII"),
         ("http://me@example.com/", "it holds a user or password"),
         ("http://me:secret@example.com/", "it holds a user or password"),
     ],
