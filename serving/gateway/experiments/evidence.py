@@ -20,7 +20,8 @@ from serving.gateway.store.sources import SOURCES
 
 SHOWN = tuple(reversed(SOURCES))
 ALARMS = ("unhealthy", "guardrail_broken")  # these override an earlier verdict
-ON_LABELS = ("ship", "roll_back", "equivalent", "regression")  # verdicts
+ON_LABELS = ("ship", "roll_back", "equivalent", "regression")  # recommendations by evidence
+WITHDRAWN = (*ON_LABELS, "inconclusive")  # verdicts that other labels would change
 
 
 class Judged(NamedTuple):
@@ -58,8 +59,9 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     now = datetime.fromtimestamp(time.time(), UTC)
     arms = range(len(spec.arms))
     latencies = [_latency(total, arm) for arm in arms]
-    built = build_report(spec.design, phases, latencies, experiment.status, now, first, began)
-    built["maturity"] = maturity(spec.design, total, began, now)
+    till = now if experiment.stopped_at is None else datetime.fromtimestamp(experiment.stopped_at, UTC)
+    built = build_report(spec.design, phases, latencies, experiment.status, now, first, began, till)
+    built["maturity"] = maturity(spec.design, total, began, now, till)
     built["versions"] = dict(zip(spec.variants, rows[-1].versions, strict=True)) if rows else {}
     if first > 1:
         built["notes"].append(
@@ -80,7 +82,7 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
 
 def overturned(verdict: dict[str, Any] | None, now: dict[str, Any]) -> str | None:
     """Say that the evidence of today leads to another verdict than the one that stands, None where it does not."""
-    if not verdict or now["recommendation"] not in ON_LABELS or verdict["recommendation"] not in ON_LABELS:
+    if not verdict or now["recommendation"] not in ON_LABELS or verdict["recommendation"] not in WITHDRAWN:
         return None
     if (now["recommendation"], now["variant"]) == (verdict["recommendation"], verdict["variant"]):
         return None

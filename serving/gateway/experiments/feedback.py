@@ -18,6 +18,7 @@ from serving.gateway.store.evidence import Book, ImageLabel
 from serving.gateway.store.labels import Fate, Label, Written
 from serving.gateway.store.sources import UNREADABLE, trusted
 
+Phases = Mapping[int, Mapping[int, PhaseScoring]]  # by experiment and number
 CORRECTED = "labels that it rested on were replaced by labels of higher rank"
 
 
@@ -67,11 +68,12 @@ def record(
     ids = {reference.exposed.experiment for reference in references if reference and reference.exposed}
     of_experiments = [reference.key for reference in references if reference and reference.exposed]
     status = exposures.lock(connection, ids, of_experiments) if ids else {}
+    phases = scorings.read(connection, ids) if ids else {}
     results: list[FeedbackResult | None] = []
     accepted: list[Label] = []
     for item, reference in zip(given, references, strict=True):
         try:
-            accepted.append(replace(_label(item, reference, classes, status), key=key))
+            accepted.append(replace(_label(item, reference, classes, status, phases), key=key))
             results.append(None)
         except Refusal as refusal:
             results.append(refusal.result)
@@ -79,7 +81,7 @@ def record(
     exposed = {reference.key: reference.exposed for reference in references if reference and reference.exposed}
     _count_delays(connection, exposed, accepted, written)
     in_force = [label for label, each in zip(accepted, written, strict=True) if each.in_force]
-    _weigh(connection, secret, [label for label in in_force if label.experiment_id is not None], exposed)
+    _weigh(connection, secret, [label for label in in_force if label.experiment_id is not None], exposed, phases)
     stored = iter([_stored(label, each) for label, each in zip(accepted, written, strict=True)])
     return [result or next(stored) for result in results]
 
@@ -92,10 +94,13 @@ def history(connection: Connection, secret: bytes, prediction_id: str) -> Sequen
     return labels.of_prediction(connection, reference.key)
 
 
-def _label(item: Feedback, reference: PredictionRef | None, classes: Sequence[str], status: Mapping[int, str]) -> Label:
+def _label(
+    item: Feedback, reference: PredictionRef | None, classes: Sequence[str], status: Mapping[int, str], phases: Phases
+) -> Label:
     """Return the label to store; raise Refusal."""
     exposed = reference and reference.exposed
-    if reference is None or (exposed and exposed.experiment not in status):
+    # A backup that was restored may lack the experiment, or the phase.
+    if reference is None or (exposed and exposed.phase not in phases.get(exposed.experiment, ())):
         detail = f"There is no prediction {item.prediction_id[:200]!r}; /predict answers with ids."
         raise Refusal(FeedbackOutcome.UNKNOWN_PREDICTION, detail)
     if item.label not in (*classes, UNREADABLE):
@@ -148,10 +153,9 @@ def _count_delays(
 
 
 def _weigh(
-    connection: Connection, secret: bytes, in_force: Sequence[Label], exposed: Mapping[str, Exposed]
+    connection: Connection, secret: bytes, in_force: Sequence[Label], exposed: Mapping[str, Exposed], phases: Phases
 ) -> None:  # fmt: skip
     """Count labels of exposures as evidence; withdraw the verdicts of experiments whose evidence they correct."""
-    phases = scorings.read(connection, {label.experiment_id or 0 for label in in_force}) if in_force else {}
     grouped: dict[tuple[int, int], list[ImageLabel]] = defaultdict(list)
     for label in in_force:
         assert label.experiment_id is not None and label.phase is not None

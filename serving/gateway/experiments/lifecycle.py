@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 
 from serving.gateway.errors import Conflict, NotFound, Unprocessable
 from serving.gateway.experiments import layers
-from serving.gateway.experiments.evidence import ON_LABELS, report
+from serving.gateway.experiments.evidence import WITHDRAWN, report
 from serving.gateway.experiments.spec import ExperimentSpec, check_weights
 from serving.gateway.manifest import Manifest
 from serving.gateway.store import events, promotions
@@ -128,7 +128,7 @@ def warn(connection: Connection, name: str, text: str) -> None:
 def withdraw_verdicts(connection: Connection, ids: Collection[int], reason: str) -> None:
     """Clear verdicts that rest on labels, so that locked experiments are judged anew; those acted on stay."""
     found = [rows.by_id(connection, experiment) for experiment in sorted(ids)]
-    on_labels = [each for each in found if each.verdict and each.verdict["recommendation"] in ON_LABELS]
+    on_labels = [each for each in found if each.verdict and each.verdict["recommendation"] in WITHDRAWN]
     _clear_verdicts(connection, [each for each in on_labels if each.verdict != each.decision], reason)
     for each in on_labels:
         if each.verdict == each.decision:  # it has stopped the experiment

@@ -14,10 +14,13 @@ AGES = (0, 1, 2, 4, 8, 16, 32, 64)  # days: the lower bounds of the groups of ex
 MATURE = 0.8  # share of the labels that come until exposures are mature
 
 
-def maturity(design: Design, total: Tally, began: float | None, now: datetime) -> dict[str, Any]:
+def maturity(
+    design: Design, total: Tally, began: float | None, now: datetime, till: datetime | None = None
+) -> dict[str, Any]:
     """Return how far the labels of an experiment are as JSON values; `began` is the start of its evidence, in seconds.
 
-    An exposure is, paired, an image on which the arms disagree; unpaired, a unit.
+    An exposure is, paired, an image on which the arms disagree; unpaired, a unit. The experiment ran `till` then, or
+    runs `now`.
     """
     arms = range(len(design.arms))
     delays = [_delays(total, arm) for arm in arms]
@@ -43,7 +46,7 @@ def maturity(design: Design, total: Tally, began: float | None, now: datetime) -
         ],
         "mature": _labelled(mature),
         "expected": _expected(cohorts, mature, p80),
-        "waits": _waits(design, total, began, now),
+        "waits": _waits(design, total, began, till or now),
     }  # fmt: skip
 
 
@@ -52,9 +55,9 @@ def median_delay_days(total: Tally, arms: int) -> float | None:
     return _quantile(_merged([_delays(total, arm) for arm in range(arms)]), 0.5)
 
 
-def too_early(design: Design, units: int, began: float | None, now: datetime) -> str | None:
+def too_early(design: Design, units: int, began: float | None, till: datetime) -> str | None:
     """Return why a verdict on accuracy has to wait for the least run time or number of units, None if it has not to."""
-    missing, ran = [], days_since(began, now)
+    missing, ran = [], days_since(began, till)
     if ran < design.min_days:
         missing.append(f"{ran:.1f} of {design.min_days:g} days have passed")
     if units < design.min_units:
@@ -62,9 +65,9 @@ def too_early(design: Design, units: int, began: float | None, now: datetime) ->
     return f"It is too early for a verdict: {' and '.join(missing)}." if missing else None
 
 
-def days_since(began: float | None, now: datetime) -> float:
-    """Return the days from `began`, in seconds, till now; 0 before a start."""
-    return 0.0 if began is None else (now.timestamp() - began) / days.DAY_SECONDS
+def days_since(began: float | None, till: datetime) -> float:
+    """Return the days from `began`, in seconds, till then; 0 before a start."""
+    return 0.0 if began is None else (till.timestamp() - began) / days.DAY_SECONDS
 
 
 Cohort = tuple[int, int, int]  # day of exposure, exposures, those with a label
@@ -108,14 +111,14 @@ def _expected(cohorts: Sequence[Cohort], mature: Sequence[Cohort], p80: float | 
     return {"labels": round(labels), "by": moments.written(last * days.DAY_SECONDS, "seconds")}
 
 
-def _waits(design: Design, total: Tally, began: float | None, now: datetime) -> dict[str, Any]:
+def _waits(design: Design, total: Tally, began: float | None, till: datetime) -> dict[str, Any]:
     until = None if began is None else began + design.min_days * days.DAY_SECONDS
     units = sum(total[Count("units", arm)] for arm in range(len(design.arms)))
     return {
-        "days": round(days_since(began, now), 2), "min_days": design.min_days,
+        "days": round(days_since(began, till), 2), "min_days": design.min_days,
         "units": units, "min_units": design.min_units,
         "until": None if until is None else moments.written(until, "seconds"),
-        "reason": too_early(design, units, began, now),
+        "reason": too_early(design, units, began, till),
     }  # fmt: skip
 
 

@@ -55,10 +55,12 @@ class Recorder:
                 with self._store.write(hurried=True) as connection:
                     status = exposures.lock(connection, (exposure.experiment_id for exposure in batch))
                     # An archived experiment keeps no more pixels, and nothing else from its last moments. A backup that
-                    # was restored may lack the experiment.
-                    wanted = [each for each in batch if status.get(each.experiment_id) not in ("archived", None)]
+                    # was restored may lack the experiment, or the phase.
+                    taking = [experiment for experiment in status if status[experiment] != "archived"]
+                    phases = scorings.alone(connection, taking)
+                    wanted = [each for each in batch if each.phase in phases.get(each.experiment_id, ())]
                     if wanted:
-                        exposures.write(connection, wanted, scorings.alone(connection, status), signing_key(connection))
+                        exposures.write(connection, wanted, phases, signing_key(connection))
             except GatewayError:
                 time.sleep(RETRY_SECONDS)
                 return

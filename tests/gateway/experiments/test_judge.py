@@ -190,6 +190,10 @@ def test_another_variant_overturns_a_verdict(database_kind: str) -> None:
     assert overturned(verdict, dict(verdict)) is None
     text = "Later labels overturn the verdict 'ship' of dropout: by all labels it is 'ship' of l2. Made up."
     assert overturned(verdict, now) == text
+    none = {"recommendation": "inconclusive", "variant": None, "reasons": ["Made up."]}
+    text = "Later labels overturn the verdict 'inconclusive': by all labels it is 'ship'. Made up."
+    assert overturned(none, now) == text
+    assert overturned(now, none) is None  # as once all labels that it takes are in
 
 
 @pytest.mark.parametrize("alarm", ["unhealthy", "guardrail_broken"])

@@ -119,6 +119,20 @@ def test_a_verdict_waits_for_the_least_time_and_units() -> None:
     assert later["decision"]["recommendation"] == "ship"
 
 
+@pytest.mark.slow
+def test_the_time_after_the_end_is_no_run_time(clock: Clock) -> None:
+    with temporary_store() as store:
+        trial = Trial(store, spec(0.5, 0.5, paired=True, min_days=7))
+        trial.label(dict.fromkeys(trial.send([0, 1] * 20, [("1", "7")] * 40), "7"))
+        clock.day += 1
+        trial.step("stop")
+        clock.day += 7
+        found = trial.report()
+    assert found["decision"]["recommendation"] == "continue"
+    assert found["decision"]["reasons"][0] == "It is too early for a verdict: 1.0 of 7 days have passed."
+    assert found["maturity"]["waits"]["days"] == 1.0
+
+
 def test_a_broken_guardrail_does_not_wait() -> None:
     design = replace(PAIRED, min_days=3, guardrails=(Guardrail("error_rate", 0.5),))
     phase = mcnemar(800, 20, 80, failed=cases((1, 60)), calls=cases((500, 500)))

@@ -19,6 +19,7 @@ from serving.gateway.store.exposures import Asked, Exposure
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures as table
 from testing.traffic import SPLIT
+from testing.trials import Trial, spec
 from testing.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
@@ -137,6 +138,20 @@ def test_an_exposure_of_an_unknown_experiment_holds_no_other_up(flaky: Flaky) ->
         under_test.record(each)
     under_test.close()
     assert written(flaky) == 1
+
+
+def test_an_exposure_of_an_unknown_phase_holds_no_other_up(store: Store) -> None:
+    trial = Trial(store, spec(0.5, 0.5, paired=True))
+    sent: list[Exposure] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "write", sent.extend)
+        trial.send([0, 1], [("1", "7")] * 2)
+    under_test = Recorder(store, lambda _: None)
+    for each in (replace(sent[0], phase=2), sent[1]):
+        under_test.record(each)
+    under_test.close()
+    with store.read() as connection:
+        assert counts.read(connection, trial.row().id)[1][Count("disagreements")] == 1
 
 
 def test_answers_of_another_arm_are_counted_apart(flaky: Flaky) -> None:

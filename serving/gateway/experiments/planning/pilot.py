@@ -84,7 +84,10 @@ def _traffic(spec: PlanSpec, found: Judged, arm: int, ended: float) -> dict[str,
     assert found.began is not None
     pairs = [phase.pairs[arm] for phase in found.phases if phase.pairs]
     units, images = sum(pair.units for pair in pairs), sum(pair.images for pair in pairs)
-    images = images or sum(sum(phase.exposures) for phase in found.phases)  # unpaired: requests
+    if not pairs:  # of the two arms that are compared
+        arms = found.spec.variants.index(found.spec.control), arm
+        units = sum(phase.units[each] for phase in found.phases for each in arms)
+        images = sum(phase.exposures[each] for phase in found.phases for each in arms)
     if spec.images_per_unit is None and units:
         given["images_per_unit"] = min(1000, max(1, round(images / units)))
     if spec.images_per_day is None and images:
