@@ -21,9 +21,9 @@ class Comparison:
     A case for an arm is, paired, an image that it alone of the two has right; unpaired, a labelled error of the other.
     `units` are those that favour either arm, or none; None if unpaired. `firsts` are the units whose first case the
     variant has won, and control: the counts of the paired test. `n` is the number of units that `difference`
-    comes from: the accuracy of `arm` less that of control. `sequence` covers it at all times at once, with probability
-    1 - α shared between the comparisons. `possible` is false where no outcome could ever tell: unpaired, with one of
-    the two never served.
+    comes from: the accuracy of `arm` less that of control. `by_trusted` is the difference without the `volunteered`
+    labels of users. `sequence` covers `difference` at all times at once, with probability 1 - α shared between the
+    comparisons. `possible` is false where no outcome could ever tell: unpaired, with one of the two never served.
     """
 
     arm: int
@@ -41,6 +41,12 @@ class Comparison:
     cases_to_go: int | None
     volunteered: int
     firsts: tuple[int, int] | None = None
+    by_trusted: float | None = None
+
+    @property
+    def decisive(self) -> float | None:
+        """Return the difference that decides, without the labels that users volunteered."""
+        return self.by_trusted if self.volunteered else self.difference
 
     @property
     def significant(self) -> bool:
@@ -56,13 +62,14 @@ class Comparison:
         """Return `better`, `worse`, `equivalent` (the sequence lies inside ±`margin`) or `undecided`.
 
         A significant result whose test and difference point in opposite directions is undecided. Labels that users
-        volunteered, which inform the difference, decide nothing.
+        volunteered, which inform the sequence, decide nothing: with any of them none is `equivalent`.
         """
-        if self.volunteered:
-            return ("better" if self.lean > 0 else "worse") if self.significant else "undecided"
+        gained = self.decisive
         if self.significant:
-            if self.difference and self.lean * self.difference > 0:
-                return "better" if self.difference > 0 else "worse"
+            if gained and self.lean * gained > 0:
+                return "better" if gained > 0 else "worse"
+            return "undecided"
+        if self.volunteered:
             return "undecided"
         inside = self.sequence is not None and -margin < self.sequence[0] and self.sequence[1] < margin
         return "equivalent" if inside else "undecided"
@@ -77,7 +84,7 @@ def compare(design: Design, phases: Sequence[PhaseCounts], arm: int) -> Comparis
         arm, tests, evidence.for_variant, evidence.for_control, evidence.units, evidence.n, evidence.difference,
         _sequence(evidence, design.alpha / tests), log_e, threshold, evidence.lean, evidence.possible,
         _cases_to_go(evidence, log_e, math.log(threshold)), evidence.volunteered,
-        evidence.first if isinstance(evidence, PairedEvidence) else None,
+        evidence.first if isinstance(evidence, PairedEvidence) else None, evidence.by_trusted,
     )  # fmt: skip
 
 

@@ -65,9 +65,7 @@ def _by_accuracy(
     for recommendation, verdict in (("ship", "better"), ("roll_back", "worse")):
         found = [c for c, v in zip(comparisons, verdicts, strict=True) if v == verdict]
         if found and (verdict == "better" or not open_ones):
-            # Labels of users, which inform the difference, must not choose the variant.
-            by_evidence = any(c.volunteered for c in found)
-            clearest = max(found, key=lambda c: c.log_e if by_evidence else abs(c.difference or 0.0))
+            clearest = max(found, key=lambda c: abs(c.decisive or 0.0))
             return Decision(recommendation, design.arms[clearest.arm], told)
     if not open_ones:
         return Decision("equivalent", None, told)

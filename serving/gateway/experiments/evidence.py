@@ -133,7 +133,7 @@ def _pairs(arms: int, tally: Tally) -> tuple[PairCounts, ...]:
         return PairCounts(
             units=value("pair_units"), images=value("pair_images"), disagreements=value("pair_disagreements"),
             labelled_disagreements=value("pair_labelled"), volunteered=value("pair_volunteered"), won=value("won"),
-            lost=value("lost"),
+            lost=value("lost"), trusted_won=value("trusted_won"), trusted_lost=value("trusted_lost"),
             first_won=value("first_won"), first_lost=value("first_lost"), net=net[arm], squares=value("squares"),
             products=value("products"), sizes=value("sizes"),
             sample_log_e=value(fair_sample.LOG_E) / fair_sample.MILLIONTHS,

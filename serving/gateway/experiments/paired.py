@@ -18,7 +18,8 @@ class PairedEvidence:
 
     A case is an image that one of the two alone has right; `first` counts the units by their first case, won and lost.
     `net` is as in `PairCounts`. `difference` is the accuracy of the variant less that of control, from `n` units.
-    `variance` is that of `difference`, 0 where unknown. `volunteered` labels of users inform all but `first`.
+    `variance` is that of `difference`, 0 where unknown. `volunteered` labels of users inform all but `first` and
+    `by_trusted`, which is the difference without them.
     """
 
     for_variant: int
@@ -29,6 +30,7 @@ class PairedEvidence:
     difference: float | None
     variance: float
     volunteered: int = 0
+    by_trusted: float | None = None
 
     possible = True
 
@@ -75,7 +77,24 @@ def paired_evidence(phases: Sequence[PhaseCounts], arm: int, _control: int) -> P
     difference = (won - lost) / images
     units = sum(_labelled_share(pair) * pair.units for pair in pairs)
     variance, volunteered = _spread(pairs, difference) / images**2, sum(pair.volunteered for pair in pairs)
-    return PairedEvidence(won, lost, first, net, units, difference, variance, volunteered)
+    by_trusted = _by_trusted(pairs, first) if volunteered else difference
+    return PairedEvidence(won, lost, first, net, units, difference, variance, volunteered, by_trusted)
+
+
+def _by_trusted(pairs: Sequence[PairCounts], first: tuple[int, int]) -> float | None:
+    """Return the difference by trusted labels alone, None without any.
+
+    A store may have labels from before these were counted apart; the units' first cases then tell for whom it is.
+    """
+    volunteered, cases = sum(pair.volunteered for pair in pairs), sum(pair.won + pair.lost for pair in pairs)
+    won, lost = sum(pair.trusted_won for pair in pairs), sum(pair.trusted_lost for pair in pairs)
+    if cases - won - lost > volunteered:
+        return (first[0] - first[1]) / sum(pair.units for pair in pairs)
+    images = sum(
+        (pair.labelled_disagreements - pair.volunteered) / pair.disagreements * pair.images
+        for pair in pairs if pair.disagreements
+    )  # fmt: skip
+    return (won - lost) / images if images else None
 
 
 def _labelled_share(pair: PairCounts) -> float:

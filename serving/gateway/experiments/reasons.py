@@ -65,7 +65,7 @@ def compared(design: Design, c: Comparison, verdict: str) -> str:
         return f"{variant} is as accurate as {control} to within {_points(design.margin)}{_range(c)}: {cases}."
     if verdict == "undecided":
         return f"{variant} and {control} are undecided yet: {cases} ({evidence}). {_outlook(design, c)}"
-    by = _points(abs(c.difference or 0.0))
+    by = _points(abs(c.decisive or 0.0))
     return f"{variant} is {verdict} than {control} by {by}{_range(c)}: {cases} ({evidence})."
 
 
@@ -74,8 +74,8 @@ def _points(share: float) -> str:
 
 
 def _range(c: Comparison) -> str:
-    """Return the confidence sequence in words, as accuracy gained."""
-    if c.sequence is None:
+    """Return the confidence sequence in words, as accuracy gained; none where labels of users inform it."""
+    if c.sequence is None or c.volunteered:
         return ""
     return f" (accuracy changes by {100 * c.sequence[0]:+.2f} to {100 * c.sequence[1]:+.2f}, valid at any time)"
 

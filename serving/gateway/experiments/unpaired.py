@@ -73,6 +73,7 @@ class UnpairedEvidence:
     phases: tuple[Errors, ...]
 
     volunteered = 0
+    by_trusted = None
     possible: bool
     n: int
     difference: float | None

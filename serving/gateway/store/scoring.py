@@ -141,6 +141,8 @@ def image_tally(facts: ImageFacts, images: int = 1) -> Tally:
         tally[Count("pair_volunteered", arm)] = images * score.disagree * score.volunteered
         tally[Count("won", arm)] = images * score.won
         tally[Count("lost", arm)] = images * score.lost
+        tally[Count("trusted_won", arm)] = images * score.won * (1 - score.volunteered)
+        tally[Count("trusted_lost", arm)] = images * score.lost * (1 - score.volunteered)
     return tally
 
 

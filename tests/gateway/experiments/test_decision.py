@@ -106,10 +106,14 @@ def test_labels_of_users_spend_no_budget() -> None:
 
 def test_labels_of_users_choose_no_winner() -> None:
     health, better = check_health(THREE, [paired_phase({0b111: 900}, arms=3)]), compare(PAIRED, [BETTER], 1)
-    surest = replace(better, arm=2, log_e=better.log_e + 1, difference=0.001)
-    for volunteered, winner in ((0, "l2"), (1, "dropout")):
-        comparisons = [replace(each, volunteered=volunteered) for each in (better, surest)]
-        assert decide(THREE, health, [], comparisons, 0).variant == winner
+    other = replace(better, arm=2, log_e=better.log_e + 1, difference=0.001)
+    alone, told = decide(THREE, health, [], [better, other], 0), [
+        replace(each, volunteered=1, by_trusted=each.difference, difference=informed)
+        for each, informed in ((better, 0.1), (other, 0.2))
+    ]  # fmt: skip
+    with_users = decide(THREE, health, [], told, 0)
+    assert (alone.recommendation, alone.variant) == (with_users.recommendation, with_users.variant)
+    assert "percentage points: " in with_users.reasons[0]  # without an interval, which the labels of users inform
 
 
 def test_before_any_label_it_goes_on() -> None:

@@ -27,3 +27,18 @@ def test_corrected_labels_withdraw_an_inconclusive_verdict(store: Store) -> None
     trial.label(dict.fromkeys(ids, "7"))
     assert trial.row().verdict is None
     assert trial.judge() == "ship"
+
+
+def test_a_label_of_a_user_changes_no_decision(store: Store) -> None:
+    """Of two variants that beat control l2 gains more, and dropout is surer."""
+    trial = Trial(store, spec(1 / 3, 1 / 3, 1 / 3, paired=True))
+    answers = [("1", "7", "7")] * 30 + [("1", "7", "1")] * 10 + [("1", "1", "7")] * 30 + [("7", "7", "1")] * 10
+    trial.label(dict.fromkeys(trial.send([0, 1, 2, 1] * 20, answers), "7"))
+    before = trial.report()
+    [told] = trial.send([1], [("1", "7", "7")])
+    trial.label({told: "7"}, "user")
+    after = trial.report()
+    assert [each["volunteered"] for each in after["comparisons"]] == [1, 0]  # of the arm that answered
+    decided = [(each["decision"]["recommendation"], each["decision"]["variant"]) for each in (before, after)]
+    assert decided == [("ship", "l2")] * 2
+    assert [each["verdict"] for each in after["comparisons"]] == [each["verdict"] for each in before["comparisons"]]
