@@ -2,7 +2,7 @@
 # grpcio 1.85.3: `time_remaining` of a call without a deadline is 9.2e18 seconds on a server; the documentation says None.
 #
 # Its docstring: "or None if no deadline was specified for the RPC". grpc.aio's servers do return None. Code that passes
-# the time on, or adds it to a clock, works with deadlines alone. With a deadline of 5 seconds more than 5 may remain.
+# the time on, or adds it to a clock, works with deadlines alone.
 # Seen: 9.223372035058794e+18 by grpc.server, None by grpc.aio.server.
 set -euo pipefail
 folder=$(mktemp -d)

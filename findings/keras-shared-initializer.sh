@@ -3,7 +3,7 @@
 #
 # An initializer draws its seed when it is made, and returns the same values for the same shape ever after. So two hidden
 # layers of one width that take `initializer = GlorotUniform()` are equal; by name, "glorot_uniform", each gets its own.
-# Seen: equal kernels with one instance; different ones by name (backend jax 0.10.2; the same by TensorFlow 2.21.0).
+# Seen: equal kernels with one instance; different ones by name (backend jax 0.10.2).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

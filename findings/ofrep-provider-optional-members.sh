@@ -48,6 +48,8 @@ seen = {key: client.get_string_details(key, "default") for key in ANSWERS}
 server.shutdown()
 for key, details in seen.items():
     print(f"{key}: {details.value!r}, error: {details.error_code}, {details.error_message}")
+messages = [seen[key].error_message for key in ("no_variant", "no_reason", "own_reason")]
+assert messages == ["'variant'", "'reason'", "'HOLDOUT'"], "the behaviour has changed"
 assert seen.pop("all").value == "x", "the behaviour has changed"
 assert {(each.value, each.error_code) for each in seen.values()} == {("default", "GENERAL")}, "the behaviour has changed"
 END

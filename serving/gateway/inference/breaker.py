@@ -4,6 +4,7 @@ Then one call is let through, and its outcome decides whether the others may go 
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -16,13 +17,13 @@ logger = logging.getLogger(__name__)
 
 FAILURES = 3  # of calls, one after the other
 MOMENT_SECONDS = 0.25  # a server that is back is noticed after this
-REST_SECONDS = 30.0  # without a call, after which failures say nothing of now
+REST_SECONDS = 300.0  # without a call: an alarm about calls that are held back is over then
 
 
 class Circuit:
     """Whether one variant may be asked: all calls pass while it is closed, one now and then while it is open.
 
-    Only the event loop's thread changes it, but for `rest`.
+    The event loop's thread changes it, and whatever thread lets it rest.
     """
 
     def __init__(self, variant: str, trial_seconds: float, changed: Callable[[str, str], None]) -> None:
@@ -30,6 +31,7 @@ class Circuit:
         self._variant = variant
         self._trial_seconds = trial_seconds
         self._changed = changed
+        self._lock = threading.Lock()
         self._failures = 0
         self._open_until: float | None = None  # on the monotonic clock; None while closed
         self._reason = ""
@@ -42,42 +44,45 @@ class Circuit:
 
     def enter(self) -> None:
         """Let a call pass, or raise Unavailable, which says that there was no call."""
-        until, now = self._open_until, time.monotonic()
-        if until is None:
-            return
-        if now < until:
-            refused = self._kind(self._reason)
-            refused.called = False
-            raise refused
-        self._open_until = now + self._trial_seconds
-        self._changed(self._variant, "half_open")
+        with self._lock:
+            if self._open_until is None:
+                return
+            now = time.monotonic()
+            if now < self._open_until:
+                refused = self._kind(self._reason)
+                refused.called = False
+                raise refused
+            self._open_until = now + self._trial_seconds
+            self._changed(self._variant, "half_open")
 
     def worked(self) -> None:
         """Note that a call was answered."""
-        was_open, self._open_until, self._failures = self._open_until is not None, None, 0
-        if was_open:
-            logger.warning("variant %r answers again", self._variant)
-            self._changed(self._variant, "closed")
+        with self._lock:
+            was_open, self._open_until, self._failures = self._open_until is not None, None, 0
+            if was_open:
+                logger.warning("variant %r answers again", self._variant)
+                self._changed(self._variant, "closed")
 
     def rest(self) -> None:
-        """Close again where nobody has asked for REST_SECONDS: else a variant that was withdrawn would stay open."""
-        until = self._open_until
-        if until is not None and time.monotonic() > until + REST_SECONDS:
-            self._open_until, self._failures = None, 0
-            self._changed(self._variant, "closed")
+        """Close where nobody has asked for REST_SECONDS, such as a withdrawn variant's; one failure opens it again."""
+        with self._lock:
+            if self._open_until is not None and time.monotonic() > self._open_until + REST_SECONDS:
+                self._open_until, self._failures = None, FAILURES - 1
+                self._changed(self._variant, "closed")
 
     def failed(self, error: GatewayError) -> None:
         """Note that a call ended in `error`."""
         detail = error.detail
-        self._failures += 1
-        if self._failures < FAILURES:
-            return
-        if self._open_until is None:
-            logger.warning("variant %r failed %d times in a row: %s", self._variant, FAILURES, detail)
-        self._kind = NotLoaded if isinstance(error, NotLoaded) else Unavailable
-        self._reason = f"Variant {self._variant!r} has just failed and is not asked for a moment: {detail}"
-        self._open_until = time.monotonic() + MOMENT_SECONDS
-        self._changed(self._variant, "open")
+        with self._lock:
+            self._failures += 1
+            if self._failures < FAILURES:
+                return
+            if self._open_until is None:
+                logger.warning("variant %r failed %d times in a row: %s", self._variant, FAILURES, detail)
+            self._kind = NotLoaded if isinstance(error, NotLoaded) else Unavailable
+            self._reason = f"Variant {self._variant!r} has just failed and is not asked for a moment: {detail}"
+            self._open_until = time.monotonic() + MOMENT_SECONDS
+            self._changed(self._variant, "open")
 
 
 class GuardedModelServer(ModelServer):

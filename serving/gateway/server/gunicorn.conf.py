@@ -84,11 +84,11 @@ def refuse_an_unusable_address() -> None:
     And where another program listens: with `reuse_port` a second gateway would share its port without a word.
     """
     try:
-        found = socket.getaddrinfo(settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM)
-        family, kind, _, _, address = found[0]
-        with socket.socket(family, kind) as probe:
+        host = settings.host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET  # gunicorn binds names by IPv4
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+            probe.bind(socket.getaddrinfo(host, settings.port, family, socket.SOCK_STREAM)[0][4])
     except (OSError, UnicodeError) as error:  # the latter for a name that is none
         leave_nothing()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:

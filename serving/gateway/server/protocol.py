@@ -95,8 +95,8 @@ class LimitedProtocol(HttpToolsProtocol):
         try:
             if in_head and self._in_head:
                 self._size.check_head(self._begun)
-            if in_body and self._in_body:
-                self._size.add_unfinished(len(data))
+            if self._in_body:
+                self._size.add_unfinished(len(data) if in_body else 0)
         except Refused as refused:
             self.refuse(refused)
             return

@@ -52,7 +52,10 @@ class RequestSize:
         self._check_body(self.body)
 
     def add_unfinished(self, size: int) -> None:
-        """Count bytes on the way, with which the body has not ended: they may bring little of it, or a trailer."""
+        """Count bytes on the way, with which the body has not ended: they may bring little of it, or a trailer.
+
+        Those that came with its head count as none.
+        """
         self._trailer = 0 if self.body > self._body_before else self._trailer + size
         self._body_before = self.body
         if self._trailer > self._limits.head:

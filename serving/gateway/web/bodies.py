@@ -34,7 +34,9 @@ INFER = "/v2/models/", "/infer"  # the start and end of others
 MOST_NAMED = 10  # fields of a form in an error
 HEAD = 64  # bytes in which JSON's first bracket stands
 MOST_PART_HEAD = 8192  # bytes of the head of a part of a form, which takes much memory for each line
+# As werkzeug reads them: the end of a part's head, and the rest of a delimiter's line, which ends the form after "--".
 BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+REST_OF_DELIMITER = re.compile(rb"(--)|[^\S\n\r]*(?:\r\n|\n|\r)")
 URL_SAFE = str.maketrans("-_", "+/")  # to the usual alphabet
 BINARY = {"type": "string", "format": "binary"}
 
@@ -188,7 +190,7 @@ def _form(request: Request, settings: Settings) -> list[Upload]:
     except RequestEntityTooLarge as error:
         raise _too_many_parts(settings.max_instances) from error
     except UnicodeError as error:
-        raise BadRequest(f"The form cannot be read: its names and its boundary must be UTF-8: {error}.") from error
+        raise BadRequest(f"The form cannot be read: its names must be UTF-8, its boundary ASCII: {error}.") from error
     except ValueError as error:
         raise BadRequest(f"The form cannot be read: {error}.") from error
     files = uploaded.getlist(FIELD)
@@ -206,14 +208,21 @@ def _check_heads(body: bytes, boundary: bytes, most: int) -> None:
     delimiter = b"--" + boundary
     parts, at = 0, body.find(delimiter)
     while boundary and at >= 0:
-        end = at + len(delimiter)
-        if body[at - 1 : at] in (b"", b"\n", b"\r") and not body.startswith(b"--", end):
-            parts += 1
-            if parts > most + 1:
-                raise _too_many_parts(most)
-            if not BLANK_LINE.search(body, end, end + MOST_PART_HEAD):
-                raise BadRequest(f"A part of the form has a head of more than {MOST_PART_HEAD:,} bytes, or of no end.")
-        at = body.find(delimiter, end)
+        rest = REST_OF_DELIMITER.match(body, at + len(delimiter))
+        if rest is None or (parts and body[at - 1 : at] not in (b"\n", b"\r")):  # the first may stand behind any text
+            at = body.find(delimiter, at + 1)
+            continue
+        if rest[1]:
+            return
+        parts += 1
+        if parts > most + 1:
+            raise _too_many_parts(most)
+        blank = BLANK_LINE.search(body, rest.end(), rest.end() + MOST_PART_HEAD)
+        if blank is None:
+            raise BadRequest(f"A part of the form has a head of more than {MOST_PART_HEAD:,} bytes, or of no end.")
+        at = body.find(
+            delimiter, blank.start() + len(blank[0]) // 2
+        )  # the next one may begin with its second line break
 
 
 def _too_many_parts(most: int) -> TooLarge:

@@ -32,16 +32,9 @@ def check_url(url: str, allowed: tuple[Network, ...]) -> str:
     if parts.username is not None or parts.password is not None:
         raise RefusedAddress("it holds a user or password: the signature proves the sender")
     if not parts.hostname.isascii():
-        raise RefusedAddress(f"write its host as DNS has it, {_in_ascii(parts.hostname)}")
+        raise RefusedAddress("write its host in ASCII, as DNS has it: xn--…")
     _numeric(parts.hostname, allowed)
     return url
-
-
-def _in_ascii(host: str) -> str:
-    try:
-        return host.encode("idna").decode()
-    except UnicodeError:
-        return "in ASCII"
 
 
 def resolve(parts: SplitResult, allowed: tuple[Network, ...]) -> list[str]:

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 ENVIRONMENT_PREFIX = "MODEL_SERVER_"
-MOST_PORT = 65_535
+MOST_PORT, MOST_WHOLE = 65_535, 2**31 - 1
 
 
 class ConfigError(Exception):
     """A flag or a file that cannot be used; the text says which and why."""
 
 
-def _flag(default: Any, help_text: str, least: float = 0, most: float = math.inf) -> Any:
+def _flag(default: Any, help_text: str, least: float = 0, most: int = MOST_WHOLE) -> Any:
     return dataclasses.field(default=default, metadata={"help": help_text, "least": least, "most": most})
 
 
@@ -119,9 +119,9 @@ def usable(field: dataclasses.Field[Any]) -> str:
     if field.type is str:
         return "any text"
     kind = "a whole number" if field.type is int else "a number"
-    if field.metadata["most"] < math.inf:
-        return f"{kind} from {field.metadata['least']} to {field.metadata['most']}"
-    return kind if field.metadata["least"] < 0 else f"{kind}, {field.metadata['least']} or more"
+    if field.metadata["least"] < 0:
+        return f"{kind} up to {field.metadata['most']}"
+    return f"{kind} from {field.metadata['least']} to {field.metadata['most']}"
 
 
 def _value(field: dataclasses.Field[Any], given: str | None, environment: Mapping[str, str]) -> Any:
@@ -132,7 +132,7 @@ def _value(field: dataclasses.Field[Any], given: str | None, environment: Mappin
         return field.default
     try:
         return _read(field, text)
-    except (ValueError, LookupError):
+    except (ValueError, LookupError):  # of a number, of true and false
         must = f"it must be {usable(field)} (default {field.default!r})"
         raise ConfigError(f"{source}={text!r} cannot be used: {must}.") from None
 
@@ -145,7 +145,7 @@ def _read(field: dataclasses.Field[Any], text: str) -> Any:
     if field.type is int and not re.fullmatch("-?[0-9]+", text):
         raise ValueError(text)
     number = int(text) if field.type is int else float(text)
-    if not field.metadata["least"] <= number <= field.metadata["most"] or math.isinf(number):
+    if not field.metadata["least"] <= number <= field.metadata["most"]:
         raise ValueError(text)
     return number
 

@@ -165,6 +165,9 @@ def test_the_circuit_of_a_variant_that_nobody_asks_closes(
     monkeypatch.setattr(breaker, "REST_SECONDS", 0.0)
     client.application.extensions["gateway"].journal.flush()
     assert 'gateway_circuit_state{variant="plain"} 0.0' in client.get("/metrics").text
+    monkeypatch.setattr(breaker, "MOMENT_SECONDS", 1000.0)
+    answers = [client.post("/predict", data=bytes(784), content_type="application/octet-stream") for _ in range(2)]
+    assert json_of(answers[1])["detail"].startswith(OPEN)
 
 
 @pytest.mark.usefixtures("endless")

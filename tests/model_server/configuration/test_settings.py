@@ -51,9 +51,14 @@ def test_contradictions_are_named(arguments: list[str], message: str) -> None:
         (["--zzz=1"], {}, "'--zzz=1' is no flag of this server; --help lists them."),
         (["--port=x"], {}, "--port='x' cannot be used: it must be a whole number from 0 to 65535 (default 8500)."),
         ([], {"MODEL_SERVER_PORT": "65536"}, "MODEL_SERVER_PORT='65536' cannot be used: it must be a whole"),
-        (["--grpc_max_threads=-1"], {}, "='-1' cannot be used: it must be a whole number, 0 or more (default 0)."),
-        (["--shutdown_grace_seconds=inf"], {}, "='inf' cannot be used: it must be a number, 0 or more (default 20.0)."),
+        (["--grpc_max_threads=-1"], {}, "='-1' cannot be used: it must be a whole number from 0 to 2147483647 (d"),
+        (
+            ["--shutdown_grace_seconds=inf"],
+            {},
+            "='inf' cannot be used: it must be a number from 0 to 2147483647 (defau",
+        ),
         (["--shutdown_grace_seconds=nan"], {}, "='nan' cannot be used"),
+        ([f"--num_load_threads={'9' * 400}"], {}, "9' cannot be used: it must be a whole number from 0 to 2147483647"),
         (["--enable_batching=maybe"], {}, "='maybe' cannot be used: it must be true or false (default False)."),
     ],
 )
