@@ -102,7 +102,7 @@ def test_an_experiment_is_made_started_and_decided(visit: Visit, shared: Gateway
     expect(page.get_by_role("heading", level=1, name="by_hand")).to_be_visible()
     expect(page.locator(".sentence")).to_have_text("Nothing can be said yet: no labels have come.")
     page.get_by_text("How it is set up").click()
-    for fact, value in (("Layer", "digits (100.0%)"), ("Held back after", "10.0%"), ("Roll back by itself", "yes")):
+    for fact, value in (("Layer", "digits (100%)"), ("Held back after", "10%"), ("Roll back by itself", "yes")):
         expect(page.locator(f"dt:has-text('{fact}') + dd")).to_have_text(value)
     act(page, "Start", "to see")
     expect(page.locator(".said")).to_have_text("Started.")

@@ -73,6 +73,19 @@ def test_labels_are_stored_one_at_a_time_or_from_a_file(run: Run, tmp_path: Path
     ran = run("label", "--file", tmp_path / "labels.csv", "--json")
     assert [row["status"] for row in ran.rows()] == [201, 404]
     assert ran.code == 4
+    assert ran.err.startswith("dropserve: none: There is no prediction 'none'")
+
+
+def test_a_spreadsheets_file_of_labels_is_read(run: Run, tmp_path: Path) -> None:
+    """It begins with a byte-order mark, and may end in empty rows."""
+    [row] = run("predict", SEVEN, "--json").rows()
+    file = tmp_path / "labels.csv"
+    file.write_text(f"{row['id']},7\r\n,\r\n", encoding="utf-8-sig")
+    ran = run("label", "--file", file, "--json")
+    assert ([each["status"] for each in ran.rows()], ran.code) == ([201], 0)
+    file.write_text(f"{row['id']},7\n,8\n")
+    ran = run("label", "--file", file)
+    assert (ran.code, "row 2: there must be an id and a label" in ran.err) == (2, True)
 
 
 def test_an_experiment_is_made_moved_and_read(run: Run, tmp_path: Path) -> None:
@@ -98,9 +111,25 @@ def test_variants_and_labels_to_learn_from_are_listed(run: Run) -> None:
     assert "set GATEWAY_KEEP_LABELLED" in ran.err
 
 
-def test_improve_runs_the_job_of_a_clone(run: Run, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_improve_runs_the_job_of_a_clone(run: Run, url: str, tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("improve:\n\ttouch ran; exit $$(test -e fail && echo 1 || echo 0)\n")
     assert (run("improve", "--run", tmp_path).code, (tmp_path / "ran").exists()) == (0, True)
+    command = [
+        sys.executable,
+        "-m",
+        "dropserve.command.main",
+        "improve",
+        "--run",
+        str(tmp_path),
+        "--json",
+        "--url",
+        url,
+    ]
+    environment = {"PYTHONPATH": str(ROOT / "clients/python/src"), "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["drafts"] == []
+    assert "touch ran" in done.stderr
     (tmp_path / "fail").touch()
     assert run("improve", "--run", tmp_path).code == 2  # make's own
 
@@ -109,6 +138,7 @@ def test_improve_runs_the_job_of_a_clone(run: Run, tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (("predict", SEVEN, "--variant", "foo"), 1, "There is no variant 'foo'"),
+        (("predict", SEVEN, SEVEN, "--variant", "plain", "--uncertainty"), 1, "Variant 'plain' cannot tell its"),
         (("predict", "/nowhere.png"), 4, "No such file"),
         (("predict", ROOT / "deploy"), 2, "There are no images in"),
         (("predict", "-", SEVEN), 2, "name no other beside it"),
@@ -176,6 +206,23 @@ def test_a_folder_that_cannot_be_read_is_named(run: Run, folder: Path, monkeypat
     monkeypatch.setattr(os, "scandir", scandir)
     ran = run("predict", folder)
     assert (ran.code, f"dropserve: {folder}/inner: " in ran.err) == (4, True)
+
+
+@pytest.mark.parametrize("command", ["predict", "compare"])
+def test_a_file_in_a_folder_that_may_not_be_searched_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    whole = Path.stat
+
+    def stat(path: Path, **others: Any) -> os.stat_result:
+        if path.parent.name == "locked":  # root may search any
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return whole(path, **others)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    ran = run(command, SEVEN, tmp_path / "locked" / "x.png", "--json")
+    assert (ran.code, {row["file"] for row in ran.rows()}) == (4, {str(SEVEN)})
+    assert f"dropserve: {tmp_path}/locked/x.png: " in ran.err
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 from serving.gateway.experiments.reasons import spent
 from serving.gateway.experiments.sequential import e_value, log_e_above, log_mean_weighted, p_anytime
 from serving.gateway.experiments.spec import ExperimentSpec
-from serving.gateway.store import experiments, interim_results
+from serving.gateway.store import interim_results
 
 REGRESSION = "regression"  # the verdict that proposes a rollback
 
@@ -64,7 +64,6 @@ def log_e_regression(now: Firsts, checkpoints: Sequence[Firsts]) -> float:
 
 def _checkpoints(connection: Connection, experiment: Row) -> list[Firsts]:
     """Return the counts at each interim result of the present epoch: each time the labels had grown by a tenth."""
-    epoch = experiments.epoch(connection, experiment.id)
-    kept = interim_results.of_experiment(connection, experiment.id)
-    found = [tuple(each.comparisons[0]["firsts"]) for each in kept if each.epoch == epoch]
+    kept = interim_results.present(connection, experiment.id)
+    found = [tuple(each.comparisons[0]["firsts"]) for each in kept]
     return [(won, lost) for won, lost in found]

@@ -31,7 +31,7 @@ def keep(connection: Connection, experiment: int, at: float, report: Mapping[str
     connection.execute(insert(connection.dialect.name, table).values(row).on_conflict_do_nothing())
 
 
-def of_experiment(connection: Connection, experiment: int) -> Sequence[Row]:
-    """Return the interim results of an experiment, epoch by epoch, the fewest labels first."""
-    query = select(table).where(table.c.experiment_id == experiment)
-    return connection.execute(query.order_by(table.c.epoch, table.c.labelled)).all()
+def present(connection: Connection, experiment: int) -> Sequence[Row]:
+    """Return the interim results of an experiment's present epoch, the fewest labels first."""
+    query = select(table).where(table.c.experiment_id == experiment, table.c.epoch == epoch(connection, experiment))
+    return connection.execute(query.order_by(table.c.labelled)).all()

@@ -48,7 +48,7 @@ class ReportAnswer(BaseModel):
     guardrails: list[dict[str, Any]]
     notes: list[str]
     labels: dict[str, int] = Field(description="Number of labels from each source")
-    history: list[InterimResult] = Field(description="The course of the comparisons, the oldest first")
+    history: list[InterimResult] = Field(description="The course of these comparisons, the oldest first")
     verdict: dict[str, Any] | None = Field(description="The first verdict, which stands")
     overturned: str | None = Field(description="How later labels overturn that verdict; null where they do not")
     regression: dict[str, Any] | None = Field(None, description="Of a hold-back: the evidence against the promotion")
@@ -108,7 +108,7 @@ def report(path: NamedPath) -> Response:
         found = lifecycle.find(connection, path.name)
         history = [
             {"at": moment(each.at), "labelled": each.labelled, "comparisons": each.comparisons}
-            for each in interim_results.of_experiment(connection, found.id)
+            for each in interim_results.present(connection, found.id)
         ]
         return send({**evidence.report(connection, found), "history": history})
 

@@ -2,10 +2,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from serving.gateway.experiments.judge import judge
 from serving.gateway.manifest import Manifest
 from serving.gateway.store.store import Store
+from serving.gateway.store.tables import phases
 from testing.fake_model_server import FakeModelServer, shifted
 from testing.manifest import MANIFEST
 from testing.traffic import PAIRED, act, label_all, predict, report, start
@@ -48,6 +50,14 @@ def test_an_interim_result_is_kept_for_a_tenth_more_labels(client: FlaskClient) 
     found = gather(client, 1)
     assert counted(found)[-1] == 22
     assert counted(found) == sorted(set(counted(found)))
+
+
+def test_results_on_other_versions_are_left_out(client: FlaskClient) -> None:
+    start(client, PAIRED)
+    assert counted(gather(client, 5))
+    with store(client).write() as connection:
+        connection.execute(update(phases).values(epoch=2))
+    assert counted(report(client)) == []
 
 
 def test_an_interim_result_is_that_of_the_report(client: FlaskClient, fake_server: FakeModelServer) -> None:

@@ -66,7 +66,7 @@ def look(store: Store) -> tuple[str, str | None, str | None, list[int]]:
     with store.read() as connection:
         found = experiments.by_id(connection, 1)
         promoted = promotions.current(connection)
-        results = [each.labelled for each in interim_results.of_experiment(connection, 1)]
+        results = [each.labelled for each in interim_results.present(connection, 1)]
     verdict = found.verdict and found.verdict["recommendation"]
     return found.status, verdict, promoted.variant if promoted else None, results
 

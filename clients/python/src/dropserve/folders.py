@@ -16,7 +16,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
 BATCH = 32  # images a request, of at most BATCH_BYTES
 BATCH_BYTES = 2_000_000
 CONNECTIONS = 4
-FAULTS_OF_IMAGES = frozenset({400, 413, 415, 422})  # other refusals concern all files, and end the run
+FAULTS_OF_IMAGES = frozenset({400, 413, 415, 422})
 
 
 class FileAnswer(NamedTuple):
@@ -34,7 +34,7 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
     Folders that cannot be read come last, as if they were files: whoever reads them meets the error.
     """
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path.is_dir, False where a folder above may not be searched
             unread = list[OSError]()
             for folder, folders, files in os.walk(path, onerror=unread.append):
                 folders.sort()
@@ -70,7 +70,7 @@ def _batches(paths: Iterable[Path], most: int) -> Iterator[list[Path]]:
     """Yield files in groups of up to `most`, of up to BATCH_BYTES together."""
     part, size = list[Path](), 0
     for path in paths:
-        bytes_here = path.stat().st_size if path.is_file() else 0
+        bytes_here = _size(path)
         if part and (len(part) == most or size + bytes_here > BATCH_BYTES):
             yield part
             part, size = [], 0
@@ -80,12 +80,25 @@ def _batches(paths: Iterable[Path], most: int) -> Iterator[list[Path]]:
         yield part
 
 
+def _size(path: Path) -> int:
+    """Return the bytes of a file, 0 where they cannot be told: whoever reads it meets the error."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def concerns_images(error: Refused) -> bool:
+    """Say whether a refusal is for images, which it names, or for their form or size; others are for the whole run."""
+    return error.status in FAULTS_OF_IMAGES and (error.status != 422 or bool(error.faults))
+
+
 def _ask(client: Client, paths: Sequence[Path], parameters: dict[str, Any]) -> list[FileAnswer]:
     """Ask for all files by one request; where that fails, ask for either half, down to the file at fault."""
     try:
         answer = client.predict(*paths, **parameters)
     except (OSError, Refused) as error:
-        if isinstance(error, Refused) and error.status not in FAULTS_OF_IMAGES:
+        if isinstance(error, Refused) and not concerns_images(error):
             raise
         if len(paths) == 1:
             return [FileAnswer(paths[0], None, (), error)]

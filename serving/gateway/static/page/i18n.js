@@ -39,6 +39,11 @@ export function percent(value, digits = 1) {
   return new Intl.NumberFormat(current(), { style: "percent", ...places }).format(value);
 }
 
+/** Write a share that somebody has set as a percentage with the places that it has, at most four. */
+export function exact(value) {
+  return new Intl.NumberFormat(current(), { style: "percent", maximumFractionDigits: 4 }).format(value);
+}
+
 /** Write names as a list: all of them, or as a "disjunction" any. */
 export const listed = (names, type = "conjunction") => new Intl.ListFormat(current(), { type }).format(names);
 

@@ -9,7 +9,7 @@ from typing import Any
 from dropserve.client import Client
 from dropserve.command.output import as_json, print_lines, table, with_progress
 from dropserve.errors import Refused
-from dropserve.folders import FAULTS_OF_IMAGES, FileAnswer, image_files, predict_files
+from dropserve.folders import FileAnswer, concerns_images, image_files, predict_files
 
 PARTLY = 4  # the exit code where some images or labels were refused
 STDIN = Path("-")
@@ -54,7 +54,7 @@ def compare(client: Client, arguments: argparse.Namespace) -> int:
                 image = sys.stdin.buffer if file == STDIN else file
                 found = client.compare(image, variants=arguments.variants, split=arguments.split)
             except (OSError, Refused) as error:
-                if isinstance(error, Refused) and error.status not in FAULTS_OF_IMAGES:
+                if isinstance(error, Refused) and not concerns_images(error):
                     raise
                 refused.append(FileAnswer(file, None, (), error))
                 continue

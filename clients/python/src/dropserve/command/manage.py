@@ -22,8 +22,8 @@ def label(client: Client, arguments: argparse.Namespace) -> int:
         answers = [client.label(arguments.prediction, arguments.label, arguments.source)]
     else:
         with _opened(arguments.file) as lines:
-            given = [row for row in csv.reader(lines) if row]
-        if wrong := [number for number, row in enumerate(given, 1) if len(row) != 2]:
+            given = [row for row in csv.reader(lines) if any(row)]
+        if wrong := [number for number, row in enumerate(given, 1) if len(row) != 2 or not all(row)]:
             raise ValueError(f"{arguments.file}, row {wrong[0]}: there must be an id and a label.")
         items: list[FeedbackItem] = [
             {"prediction_id": row[0], "label": row[1], "source": arguments.source} for row in given
@@ -34,7 +34,10 @@ def label(client: Client, arguments: argparse.Namespace) -> int:
     else:
         rows = ([each["status"], each["detail"], each["prediction_id"]] for each in answers)
         print_lines(table(("status", "detail", "id"), rows))
-    return 0 if all(answer["status"] < 400 for answer in answers) else PARTLY
+    refused = [answer for answer in answers if answer["status"] >= 400]
+    for answer in refused:
+        print(f"dropserve: {answer['prediction_id']}: {answer['detail']}", file=sys.stderr)
+    return PARTLY if refused else 0
 
 
 def experiments(client: Client, arguments: argparse.Namespace) -> int:
@@ -99,7 +102,8 @@ def _spec(arguments: argparse.Namespace) -> ExperimentSpec:
 def improve(client: Client, arguments: argparse.Namespace) -> int:
     """Print the kept images by label, train a candidate where a clone is named, and print drafts of experiments."""
     if arguments.run:
-        subprocess.run(["make", "-C", arguments.run, "improve"], check=True)
+        lines = sys.stderr if arguments.json else None  # of the jobs, beside the JSON
+        subprocess.run(["make", "-C", arguments.run, "improve"], check=True, stdout=lines)
     kept = client.learning()
     drafts = [each for each in client.experiments() if each["status"] == "draft"]
     if arguments.json:
@@ -117,5 +121,5 @@ def improve(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _opened(name: str) -> TextIO:
-    """Return a file to read, or standard input for `-`."""
-    return open(0, encoding="utf-8", closefd=False) if name == "-" else open(name, encoding="utf-8")
+    """Return a file to read, or standard input for `-`; spreadsheets put a byte-order mark before."""
+    return open(0 if name == "-" else name, encoding="utf-8-sig", closefd=name != "-")

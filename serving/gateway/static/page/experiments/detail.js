@@ -1,7 +1,7 @@
 // One experiment: its verdict, the evidence, whether that can be trusted, and what can be done.
 import { html, render } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import { path } from "../api.js";
-import { moment, number, percent, t } from "../i18n.js";
+import { exact, moment, number, t } from "../i18n.js";
 import { Resource, shown } from "../resource.js";
 import { href } from "../route.js";
 import { Action } from "./action.js";
@@ -109,9 +109,8 @@ class Detail {
   /** Lead to the images that want a label. */
   queue({ paired, status }, { counts }) {
     if (!paired || ["draft", "archived"].includes(status)) return "";
-    const waiting = counts.disagreements - counts.labelled_disagreements;
     const link = href("experiments", this.name, "queue");
-    return html`<p><a href=${link}>${t("experiments.toQueue", { waiting: number(waiting) })}</a></p>`;
+    return html`<p><a href=${link}>${t("experiments.toQueue", { waiting: number(counts.waiting) })}</a></p>`;
   }
 }
 
@@ -125,12 +124,12 @@ function present(experiment) {
 
 function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most, guardrails, on_decision: then, ...rest }) {
   const guards = guardrails.map(({ metric, margin, threshold_ms: ms }) =>
-    t(`experiments.guard.${metric}`, { margin: percent(margin, 0), ms: number(ms ?? 0) }));
+    t(`experiments.guard.${metric}`, { margin: exact(margin), ms: number(ms ?? 0) }));
   const facts = {
     control,
-    arms: arms.map(({ variant, weight }) => `${variant} ${percent(weight, 0)}`).join(", "),
+    arms: arms.map(({ variant, weight }) => `${variant} ${exact(weight)}`).join(", "),
     design: t(`experiments.design.${paired ? "paired" : "split"}`),
-    traffic: percent(traffic, 0),
+    traffic: exact(traffic),
     alpha: number(alpha, 4),
     margin: number(margin, 5),
     max_labels: number(most),
@@ -139,8 +138,8 @@ function setup({ control, arms, paired, traffic, alpha, margin, max_labels: most
     min_days: number(rest.min_days ?? 0, 2),
     min_units: number(rest.min_units ?? 0),
     maturity_days: number(rest.maturity_days ?? 0, 2),
-    layer: rest.layer ? `${rest.layer} (${percent(traffic)})` : "–",
-    hold_back: percent(rest.hold_back ?? 0.05),
+    layer: rest.layer ? `${rest.layer} (${exact(traffic)})` : "–",
+    hold_back: exact(rest.hold_back ?? 0.05),
     on_regression: t(`experiments.then.${rest.on_regression === "roll_back" ? "promote" : "notify"}`),
     ...(rest.follows ? { follows: html`<a href=${href("experiments", rest.follows)}>${rest.follows}</a>` } : {}),
   };

@@ -1,7 +1,7 @@
 // What a report says: the verdict as a sentence, the chart, the arms, and how sure all that is.
 import { html } from "../../vendor/lit-html-3.3.3/lit-html.js";
 import { chart, ticks } from "../chart.js";
-import { listed, moment, number, percent, t } from "../i18n.js";
+import { exact, listed, moment, number, percent, t } from "../i18n.js";
 import { href } from "../route.js";
 
 const CLEAR_FROM = 0.1; // share of the labels before which a range is too wide to set the chart's height
@@ -105,7 +105,7 @@ export function differences(report, { margin, alpha }) {
   const shown = lines.flatMap(({ points, band }) => [...points, ...band]);
   const late = shown.filter(([labelled]) => labelled >= CLEAR_FROM * counts.labelled);
   const reach = late.flatMap(([, ...values]) => values).concat(-2 * margin, 2 * margin);
-  const confidence = percent(1 - alpha, alpha < 0.01 ? 1 : 0);
+  const confidence = exact(1 - alpha);
   return chart({
     label: t("experiments.chart.label"),
     caption: t("experiments.chart.caption", { confidence, margin: points(margin) }),
@@ -147,7 +147,7 @@ function arm({ variant, control, weight, units, n, accuracy, ci, p50_ms: p50, p9
         ${control ? html`<span class="badge">${t("experiments.control")}</span>` : ""}</th>
       <td class="figure">${written(accuracy, (share) => percent(share, 2))} <span class="note">${range ?? ""}</span></td>
       <td class="figure">${number(n)}</td>
-      <td class="figure">${written(weight, (share) => percent(share, 0))}</td>
+      <td class="figure">${written(weight, exact)}</td>
       <td class="figure">${number(units)}</td>
       <td class="figure">${written(p50, (ms) => number(ms, 1))}</td>
       <td class="figure">${written(p99, (ms) => number(ms, 1))}</td>
