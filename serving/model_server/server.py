@@ -137,7 +137,7 @@ class Server:
     def _rest_server(self) -> RestServer:
         settings = self._settings
         threads = settings.rest_api_num_threads or 16 * (os.cpu_count() or 1)
-        api = RestApi(Service(self._registry, self._metrics, "REST"), settings.rest_api_timeout_in_ms / 1000)
+        api = RestApi(Service(self._registry, self._metrics, "REST"), settings.rest_api_timeout_in_ms / 1000 or None)
         path = files.read_metrics_path(settings)
         app = RestApp(api, self._metrics, path, threads, settings.rest_api_max_body_bytes)
         try:

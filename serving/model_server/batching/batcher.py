@@ -29,7 +29,6 @@ class Batcher:
     def __init__(self, parameters: BatchingParameters) -> None:
         self._parameters = parameters
         self._queues: dict[tuple, _Queue] = {}
-        self._waiting = 0
         self._changed = threading.Condition()
         self._closed = False
         for number in range(parameters.num_batch_threads):
@@ -45,15 +44,16 @@ class Batcher:
         if rows and rows > limits.max_batch_size:
             raise invalid_argument(f"Task size {rows} is larger than maximum input batch size {limits.max_batch_size}")
         task = Task(feeds, rows, None if timeout is None else time.monotonic() + timeout)
+        key = (run, *feeds, None, *fetches)
         with self._changed:
-            if self._waiting + _weight(task) > limits.max_batch_size * limits.max_enqueued_batches:
+            waiting = self._queues[key].weight if key in self._queues else 0
+            if waiting + _weight(task) > limits.max_batch_size * limits.max_enqueued_batches:
                 raise ServingError(
                     StatusCode.UNAVAILABLE, "The batch scheduling queue to which this task was submitted is full"
                 )
-            queue = self._queues.setdefault((run, *feeds, None, *fetches), _Queue(run, fetches))
+            queue = self._queues.setdefault(key, _Queue(run, fetches))
             queue.tasks.append(task)
             queue.weight += _weight(task)
-            self._waiting += _weight(task)
             # Wake a thread only when it may have to act: each wake-up costs time.
             if len(queue.tasks) == 1 or queue.weight >= limits.max_batch_size:
                 self._changed.notify()
@@ -95,7 +95,6 @@ class Batcher:
             tasks.append(queue.tasks.popleft())
             weight += _weight(tasks[-1])
         queue.weight -= weight
-        self._waiting -= weight
         del self._queues[key]
         if queue.tasks:
             self._queues[key] = queue  # at the end, so that every queue has its turn

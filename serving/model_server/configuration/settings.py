@@ -28,7 +28,7 @@ class Settings:
     grpc_socket_path: str = _flag("", "Unix socket of the gRPC API, besides the port; for the server's own user alone")
     rest_api_port: int = _flag(0, "TCP port of the REST API; 0 for none", most=MOST_PORT)
     rest_api_num_threads: int = _flag(0, "REST connections served at a time; 0 for 16 a core")
-    rest_api_timeout_in_ms: int = _flag(30000, "time limit of a REST request's inference")
+    rest_api_timeout_in_ms: int = _flag(30000, "time limit of a REST request's inference; 0 for none")
     rest_api_max_body_bytes: int = _flag(64 << 20, "largest REST request body, also after decompression")
     model_name: str = _flag("default", "name of the one model at --model_base_path")
     model_base_path: str = _flag("", "folder of the one model; its versions are the numbered folders in it")

@@ -67,7 +67,7 @@ class Model:
     def is_settled(self) -> bool:
         """Say whether a version is AVAILABLE, or all that are desired have failed for good."""
         desired = [version for version in self.versions.values() if version.desired]
-        return bool(self.available()) or (bool(desired) and all(v.state == State.END for v in desired))
+        return bool(self.available()) or (bool(desired) and all(v.state == State.END and v.error for v in desired))
 
     def is_idle(self) -> bool:
         """Say whether every version is unloaded."""
@@ -79,13 +79,24 @@ class Model:
             version.desired = number in desired
             if not version.desired and version.state == State.END:
                 version.error = None  # gone from the folder: it is tried anew when it comes back
+            if version.state == State.UNLOADING:
+                version.path = desired.get(number, version.path)  # from which it may be loaded again
         for number, path in desired.items():
             old = self.versions.get(number)
             if old is None or (old.state == State.END and old.error is None):
-                version = self.versions[number] = Version(self.name, number, path)
-                threading.Thread(target=self._bring_up, args=(version,), daemon=True, name=f"load {version}").start()
+                self._start(number, path)
         self._retire()
         self._changed.notify_all()
+
+    def _start(self, number: int, path: str) -> None:
+        version = self.versions[number] = Version(self.name, number, path)
+        threading.Thread(target=self._bring_up, args=(version,), daemon=True, name=f"load {version}").start()
+
+    def _end(self, version: Version) -> None:
+        """Note that a version is unloaded; load it again where it is desired again by now."""
+        version.state = State.END
+        if version.desired and version.error is None:
+            self._start(version.number, version.path)
 
     def _retire(self) -> None:
         """Unload the versions that are no longer desired, once another one answers."""
@@ -102,9 +113,11 @@ class Model:
         servable = self._try_loads(version)
         with self._changed:
             version.servable = servable
-            version.state = State.AVAILABLE if servable else State.END
             if servable:
+                version.state = State.AVAILABLE
                 _log.info("Loaded %s from %s in %.2f s", version, version.path, time.monotonic() - started)
+            else:
+                self._end(version)
             self._retire()
             self._changed.notify_all()
 
@@ -137,6 +150,6 @@ class Model:
         if servable:
             servable.close()
         with self._changed:
-            version.state = State.END
             _log.info("Unloaded %s", version)
+            self._end(version)
             self._changed.notify_all()

@@ -6,14 +6,16 @@ import re
 
 from tensorflow_serving.config import file_system_storage_path_source_pb2 as source_pb2
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
+_NUMBER = re.compile(r"[0-9]+")
+_MOST = 2**63 - 1  # versions are int64
 _log = logging.getLogger(__name__)
 
 
 def find_versions(base_path: str) -> dict[int, str]:
     """Return version → folder for each folder in `base_path` whose name is a number; raise `OSError` without one."""
     with os.scandir(base_path) as entries:
-        return {int(entry.name): entry.path for entry in entries if _NUMBER.fullmatch(entry.name) and entry.is_dir()}
+        numbered = [entry for entry in entries if _NUMBER.fullmatch(entry.name) and entry.is_dir()]
+    return {int(entry.name): entry.path for entry in numbered if int(entry.name) <= _MOST}
 
 
 def desired_versions(

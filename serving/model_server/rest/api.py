@@ -48,8 +48,8 @@ _HTTP_STATUS = {
 class RestApi:
     """TF Serving's REST API on a service."""
 
-    def __init__(self, service: Service, timeout: float) -> None:
-        """Answer with `service`, each inference within `timeout` seconds."""
+    def __init__(self, service: Service, timeout: float | None) -> None:
+        """Answer with `service`, each inference within `timeout` seconds; None for no limit."""
         self._service = service
         self._timeout = timeout
 

@@ -12,6 +12,7 @@ from grpc import StatusCode
 from serving.model_server.batching.batch import BatchingParameters
 from serving.model_server.batching.batcher import Batcher
 from serving.model_server.errors import ServingError
+from testing.waiting import eventually
 
 SECONDS = 10
 Feeds = dict[str, np.ndarray]
@@ -143,6 +144,21 @@ def test_a_full_queue_is_unavailable(make: Callable[..., Batcher], model: AddOne
         futures[2].result(SECONDS)
     assert caught.value.code is StatusCode.UNAVAILABLE
     assert [future.result(SECONDS)[0].tolist() for future in futures[:2]] == [[[2]], [[3]]]
+
+
+def test_a_full_queue_of_one_model_holds_up_no_other(
+    make: Callable[..., Batcher], model: AddOne, pool: ThreadPoolExecutor
+) -> None:
+    batcher, other = make(max_batch_size=2, max_enqueued_batches=1), AddOne()
+    model.go_on.clear()
+    futures = [pool.submit(batcher.run, model.run, rows(0), ["y"], None)]
+    assert model.started.acquire(timeout=SECONDS)
+    futures.append(pool.submit(batcher.run, model.run, rows(1, 2), ["y"], None))
+    eventually(lambda: waiting(batcher) == 1)
+    futures.append(pool.submit(batcher.run, other.run, rows(3), ["y"], None))
+    eventually(lambda: waiting(batcher) == 2 or futures[-1].done())
+    model.go_on.set()
+    assert [future.result(SECONDS)[0].ravel().tolist() for future in futures] == [[1], [2, 3], [4]]
 
 
 def test_a_request_whose_time_ran_out_in_the_queue_is_not_run(

@@ -211,6 +211,21 @@ def test_a_model_that_is_no_longer_listed_leaves_and_may_come_back(registry: Reg
     eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
 
 
+def test_a_model_that_comes_back_while_it_is_unloaded_is_loaded_again(registry: Registry, tmp_path: Path) -> None:
+    """Without another look at the folders."""
+    publish(tmp_path, "a", 1)
+    publish(tmp_path, "b", 1)
+    registry.configure(config(tmp_path, "a", "b"))
+    eventually(lambda: states(registry, "a") == {1: State.AVAILABLE})
+    with registry.use(model_pb2.ModelSpec(name="a")) as first:
+        registry.configure(config(tmp_path, "b"))
+        eventually(lambda: states(registry, "a") == {1: State.UNLOADING})
+        registry.configure(config(tmp_path, "a", "b"))
+    registry.wait_until_available({"a", "b"}, cancelled=lambda: False)
+    assert answering(registry, "a") == 1
+    assert vars(first)["closed"]
+
+
 @pytest.mark.parametrize("text", ["", 'model_config_list { config { name: "a" } }'])
 def test_an_empty_or_bad_configuration_changes_nothing(registry: Registry, tmp_path: Path, text: str) -> None:
     publish(tmp_path, "a", 1)

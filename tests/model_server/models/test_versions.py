@@ -10,10 +10,12 @@ Policy = FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
 
 def test_versions_are_folders_whose_name_is_a_number(tmp_path: Path) -> None:
-    for name in ("1", "00000123", ".2.tmp", "latest", "1_0", "-4", " 5", "٣", "9" * 30):
+    for name in ("1", "00000123", ".2.tmp", "latest", "1_0", "-4", " 5", "٣", "9" * 30, f"{2**63}", f"{2**63 - 1}"):
         (tmp_path / name).mkdir()
     (tmp_path / "7").write_text("a file")
-    assert find_versions(str(tmp_path)) == {1: str(tmp_path / "1"), 123: str(tmp_path / "00000123")}
+    assert find_versions(str(tmp_path)) == {
+        1: str(tmp_path / "1"), 123: str(tmp_path / "00000123"), 2**63 - 1: str(tmp_path / f"{2**63 - 1}")
+    }  # fmt: skip
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
