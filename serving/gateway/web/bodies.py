@@ -220,9 +220,8 @@ def _check_heads(body: bytes, boundary: bytes, most: int) -> None:
         blank = BLANK_LINE.search(body, rest.end(), rest.end() + MOST_PART_HEAD)
         if blank is None:
             raise BadRequest(f"A part of the form has a head of more than {MOST_PART_HEAD:,} bytes, or of no end.")
-        at = body.find(
-            delimiter, blank.start() + len(blank[0]) // 2
-        )  # the next one may begin with its second line break
+        # The next one may begin with the second line break.
+        at = body.find(delimiter, blank.start() + len(blank[0]) // 2)
 
 
 def _too_many_parts(most: int) -> TooLarge:
