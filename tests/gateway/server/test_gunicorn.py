@@ -181,7 +181,7 @@ def test_a_second_gateway_at_the_same_port_ends_with_one_clear_line(shared: Gate
     assert requests.get(shared.url + "/healthz", timeout=10).ok
 
 
-@pytest.mark.parametrize("host", ["192.0.2.7", "no-such-host.invalid", "a..b"])
+@pytest.mark.parametrize("host", ["192.0.2.7", "a..b"])
 def test_an_address_that_is_not_this_machines_ends_the_start_with_one_clear_line(host: str) -> None:
     environment = {**os.environ, "GATEWAY_HOST": host, "GATEWAY_PORT": "8080", "PROMETHEUS_MULTIPROC_DIR": ""}
     done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)

@@ -70,10 +70,9 @@ def test_the_images_held_out_make_no_difference(trained: tuple[Trained, list[Rep
     np.testing.assert_array_equal(run(other)[0].weights[0], trained[0].weights[0])
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_short_run_on_few_images_learns(images: data.ImageSet, seed: int) -> None:
+def test_a_short_run_on_few_images_learns(images: data.ImageSet) -> None:
     """The averages of all 24 steps would have 98 % of the first weights, and the rate a twentieth of its height."""
-    trained, _ = run(images, ChampionRecipe(draws=2), seed)
+    trained, _ = run(images, ChampionRecipe(draws=2))
     assert trained.history[-1].accuracy > 0.5
 
 
