@@ -49,7 +49,7 @@ class PairCounts:
     labelled_disagreements  of them, those with a label that counts for this pair
     volunteered             of these, those whose label comes from a user; they inform, and decide nothing
     won, lost               images with such a label that the variant alone, or control alone, has right
-    trusted_won, trusted_lost  of them, those with a trusted label; counted since volunteered ones were told apart
+    trusted_won, trusted_lost  of them, those with a trusted label
     first_won, first_lost   units whose first won or lost image to get a trusted label is a won one, or a lost one
     net                     units with won or lost images, by the sign of d
     squares, products, sizes  sums over the units of d², d·n and n²

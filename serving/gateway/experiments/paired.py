@@ -77,20 +77,13 @@ def paired_evidence(phases: Sequence[PhaseCounts], arm: int, _control: int) -> P
     difference = (won - lost) / images
     units = sum(_labelled_share(pair) * pair.units for pair in pairs)
     variance, volunteered = _spread(pairs, difference) / images**2, sum(pair.volunteered for pair in pairs)
-    by_trusted = _by_trusted(pairs, first, difference) if volunteered else difference
+    by_trusted = _by_trusted(pairs) if volunteered else difference
     return PairedEvidence(won, lost, first, net, units, difference, variance, volunteered, by_trusted)
 
 
-def _by_trusted(pairs: Sequence[PairCounts], first: tuple[int, int], difference: float) -> float | None:
-    """Return the difference by trusted labels alone, None without any.
-
-    A store may have labels from before these were counted apart; the units' first cases then tell for whom `difference`
-    is.
-    """
-    volunteered, cases = sum(pair.volunteered for pair in pairs), sum(pair.won + pair.lost for pair in pairs)
+def _by_trusted(pairs: Sequence[PairCounts]) -> float | None:
+    """Return the difference by trusted labels alone, None without any."""
     won, lost = sum(pair.trusted_won for pair in pairs), sum(pair.trusted_lost for pair in pairs)
-    if cases - won - lost > volunteered or won + lost < sum(first):
-        return math.copysign(difference, first[0] - first[1]) if first[0] != first[1] else None
     images = sum(
         (pair.labelled_disagreements - pair.volunteered) / pair.disagreements * pair.images
         for pair in pairs if pair.disagreements
