@@ -20,6 +20,14 @@ from tests.client.conftest import Run
 SEVEN = ROOT / "docs/seven.png"
 
 
+def as_program(*words: str | Path, given: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command in a process of its own, with nothing in its environment but what is given."""
+    return subprocess.run(
+        [sys.executable, "-m", "dropserve.command.main", *words], input=given, capture_output=True,
+        env={"PYTHONPATH": str(ROOT / "clients/python/src"), **environment},
+    )  # fmt: skip
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of nine images, one of which is none, in two folders, beside a file of another kind."""
@@ -59,9 +67,8 @@ def test_every_variant_is_compared(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_image_comes_by_standard_input(url: str) -> None:
-    command = [sys.executable, "-m", "dropserve.command.main", "predict", "-", "--json", "--url", url]
-    environment = {"PYTHONPATH": str(ROOT / "clients/python/src")}
-    done = subprocess.run(command, input=SEVEN.read_bytes(), env=environment, capture_output=True, check=True)
+    done = as_program("predict", "-", "--json", "--url", url, given=SEVEN.read_bytes())
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["file"] == "-"
 
 
@@ -115,21 +122,10 @@ def test_variants_and_labels_to_learn_from_are_listed(run: Run) -> None:
 def test_improve_runs_the_job_of_a_clone(run: Run, url: str, tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("improve:\n\ttouch ran; exit $$(test -e fail && echo 1 || echo 0)\n")
     assert (run("improve", "--run", tmp_path).code, (tmp_path / "ran").exists()) == (0, True)
-    command = [
-        sys.executable,
-        "-m",
-        "dropserve.command.main",
-        "improve",
-        "--run",
-        str(tmp_path),
-        "--json",
-        "--url",
-        url,
-    ]
-    environment = {"PYTHONPATH": str(ROOT / "clients/python/src"), "PATH": os.environ["PATH"]}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = as_program("improve", "--run", tmp_path, "--json", "--url", url, PATH=os.environ["PATH"])
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["drafts"] == []
-    assert "touch ran" in done.stderr
+    assert b"touch ran" in done.stderr
     (tmp_path / "fail").touch()
     assert run("improve", "--run", tmp_path).code == 2  # make's own
 
@@ -229,9 +225,7 @@ def test_a_file_in_a_folder_that_may_not_be_searched_is_named(
 def test_a_name_that_cannot_be_written_ends_no_run(url: str, tmp_path: Path) -> None:
     for name in (b"caf\xe9.png", "七.png".encode()):
         (tmp_path / os.fsdecode(name)).write_bytes(SEVEN.read_bytes())
-    command = [sys.executable, "-m", "dropserve.command.main", "predict", str(tmp_path), "--url", url]
-    environment = {"PYTHONPATH": str(ROOT / "clients/python/src"), "PYTHONIOENCODING": "latin-1"}
-    done = subprocess.run(command, env=environment, capture_output=True)
+    done = as_program("predict", tmp_path, "--url", url, PYTHONIOENCODING="latin-1")
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, b"", 3)
 
 

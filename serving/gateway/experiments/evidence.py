@@ -13,7 +13,7 @@ from serving.gateway.experiments.outcomes import Cases, Latency, PairCounts, Pha
 from serving.gateway.experiments.regression import judge_regression
 from serving.gateway.experiments.report import build_report
 from serving.gateway.experiments.spec import ExperimentSpec
-from serving.gateway.store import counts, days, exposures, fair_sample, images
+from serving.gateway.store import counts, days, exposures, fair_sample
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.experiments import phases_of
 from serving.gateway.store.sources import SOURCES
@@ -68,7 +68,6 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
             f"Phases 1 to {first - 1} are left out: their evidence is on other versions of the arms, "
             "or was collected before an upgrade."
         )
-    built["counts"]["waiting"] = images.count_queued(connection, experiment.id)
     built["labels"] = {source: sum(total[Count(f"labels_{source}", arm)] for arm in arms) for source in SHOWN}
     if experiment.follows is not None:
         judge_regression(connection, experiment, built)

@@ -77,8 +77,7 @@ def paired_evidence(phases: Sequence[PhaseCounts], arm: int, _control: int) -> P
     difference = (won - lost) / images
     units = sum(_labelled_share(pair) * pair.units for pair in pairs)
     variance, volunteered = _spread(pairs, difference) / images**2, sum(pair.volunteered for pair in pairs)
-    by_trusted = _by_trusted(pairs) if volunteered else difference
-    return PairedEvidence(won, lost, first, net, units, difference, variance, volunteered, by_trusted)
+    return PairedEvidence(won, lost, first, net, units, difference, variance, volunteered, _by_trusted(pairs))
 
 
 def _by_trusted(pairs: Sequence[PairCounts]) -> float | None:

@@ -110,7 +110,9 @@ def report(path: NamedPath) -> Response:
             {"at": moment(each.at), "labelled": each.labelled, "comparisons": each.comparisons}
             for each in interim_results.present(connection, found.id)
         ]
-        return send({**evidence.report(connection, found), "history": history})
+        built = evidence.report(connection, found)
+        built["counts"]["waiting"] = images.count_queued(connection, found.id)
+        return send({**built, "history": history})
 
 
 @blueprint.get(

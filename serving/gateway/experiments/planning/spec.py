@@ -28,7 +28,7 @@ class PlanSpec(BaseModel):
     )
     images_per_unit: int | None = Field(None, ge=1, le=1000, description="Images of one unit; 1 if not given")
     images_per_day: Images | None = Field(
-        None, description=("Images of the experiment; unpaired, of the two arms; without it, no days are planned")
+        None, description="Images of the experiment; unpaired, of the two arms; without it, no days are planned"
     )
     label_delay_days: Days | None = Field(
         None, description="Mean days from an image to its label, exponentially distributed; 0 if not given"
