@@ -12,9 +12,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # page and of what happens by itself spend half their time waiting.
 JOBS ?= 3
 
-# Settings for a service that runs here: those of .env, where there is one.
-WITH_SETTINGS := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
-IN_MODELS = --models="$${GATEWAY_MODELS_DIR:-models}"
+# Settings for what runs here: those of .env, where there is one, unless the caller's environment has another value.
+WITH_SETTINGS = $(if $(wildcard .env),$(BIN)/dotenv run --no-override --)
 
 .DEFAULT_GOAL := help
 
@@ -53,7 +52,7 @@ $(VENV)-%/.created: requirements/%.txt | $(VENV)/.created
 # --- the main job ----------------------------------------------------------------------------------------------------
 
 serve: $(VENV)/.serve ## Serve on http://127.0.0.1:8080, without Docker, and train what is missing
-	@$(WITH_SETTINGS) exec $(BIN)/python -m serving --train $(ARGS)
+	@exec $(WITH_SETTINGS) $(BIN)/python -m serving --train $(ARGS)
 
 api-key: $(VENV)/.serve ## Make a key for clients, and its entry for GATEWAY_API_KEYS (ARGS="--scope SCOPE": read, label, metrics, admin)
 	@$(BIN)/python -m serving.gateway.commands.new_api_key $(ARGS)
@@ -65,7 +64,7 @@ data: $(VENV)/.serve ## Fetch MNIST into data/ and verify it
 	@$(BIN)/python -m training data
 
 train: $(VENV)/.serve ## Train all variants anew and publish them as new versions (ARGS="--seed 2 --variants l2")
-	@$(BIN)/python -m training train $(ARGS)
+	@$(WITH_SETTINGS) $(BIN)/python -m training train $(ARGS)
 
 study: $(VENV)/.dev data ## Train 26 arms, up to 32 seeds each; report in runs/study (35 minutes; goes on where it stopped)
 	$(BIN)/python -m training study $(ARGS)
@@ -81,19 +80,19 @@ study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional ne
 
 improve: $(VENV)/.serve ## Learn from labels: write the set, train a candidate, judge and publish it, draft its experiment (ARGS="--user-labels 5", ADAPT=--trust-labels)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
-	@$(WITH_SETTINGS) $(BIN)/python -m training adapt $(IN_MODELS) $(ADAPT)
+	@$(WITH_SETTINGS) $(BIN)/python -m training adapt $(ADAPT)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.propose
 
 labels: $(VENV)/.serve ## Write the labelled images as an image set, into labels/ (ARGS="--user-labels 5": users' labels, too)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
-	@$(WITH_SETTINGS) $(BIN)/python -m training sets $(IN_MODELS)
+	@$(WITH_SETTINGS) $(BIN)/python -m training sets
 
 retention: $(VENV)/.serve ## Delete more old rows of the store now (ARGS="--days 7")
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.retention $(ARGS)
 
 forget: $(VENV)/.serve ## Delete the images and labels of a prediction or a unit (ARGS="--unit NAME", ARGS="--prediction ID")
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.forget $(ARGS)
-	@$(WITH_SETTINGS) $(BIN)/python -m training sets $(IN_MODELS)
+	@$(WITH_SETTINGS) $(BIN)/python -m training sets
 
 # --- the environment's upkeep ----------------------------------------------------------------------------------------
 

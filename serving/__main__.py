@@ -48,13 +48,16 @@ class Ended(Exception):
 def main() -> int:
     """Serve until a signal comes or a service ends; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m serving", description="Serve models/ without Docker.")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of published models (default: models)")
+    parser.add_argument(
+        "--models", type=Path, metavar="DIR",
+        help="folder of published models (default: GATEWAY_MODELS_DIR, else models)",
+    )  # fmt: skip
     parser.add_argument(
         "--train", nargs=argparse.REMAINDER, metavar="OPTION",
         help="train the variants that are not published, with these options of the training job",
     )  # fmt: skip
     arguments = parser.parse_args()
-    models = (arguments.models or Path(os.environ.get("GATEWAY_MODELS_DIR", "models"))).resolve()
+    models = (arguments.models or Path(os.environ.get("GATEWAY_MODELS_DIR") or "models")).resolve()
     if arguments.train is None and not (models / "models.config").is_file():
         print(f"serving: there is no models.config in {models}; train first: make train", file=sys.stderr)
         return 2

@@ -44,6 +44,13 @@ def test_every_container_has_bounds() -> None:
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
 
 
+def test_an_image_of_others_does_not_make_the_models_its_own() -> None:
+    """Docker gives an empty volume the owner of the image's folder, also where it is mounted read-only."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    (models,) = services["model-server"]["volumes"]
+    assert models["read_only"] and models["volume"]["nocopy"]
+
+
 def test_no_password_is_written_down() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     for name, service in compose["services"].items():

@@ -1,10 +1,40 @@
-"""The settings of `python -m serving`."""
+"""The settings of `python -m serving`, and of `make` from a file `.env`."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from serving.__main__ import reachable, settings
+
+ROOT = Path(__file__).parents[1]
+# As people write them: without quotes for `&`, which a shell would take for itself.
+FILE = """\
+# GATEWAY_WORKERS=4
+GATEWAY_DATABASE_URL=postgresql://db/digits?sslmode=verify-full&sslrootcert=/ca.pem
+GATEWAY_WEBHOOK_SECRET="whsec_NEW whsec_OLD"
+GATEWAY_ADMIN_TOKEN='pa$$word-with-#-in-it'
+GATEWAY_PORT=8081
+"""
+
+
+def test_make_takes_settings_from_a_file_but_for_those_of_its_caller(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(FILE)
+    done = subprocess.run(
+        ["make", "--silent", "--file", ROOT / "Makefile", f"BIN={Path(sys.executable).parent}",
+         "--eval=environment: ; @$(WITH_SETTINGS) env", "environment"],
+        cwd=tmp_path, env={"PATH": os.environ["PATH"], "GATEWAY_PORT": "9090"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if line.startswith("GATEWAY_"))
+    assert found == {
+        "GATEWAY_DATABASE_URL": "postgresql://db/digits?sslmode=verify-full&sslrootcert=/ca.pem",
+        "GATEWAY_WEBHOOK_SECRET": "whsec_NEW whsec_OLD",
+        "GATEWAY_ADMIN_TOKEN": "pa$$word-with-#-in-it",
+        "GATEWAY_PORT": "9090",
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 import argparse
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from training.variants import ADAPTED, VARIANTS, AdaptRecipe, ChampionRecipe, Recipe, Variant
 
-DATA, MODELS, RUNS, LABELS = Path("data"), Path("models"), Path("runs"), Path("labels")
+DATA, RUNS, LABELS = Path("data"), Path("runs"), Path("labels")
+MODELS = Path(os.environ.get("GATEWAY_MODELS_DIR") or "models")  # the folder that the gateway serves
 SUITES = ("regularisers", "convolution")
 OPTIONS = {Recipe: ("epochs", "learning_rate"), ChampionRecipe: ("draws",)}  # fields that the command line can set
 
@@ -33,7 +35,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     _add_data(
         train, "folder of an image set, IDX, CSV or mnist.npz (default: data, into which MNIST is fetched if need be)"
     )
-    train.add_argument("--models", type=Path, default=MODELS, metavar="DIR", help="where to publish (default: models)")
+    _add_models(train)
     train.add_argument(
         "--runs", type=Path, default=RUNS, metavar="DIR", help="TensorBoard's event files (default: runs)"
     )
@@ -96,7 +98,14 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels", type=Path, default=LABELS, metavar="DIR", help="folder that make labels writes to (default: labels)"
     )
-    parser.add_argument("--models", type=Path, default=MODELS, metavar="DIR", help="where to publish (default: models)")
+    _add_models(parser)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models", type=Path, default=MODELS, metavar="DIR",
+        help="where to publish (default: GATEWAY_MODELS_DIR, else models)",
+    )  # fmt: skip
 
 
 def _add_study(study: argparse.ArgumentParser) -> None:

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
 
     models_dir: File = setting(
         "models",
-        "Folder of published models and `manifest.json`; `make serve` trains into it, `make train` into `models`",
+        "Folder of published models and `manifest.json`; `make serve` and `make train` publish into it",
     )
     model_server: GrpcTarget = setting(
         "127.0.0.1:8500", "gRPC address of the model server: `host:port` or `unix:/path`"

@@ -29,8 +29,8 @@ pytestmark = [
 ]
 
 # What a gateway shows that answers predictions and knows no experiment.
-ANSWERED = ("Traffic", "Images", "Answers by status", "Latency of /predict", "Latency of the model server", "Batches",
-            "Queue", "Calls to the model server by status", "Store", "Images to learn from")  # fmt: skip
+ANSWERED = ("Traffic", "Images", "Answers by status", "Latency of predictions", "Latency of the model server",
+            "Batches", "Queue", "Calls to the model server by status", "Store", "Images to learn from")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

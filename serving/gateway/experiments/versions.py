@@ -15,15 +15,20 @@ from serving.gateway.store.store import Store
 
 logger = logging.getLogger(__name__)
 
-SETTLE_SECONDS = 10.0  # from one phase to the next: gateways that are upgraded in turn disagree for a while
+SETTLE_SECONDS = 10.0  # from one phase to the next
+BACK_SECONDS = 900.0  # to older versions, which gateways that are upgraded in turn see for as long as that takes
 
 
 def follow(
-    store: Store, watched: Sequence[Watched], manifest: Callable[[], Manifest | None], settle: float = SETTLE_SECONDS
+    store: Store,
+    watched: Sequence[Watched],
+    manifest: Callable[[], Manifest | None],
+    settle: float = SETTLE_SECONDS,
+    back: float = BACK_SECONDS,
 ) -> None:
     """Have the phases of running and paused experiments keep up with the published versions.
 
-    A phase lasts `settle` seconds at least.
+    A phase lasts `settle` seconds at least; `back` seconds where the next one has an older version of a variant.
     """
     published = manifest()
     for each in watched:
@@ -32,15 +37,17 @@ def follow(
                 held = experiments.find(connection, each.name, hold=True)
                 newest = manifest()  # read under the lock: another worker may have seen a newer one
                 if held and newest and held.status in experiments.UNDER_WAY:
-                    _follow(connection, held, newest, settle)
+                    _follow(connection, held, newest, settle, back)
 
 
-def _follow(connection: Connection, experiment: Row, manifest: Manifest, settle: float) -> None:
+def _follow(connection: Connection, experiment: Row, manifest: Manifest, settle: float, back: float) -> None:
     phase = experiments.phases_of(connection, experiment.id)[-1]
     variants = ExperimentSpec.model_validate(experiment.spec).variants
     before = dict(zip(variants, phase.versions, strict=True))
     now = manifest.versions(before)
-    if now == before or (phase.versions.count(None) == 0 and time.time() < phase.started_at + settle):
+    older = any((now[variant] or 0) < (before[variant] or 0) for variant in variants)
+    lasts = back if older else settle
+    if now == before or (phase.versions.count(None) == 0 and time.time() < phase.started_at + lasts):
         return
     versions = [now[variant] for variant in variants]
     if all(before[variant] in (None, now[variant]) for variant in variants):

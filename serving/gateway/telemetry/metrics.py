@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+OUTCOMES = ("delivered", "failed", "given_up")  # of an attempt to deliver an event
 CIRCUIT = {"closed": 0, "half_open": 1, "open": 2}
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus-client shares between workers
 
@@ -88,6 +89,8 @@ class Metrics:
         )
         webhooks = counter("gateway_webhook_deliveries", "Attempts to deliver an event, by outcome", ["outcome"])
         self._webhooks = cache(webhooks.labels)
+        for outcome in OUTCOMES:  # from 0 on: of a series that begins with 1, Prometheus sees no increase
+            self._webhooks(outcome)
         self._of_store: list[Collector] = []
 
     @_where_possible

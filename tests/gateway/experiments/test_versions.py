@@ -31,7 +31,7 @@ CLEARED = (
 )
 
 
-at_once = partial(follow, settle=0)
+at_once = partial(follow, settle=0, back=0)
 
 
 def published(**newest: int) -> Callable[[], Manifest]:
@@ -103,6 +103,14 @@ def test_gateways_that_disagree_for_a_while_do_not_open_phases_in_turn(started: 
     follow(started, watched(started), published(plain=7, dropout=8), settle=60)
     assert look(started, plain=7, dropout=7) == [(1, 1, [7, 7])]
     assert look(started, plain=7, dropout=8)[-1] == (2, 2, [7, 8])
+
+
+def test_gateways_that_are_upgraded_in_turn_do_not_go_back(started: Store) -> None:
+    """Those that are not upgraded yet see older versions, for as long as the others take."""
+    follow(started, watched(started), published(plain=7, dropout=8), settle=0)
+    follow(started, watched(started), published(plain=7, dropout=7), settle=0)
+    follow(started, watched(started), published(plain=6, dropout=9), settle=0)
+    assert look(started, plain=7, dropout=8) == [(1, 1, [7, 7]), (2, 2, [7, 8])]
 
 
 def test_other_weights_keep_the_versions_and_what_they_have_shown(started: Store) -> None:

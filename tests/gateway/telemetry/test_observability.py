@@ -40,7 +40,6 @@ def test_rules_and_dashboards_name_metrics_and_labels_that_exist(
     metrics = client.application.extensions["gateway"].metrics
     metrics.refused("in_flight")
     metrics.circuit("plain", "open")
-    metrics.webhook("given_up")
     there = scraped(client)
     assert {"gateway_requests_total", "gateway_experiment_labels_waiting"} <= there.keys()
     for name, expression in expressions():
