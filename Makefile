@@ -79,13 +79,14 @@ study-convolution: $(VENV)/.dev data ## Where dropout goes in a convolutional ne
 	$(BIN)/python -m training study --suite convolution $(ARGS)
 
 improve: $(VENV)/.serve ## Learn from labels: write the set, train a candidate, judge and publish it, draft its experiment (ARGS="--user-labels 5", ADAPT=--trust-labels)
-	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
+	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS) || { \
+	  code=$$?; $(WITH_SETTINGS) $(BIN)/python -m training sets; exit $$code; }
 	@$(WITH_SETTINGS) $(BIN)/python -m training adapt $(ADAPT)
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.propose
 
 labels: $(VENV)/.serve ## Write the labelled images as an image set, into labels/ (ARGS="--user-labels 5": users' labels, too)
-	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS)
-	@$(WITH_SETTINGS) $(BIN)/python -m training sets
+	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.labels $(ARGS); code=$$?; \
+	  $(WITH_SETTINGS) $(BIN)/python -m training sets && exit $$code
 
 retention: $(VENV)/.serve ## Delete more old rows of the store now (ARGS="--days 7")
 	@$(WITH_SETTINGS) $(BIN)/python -m serving.gateway.commands.retention $(ARGS)

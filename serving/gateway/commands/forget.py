@@ -28,7 +28,7 @@ def main() -> int:
         prog="python -m serving.gateway.commands.forget", description=__doc__.splitlines()[0]
     )
     whose = parser.add_mutually_exclusive_group(required=True)
-    whose.add_argument("--prediction", metavar="ID", help="an id that /predict answered with")
+    whose.add_argument("--prediction", metavar="ID", help="an id that /predict answered with, or as image sets name it")
     whose.add_argument("--unit", metavar="UNIT", help="what clients sent as X-Unit-Id")
     parser.add_argument("--folder", type=Path, default=FOLDER, metavar="DIR", help="of image sets (default: labels)")
     arguments = parser.parse_args()

@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ TAG_BYTES, NUMBER_BYTES, IMAGE_BYTES, KEY_BYTES = 12, 4, 8, 12
 HEAD_BYTES = TAG_BYTES + NUMBER_BYTES + IMAGE_BYTES
 HEAD_CHARACTERS = HEAD_BYTES // 3 * 4
 PURPOSE, IMAGE = b"prediction id", b"image"  # keep the uses of one key apart
+KEY = re.compile(r"[0-9a-f]{24}\.[0-9]{1,10}")  # of a prediction, in the store and in image sets
 LONGEST = 4000  # characters of an id that is read; those made here have about 80
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from serving.gateway.errors import NotFound
 from serving.gateway.experiments.assignment import unit_name
-from serving.gateway.experiments.prediction_id import read
+from serving.gateway.experiments.prediction_id import KEY, read
 from serving.gateway.learning.keeper import unit_hash
 from serving.gateway.store import forget, kept, locks
 from serving.gateway.store.experiments import signing_key
@@ -25,17 +25,19 @@ class Forgotten(NamedTuple):
     labels: int
 
 
-def forget_prediction(connection: Connection, prediction_id: str) -> Forgotten:
-    """Delete the image and the labels of a prediction; raise NotFound for an id that the gateway did not give."""
-    reference = read(signing_key(connection), prediction_id)
-    if reference is None:
-        raise NotFound(f"There is no prediction {prediction_id[:200]!r}; /predict answers with ids.")
+def forget_prediction(connection: Connection, prediction: str) -> Forgotten:
+    """Delete the image and the labels of a prediction; raise NotFound for an id that the gateway did not give.
+
+    `prediction` is such an id, or its key, by which image sets name it.
+    """
+    key, place = _found(connection, prediction)
     queued = 0
-    if exposed := reference.exposed:
-        locks.own(connection, [exposed.experiment])  # a label at this moment would write pixels back
-        queued = forget.queued_of_units(connection, {exposed.experiment: exposed.unit}, reference.image)
-    images = kept.delete_predictions(connection, [reference.key])
-    return Forgotten(max(images, queued), forget.labels_of_predictions(connection, [reference.key]))
+    if place:
+        (experiment, unit), image = place
+        locks.own(connection, [experiment])  # a label at this moment would write pixels back
+        queued = forget.queued_of_units(connection, [(experiment, unit)], image)
+    images = kept.delete_predictions(connection, [key])
+    return Forgotten(max(images, queued), forget.labels_of_predictions(connection, [key]))
 
 
 def forget_unit(connection: Connection, unit: str) -> Forgotten:
@@ -44,8 +46,8 @@ def forget_unit(connection: Connection, unit: str) -> Forgotten:
     What experiments count stays, by a random name.
     """
     salts = forget.salts(connection)
-    locks.own(connection, [experiment for experiment, _ in salts])  # as for a prediction
-    names = {experiment: unit_name(salt, unit) for experiment, salt in salts}
+    locks.own(connection, sorted({experiment for experiment, _ in salts}))  # as for a prediction
+    names = {(experiment, unit_name(salt, unit)) for experiment, salt in salts}
     predictions = kept.predictions_of(connection, unit_hash(signing_key(connection), unit))
     images = labels = 0
     for at in range(0, len(predictions), AT_ONCE):
@@ -55,3 +57,15 @@ def forget_unit(connection: Connection, unit: str) -> Forgotten:
     labels += forget.labels_of_units(connection, names)
     forget.unlink_units(connection, names)
     return Forgotten(images, labels)
+
+
+def _found(connection: Connection, prediction: str) -> tuple[str, tuple[forget.UnitName, int] | None]:
+    """Return the key of a prediction, and its unit and image in an experiment."""
+    reference = read(signing_key(connection), prediction)
+    if reference and (exposed := reference.exposed):
+        return reference.key, ((exposed.experiment, exposed.unit), reference.image)
+    if reference:
+        return reference.key, None
+    if KEY.fullmatch(prediction) and kept.knows(connection, prediction):
+        return prediction, forget.place_of(connection, prediction)
+    raise NotFound(f"There is no prediction {prediction[:200]!r}; /predict and image sets name predictions.")

@@ -53,7 +53,8 @@ def put_off(connection: Connection, event: int, error: str, next_at: float) -> N
 def give_up(connection: Connection, before: float) -> Sequence[Row]:
     """Give up the events that wait since before a time; return them."""
     old = update(events).where(WAITS, events.c.at < before).values(state=GIVEN_UP, ended_at=time.time())
-    return connection.execute(old.returning(events.c.message, events.c.type, events.c.error)).all()
+    columns = (events.c.message, events.c.type, events.c.stream, events.c.attempts, events.c.error)
+    return connection.execute(old.returning(*columns)).all()
 
 
 def waiting(connection: Connection) -> tuple[int, float | None]:

@@ -145,10 +145,20 @@ def count_by_state(connection: Connection) -> dict[str, int]:
     return {"waiting": _count(connection, WAITING), "settled": _count(connection, ~WAITING)}
 
 
+def knows(connection: Connection, prediction: str) -> bool:
+    """Say whether a prediction's image is kept, or has a label."""
+    image, label = (exists().where(each.c.prediction == prediction) for each in (kept, feedback))
+    return bool(connection.execute(select(image | label)).scalar())
+
+
 def share_with_pixels(connection: Connection) -> float | None:
-    """Return the share of labelled predictions whose images are kept, None without a label."""
+    """Return the share of labelled predictions whose images are kept, None without a label.
+
+    It counts labels since the oldest kept image: earlier ones had none, or lost theirs by age.
+    """
+    recent = feedback.c.at >= select(func.min(kept.c.at)).scalar_subquery()
     labels, found = (
-        connection.execute(select(func.count(feedback.c.prediction.distinct())).where(where)).scalar_one()
+        connection.execute(select(func.count(feedback.c.prediction.distinct())).where(recent, where)).scalar_one()
         for where in (true(), feedback.c.prediction.in_(select(kept.c.prediction)))
     )
     return found / labels if labels else None

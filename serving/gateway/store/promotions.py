@@ -27,6 +27,12 @@ def latest(connection: Connection, most: int) -> Sequence[Row]:
     return connection.execute(select(promotions).order_by(promotions.c.id.desc()).limit(most)).all()
 
 
+def every_variant(connection: Connection) -> set[str]:
+    """Return the variants that have ever been promoted."""
+    named = select(promotions.c.variant).where(promotions.c.variant.is_not(None))
+    return set(connection.execute(named.distinct()).scalars())
+
+
 def promote(
     connection: Connection, variant: str, who: str, reason: str | None, key: str | None = None, *,
     experiment: str = events.OF_DEFAULT,

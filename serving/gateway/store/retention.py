@@ -73,11 +73,13 @@ class Kind:
         return self.condition & (self.table.c.at < moment)
 
 
+OF_KEPT = exists().where(kept_images.c.prediction == feedback.c.prediction)
 KINDS = (
     Kind("exposures", exposure_rows, true(), lambda quotas: quotas.most_exposures),
     # A request may hold a thousand images, so their number has a bound of its own.
     Kind("images without a label", image_rows, ~LABELLED, lambda quotas: quotas.most_exposures),
-    Kind("labels outside experiments", feedback, OUTSIDE, lambda quotas: quotas.most_labels),
+    # A label of a kept image goes with that: an image without its label would hold the place of another.
+    Kind("labels outside experiments", feedback, OUTSIDE & ~OF_KEPT, lambda quotas: quotas.most_labels),
 )
 OF_ARCHIVED = "rows about units of archived experiments"
 KEPT = "images kept for learning"

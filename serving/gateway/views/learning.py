@@ -37,7 +37,9 @@ class ForgetRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    prediction_id: str | None = Field(None, min_length=1, max_length=4000)
+    prediction_id: str | None = Field(
+        None, min_length=1, max_length=4000, description="An id of POST /predict, or a prediction as image sets name it"
+    )
     unit: str | None = Field(None, min_length=1, max_length=UNIT_ID_LENGTH, description="What X-Unit-Id said")
 
     @model_validator(mode="after")

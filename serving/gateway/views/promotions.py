@@ -81,7 +81,7 @@ def every() -> Response:
     request_body=documented(NewDefault, optional=True), responses={200: PromotionsAnswer, **OF_CHANGES},
 )  # fmt: skip
 def promote(path: NamedPath) -> Response:
-    """Make a variant the default."""
+    """Make a variant the default; one that was promoted last stays so, and nothing changes."""
     manifest = gateway().manifest.current()
     named(manifest, path.name)
 
@@ -89,6 +89,9 @@ def promote(path: NamedPath) -> Response:
         won = lifecycle.find(connection, body.experiment) if body.experiment else None
         if won:
             hold_back.check(connection, won, path.name, manifest)
+        now = promotions.current(connection)
+        if now and now.variant == path.name:  # else its hold-back would end, and a rollback return to itself
+            return
         of = {"experiment": won.name} if won else {}
         promotions.promote(connection, path.name, body.by, body.reason, caller(), **of)
         hold_back.end(connection, f"{path.name} is the default variant now.")

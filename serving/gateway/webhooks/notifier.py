@@ -133,9 +133,13 @@ class Notifier:
             return
         with self._store.write() as connection:
             given_up = events.give_up(connection, before)
-        for event in given_up:
+        tried = {event.stream for event in given_up if event.attempts}
+        lost = [event for event in given_up if event.stream in tried]
+        for event in lost:
             self._count("given_up")
             logger.error("webhook %s (%s) is given up after a day: %s", event.message, event.type, event.error)
+        if early := len(given_up) - len(lost):
+            logger.warning("%d webhooks from before there was a receiver are too old to deliver", early)
 
     def _run(self) -> None:
         while not self._ending.is_set():

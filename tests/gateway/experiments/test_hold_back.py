@@ -148,6 +148,8 @@ def test_a_promotion_by_hand_may_name_the_experiment(client: FlaskClient) -> Non
     assert (shown(client)["status"], shown(client)["traffic"]) == ("running", 0.05)
     again = client.post("/variants/dropout/promote", json={"experiment": "test"}, headers=ADMIN)
     assert again.status_code == 409
+    assert client.post("/variants/dropout/promote", json={}, headers=ADMIN).status_code == 200
+    assert shown(client)["status"] == "running"  # nothing was promoted
 
 
 def test_late_labels_that_overturn_a_verdict_are_told(client: FlaskClient, fake_server: FakeModelServer) -> None:

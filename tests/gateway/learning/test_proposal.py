@@ -75,6 +75,38 @@ def test_a_new_candidate_replaces_neither_the_default_nor_an_arm(
     assert "The candidate 'adapted' is the default variant" in capsys.readouterr().err
 
 
+def test_a_name_that_was_the_default_is_not_used_again(
+    client: FlaskClient, store: Store, manifest_folder: Path
+) -> None:  # fmt: skip
+    """A rollback could make it the default, and so could the publication of another model under it."""
+    file = manifest_folder / "manifest.json"
+    assert client.post("/variants/adapted/promote", json={}, headers=ADMIN).status_code == 200
+    content = json.loads(file.read_text())
+    content["variants"] = [each for each in content["variants"] if each["name"] != "adapted"]
+    file.write_text(json.dumps(content))
+    with store.read() as connection:
+        assert next_name(connection, ManifestFile(file).current()) == "adapted_2"
+    assert client.post("/variants/plain/promote", json={}, headers=ADMIN).status_code == 200
+    with store.read() as connection:
+        assert next_name(connection, ManifestFile(file).current()) == "adapted_2"
+
+
+def test_a_candidate_gets_another_draft_where_its_first_cannot_decide(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def named_experiment() -> str:
+        assert run(monkeypatch, "adapted_2") == 0
+        return capsys.readouterr().out.split(";")[0]
+
+    assert named_experiment() == "The experiment adapted_2_v7 is a draft now"
+    assert client.post("/variants/adapted/promote", json={}, headers=ADMIN).status_code == 200  # another control
+    assert named_experiment() == "The experiment adapted_2_v7_2 is a draft now"
+    act(client, "adapted_2_v7_2", "start")
+    assert named_experiment() == "The experiment adapted_2_v7_2 exists already"
+    act(client, "adapted_2_v7_2", "stop")
+    assert named_experiment() == "The experiment adapted_2_v7_3 is a draft now"
+
+
 def test_the_labels_name_the_candidate(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

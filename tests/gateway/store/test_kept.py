@@ -2,7 +2,7 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from serving.gateway.store import kept, retention
 from serving.gateway.store.kept import KeptImage
@@ -89,6 +89,28 @@ def test_the_label_in_force_counts(store: Store) -> None:
     assert labelled(store) == [("p.0", "7", "ground_truth")]
     with store.read() as connection:
         assert kept.count_labelled(connection) == ([("7", "ground_truth", 1)], 1)
+
+
+def test_labels_of_kept_images_go_with_these_alone(store: Store) -> None:
+    keep(store, image(0))
+    label(store, 0, 1, 2)
+    retention.run(store, KEEPING._replace(most_labels=1), lambda seconds: None)
+    assert labelled(store) == [("p.0", "3", "audit")]
+    with store.read() as connection:
+        left = set(connection.execute(select(feedback.c.prediction)).scalars())
+    assert len(left) == 2  # the other labels have the quota
+
+
+def test_labels_from_before_images_were_kept_say_nothing_about_their_share(store: Store) -> None:
+    label(store, 0)
+    with store.read() as connection:
+        assert kept.share_with_pixels(connection) is None
+    with store.write() as connection:
+        connection.execute(update(feedback).values(at=time.time() - DAY_SECONDS))
+    keep(store, image(1))
+    label(store, 1, 2)
+    with store.read() as connection:
+        assert kept.share_with_pixels(connection) == 0.5
 
 
 @pytest.mark.parametrize(

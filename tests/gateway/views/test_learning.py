@@ -4,15 +4,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from serving.gateway.commands import forget
 from serving.gateway.experiments.assignment import unit_name
 from serving.gateway.learning import keeper
-from serving.gateway.store import forget as forget_rows
 from serving.gateway.store.exposures import lock
 from serving.gateway.store.store import Store
-from serving.gateway.store.tables import exposures, images, unit_results, units
+from serving.gateway.store.tables import exposures, feedback, images, phases, unit_results, units
 from serving.gateway.views.learning import ForgetAnswer, LearningAnswer
 from testing.api import ADMIN, json_of
 from testing.databases import lock_waits
@@ -118,7 +117,7 @@ def test_what_experiments_count_leads_to_a_forgotten_unit_no_more(
     forgotten(keeping, unit="a")
     after = of_units(store)
     with store.read() as connection:
-        [(_, salt)] = forget_rows.salts(connection)
+        salt = connection.execute(select(phases.c.traffic_salt)).scalar_one()
     one, other = unit_name(salt, "a"), unit_name(salt, "b")
     [new] = {unit for of_table in after for unit in of_table} - {other}
     assert new != one
@@ -126,6 +125,43 @@ def test_what_experiments_count_leads_to_a_forgotten_unit_no_more(
     assert report(keeping)["counts"] == before["counts"]
     labelled(keeping, "a", 6)  # comes as another unit
     eventually(lambda: report(keeping)["counts"]["labelled"] == before["counts"]["labelled"] + 1)
+
+
+@BOTH
+def test_a_unit_is_forgotten_by_the_names_that_earlier_releases_gave(
+    keeping: FlaskClient, fake_server: FakeModelServer, store: Store
+) -> None:
+    """They named it by the salt for the arms, and took another salt for the traffic in each phase."""
+    fake_server.answer = shifted(fake_server.answer, {"dropout"})
+    start(keeping, PAIRED)
+    labelled(keeping, "a", 3)
+    eventually(lambda: report(keeping)["counts"]["compared"] == 1)
+    with store.write() as connection:
+        first = connection.execute(select(phases)).one()
+        earlier = unit_name(first.arm_salt, "a")
+        for table in (exposures, images, units, unit_results, feedback):
+            connection.execute(update(table).values(unit=earlier))
+        later = first._asdict() | {"number": 2, "traffic_salt": "other", "arm_salt": "another"}
+        connection.execute(insert(phases).values(later))
+    assert forgotten(keeping, unit="a")["labels"] == 1
+    assert earlier not in {unit for of_table in of_units(store) for unit in of_table}
+
+
+@BOTH
+def test_a_prediction_is_forgotten_as_image_sets_name_it(
+    keeping: FlaskClient, fake_server: FakeModelServer, store: Store
+) -> None:
+    fake_server.answer = shifted(fake_server.answer, {"dropout"})
+    labelled(keeping, "b", 5)
+    start(keeping, PAIRED)
+    labelled(keeping, "a", 3)
+    with store.read() as connection:
+        outside, inside = connection.execute(select(feedback.c.prediction).order_by(feedback.c.at)).scalars()
+    for prediction in (outside, inside):
+        assert forgotten(keeping, prediction_id=prediction) == {"images": 1, "labels": 1}
+    assert learning(keeping)["labelled"] == 0
+    gone = keeping.post("/learning/forget", json={"prediction_id": inside}, headers=ADMIN)
+    assert gone.status_code == 404
 
 
 def of_units(store: Store) -> list[list[int]]:
@@ -168,6 +204,7 @@ def test_a_label_at_the_same_time_brings_no_pixels_back(
     ("body", "status", "text"),
     [
         ({"prediction_id": "x"}, 404, "There is no prediction 'x'"),
+        ({"prediction_id": "0" * 24 + ".0"}, 404, "There is no prediction '000"),
         ({}, 422, "give either prediction_id or unit"),
         ({"prediction_id": "x", "unit": "y"}, 422, "give either prediction_id or unit"),
         ({"unit": "x" * 201}, 422, "/unit"),
@@ -186,7 +223,7 @@ def test_the_command_forgets(
     for arguments, code, said in [
         (("--prediction", first), 0, "Deleted 1 images and 1 labels.\n"),
         (("--unit", "a"), 0, "Deleted 1 images and 1 labels.\n"),
-        (("--prediction", "x"), 1, "forget: There is no prediction 'x'; /predict answers with ids.\n"),
+        (("--prediction", "x"), 1, "forget: There is no prediction 'x'; /predict and image sets name predictions.\n"),
     ]:
         monkeypatch.setattr(sys, "argv", ["forget", *arguments])
         assert forget.main() == code

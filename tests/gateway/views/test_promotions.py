@@ -53,6 +53,13 @@ def test_rollbacks_lead_back_step_by_step(client: FlaskClient) -> None:
     assert (status, problem["detail"]) == (409, "No promotion is in force, so there is nothing to roll back.")
 
 
+def test_a_second_promotion_of_the_default_changes_nothing(client: FlaskClient) -> None:
+    post(client, "dropout/promote")
+    status, shown = post(client, "dropout/promote")
+    assert (status, shown["default"], shown["revision"]) == (200, "dropout", 1)
+    assert post(client, "rollback")[1]["default"] == "plain"
+
+
 def test_what_has_changed_meanwhile_is_not_overwritten(client: FlaskClient) -> None:
     assert post(client, "dropout/promote", expected_revision=0)[0] == 200
     status, problem = post(client, "plain/promote", expected_revision=0)
