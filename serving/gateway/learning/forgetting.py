@@ -15,7 +15,7 @@ from serving.gateway.learning.keeper import unit_hash
 from serving.gateway.store import forget, kept, locks
 from serving.gateway.store.experiments import signing_key
 
-AT_ONCE = 500  # predictions in one statement
+AT_ONCE = 500  # predictions, or names of a unit, in one statement
 
 
 class Forgotten(NamedTuple):
@@ -47,15 +47,17 @@ def forget_unit(connection: Connection, unit: str) -> Forgotten:
     """
     salts = forget.salts(connection)
     locks.own(connection, sorted({experiment for experiment, _ in salts}))  # as for a prediction
-    names = {(experiment, unit_name(salt, unit)) for experiment, salt in salts}
+    names = sorted({(experiment, unit_name(salt, unit)) for experiment, salt in salts})
     predictions = kept.predictions_of(connection, unit_hash(signing_key(connection), unit))
     images = labels = 0
     for at in range(0, len(predictions), AT_ONCE):
         images += kept.delete_predictions(connection, predictions[at : at + AT_ONCE])
         labels += forget.labels_of_predictions(connection, predictions[at : at + AT_ONCE])
-    images += forget.queued_of_units(connection, names)
-    labels += forget.labels_of_units(connection, names)
-    forget.unlink_units(connection, names)
+    for at in range(0, len(names), AT_ONCE):
+        some = names[at : at + AT_ONCE]
+        images += forget.queued_of_units(connection, some)
+        labels += forget.labels_of_units(connection, some)
+        forget.unlink_units(connection, some)
     return Forgotten(images, labels)
 
 
