@@ -169,13 +169,14 @@ def counted(spec: PlanSpec, rates: Rates, images: int, rng: np.random.Generator)
             begun = -(-sent // size)
             pair = PairCounts(
                 units=begun, images=sent, disagreements=int(np.searchsorted(at, sent)), labelled_disagreements=labels,
-                won=cases[WON], lost=cases[LOST], first_won=first[WON], first_lost=first[LOST],
+                won=cases[WON], lost=cases[LOST], trusted_won=cases[WON], trusted_lost=cases[LOST],
+                first_won=first[WON], first_lost=first[LOST],
                 net=Counter(int(np.sign(net)) for net in nets), squares=sum(net * net for net in nets),
                 products=size * sum(nets), sizes=size * sent,
             )  # fmt: skip
             yield labels, paired_phase(
                 {}, pairs=(PairCounts(), pair), labels=labels, compared=sent, disagreements=pair.disagreements,
-                labelled_disagreements=labels,
+                labelled_disagreements=labels, trusted_disagreements=labels,
             )  # fmt: skip
 
 

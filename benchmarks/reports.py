@@ -115,7 +115,8 @@ def counters() -> dict[Count, int]:
     tally = {Count("first", 3, mask): LABELS // 4 for mask in range(4)}
     by_arm = ("units", "labelled", "exposures", "requests", "labels_ground_truth", "calls")
     tally |= {Count(name, arm): LABELS // 2 for name in by_arm for arm in (0, 1)}
-    tally |= {Count(name, 1): LABELS // 4 for name in ("won", "lost", "first_won", "first_lost")}
+    of_pair = ("won", "lost", "trusted_won", "trusted_lost", "first_won", "first_lost")
+    tally |= {Count(name, 1): LABELS // 4 for name in of_pair}
     tally |= {Count("net", 1, sign): LABELS // 4 for sign in (-1, 1)}
     tally |= {Count(name, 1): LABELS for name in ("pair_units", "pair_images", "sizes")}
     tally |= {Count(name, 1): LABELS // 2 for name in ("pair_disagreements", "pair_labelled", "squares")}

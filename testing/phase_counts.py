@@ -23,6 +23,7 @@ def paired_phase(masks: Mapping[int, int], *, arms: int = 2, control: int = 0, *
         "pairs": tuple(PairCounts() if arm == control else _pair(masks, arm, control) for arm in range(arms)),
         "firsts": {(everyone, mask): n for mask, n in masks.items()},
         "labels": images, "compared": images, "disagreements": differing, "labelled_disagreements": differing,
+        "trusted_disagreements": differing,
     }  # fmt: skip
     return _phase(arms, images, {**counts, **others})
 
@@ -37,8 +38,8 @@ def single_images(images: int, won: int, lost: int, unlabelled: int = 0) -> Pair
     """Return the counts of units of one image; the arms differ on `unlabelled` further ones."""
     return PairCounts(
         units=images, images=images, disagreements=won + lost + unlabelled, labelled_disagreements=won + lost,
-        won=won, lost=lost, first_won=won, first_lost=lost, net={12: won, -12: lost}, squares=won + lost,
-        products=won - lost, sizes=images,
+        won=won, lost=lost, trusted_won=won, trusted_lost=lost, first_won=won, first_lost=lost,
+        net={12: won, -12: lost}, squares=won + lost, products=won - lost, sizes=images,
     )  # fmt: skip
 
 
@@ -65,7 +66,8 @@ def units_phase(units: Iterable[tuple[int, int, int, bool]], **others: Any) -> P
     used = [(w, x, first) for _, w, x, first in all_units if w + x]
     pair = PairCounts(
         units=len(all_units), images=images, disagreements=won + lost, labelled_disagreements=won + lost,
-        won=won, lost=lost, first_won=sum(first for *_, first in used), first_lost=sum(not first for *_, first in used),
+        won=won, lost=lost, trusted_won=won, trusted_lost=lost,
+        first_won=sum(first for *_, first in used), first_lost=sum(not first for *_, first in used),
         net=Counter(round(12 * (w - x) / (w + x)) for w, x, _ in used),
         squares=sum((w - x) ** 2 for _, w, x, _ in all_units), products=sum((w - x) * n for n, w, x, _ in all_units),
         sizes=sum(n * n for n, *_ in all_units),
@@ -89,5 +91,5 @@ def _phase(arms: int, units: int, others: Mapping[str, Any]) -> PhaseCounts:
     fields: dict[str, Any] = {"weights": (1 / arms,) * arms, "units": split, "labelled": split}
     fields |= {"firsts": {}, "pairs": (PairCounts(),) * arms, "failed": cases(none), "slow": cases(none)}
     fields["calls"] = cases(none)
-    fields |= dict.fromkeys(("errors", "exposures", "requests", "failures", "stand_ins"), none)
+    fields |= dict.fromkeys(("errors", "exposures", "images", "requests", "failures", "stand_ins"), none)
     return PhaseCounts(**{**fields, **others})

@@ -28,8 +28,8 @@ from serving.gateway.store.tables import exposures, feedback, images, unit_resul
 
 # Counters without rows to count: of requests, of repeats, and of the order in which labels came.
 WITHOUT_ROWS = {
-    "exposures", "requests", "calls", "calls_shadow", "failures", "latency", "stand_ins", "repeats", "pool", "drawn",
-    "sample_log_e", days.UNITS, days.DELAY,
+    "exposures", "exposed_images", "requests", "calls", "calls_shadow", "failures", "latency", "latency_shadow",
+    "stand_ins", "repeats", "pool", "drawn", "sample_log_e", days.UNITS, days.DELAY,
 }  # fmt: skip
 
 

@@ -109,7 +109,13 @@ class Trial:
         """Have the experiment follow a new manifest."""
         running, self._published = self.running(), published
         versions = dict(zip(running.arms, running.versions, strict=True))
-        follow(self._store, [Watched(running.id, running.name, running.phase, versions)], lambda: published, settle=0)
+        follow(
+            self._store,
+            [Watched(running.id, running.name, running.phase, versions)],
+            lambda: published,
+            settle=0,
+            back=0,
+        )
 
     def send(self, assigned: Sequence[int], answers: Sequence[Answers]) -> list[str]:
         """Send an image each, for the arms `assigned`; `answers` are those of all arms, None for one that is dead.

@@ -22,11 +22,13 @@ def test_a_variant_is_promoted_with_a_reason_and_rolled_back(gateway: Gateway, v
     dialog.get_by_label("Variant").select_option("dropout")
     dialog.get_by_role("button", name="Promote").click()
     expect(dialog).to_be_visible()  # it wants a reason
+    expect(dialog).to_contain_text("This experiment stops; labels still count in it.")
     expect(dialog).to_contain_text("5.0% of the units stay on champion")
     dialog.get_by_label("Reason").fill("it is lighter")
     dialog.get_by_role("button", name="Promote").click()
     expect(page.locator(".said")).to_have_text("dropout is the default now. Roll back undoes that.")
     expect(page.get_by_text("admin promoted dropout. Reason: it is lighter")).to_be_visible()
+    assert experiment.call("GET", "")["status"] == "stopped"
     watching = visit("#/experiments/promoted_hold_back", at=gateway)
     watching.get_by_text("How it is set up").click()
     expect(watching.locator("dt:has-text('Watches the promotion by') + dd")).to_have_text("promoted")

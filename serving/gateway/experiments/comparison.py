@@ -24,6 +24,7 @@ class Comparison:
     comes from: the accuracy of `arm` less that of control. `by_trusted` is the difference without the `volunteered`
     labels of users. `sequence` covers `difference` at all times at once, with probability 1 - α shared between the
     comparisons. `possible` is false where no outcome could ever tell: unpaired, with one of the two never served.
+    `deciding` cases have trusted labels; `cases_to_go` are more of these.
     """
 
     arm: int
@@ -38,6 +39,7 @@ class Comparison:
     threshold: float
     lean: float
     possible: bool
+    deciding: int
     cases_to_go: int | None
     volunteered: int
     firsts: tuple[int, int] | None = None
@@ -83,7 +85,7 @@ def compare(design: Design, phases: Sequence[PhaseCounts], arm: int) -> Comparis
     return Comparison(
         arm, tests, evidence.for_variant, evidence.for_control, evidence.units, evidence.n, evidence.difference,
         _sequence(evidence, design.alpha / tests), log_e, threshold, evidence.lean, evidence.possible,
-        _cases_to_go(evidence, log_e, math.log(threshold)), evidence.volunteered,
+        evidence.deciding, _cases_to_go(evidence, log_e, math.log(threshold)), evidence.volunteered,
         evidence.first if isinstance(evidence, PairedEvidence) else None, evidence.by_trusted,
     )  # fmt: skip
 
@@ -100,7 +102,7 @@ def _cases_to_go(evidence: Evidence, log_e: float, goal: float) -> int | None:
     """Return how many more cases bring log E to `goal` at the present split, None for too many."""
     if log_e >= goal:
         return 0
-    if not evidence.for_variant + evidence.for_control:
+    if not evidence.deciding:
         return None
     more = 1
     while evidence.log_e(more) < goal:

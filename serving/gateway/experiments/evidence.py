@@ -58,7 +58,7 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     spec, rows, phases, first, began, total = judged(connection, experiment)
     now = datetime.fromtimestamp(time.time(), UTC)
     arms = range(len(spec.arms))
-    latencies = [_latency(total, arm) for arm in arms]
+    latencies = [_latency(total, arm) or _latency(total, arm, shadow=True) for arm in arms]
     till = now if experiment.stopped_at is None else datetime.fromtimestamp(experiment.stopped_at, UTC)
     built = build_report(spec.design, phases, latencies, experiment.status, now, first, began, till)
     built["maturity"] = maturity(spec.design, total, began, now, till)
@@ -68,11 +68,16 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
             f"Phases 1 to {first - 1} are left out: their evidence is on other versions of the arms, "
             "or was collected before an upgrade."
         )
+    built["notes"] += [
+        f"The latencies of {variant} are those of background requests, which wait for each other."
+        for arm, variant in enumerate(spec.variants)
+        if latencies[arm] and not _latency(total, arm)
+    ]
     built["labels"] = {source: sum(total[Count(f"labels_{source}", arm)] for arm in arms) for source in SHOWN}
     if experiment.follows is not None:
         judge_regression(connection, experiment, built)
     built["verdict"] = experiment.verdict
-    built["overturned"] = overturned(experiment.verdict, built["decision"])
+    built["overturned"] = overturned(experiment.verdict, built["decision"], built["comparisons"])
     if built["overturned"]:
         built["notes"].insert(0, built["overturned"])
     if experiment.verdict and built["decision"]["recommendation"] not in ALARMS:
@@ -80,13 +85,20 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     return built
 
 
-def overturned(verdict: dict[str, Any] | None, now: dict[str, Any]) -> str | None:
-    """Say that the evidence of today leads to another verdict than the one that stands, None where it does not."""
+def overturned(
+    verdict: dict[str, Any] | None, now: dict[str, Any], comparisons: Sequence[dict[str, Any]]
+) -> str | None:
+    """Say that the evidence of today leads to another verdict than the one that stands, None where it does not.
+
+    The same verdict on another variant does not where it still holds for the first one: one variant of several may have
+    become the clearer one.
+    """
     if not verdict or now["recommendation"] not in ON_LABELS or verdict["recommendation"] not in WITHDRAWN:
         return None
-    if (now["recommendation"], now["variant"]) == (verdict["recommendation"], verdict["variant"]):
-        return None
     same = now["recommendation"] == verdict["recommendation"]
+    of = {each["variant"]: each["verdict"] for each in comparisons}
+    if same and of.get(now["variant"]) == of.get(verdict["variant"]):
+        return None
     before, after = (
         f"{each['recommendation']!r}" + (f" of {each['variant']}" if same else "") for each in (verdict, now)
     )
@@ -108,13 +120,14 @@ def _phase(weights: tuple[float, ...], spec: ExperimentSpec, tally: Tally, now: 
     return PhaseCounts(
         weights=weights, units=by_arm("units"), labelled=by_arm("labelled"), errors=by_arm("errors"),
         firsts={(count.arm, count.value): n for count, n in tally.items() if count.name == "first" and n},
-        pairs=pairs, exposures=by_arm("exposures"), requests=by_arm("requests"), failures=by_arm("failures"),
-        stand_ins=by_arm("stand_ins"),
+        pairs=pairs, exposures=by_arm("exposures"), images=by_arm("exposed_images"),
+        requests=by_arm("requests"), failures=by_arm("failures"), stand_ins=by_arm("stand_ins"),
         failed=Cases(by_arm("case_failed"), by_arm("case_failed_shadow")),
         slow=Cases(by_arm("case_slow"), by_arm("case_slow_shadow")),
         calls=Cases(by_arm("calls"), by_arm("calls_shadow")),
         labels=alone("labels"), volunteered=alone("volunteered"), compared=alone("compared"),
         disagreements=alone("disagreements"), labelled_disagreements=alone("labelled_disagreements"),
+        trusted_disagreements=sum(n for c, n in tally.items() if c.name == days.DIFFERING_LABELLED),
         unreadable=alone("unreadable"), repeats=alone("repeats"), without_answers=alone("without_answers"),
         mature=tuple(map(of_mature, range(len(weights)))) if spec.maturity_days else None,
     )  # fmt: skip
@@ -142,9 +155,10 @@ def _pairs(arms: int, tally: Tally) -> tuple[PairCounts, ...]:
     return tuple(of(arm) for arm in range(arms))
 
 
-def _latency(tally: Tally, arm: int) -> Latency | None:
+def _latency(tally: Tally, arm: int, *, shadow: bool = False) -> Latency | None:
     """Return the percentiles of an arm's histogram, None for an empty one."""
-    buckets = sorted((c.value, n) for c, n in tally.items() if c.name == "latency" and c.arm == arm)
+    name = "latency_shadow" if shadow else "latency"
+    buckets = sorted((c.value, n) for c, n in tally.items() if c.name == name and c.arm == arm)
     total = sum(n for _, n in buckets)
     return Latency(_percentile(buckets, 0.5 * total), _percentile(buckets, 0.99 * total)) if total else None
 

@@ -11,9 +11,12 @@ SKEWED_FROM = 2.0  # share of disagreements among labelled images, relative to a
 
 
 def skewed(design: Design, phases: Sequence[PhaseCounts]) -> bool:
-    """Whether labels come mostly from disagreements, so that accuracies describe the labelled images alone."""
+    """Whether labels come mostly from disagreements, so that accuracies describe the labelled images alone.
+
+    Of trusted labels, since accuracies come from these.
+    """
     disagreements, compared = sum(p.disagreements for p in phases), sum(p.compared for p in phases)
-    labelled, labels = sum(p.labelled_disagreements for p in phases), sum(p.labels for p in phases)
+    labelled, labels = sum(p.trusted_disagreements for p in phases), sum(p.deciding for p in phases)
     return design.paired and labelled * compared > SKEWED_FROM * labels * disagreements
 
 

@@ -96,7 +96,7 @@ class PhaseCounts:
                         its first image with a trusted label (ground truth or audit)
     firsts              paired: these outcomes by (mask of the arms that answered, mask of the right ones); bit i: arm i
     pairs               paired: by arm, its counts beside control; empty for control
-    exposures           requests of units assigned to the arm
+    exposures, images   requests of units assigned to the arm, and their images
     requests, failures  requests to the arm, and the failed ones; paired, its shadow requests too
     stand_ins           exposures that another variant answered
     failed, slow        cases of the guardrails
@@ -106,6 +106,7 @@ class PhaseCounts:
     compared            paired: images that two arms or more answered, labelled or not
     disagreements       of them, those with different classes from different arms
     labelled_disagreements  of them, those with a label that counts
+    trusted_disagreements   of these, those whose label no user gave
     unreadable          images whose label says that nobody can read them
     repeats             images left out, since the experiment has their pixels already
     without_answers     paired: labels of images whose answers of all arms are missing or deleted
@@ -119,6 +120,7 @@ class PhaseCounts:
     firsts: Mapping[tuple[int, int], int]
     pairs: tuple[PairCounts, ...]
     exposures: tuple[int, ...]
+    images: tuple[int, ...]
     requests: tuple[int, ...]
     failures: tuple[int, ...]
     stand_ins: tuple[int, ...]
@@ -130,6 +132,7 @@ class PhaseCounts:
     compared: int = 0
     disagreements: int = 0
     labelled_disagreements: int = 0
+    trusted_disagreements: int = 0
     unreadable: int = 0
     repeats: int = 0
     without_answers: int = 0

@@ -18,8 +18,8 @@ class PairedEvidence:
 
     A case is an image that one of the two alone has right; `first` counts the units by their first case, won and lost.
     `net` is as in `PairCounts`. `difference` is the accuracy of the variant less that of control, from `n` units.
-    `variance` is that of `difference`, 0 where unknown. `volunteered` labels of users inform all but `first` and
-    `by_trusted`, which is the difference without them.
+    `variance` is that of `difference`, 0 where unknown. `volunteered` labels of users inform all but `first`, the
+    `deciding` cases, and `by_trusted`, which is the difference without them.
     """
 
     for_variant: int
@@ -31,6 +31,7 @@ class PairedEvidence:
     variance: float
     volunteered: int = 0
     by_trusted: float | None = None
+    deciding: int = 0
 
     possible = True
 
@@ -54,13 +55,13 @@ class PairedEvidence:
         return self.net.total() >= SEQUENCE_FROM
 
     def log_e(self, more: int = 0) -> float:
-        """Return log E against equal arms, after `more` cases in units like those so far.
+        """Return log E against equal arms, after `more` deciding cases in units like those so far.
 
         Each unit counts once, by its first case: a fair coin if the arms are equal, however alike the images of a unit
         are and whenever they get labels. E on the net outcome of a unit, or on its sign, is no e-process, since further
         images change an outcome that E has counted. `benchmarks/clusters.py` measures all three.
         """
-        units = round(more * sum(self.first) / (self.for_variant + self.for_control)) if more else 0
+        units = round(more * sum(self.first) / self.deciding) if more else 0
         won = round(units * self.first[0] / sum(self.first)) if units else 0
         return log_e_shares((self.first[0] + won, self.first[1] + units - won), (1, 1), CONCENTRATION)
 
@@ -72,12 +73,13 @@ def paired_evidence(phases: Sequence[PhaseCounts], arm: int, _control: int) -> P
     first = sum(pair.first_won for pair in pairs), sum(pair.first_lost for pair in pairs)
     net = sum((Counter(pair.net) for pair in pairs), Counter())
     images = sum(_labelled_share(pair) * pair.images for pair in pairs)
+    deciding = sum(pair.trusted_won + pair.trusted_lost for pair in pairs)
     if not images:
-        return PairedEvidence(won, lost, first, net, 0.0, None, 0.0)
+        return PairedEvidence(won, lost, first, net, 0.0, None, 0.0, deciding=deciding)
     difference = (won - lost) / images
     units = sum(_labelled_share(pair) * pair.units for pair in pairs)
     variance, volunteered = _spread(pairs, difference) / images**2, sum(pair.volunteered for pair in pairs)
-    return PairedEvidence(won, lost, first, net, units, difference, variance, volunteered, _by_trusted(pairs))
+    return PairedEvidence(won, lost, first, net, units, difference, variance, volunteered, _by_trusted(pairs), deciding)
 
 
 def _by_trusted(pairs: Sequence[PairCounts]) -> float | None:

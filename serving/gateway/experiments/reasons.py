@@ -87,8 +87,8 @@ def _outlook(design: Design, c: Comparison) -> str:
     if c.significant:
         return "They differ, but errors by weight and by label favour different arms: find why labels are uneven."
     kind = "images on which one alone is right" if design.paired else "labelled errors"
-    if not c.for_variant + c.for_control:
-        return f"No {kind} have been labelled yet."
+    if not c.deciding:
+        return f"No {kind} have been labelled yet{', but by users' if c.volunteered else ''}."
     if c.cases_to_go is None:
         return f"At the present split of {kind}, more of them would not decide it soon."
     return f"At the present split, about {c.cases_to_go:,} more {kind} decide it."

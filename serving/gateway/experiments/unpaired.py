@@ -71,15 +71,19 @@ class UnpairedEvidence:
     """
 
     phases: tuple[Errors, ...]
-
-    volunteered = 0
-    by_trusted = None
     possible: bool
     n: int
     difference: float | None
     variance: float
 
     units = None
+    volunteered = 0
+    by_trusted = None
+
+    @property
+    def deciding(self) -> int:
+        """Return the number of cases that decide: all of them."""
+        return self.for_variant + self.for_control
 
     @property
     def for_variant(self) -> int:

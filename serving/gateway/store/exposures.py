@@ -129,6 +129,7 @@ def _requests(batch: Sequence[Exposure]) -> Tally:
     tally = Tally()
     for exposure in batch:
         tally[Count("exposures", exposure.assigned)] += 1
+        tally[Count("exposed_images", exposure.assigned)] += exposure.images
         if exposure.by_another or exposure.served not in (exposure.assigned, None):
             tally[Count("stand_ins", exposure.assigned)] += 1
         for asked in exposure.asked:
@@ -138,7 +139,8 @@ def _requests(batch: Sequence[Exposure]) -> Tally:
             if asked.failed:
                 tally[Count("failures", asked.arm)] += 1
             else:
-                tally[Count("latency", asked.arm, bucket(asked.milliseconds))] += 1
+                kind = "latency_shadow" if asked.shadow else "latency"  # the former wait for each other
+                tally[Count(kind, asked.arm, bucket(asked.milliseconds))] += 1
     return tally
 
 

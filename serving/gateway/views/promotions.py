@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from serving.gateway.access.roles import security
 from serving.gateway.errors import Conflict, Forbidden, Unauthorized, Unavailable
 from serving.gateway.experiments import hold_back, lifecycle
+from serving.gateway.experiments.evidence import report
 from serving.gateway.experiments.routing import default, named
 from serving.gateway.manifest import Name
 from serving.gateway.store import promotions
-from serving.gateway.store.experiments import find_with_hold_backs, log
+from serving.gateway.store.experiments import UNDER_WAY, find_with_hold_backs, log
 from serving.gateway.store.store import hold
 from serving.gateway.views.experiments import OF_CHANGES, Action
 from serving.gateway.web.answers import send
@@ -40,7 +41,9 @@ class Promotion(Action):
 class NewDefault(Promotion):
     """The author of a new default variant, the reason, the expected revision, and the experiment that it won."""
 
-    experiment: Name | None = Field(None, description="The experiment that it won, whose hold-back begins")
+    experiment: Name | None = Field(
+        None, description="The experiment that it won, which stops, and whose hold-back begins"
+    )
 
 
 class PromotionEntry(BaseModel):
@@ -96,6 +99,9 @@ def promote(path: NamedPath) -> Response:
         promotions.promote(connection, path.name, body.by, body.reason, caller(), **of)
         hold_back.end(connection, f"{path.name} is the default variant now.")
         if won:
+            if won.status in UNDER_WAY:  # else it would go on answering its units, control's too
+                decision = report(connection, won)["decision"]
+                lifecycle.step(connection, won.name, "stop", body.act, decision)
             hold_back.begin(connection, won, path.name, manifest)
         log(connection, body.by, "promote", path.name, body.reason, caller())
 

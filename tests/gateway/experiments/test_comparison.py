@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from serving.gateway.experiments import reasons
 from serving.gateway.experiments.comparison import Comparison, compare
+from serving.gateway.experiments.outcomes import PairCounts
 from testing.phase_counts import PAIRED, THREE, UNPAIRED, mcnemar, paired_phase, unpaired_phase
 
 SEEN = Comparison(
     arm=1, tests=1, for_variant=60, for_control=30, units=None, n=9000, difference=0.0003, sequence=(-0.001, 0.0015),
-    log_e=math.log(20), threshold=20, lean=15, possible=True, cases_to_go=0, volunteered=0,
+    log_e=math.log(20), threshold=20, lean=15, possible=True, deciding=90,
+    cases_to_go=0, volunteered=0,
 )  # fmt: skip
 WEAK = replace(SEEN, log_e=math.log(19.9))
 
@@ -55,3 +58,18 @@ def test_no_forecast_goes_too_far(c: Comparison) -> None:
 
 def test_decided_evidence_needs_no_more_cases() -> None:
     assert compare(PAIRED, [mcnemar(900, 30, 60)], 1).cases_to_go == 0
+
+
+def test_labels_of_users_forecast_nothing() -> None:
+    trusted = PairCounts(
+        units=900, images=900, disagreements=200, labelled_disagreements=5, won=4, lost=1, trusted_won=4,
+        trusted_lost=1, first_won=4, first_lost=1, net={1: 4, -1: 1}, squares=5, products=3, sizes=900,
+    )  # fmt: skip
+    both = replace(trusted, labelled_disagreements=100, volunteered=95, won=54, lost=46, net={1: 54, -1: 46})
+    users = replace(both, trusted_won=0, trusted_lost=0, first_won=0, first_lost=0)
+    one, other, none = (
+        compare(PAIRED, [paired_phase({}, pairs=(PairCounts(), pair))], 1) for pair in (trusted, both, users)
+    )
+    assert one.cases_to_go == other.cases_to_go is not None
+    assert none.cases_to_go is None
+    assert "have been labelled yet, but by users." in reasons.compared(PAIRED, none, "undecided")

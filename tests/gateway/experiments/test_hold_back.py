@@ -152,6 +152,16 @@ def test_a_promotion_by_hand_may_name_the_experiment(client: FlaskClient) -> Non
     assert shown(client)["status"] == "running"  # nothing was promoted
 
 
+def test_a_promotion_by_hand_ends_the_experiment_that_it_names(client: FlaskClient) -> None:
+    """Its units would go on to get control, and all of them an arm of its weights."""
+    start(client, SPLIT)
+    body = {"experiment": "test", "by": "ada", "reason": "it won"}
+    assert client.post("/variants/dropout/promote", json=body, headers=ADMIN).status_code == 200
+    ended = json_of(client.get("/experiments/test"))
+    assert (ended["status"], ended["reason"], ended["decision"]["recommendation"]) == ("stopped", "it won", "continue")
+    assert shown(client)["status"] == "running"
+
+
 def test_late_labels_that_overturn_a_verdict_are_told(client: FlaskClient, fake_server: FakeModelServer) -> None:
     """The experiment is over, and its labels go on counting."""
     honest = fake_server.answer

@@ -187,13 +187,16 @@ def test_verdicts_promotions_and_withdrawals_are_events(
 
 def test_another_variant_overturns_a_verdict(database_kind: str) -> None:
     verdict, now = ({"recommendation": "ship", "variant": name, "reasons": ["Made up."]} for name in ("dropout", "l2"))
-    assert overturned(verdict, dict(verdict)) is None
+    lost = [{"variant": "dropout", "verdict": "undecided"}, {"variant": "l2", "verdict": "better"}]
+    assert overturned(verdict, dict(verdict), lost) is None
     text = "Later labels overturn the verdict 'ship' of dropout: by all labels it is 'ship' of l2. Made up."
-    assert overturned(verdict, now) == text
+    assert overturned(verdict, now, lost) == text
+    both = [{**each, "verdict": "better"} for each in lost]
+    assert overturned(verdict, now, both) is None  # the other has become the clearer winner of two
     none = {"recommendation": "inconclusive", "variant": None, "reasons": ["Made up."]}
     text = "Later labels overturn the verdict 'inconclusive': by all labels it is 'ship'. Made up."
-    assert overturned(none, now) == text
-    assert overturned(now, none) is None  # as once all labels that it takes are in
+    assert overturned(none, now, lost) == text
+    assert overturned(now, none, lost) is None  # as once all labels that it takes are in
 
 
 @pytest.mark.parametrize("alarm", ["unhealthy", "guardrail_broken"])

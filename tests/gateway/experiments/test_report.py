@@ -113,6 +113,15 @@ def test_a_biased_subset_gives_no_accuracy() -> None:
     assert report(PAIRED, [replace(WORKED, disagreements=90, compared=12_000)])["notes"] == []
 
 
+def test_labels_of_users_do_not_tell_whether_accuracies_describe_the_traffic() -> None:
+    from_queue = replace(queue(8980, 60, 30), labels=7090, volunteered=7000)
+    assert report(PAIRED, [from_queue])["arms"][0]["accuracy"] is None
+    fair = replace(
+        mcnemar(198, 1, 1), compared=20_000, disagreements=240, labelled_disagreements=62, labels=260, volunteered=60
+    )
+    assert report(PAIRED, [fair])["arms"][0]["accuracy"] == 0.995
+
+
 def test_paired_accuracy_counts_units_that_the_arm_has_answered() -> None:
     firsts = {(0b11, 0b01): 10, (0b11, 0b11): 60, (0b10, 0b10): 20, (0b10, 0b00): 10}
     arms = report(PAIRED, [replace(WORKED, firsts=firsts)])["arms"]

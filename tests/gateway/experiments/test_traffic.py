@@ -118,6 +118,16 @@ def test_volunteered_labels_count_where_serving_was_randomised(
     assert (found["counts"]["labelled"], found["labels"]["user"]) == (counted, 1)
 
 
+def test_latencies_of_background_requests_are_shown_apart(client: FlaskClient) -> None:
+    start(client, {**PAIRED, "arms": [{"variant": "plain", "weight": 1}, {"variant": "dropout", "weight": 0}]})
+    predict(client, 3)
+    eventually(lambda: report(client)["counts"]["compared"] == 1)
+    found = report(client)
+    assert all(arm["p50_ms"] > 0 for arm in found["arms"])
+    said = "The latencies of dropout are those of background requests, which wait for each other."
+    assert [note for note in found["notes"] if "latencies" in note] == [said]
+
+
 def test_an_arm_that_fails_is_stood_in_for_and_blamed(client: FlaskClient, fake_server: FakeModelServer) -> None:
     start(client)
     fake_server.models.remove("dropout")

@@ -61,12 +61,12 @@ def test_an_unpaired_pilot_tells_error_rates(client: FlaskClient) -> None:
     assert found["rates"]["variant_error"] == pytest.approx(1 - arms["dropout"]["accuracy"])
 
 
-def test_an_unpaired_pilot_tells_the_requests_of_a_unit(client: FlaskClient) -> None:
+def test_an_unpaired_pilot_tells_the_images_of_a_unit(client: FlaskClient) -> None:
     start(client)
     for unit in range(20):
-        of_unit = [predict(client, 3, unit=str(unit))["predictions"][0]["id"] for _ in range(3)]
+        of_unit = [predict(client, 3, 3, unit=str(unit))["predictions"][0]["id"] for _ in range(3)]
         label_as(client, of_unit[:1], ["34"[unit % 2]])
-    eventually(lambda: plan(client, pilot="test")[1]["images_per_unit"] == 3, "the requests of all units")
+    eventually(lambda: plan(client, pilot="test")[1]["images_per_unit"] == 6, "the requests of all units")
 
 
 @pytest.mark.parametrize(

@@ -60,17 +60,17 @@ export class Action {
   #call(fields) {
     const { act, variant, seen, name } = this;
     const reason = fields.get("reason").trim() || undefined;
-    const experiment = this.#holdsBack() ? name : undefined;
+    const experiment = this.#won() ? name : undefined;
     if (act in WHERE) return [WHERE[act](variant), { reason, expected_revision: seen.revision, experiment }];
     if (act !== "reweight") return [path("experiments", name, act), { reason }];
     const weights = Object.fromEntries(this.arms.map(({ variant }) => [variant, Number(fields.get(`of-${variant}`))]));
     return [path("experiments", name, "weights"), { reason, weights, traffic: Number(fields.get("traffic")) }];
   }
 
-  /** Say whether units stay on control, to tell if the variant that the dialog promotes stays better. */
-  #holdsBack() {
-    const { act, variant, seen, control, share } = this;
-    return act === "promote" && share > 0 && seen.default === control && variant !== control;
+  /** Say whether the variant that the dialog promotes displaces control, which ends the experiment. */
+  #won() {
+    const { act, variant, seen, control } = this;
+    return act === "promote" && seen.default === control && variant !== control;
   }
 
   #closed(dialog) {
@@ -86,7 +86,7 @@ export class Action {
 
   /** Show the buttons, the default variant, and what was done to it last; `evidence` is a sentence for the dialog. */
   template({ status, arms, traffic, control, hold_back: share = 0.05 }, { decision, comparisons }, evidence) {
-    Object.assign(this, { arms, traffic, control, share });
+    Object.assign(this, { status, arms, traffic, control, share });
     const variant = decision.recommendation === "ship" ? decision.variant : comparisons[0].variant;
     return html`
       <p class="said" role="status">${this.done ? t(`experiments.done.${this.done.act}`, this.done) : ""}</p>
@@ -130,7 +130,8 @@ export class Action {
           ${moving ? html`
             <p>${t("experiments.revision", { name: seen.default, revision: seen.revision })}</p>
             <blockquote>${evidence}</blockquote>
-            ${this.#holdsBack() ? html`
+            ${this.#won() && STEPS[this.status].includes("stop") ? html`<p>${t("experiments.about.ends")}</p>` : ""}
+            ${this.#won() && this.share > 0 ? html`
               <p>${t("experiments.about.holdBack", { share: percent(this.share), control: this.control })}</p>` : ""}` : ""}
           <form id="act" @submit=${submitted}>
             ${act === "promote" ? html`

@@ -23,7 +23,8 @@ export function sentence(report, { margin, max_labels: most }) {
   if (recommendation === "continue" && report.counts.labelled === 0) return t("experiments.sentence.none", values);
   const found = compared(report).find((comparison) => comparison.variant === variant);
   const said = t(`experiments.sentence.${recommendation}`, values);
-  if (!found?.diff || !["ship", "roll_back"].includes(recommendation)) return said;
+  // With labels of users the difference and its interval are not those that decided.
+  if (!found?.diff || found.volunteered || !["ship", "roll_back"].includes(recommendation)) return said;
   const diff = points(Math.abs(found.diff));
   const [low, high] = found.cs ?? [0, 0];
   if (low <= 0 && high >= 0) return sentences(said, t(`experiments.estimate.${recommendation}`, { diff }));
@@ -48,7 +49,8 @@ export function grounds(report) {
     word: t(`experiments.word.${recommendation}`, { variant }),
     rule: t(`experiments.rule.${recommendation}`, { threshold: number(comparisons[0].e_threshold) }),
   };
-  return html`<p>${t("experiments.latched", values)}</p>`;
+  return html`<p>${t("experiments.latched", values)}</p>
+    ${report.overturned ? html`<p class="bad">${t("experiments.overturned")}</p>` : ""}`;
 }
 
 /** Return the comparisons with the evidence that decides: of a hold-back, that against the promotion alone. */
@@ -60,12 +62,12 @@ function deciding({ comparisons, regression }) {
 
 /** Return how much evidence there is, and how much more would do. */
 function outlook(comparison, { design, regression }) {
-  const { variant, vs, e_value: e, e_threshold: threshold, cases_to_go: cases } = comparison;
+  const { variant, vs, e_value: e, e_threshold: threshold, cases_to_go: cases, firsts } = comparison;
   const kind = t(`experiments.cases.${design}`, { variant, control: vs });
   const evidence = t("experiments.evidence", { variant, e: number(e, e < 10 ? 2 : 0), threshold: number(threshold) });
   if (regression) return t("experiments.evidence.against", { e: number(e, e < 10 ? 2 : 0), threshold: number(threshold) });
-  const names = ["only_variant_right", "only_control_right", "variant_errors", "control_errors"];
-  const seen = names.some((name) => comparison[name] > 0);
+  const deciding = firsts ?? [comparison.variant_errors, comparison.control_errors]; // no labels of users
+  const seen = deciding.some((count) => count > 0);
   const key = cases === null ? (seen ? "far" : "noCases") : cases === 0 ? "enough" : "toGo";
   return sentences(evidence, t(`experiments.outlook.${key}`, { kind, cases: number(cases ?? 0) }));
 }
@@ -164,10 +166,11 @@ export function health({ checks, guardrails }) {
   return html`
     <ul class="plain">
       ${Object.entries(checks).map(([name, check]) => line(check.ok, checked(name, check)))}
-      ${guardrails.map(({ metric, variant, threshold_ms: ms, state, variant_count: more, control_count: fewer }) => {
+      ${guardrails.map(({ metric, variant, threshold_ms: ms, state, comparable, variant_count: more, control_count: fewer }) => {
         const counts = { ms: number(ms ?? 0), more: number(more), fewer: number(fewer) };
         const what = t(`experiments.guarded.${metric}`, { variant, ...counts });
-        return line(state === "ok", t(state === "ok" ? "experiments.guardrail.ok" : "experiments.guardrail.broken", { what }));
+        const found = comparable ? state : "apart";
+        return line(found === "ok", t(`experiments.guardrail.${found}`, { what }));
       })}
     </ul>
     ${guardrails.length ? "" : html`<p class="note">${t("experiments.noGuardrails")}</p>`}

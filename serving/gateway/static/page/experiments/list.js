@@ -5,6 +5,7 @@ import { Resource, shown } from "../resource.js";
 import { NEW, href } from "../route.js";
 
 const POLL_MS = 5000;
+const ALARMS = ["unhealthy", "guardrail_broken"]; // which override a verdict
 
 export function open(place) {
   const experiments = new Resource("/experiments", draw);
@@ -39,9 +40,10 @@ function card(experiment) {
   `;
 }
 
-/** Return the verdict in a word or two. */
+/** Return the verdict in a word or two, or the alarm at the stop. A decision without them is of a withdrawn verdict. */
 function word({ status, verdict, decision }) {
-  const { recommendation, variant } = verdict ?? decision ?? { recommendation: "continue" };
+  const alarm = ALARMS.includes(decision?.recommendation) ? decision : null;
+  const { recommendation, variant } = alarm ?? verdict ?? { recommendation: "continue" };
   return status === "draft" ? "" : t(`experiments.word.${recommendation}`, { variant });
 }
 
