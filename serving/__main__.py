@@ -9,6 +9,7 @@ while it trains the rest. Its own options may follow. Settings are the services'
 import argparse
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -57,9 +58,18 @@ def main() -> int:
         help="train the variants that are not published, with these options of the training job",
     )  # fmt: skip
     arguments = parser.parse_args()
+    if any(option.split("=")[0] == "--models" for option in arguments.train or ()):
+        parser.error("name --models before --train, or set GATEWAY_MODELS_DIR: what is trained is to be served")
     models = (arguments.models or Path(os.environ.get("GATEWAY_MODELS_DIR") or "models")).resolve()
     if arguments.train is None and not (models / "models.config").is_file():
         print(f"serving: there is no models.config in {models}; train first: make train", file=sys.stderr)
+        return 2
+    if arguments.train is None and (others := other_folders(models)):
+        print(
+            f"serving: {models / 'models.config'} names models in {others[0]}, as in a copy of that folder; bring it "
+            f"up to date: {sys.executable} -m training train --until-published --models={models}",
+            file=sys.stderr,
+        )
         return 2
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last comes when a terminal is closed
@@ -71,6 +81,12 @@ def main() -> int:
             return running.serve(arguments.train)
         finally:
             running.end()
+
+
+def other_folders(models: Path) -> list[str]:
+    """Return the folders besides `models` whose models its models.config names: of a copy, the model server's are."""
+    named = re.findall(r'base_path: "(.*)"', (models / "models.config").read_text())
+    return sorted({str(Path(each).parent) for each in named if Path(each).parent.resolve() != models})
 
 
 def settings(models: Path, socket_path: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.__main__ import reachable, settings
+from serving.__main__ import main, other_folders, reachable, settings
 
 ROOT = Path(__file__).parents[1]
 # As people write them: without quotes for `&`, which a shell would take for itself.
@@ -62,3 +62,23 @@ def test_an_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch, path: str) ->
     assert found["MODEL_SERVER_GRPC_SOCKET_PATH"] == (path or "own.sock")
     assert found["GATEWAY_MODEL_SERVER"] == f"unix:{path or 'own.sock'}"
     assert found["GATEWAY_PORT"] == "8080"
+
+
+def test_the_models_of_a_copied_folder_are_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """models.config has absolute paths, so the model server would load the originals."""
+    config = tmp_path / "models.config"
+    config.write_text(f'config {{ name: "l2" base_path: "{tmp_path}/l2" }}')
+    assert other_folders(tmp_path) == []
+    config.write_text('config { name: "l2" base_path: "/elsewhere/models/l2" }')
+    monkeypatch.setattr(sys, "argv", ["serving", f"--models={tmp_path}"])
+    assert main() == 2
+    assert "models.config names models in /elsewhere/models, as in a copy of that folder" in capsys.readouterr().err
+
+
+def test_what_is_trained_is_served(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["serving", "--train", "--models", "other"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "name --models before --train, or set GATEWAY_MODELS_DIR" in capsys.readouterr().err

@@ -61,11 +61,11 @@ def run_train(arguments: argparse.Namespace) -> int:
             background=arguments.background, if_missing=arguments.if_missing,
         )  # fmt: skip
     except (population.Diverged, export.ExportError) as error:
-        published = so_far(progress.read(arguments.models))
+        published = so_far(progress.read(arguments.models), arguments.data)
         print(f"training: {error}. {published}; try a smaller --learning-rate or another --seed.", file=sys.stderr)
         return EXIT_DIVERGED
     except job.Interrupted as interrupted:
-        published = so_far(progress.read(arguments.models))
+        published = so_far(progress.read(arguments.models), arguments.data)
         print(f"training: stopped. {published}.", file=sys.stderr)
         return 128 + interrupted.number
     return 0
@@ -110,13 +110,14 @@ def run_sets(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def so_far(run: dict[str, Any]) -> str:
-    """Say which variants of a run that ended early are published."""
+def so_far(run: dict[str, Any], images: Path | None) -> str:
+    """Say which variants of a run that ended early are published, and how the others are trained on its `images`."""
     published = [v["name"] for v in run["variants"] if v["state"] == "published"]
     others = [v["name"] for v in run["variants"] if v["state"] != "published"]
     if not published:
         return "Nothing was published"
-    return f"{', '.join(published)} are published; --variants={','.join(others)} trains the rest"
+    on_set = f" --data={images}" if images else ""
+    return f"{', '.join(published)} are published; --variants={','.join(others)}{on_set} trains the rest"
 
 
 def run_study(arguments: argparse.Namespace) -> int:

@@ -52,7 +52,7 @@ def load(folder: Path, *, as_stored: bool = False, upright: bool = False) -> Ima
     """Return the one image set in `folder`, or in a folder inside it; raise DataError if it is not right.
 
     It is in IDX files or CSV, plain or gzip-compressed, or in mnist.npz. Images stored columns first are transposed,
-    unless they are said to be `upright`. Images to train on that are sorted by class are shuffled, always alike: the
+    unless they are said to be `upright`. Images to train on that are grouped by class are shuffled, always alike: the
     last ones are held out. Images wanted `as_stored` are neither.
     """
     files = find(folder)
@@ -64,8 +64,8 @@ def load(folder: Path, *, as_stored: bool = False, upright: bool = False) -> Ima
             f"{files[0]}: the images look stored columns first; they are transposed. --upright leaves them.", flush=True
         )
         arrays[::2] = [np.ascontiguousarray(images.transpose(0, 2, 1)) for images in arrays[::2]]
-    if not as_stored and _sorted(arrays[1]):
-        print(f"{files[0]}: the images are sorted by class; they are shuffled.", flush=True)
+    if not as_stored and _grouped(arrays[1]):
+        print(f"{files[0]}: the images are grouped by class; they are shuffled.", flush=True)
         order = np.random.default_rng(0).permutation(len(arrays[1]))
         arrays[:2] = [array[order] for array in arrays[:2]]
     is_mnist = all(hashlib.md5(idx_bytes(a)).hexdigest() == md5 for a, md5 in zip(arrays, MNIST_MD5, strict=True))
@@ -83,10 +83,10 @@ def _read(files: Sequence[Path]) -> list[np.ndarray]:
     ]
 
 
-def _sorted(labels: np.ndarray) -> bool:
-    """Say whether labels, uint8 `[n]`, of several classes are in ascending or in descending order."""
-    steps = np.diff(labels.astype(int))
-    return bool(steps.any() and ((steps >= 0).all() or (steps <= 0).all()))
+def _grouped(labels: np.ndarray) -> bool:
+    """Say whether labels, uint8 `[n]`, of several classes come class by class, in whichever order."""
+    changes = np.count_nonzero(labels[1:] != labels[:-1])
+    return 0 < changes == len(np.unique(labels)) - 1
 
 
 def read_sums(path: Path) -> dict[str, str]:

@@ -16,8 +16,9 @@ from training.console import Console
 from training.data import SIDE, ImageSet
 from training.familiarity import clusters_of
 from training.progress import Progress, recorded
+from training.readers import DataError
 from training.trainers import trainer_of
-from training.variants import Variant
+from training.variants import VARIANTS, Variant
 
 
 class Interrupted(Exception):
@@ -43,6 +44,7 @@ def run(
     Variants of one recipe are trained together and published before the next recipe begins. In the background there
     is no progress bar and no summary of the network. With `if_missing`, those that another run publishes meanwhile are
     left out. Raise population.Diverged, Interrupted or export.ExportError; recipes that were published before stay so.
+    Raise DataError where others would be withdrawn, since they learned from another image set.
     """
     population.use_one_core_per_member()
     entries: list[dict[str, Any]] = []
@@ -50,6 +52,7 @@ def run(
         if if_missing:
             there = publish.published_names(models)
             variants = [v for v in variants if v.name not in there]
+        check_set(data, [variant.name for variant in variants], models, if_missing=if_missing)
         if not variants:
             print(f"All of them are published in {models} by now.")
             return
@@ -68,6 +71,19 @@ def run(
                 entries += publish_members(trained, data, models, staged, keep, stop)
                 progress.move([member.variant for member in members], "published")
         console.table(entries)
+
+
+def check_set(data: ImageSet, names: Sequence[str], models: Path, *, if_missing: bool) -> None:
+    """Raise DataError where variants that stay published learned from another image set: a manifest has one."""
+    old = publish.read_manifest(models)
+    if old is None or old["data"]["sha256"] == data.sha256:
+        return
+    others = {variant.name for variant in VARIANTS} & {each["name"] for each in old["variants"]} - set(names)
+    if names and (if_missing or others):
+        raise DataError(
+            f"{models}: expected {old['data']['name']}, which its variants learned from, found {data.name}; name their "
+            "set with --data, train all variants anew, or publish into another folder with --models"
+        )
 
 
 def train(

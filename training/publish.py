@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,8 @@ def publish(models: Path, exported: Mapping[str, Path], manifest: dict[str, Any]
     except BaseException:
         published = _versions(read_manifest(models))
         _remove_unpublished(models, {name: published.get(name, 0) for name in exported})
+        with suppress(OSError):  # a model without versions holds up the start of its server
+            write_config(models, published)
         raise
     for name in exported:
         for old in versions(models / name)[:-keep]:

@@ -162,6 +162,8 @@ class Variant:
     published_accuracy: float | None = None  # the last figure of the blog post's one run
 
     def __post_init__(self) -> None:
+        if not isinstance(self.recipe, Recipe) and (self.noise or self.l2):
+            raise ValueError(f"noise or l2 of {self.name}; {type(self.recipe).__name__} trains without either")
         if self.learning_rate_schedule not in RATE_SCHEDULES:
             raise ValueError(
                 f"no learning rate schedule {self.learning_rate_schedule!r}; there is {', '.join(RATE_SCHEDULES)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from testing import warm
+from testing.digits import write_set
 from testing.waiting import eventually
 from testing.warm import WarmProcess
 from training import progress, publish
@@ -95,6 +96,22 @@ def test_only_what_is_missing(digits_dir: Path, published: Path) -> None:
     assert f'base_path: "{moved}/l2"' in (moved / "models.config").read_text()
 
 
+def test_variants_that_learned_from_another_image_set_are_not_withdrawn(published: Path, tmp_path: Path) -> None:
+    """One set is a manifest's; `make serve`, say, would train on MNIST what is missing of a set of letters."""
+    other, before = tmp_path / "other", (published / publish.MANIFEST).read_text()
+    other.mkdir()
+    write_set(other, train=300, test=100)
+    for arguments in (("--variants=plain,l2", "--if-missing"), ("--variants=l2",)):
+        refused = run(other, published, *arguments)
+        assert refused.returncode == 2
+        assert (
+            f"training: {published}: expected digits, which its variants learned from, found other;" in refused.stderr
+        )
+        assert (published / publish.MANIFEST).read_text() == before
+    assert run(other, published, "--variants=plain", "--epochs=1").returncode == 0
+    assert json.loads((published / publish.MANIFEST).read_text())["data"]["name"] == "other"
+
+
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_run_waits_for_another_and_trains_what_is_missing_then(
     digits_dir: Path, published: Path, stopped: bool
@@ -141,7 +158,8 @@ def test_a_recipe_that_fails_leaves_those_before_it(digits_dir: Path, models: Pa
         process.terminate()
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert "training: stopped. plain, l2 are published; --variants=champion trains the rest." in errors
+    rest = f"--variants=champion --data={digits_dir} trains the rest."
+    assert f"training: stopped. plain, l2 are published; {rest}" in errors
     run_ended = progress.read(models)
     assert [v["state"] for v in run_ended["variants"]] == ["published", "published", "training"]
     assert json.loads((models / "manifest.json").read_text())["default"] == "plain"

@@ -120,10 +120,13 @@ def test_a_manifest_that_cannot_be_written_leaves_the_versions_before(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
+    with monkeypatch.context() as patched:
         patched.setattr(publish, "write_manifest", full)
-        publish_next(tmp_path, "plain")
+        for name in ("plain", "l2"):
+            with pytest.raises(OSError, match="No space left"):
+                publish_next(tmp_path, name)
     assert publish.versions(tmp_path / "plain") == [1]
+    assert "l2" not in (tmp_path / publish.CONFIG).read_text()  # a server would wait for its first version
     assert publish_next(tmp_path, "plain") == 2
 
 

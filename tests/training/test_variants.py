@@ -2,7 +2,18 @@ from dataclasses import replace
 
 import pytest
 
-from training.variants import ADAPTED, DEFAULT, VARIANTS, Noise, Recipe, Variant, candidate, select
+from training.variants import (
+    ADAPTED,
+    DEFAULT,
+    VARIANTS,
+    AdaptRecipe,
+    ChampionRecipe,
+    Noise,
+    Recipe,
+    Variant,
+    candidate,
+    select,
+)
 
 
 def test_the_recipe_is_the_posts() -> None:
@@ -51,6 +62,8 @@ def test_noise_that_cannot_be_is_refused(arguments: tuple, message: str) -> None
         ({"learning_rate_schedule": "linear"}, "no learning rate schedule 'linear'; there is constant, cosine"),
         ({"weight_decay": -0.1}, "weight_decay of -0.1; it must be a number from 0"),
         ({"l2": float("nan")}, "l2 of nan; it must be a number from 0"),
+        ({"l2": 1e-4, "recipe": ChampionRecipe()}, "noise or l2 of one; ChampionRecipe trains without either"),
+        ({"noise": Noise("bernoulli", 0.2), "recipe": AdaptRecipe()}, "noise or l2 of one; AdaptRecipe trains without"),
     ],
 )
 def test_a_variant_that_cannot_be_is_refused(columns: dict, message: str) -> None:

@@ -11,7 +11,7 @@ from training.study.report.reading import Tables
 def comparison_table(tables: Tables, rows: Sequence[dict[str, Any]]) -> str:
     """Return comparisons as a table."""
     header = ("comparison", "comes out", "of", "difference", "95 % interval", "seeds and images", "p (Holm)",
-              "p permuted", "McNemar, seed 1")  # fmt: skip
+              "p permuted, alone", "McNemar, seed 1")  # fmt: skip
     return page.table(header, [_row(tables, row) for row in rows], texts=3)
 
 

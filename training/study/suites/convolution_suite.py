@@ -10,7 +10,7 @@ from training.study.analysis.comparisons import Comparison
 from training.study.result import Result
 from training.study.run import Job, Suite
 from training.study.suites import convolution_training as training
-from training.study.suites.convolution import RATE, Cell, cells
+from training.study.suites.convolution import FILTERS, KERNEL, RATE, SMALL, UNITS, Cell, cells
 
 NAME = "convolution"
 SEEDS_SMALL, SEEDS_ALL, QUICK_SEEDS = 10, 4, 2
@@ -30,6 +30,7 @@ def suite(data: ImageSet, arms: Sequence[Cell], seeds: int | None, epochs: int |
         name: result.fingerprint(
             cell=dataclasses.asdict(cell), amount=amounts[name], rate=RATE, learning_rate=training.LEARNING_RATE,
             watched=training.WATCHED, data=about["sha256"],
+            network=[FILTERS, KERNEL, UNITS, SMALL],
         )
         for name, cell in by_name.items()
     }  # fmt: skip

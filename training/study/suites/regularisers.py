@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from training import evaluate
+from training import evaluate, network
 from training.data import ImageSet
 from training.population import Member, Trainer, report_steps
 from training.study import result
@@ -15,7 +15,7 @@ from training.study.analysis.comparisons import REGULARISERS
 from training.study.result import Curve, Result
 from training.study.run import Job, Suite
 from training.study.suites.arms import Arm
-from training.variants import Recipe
+from training.variants import GAMMA, Recipe
 
 NAME = "regularisers"
 WATCHED = 10_000  # first training images, which the curves' training figures use
@@ -36,7 +36,13 @@ def suite(data: ImageSet, recipe: Recipe, arms: Sequence[Arm]) -> Suite:
         decides = dataclasses.asdict(dataclasses.replace(variant, title="", published_accuracy=None))
         del decides["recipe"]  # the suite's own, below, trains every arm
         digests[name] = result.fingerprint(
-            variant=decides, recipe=about["recipe"], data=about["sha256"], steps=steps, watched=WATCHED
+            variant=decides,
+            recipe=about["recipe"],
+            data=about["sha256"],
+            steps=steps,
+            watched=WATCHED,
+            network=[network.HIDDEN, network.NOISE_AFTER],
+            gamma=GAMMA,
         )
     jobs = [
         Job(arm.variant.name, seed, digests[arm.variant.name])

@@ -2,14 +2,16 @@
 
 import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
 from dropserve.errors import Failed, Refused, Unreachable
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse  # which urllib3 1.26, good for requests too, does not have
 
 CONNECT_SECONDS = 5
 MOST_RETRY_SECONDS = 60  # that a `Retry-After` may hold us up
@@ -19,7 +21,7 @@ RETRIED = (429, 503)
 class PatientRetry(Retry):
     """Retry as urllib3 does, and never wait longer than MOST_RETRY_SECONDS for one attempt."""
 
-    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+    def get_retry_after(self, response: "BaseHTTPResponse") -> float | None:
         """Return the seconds to wait, None where the answer does not say."""
         seconds = super().get_retry_after(response)
         return None if seconds is None else min(seconds, MOST_RETRY_SECONDS)
