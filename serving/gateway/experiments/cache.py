@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,7 @@ from serving.gateway.store.store import Store
 logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 0.25
+LOOK_UP_SECONDS = 0.5
 FIRST_REFRESH_SECONDS = 1.0  # the longest wait of the first request; later ones never wait
 WATCHED = ("running", "paused", "stopped")  # the states in which labels are taken
 
@@ -98,6 +100,7 @@ class ExperimentCache:
         self._refreshed = threading.Event()
         self._stop = threading.Event()
         self._refreshing = threading.Lock()
+        self._looks = ThreadPoolExecutor(1, "look-up")
         self._reachable = True
 
     def current(self) -> Snapshot:
@@ -121,17 +124,27 @@ class ExperimentCache:
             self._reachable = True
         return self._snapshot
 
+    def changed(self) -> None:
+        """Read the store after a change of this worker's. Where that fails the change is made all the same."""
+        with suppress(Unavailable):
+            self.refresh()
+
     def look_up(self) -> Snapshot:
-        """Read the store now; keep the old snapshot where that fails, or has just failed."""
+        """Read the store now; keep the old snapshot where that takes LOOK_UP_SECONDS, fails, or has just done so."""
         if self._reachable:
-            with suppress(Unavailable):
-                return self.refresh()
+            try:
+                return self._looks.submit(self.refresh).result(LOOK_UP_SECONDS)
+            except TimeoutError:  # its host does not answer: others would wait as long
+                self._reachable = False
+            except Unavailable:
+                pass
         return self._snapshot
 
     def close(self) -> None:
         """Stop refreshing; wait LAST_SECONDS at most for a refresh under way."""
         self._stop.set()
         self._thread.join()
+        self._looks.shutdown(wait=False)
 
     def _watch(self) -> None:
         while not self._stop.is_set():

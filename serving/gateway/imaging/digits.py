@@ -48,10 +48,20 @@ def _look(raster: Raster, view: View, seen: list[Box], looks: int) -> list[Found
     if looks == 1 or max(view.step) <= raster.step:
         return found
     closer = _around([digit.box for digit in found], view).inside(*raster.whole[2:])
-    if _small(found) and closer.width < view.width and closer.height < view.height:
+    if _small(found) and max(closer.width, closer.height) < max(view.width, view.height):
         with suppress(NoInk):
             return _look(raster, raster.view(closer, SIDE), [digit.box for digit in found], looks - 1)
-    return found
+    return [_closer(raster, view, digit, looks) for digit in found] if len(found) > 1 else found
+
+
+def _closer(raster: Raster, view: View, digit: FoundDigit, looks: int) -> FoundDigit:
+    """Return one of several digits as a closer look at it alone shows it, where it is small."""
+    if _small([digit]):
+        part = _around([digit.box], view).inside(*raster.whole[2:])
+        with suppress(NoInk):
+            found = _look(raster, raster.view(part, SIDE), [digit.box], looks - 1)
+            return found[0] if len(found) == 1 else digit
+    return digit
 
 
 def _in_view(view: View, seen: list[Box]) -> tuple[list[FoundDigit], Card | None]:

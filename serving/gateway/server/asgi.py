@@ -112,7 +112,8 @@ class Application:
             return
         ended = scope.pop("ended", None)  # of our protocol, which counts what it holds until then
         try:
-            await self._answer(scope, receive, send)
+            if "refused" not in scope:
+                await self._answer(scope, receive, send)
         finally:
             if ended:
                 ended()

@@ -339,6 +339,8 @@ class LimitedProtocol(HttpToolsProtocol):
             if self.pipeline and self.pipeline[0][0] is cycle:
                 self.pipeline.popleft()
             cycle.disconnected, cycle.waiting_for_100_continue = True, False
+            # An application that has not begun with it need not.
+            cycle.scope["refused"] = True  # type: ignore[typeddict-unknown-key]
             cycle.message_event.set()
         if not self._unanswered:
             self._answer(refused)

@@ -1,19 +1,19 @@
 """POST /variants/{name}/promote, POST /variants/rollback and GET /variants/promotions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from serving.gateway.access.roles import security
 from serving.gateway.errors import Conflict, Forbidden, Unauthorized, Unavailable
 from serving.gateway.experiments import hold_back, lifecycle
 from serving.gateway.experiments.evidence import report
-from serving.gateway.experiments.routing import default, named
+from serving.gateway.experiments.routing import named
 from serving.gateway.manifest import Name
 from serving.gateway.store import promotions
 from serving.gateway.store.experiments import UNDER_WAY, find_with_hold_backs, log
@@ -76,7 +76,8 @@ blueprint.components_schemas.update(schemas(Promotion, NewDefault))
 )  # fmt: skip
 def every() -> Response:
     """Show the default variant and its history."""
-    return _shown()
+    with gateway().experiments.store.read() as connection:
+        return _shown(promotions.latest(connection, MOST_SHOWN))
 
 
 @blueprint.post(
@@ -136,19 +137,17 @@ def _change(read: type[Body], change: Callable[[Connection, Body], None]) -> Res
         if body.expected_revision not in (None, revision):
             raise Conflict(f"The default is at revision {revision}, not {body.expected_revision}; look again first.")
         change(connection, body)
-    services.experiments.cache.refresh()
-    return _shown()
+        latest = promotions.latest(connection, MOST_SHOWN)  # here: an answer that fails would have it done again
+    services.experiments.cache.changed()
+    return _shown(latest)
 
 
-def _shown() -> Response:
-    services = gateway()
-    with services.experiments.store.read() as connection:
-        latest = promotions.latest(connection, MOST_SHOWN)
+def _shown(latest: Sequence[Row]) -> Response:
+    services, now = gateway(), latest[0].variant if latest else None
     listed: list[dict[str, Any]] = [
         {"revision": p.id, "variant": p.variant, "action": p.action, "who": p.who, "key": p.key,
          "reason": p.reason, "at": moment(p.at)}
         for p in latest
     ]  # fmt: skip
-    snapshot = services.experiments.cache.current()
-    answering = default(services.manifest.current(), snapshot).name
+    answering = services.manifest.current().default_variant(now).name
     return send({"default": answering, "revision": latest[0].id if latest else 0, "promotions": listed})

@@ -70,13 +70,13 @@ def read_instances(body: bytes, image: ImageFormat, most: int, reading: Reading 
     body = body.removeprefix(BYTE_ORDER_MARK)
     structure_of(image, most).check(body)
     try:
-        items = list(_packed(_parsed(body, reading), image))
+        items, place = list(_packed(_parsed(body, reading), image)), f"/{ROWS}"
     except (LookupError, TypeError, ValueError, OverflowError):
-        items = list(read_tensors(body, image, reading))
+        items, place = read_tensors(body, image, reading)
     if len(items) > most:
         raise TooLarge(f"There are {len(items):,} instances; at most {most:,} are taken.")
     if reading.scale == LEVELS:
-        check_scale([item for item in items if type(item) is bytes], f"/{ROWS}")
+        check_scale([item for item in items if type(item) is bytes], place)
     return items
 
 

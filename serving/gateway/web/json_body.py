@@ -13,7 +13,7 @@ from serving.gateway.web.context import gateway, incoming
 from serving.gateway.web.problems import MOST_FAULTS
 from serving.gateway.web.structure import Structure
 
-CALL = Structure(20_000, 5_000)  # 1,000 exposures; each has an object, nine texts and five members
+CALL = Structure(20_000, 10_000)  # 1,000 exposures; each has an object, nine texts, five members, commas in texts
 M = TypeVar("M", bound=BaseModel)
 
 

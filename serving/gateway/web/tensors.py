@@ -1,6 +1,6 @@
 """Read images from TF Serving's JSON in each of its forms, and name the first place that is wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
 from typing import Any, NamedTuple
@@ -29,8 +29,11 @@ class EncodedText(NamedTuple):
     text: str
 
 
-def read_tensors(body: bytes, image: ImageFormat, reading: Reading) -> Iterator[bytes | EncodedText]:
-    """Yield each image of a JSON body: its pixels, or its text; raise BadRequest or Unprocessable."""
+def read_tensors(body: bytes, image: ImageFormat, reading: Reading) -> tuple[list[bytes | EncodedText], str]:
+    """Return each image of a JSON body, its pixels or its text, and where they are there.
+
+    Raise BadRequest or Unprocessable.
+    """
     try:
         document = from_json(body)
     except ValueError as error:
@@ -39,8 +42,8 @@ def read_tensors(body: bytes, image: ImageFormat, reading: Reading) -> Iterator[
         raise fault((), OBJECT)
     _check_signature(document, reading)
     path, items = _items(document)
-    for at, item in enumerate(items):
-        yield _read(item, image, reading.scale, (*path, at), named=path == (ROWS,))
+    read = [_read(item, image, reading.scale, (*path, at), named=path == (ROWS,)) for at, item in enumerate(items)]
+    return read, pointer(*path)
 
 
 def _check_signature(document: dict[str, Any], reading: Reading) -> None:

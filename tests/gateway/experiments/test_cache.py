@@ -106,3 +106,25 @@ def test_without_a_store_the_old_snapshot_decides_and_nobody_waits_again() -> No
     with pytest.raises(Unavailable):
         cache.refresh()  # in the background it goes on trying
     assert store.reads == 2
+
+
+def test_a_look_that_a_silent_store_holds_up_ends_soon(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its host does not even refuse; requests that name an experiment would wait for it, one after the other."""
+    cache, silent, reads = ExperimentCache(store), threading.Event(), list[int]()
+    before, read = cache.refresh(), store.read
+
+    @contextmanager
+    def wait(*arguments: Any, **named: Any) -> Iterator[Any]:
+        reads.append(1)
+        silent.wait(PATIENCE)
+        with read(*arguments, **named) as connection:
+            yield connection
+
+    monkeypatch.setattr(cache_module, "LOOK_UP_SECONDS", 0.01)
+    monkeypatch.setattr(store, "read", wait)
+    start(store)
+    assert [cache.look_up() is before for _ in range(2)] == [True, True]
+    assert len(reads) == 1
+    silent.set()
+    assert "test" in cache.refresh().running  # after which looks go on
+    cache.close()

@@ -136,6 +136,27 @@ def test_a_small_digit_is_read_as_finely_as_the_file_shows_it() -> None:
     assert like(framed(encode(page)), framed(encode(small))) > 0.95
 
 
+SMALL = np.asarray(Image.fromarray(SHEET).resize((50, 55), Image.Resampling.BOX))
+
+
+@pytest.mark.parametrize("high", [64, 72])
+def test_a_small_digit_of_a_strip_is_read_as_finely(high: int) -> None:
+    strip = np.full((high, 2048), 255, np.uint8)
+    strip[5:60, 900:950] = SMALL
+    for sheet, alone in ((strip, SMALL), (strip.T, SMALL.T)):
+        assert like(framed(encode(np.ascontiguousarray(sheet))), framed(encode(np.ascontiguousarray(alone)))) > 0.95
+
+
+def test_several_small_digits_are_each_read_as_finely() -> None:
+    page = np.full((2000, 3000), 255, np.uint8)
+    other = np.asarray(drawn(3).resize((50, 55), Image.Resampling.BOX))
+    page[200:255, 100:150], page[1700:1755, 2500:2550] = other, SMALL
+    found = split(encode(page))
+    assert [digit.box is not None for digit in found] == [True, True]
+    for digit, sheet in zip(found, (other, SMALL), strict=True):
+        assert like(np.frombuffer(digit.pixels, np.uint8), framed(encode(sheet))) > 0.95
+
+
 @pytest.mark.parametrize("paper", [0, 255])
 def test_transparent_pixels_have_no_colour(paper: int) -> None:
     card = np.where(SHEET < 128, 230, 30).astype(np.uint8)

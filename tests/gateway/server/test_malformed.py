@@ -182,6 +182,24 @@ def test_each_path_has_a_limit_of_its_own(gateway: Gateway, path: str, most: int
         assert connection.recv(12) == (b"HTTP/1.1 401" if path == "/experiments" else b"HTTP/1.1 100")
 
 
+@pytest.mark.slow
+def test_a_request_refused_by_its_length_is_logged_and_counted_once(
+    manifest_folder: Path, fake_server: FakeModelServer
+) -> None:
+    """Whatever the application would say to its head: it need not begin with it."""
+    log = manifest_folder / "gateway.log"
+    with WarmGateway(manifest_folder, fake_server.address, log=log, workers=1, api_keys="0" * 64) as locked:
+        for path in ("/predict", "/nothing"):
+            found, _ = exchange(locked, (HEAD.replace("/predict", path) + f"Content-Length: {2**30}\r\n\r\n").encode())
+            assert found == 413
+        assert requests.get(f"{locked.url}/healthz", timeout=20).ok
+        counted = requests.get(f"{locked.url}/metrics", timeout=20).text
+    answered = [json.loads(line)["status"] for line in log.read_text().splitlines() if '"status"' in line]
+    assert [status for status in answered if status != 200] == [413, 413]
+    assert 'gateway_refused_total{reason="body"} 2.0' in counted
+    assert 'reason="key"' not in counted
+
+
 def test_clients_that_leave_while_requests_wait_stop_no_thread(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:

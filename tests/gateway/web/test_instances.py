@@ -166,6 +166,15 @@ def test_pixels_of_0_to_1_are_read_where_the_scale_says_so(image: list, place: s
     assert read({"instances": [image]}, reading=Reading(scale=1)) == [bytes(levels)]
 
 
+@pytest.mark.parametrize(
+    ("body", "place"), [({"inputs": [BINARY]}, "/inputs"), ({"inputs": {"images": [BINARY]}}, "/inputs/images")]
+)
+def test_pixels_of_another_scale_are_placed_where_they_are(body: Any, place: str) -> None:
+    with pytest.raises(Unprocessable, match=f"^{place}: .*{SCALED[:20]}") as caught:
+        read(body)
+    assert [fault.pointer for fault in caught.value.faults] == [place]
+
+
 def test_dark_images_beside_others_are_not_scaled() -> None:
     blank = [[0] * 8] * 8
     assert read({"instances": [blank]}) == [bytes(64)]

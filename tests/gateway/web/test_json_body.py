@@ -20,7 +20,7 @@ def test_too_much_structure_is_refused_unparsed(make_client: MakeClient, path: s
     assert answer.status_code == 413  # parsed, it would be 400: it ends too early
     detail = str(json_of(answer)["detail"])
     assert re.match(r"The first [\d,]+ bytes of the JSON have [\d,]+ brackets, braces and quotes, and ", detail)
-    assert detail.endswith("at most 20,000 and 5,000 are read. Send less in one request.")
+    assert detail.endswith("at most 20,000 and 10,000 are read. Send less in one request.")
 
 
 @pytest.mark.parametrize("path", PATHS)
