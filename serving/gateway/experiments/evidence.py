@@ -13,7 +13,7 @@ from serving.gateway.experiments.outcomes import Cases, Latency, PairCounts, Pha
 from serving.gateway.experiments.regression import judge_regression
 from serving.gateway.experiments.report import build_report
 from serving.gateway.experiments.spec import ExperimentSpec
-from serving.gateway.store import counts, days, exposures, fair_sample
+from serving.gateway.store import counts, days, exposures, fair_sample, units
 from serving.gateway.store.counts import Count, Tally
 from serving.gateway.store.experiments import phases_of
 from serving.gateway.store.sources import SOURCES
@@ -60,8 +60,9 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     arms = range(len(spec.arms))
     latencies = [_latency(total, arm) or _latency(total, arm, shadow=True) for arm in arms]
     till = now if experiment.stopped_at is None else datetime.fromtimestamp(experiment.stopped_at, UTC)
-    built = build_report(spec.design, phases, latencies, experiment.status, now, first, began, till)
-    built["maturity"] = maturity(spec.design, total, began, now, till)
+    exposed = _exposed(connection, experiment.id, spec.min_units, phases, first)
+    built = build_report(spec.design, phases, latencies, experiment.status, now, first, began, till, exposed)
+    built["maturity"] = maturity(spec.design, total, began, now, till, exposed)
     built["versions"] = dict(zip(spec.variants, rows[-1].versions, strict=True)) if rows else {}
     if first > 1:
         built["notes"].append(
@@ -83,6 +84,15 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     if experiment.verdict and built["decision"]["recommendation"] not in ALARMS:
         built["decision"] = {key: experiment.verdict[key] for key in ("recommendation", "variant", "reasons")}
     return built
+
+
+def _exposed(connection: Connection, experiment: int, least: int, phases: Sequence[PhaseCounts], first: int) -> int:
+    """Return the number of units that were exposed; below `least` a unit of several phases counts once."""
+    counted = sum(sum(phase.units) for phase in phases)
+    if len(phases) < 2 or counted < least or not least:
+        return counted
+    apart = units.distinct(connection, experiment, range(first, first + len(phases)), least)
+    return apart if apart < least else counted
 
 
 def overturned(

@@ -15,12 +15,13 @@ MATURE = 0.8  # share of the labels that come until exposures are mature
 
 
 def maturity(
-    design: Design, total: Tally, began: float | None, now: datetime, till: datetime | None = None
-) -> dict[str, Any]:
+    design: Design, total: Tally, began: float | None, now: datetime, till: datetime | None = None,
+    exposed: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return how far the labels of an experiment are as JSON values; `began` is the start of its evidence, in seconds.
 
     An exposure is, paired, an image on which the arms disagree; unpaired, a unit. The experiment ran `till` then, or
-    runs `now`.
+    runs `now`, and `exposed` that many units, or the sum of its phases'.
     """
     arms = range(len(design.arms))
     delays = [_delays(total, arm) for arm in arms]
@@ -46,7 +47,7 @@ def maturity(
         ],
         "mature": _labelled(mature),
         "expected": _expected(cohorts, mature, p80),
-        "waits": _waits(design, total, began, till or now),
+        "waits": _waits(design, total, began, till or now, exposed),
     }  # fmt: skip
 
 
@@ -111,9 +112,11 @@ def _expected(cohorts: Sequence[Cohort], mature: Sequence[Cohort], p80: float | 
     return {"labels": round(labels), "by": moments.written(last * days.DAY_SECONDS, "seconds")}
 
 
-def _waits(design: Design, total: Tally, began: float | None, till: datetime) -> dict[str, Any]:
+def _waits(
+    design: Design, total: Tally, began: float | None, till: datetime, exposed: int | None
+) -> dict[str, Any]:  # fmt: skip
     until = None if began is None else began + design.min_days * days.DAY_SECONDS
-    units = sum(total[Count("units", arm)] for arm in range(len(design.arms)))
+    units = sum(total[Count("units", arm)] for arm in range(len(design.arms))) if exposed is None else exposed
     return {
         "days": round(days_since(began, till), 2), "min_days": design.min_days,
         "units": units, "min_units": design.min_units,

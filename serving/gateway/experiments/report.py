@@ -24,16 +24,18 @@ def build_report(
     first_phase: int = 1,
     began: float | None = None,
     till: datetime | None = None,
+    exposed: int | None = None,
 ) -> dict[str, Any]:
     """Return the report as JSON values; `latencies` are by arm, `as_of` has a time zone.
 
     `phases` are in their order, the first of them with the number `first_phase`, which `began` at a time in seconds.
-    The experiment ran `till` then, `as_of` where that is None.
+    The experiment ran `till` then, `as_of` where that is None. `exposed` units were in it, else those of all phases.
     """
     health = check_health(design, phases, first_phase)
     guardrails = watch_guardrails(design, health.fit)
     comparisons = [compare(design, health.fit, arm) for arm in range(len(design.arms)) if arm != design.control]
-    early = too_early(design, sum(sum(phase.units) for phase in phases), began, till or as_of)
+    seen = sum(sum(phase.units) for phase in phases) if exposed is None else exposed
+    early = too_early(design, seen, began, till or as_of)
     decision = decide(design, health, guardrails, comparisons, sum(phase.deciding for phase in phases), early)
     return {
         "experiment": design.name,

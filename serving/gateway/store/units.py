@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from serving.gateway.store import days
 from serving.gateway.store.counts import Count, Tally
@@ -25,6 +25,12 @@ def write(connection: Connection, experiment: int, phase: int, given: Mapping[in
     counts = Tally(Count("units", arm) for arm, _ in new)
     counts.update(Count(days.UNITS, arm, days.day(at)) for arm, at in new)
     return counts
+
+
+def distinct(connection: Connection, experiment: int, phases: Collection[int], most: int) -> int:
+    """Return the number of units exposed in any of these phases, `most` at most; each counts once."""
+    found = select(units.c.unit).where(units.c.experiment_id == experiment, units.c.phase.in_(phases))
+    return connection.execute(select(func.count()).select_from(found.distinct().limit(most).subquery())).scalar_one()
 
 
 def outcomes(connection: Connection, experiment: int, phase: int, of: Collection[int]) -> dict[int, int | None]:

@@ -118,6 +118,24 @@ def test_volunteered_labels_count_where_serving_was_randomised(
     assert (found["counts"]["labelled"], found["labels"]["user"]) == (counted, 1)
 
 
+def test_a_unit_that_comes_in_two_phases_is_waited_for_once(client: FlaskClient) -> None:
+    start(client, {**SPLIT, "min_units": 5})
+
+    def waits() -> Any:
+        return report(client)["maturity"]["waits"]
+
+    for weights in ({"plain": 0.5, "dropout": 0.5}, {"plain": 0.25, "dropout": 0.75}):
+        act(client, "test", "weights", weights=weights)
+        for unit in range(4):
+            predict(client, 3, unit=str(unit))
+    eventually(lambda: report(client)["counts"]["units"] == 8)
+    assert (waits()["units"], waits()["reason"]) == (
+        4, "It is too early for a verdict: 4 of 5 units have been exposed.",
+    )  # fmt: skip
+    predict(client, 3, unit="another")
+    eventually(lambda: waits()["reason"] is None)
+
+
 def test_latencies_of_background_requests_are_shown_apart(client: FlaskClient) -> None:
     start(client, {**PAIRED, "arms": [{"variant": "plain", "weight": 1}, {"variant": "dropout", "weight": 0}]})
     predict(client, 3)
