@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 JOBS ?= 3
 
 # Settings for what runs here: those of .env, where there is one, unless the caller's environment has another value.
-WITH_SETTINGS = $(if $(wildcard .env),$(BIN)/dotenv run --no-override --)
+WITH_SETTINGS = $(if $(wildcard .env),$(BIN)/python -m serving.env_file)
 
 .DEFAULT_GOAL := help
 

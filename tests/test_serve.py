@@ -15,7 +15,7 @@ FILE = """\
 # GATEWAY_WORKERS=4
 GATEWAY_DATABASE_URL=postgresql://db/digits?sslmode=verify-full&sslrootcert=/ca.pem
 GATEWAY_WEBHOOK_SECRET="whsec_NEW whsec_OLD"
-GATEWAY_ADMIN_TOKEN='pa$$word-with-#-in-it'
+GATEWAY_ADMIN_TOKEN='pa$$word-${with}-#-in-it'
 GATEWAY_PORT=8081
 """
 
@@ -25,14 +25,15 @@ def test_make_takes_settings_from_a_file_but_for_those_of_its_caller(tmp_path: P
     done = subprocess.run(
         ["make", "--silent", "--file", ROOT / "Makefile", f"BIN={Path(sys.executable).parent}",
          "--eval=environment: ; @$(WITH_SETTINGS) env", "environment"],
-        cwd=tmp_path, env={"PATH": os.environ["PATH"], "GATEWAY_PORT": "9090"}, capture_output=True, text=True,
+        cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "GATEWAY_PORT": "9090"},
+        capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = dict(line.split("=", 1) for line in done.stdout.splitlines() if line.startswith("GATEWAY_"))
     assert found == {
         "GATEWAY_DATABASE_URL": "postgresql://db/digits?sslmode=verify-full&sslrootcert=/ca.pem",
         "GATEWAY_WEBHOOK_SECRET": "whsec_NEW whsec_OLD",
-        "GATEWAY_ADMIN_TOKEN": "pa$$word-with-#-in-it",
+        "GATEWAY_ADMIN_TOKEN": "pa$$word-${with}-#-in-it",
         "GATEWAY_PORT": "9090",
     }
 

@@ -12,7 +12,7 @@ INTRODUCTION = """\
 
 <!-- Written by `python -m serving.gateway.commands.settings`; edit the tables' sources instead. -->
 
-Both services read environment variables once, at start. `make serve` also takes them from a file `.env`, and
+Both services read environment variables once, at start. `make` also takes them from a file `.env`, and
 `docker compose up` the gateway's; [`.env.example`](../.env.example) lists all. An unusable value ends the gateway's
 start with one line: the variable, its value, usable values and the default.
 """

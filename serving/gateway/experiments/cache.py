@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -100,7 +99,6 @@ class ExperimentCache:
         self._refreshed = threading.Event()
         self._stop = threading.Event()
         self._refreshing = threading.Lock()
-        self._looks = ThreadPoolExecutor(1, "look-up")
         self._reachable = True
 
     def current(self) -> Snapshot:
@@ -124,27 +122,25 @@ class ExperimentCache:
             self._reachable = True
         return self._snapshot
 
-    def changed(self) -> None:
-        """Read the store after a change of this worker's. Where that fails the change is made all the same."""
+    def try_refresh(self) -> None:
+        """Read the store now, where that is possible: after a change of this worker's, which is made all the same."""
         with suppress(Unavailable):
             self.refresh()
 
     def look_up(self) -> Snapshot:
         """Read the store now; keep the old snapshot where that takes LOOK_UP_SECONDS, fails, or has just done so."""
         if self._reachable:
-            try:
-                return self._looks.submit(self.refresh).result(LOOK_UP_SECONDS)
-            except TimeoutError:  # its host does not answer: others would wait as long
+            look = threading.Thread(target=self.try_refresh, name="look-up", daemon=True)
+            look.start()
+            look.join(LOOK_UP_SECONDS)
+            if look.is_alive():  # the store's host does not answer: others would wait as long
                 self._reachable = False
-            except Unavailable:
-                pass
         return self._snapshot
 
     def close(self) -> None:
         """Stop refreshing; wait LAST_SECONDS at most for a refresh under way."""
         self._stop.set()
         self._thread.join()
-        self._looks.shutdown(wait=False)
 
     def _watch(self) -> None:
         while not self._stop.is_set():

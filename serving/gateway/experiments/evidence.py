@@ -60,7 +60,7 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     arms = range(len(spec.arms))
     latencies = [_latency(total, arm) or _latency(total, arm, shadow=True) for arm in arms]
     till = now if experiment.stopped_at is None else datetime.fromtimestamp(experiment.stopped_at, UTC)
-    exposed = _exposed(connection, experiment.id, spec.min_units, phases, first)
+    exposed = _exposed(connection, experiment, spec.min_units, phases, first)
     built = build_report(spec.design, phases, latencies, experiment.status, now, first, began, till, exposed)
     built["maturity"] = maturity(spec.design, total, began, now, till, exposed)
     built["versions"] = dict(zip(spec.variants, rows[-1].versions, strict=True)) if rows else {}
@@ -86,12 +86,13 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     return built
 
 
-def _exposed(connection: Connection, experiment: int, least: int, phases: Sequence[PhaseCounts], first: int) -> int:
+def _exposed(connection: Connection, experiment: Row, least: int, phases: Sequence[PhaseCounts], first: int) -> int:
     """Return the number of units that were exposed; below `least` a unit of several phases counts once."""
-    counted = sum(sum(phase.units) for phase in phases)
-    if len(phases) < 2 or counted < least or not least:
+    of_phases = [sum(phase.units) for phase in phases]
+    counted, largest = sum(of_phases), max(of_phases, default=0)
+    if largest >= least or counted < least or experiment.status == "archived":  # whose units may be deleted
         return counted
-    apart = units.distinct(connection, experiment, range(first, first + len(phases)), least)
+    apart = units.distinct(connection, experiment.id, range(first, first + len(phases)), least)
     return apart if apart < least else counted
 
 
@@ -137,7 +138,8 @@ def _phase(weights: tuple[float, ...], spec: ExperimentSpec, tally: Tally, now: 
         calls=Cases(by_arm("calls"), by_arm("calls_shadow")),
         labels=alone("labels"), volunteered=alone("volunteered"), compared=alone("compared"),
         disagreements=alone("disagreements"), labelled_disagreements=alone("labelled_disagreements"),
-        trusted_disagreements=sum(n for c, n in tally.items() if c.name == days.DIFFERING_LABELLED),
+        trusted_disagreements=sum(n for c, n in tally.items() if c.name == days.DIFFERING_LABELLED)
+        if alone("volunteered") else alone("labelled_disagreements"),
         unreadable=alone("unreadable"), repeats=alone("repeats"), without_answers=alone("without_answers"),
         mature=tuple(map(of_mature, range(len(weights)))) if spec.maturity_days else None,
     )  # fmt: skip

@@ -73,7 +73,9 @@ def paired_evidence(phases: Sequence[PhaseCounts], arm: int, _control: int) -> P
     first = sum(pair.first_won for pair in pairs), sum(pair.first_lost for pair in pairs)
     net = sum((Counter(pair.net) for pair in pairs), Counter())
     images = sum(_labelled_share(pair) * pair.images for pair in pairs)
-    deciding = sum(pair.trusted_won + pair.trusted_lost for pair in pairs)
+    deciding = sum(
+        pair.trusted_won + pair.trusted_lost if pair.volunteered else pair.won + pair.lost for pair in pairs
+    )  # fmt: skip
     if not images:
         return PairedEvidence(won, lost, first, net, 0.0, None, 0.0, deciding=deciding)
     difference = (won - lost) / images

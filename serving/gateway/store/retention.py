@@ -157,12 +157,13 @@ def _batches(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:
         images.forget_archived_pixels(connection)
         events.forget_old(connection)
     for kind in KINDS:
+        if kind.table is feedback:
+            yield from _kept(store, quotas)  # whose labels go in the same run then
         with store.read() as connection:
             old = kind.old(kind.before(connection, quotas))
         yield from _delete_all(store, kind.name, kind.table, old, kind.table.c.at)
     for table, old in _of_archived(quotas):
         yield from _delete_all(store, OF_ARCHIVED, table, old, table.c.experiment_id)
-    yield from _kept(store, quotas)
 
 
 def _kept(store: Store, quotas: Quotas) -> Iterator[tuple[str, int]]:

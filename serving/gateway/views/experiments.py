@@ -90,7 +90,7 @@ def create() -> tuple[Response, int]:
     with gateway().experiments.store.write() as connection:
         lifecycle.create(connection, spec, Act("admin", key=caller()))
         shown = answers.show(connection, lifecycle.find(connection, spec.name))
-    gateway().experiments.cache.changed()
+    gateway().experiments.cache.try_refresh()
     return send(shown), 201
 
 
@@ -167,5 +167,5 @@ def _changed(name: str, change: Any) -> Response:
     with services.experiments.store.write() as connection:
         change(connection)
         shown = answers.show(connection, lifecycle.find(connection, name))
-    services.experiments.cache.changed()
+    services.experiments.cache.try_refresh()
     return send(shown)

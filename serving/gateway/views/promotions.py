@@ -98,11 +98,10 @@ def promote(path: NamedPath) -> Response:
             return
         of = {"experiment": won.name} if won else {}
         promotions.promote(connection, path.name, body.by, body.reason, caller(), **of)
+        if won and won.status in UNDER_WAY:  # else it would go on answering its units, control's too
+            lifecycle.step(connection, won.name, "stop", body.act, report(connection, won)["decision"])
         hold_back.end(connection, f"{path.name} is the default variant now.")
         if won:
-            if won.status in UNDER_WAY:  # else it would go on answering its units, control's too
-                decision = report(connection, won)["decision"]
-                lifecycle.step(connection, won.name, "stop", body.act, decision)
             hold_back.begin(connection, won, path.name, manifest)
         log(connection, body.by, "promote", path.name, body.reason, caller())
 
@@ -138,7 +137,7 @@ def _change(read: type[Body], change: Callable[[Connection, Body], None]) -> Res
             raise Conflict(f"The default is at revision {revision}, not {body.expected_revision}; look again first.")
         change(connection, body)
         latest = promotions.latest(connection, MOST_SHOWN)  # here: an answer that fails would have it done again
-    services.experiments.cache.changed()
+    services.experiments.cache.try_refresh()
     return _shown(latest)
 
 

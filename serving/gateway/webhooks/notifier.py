@@ -138,8 +138,10 @@ class Notifier:
         for event in lost:
             self._count("given_up")
             logger.error("webhook %s (%s) is given up after a day: %s", event.message, event.type, event.error)
-        if early := len(given_up) - len(lost):
-            logger.warning("%d webhooks from before there was a receiver are too old to deliver", early)
+        if untried := [
+            event.message for event in given_up if event.stream not in tried
+        ]:  # nobody was there to take them
+            logger.warning("webhooks %s were never tried, and are too old to deliver", ", ".join(untried))
 
     def _run(self) -> None:
         while not self._ending.is_set():

@@ -15,7 +15,7 @@ from serving.gateway.manifest import Manifest
 from serving.gateway.store.store import Store
 from testing.manifest import MANIFEST
 from testing.traffic import SPLIT
-from testing.waiting import PATIENCE
+from testing.waiting import PATIENCE, eventually
 
 BY = Act("test")
 PUBLISHED = Manifest.model_validate(MANIFEST)
@@ -124,6 +124,7 @@ def test_a_look_that_a_silent_store_holds_up_ends_soon(store: Store, monkeypatch
     monkeypatch.setattr(store, "read", wait)
     start(store)
     assert [cache.look_up() is before for _ in range(2)] == [True, True]
+    eventually(lambda: reads, "the first look to begin")
     assert len(reads) == 1
     silent.set()
     assert "test" in cache.refresh().running  # after which looks go on

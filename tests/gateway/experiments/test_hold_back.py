@@ -162,6 +162,13 @@ def test_a_promotion_by_hand_ends_the_experiment_that_it_names(client: FlaskClie
     assert shown(client)["status"] == "running"
 
 
+def test_the_old_default_is_promoted_from_its_hold_back(client: FlaskClient) -> None:
+    start(client, SPLIT)
+    assert client.post("/variants/dropout/promote", json={"experiment": "test"}, headers=ADMIN).status_code == 200
+    back = client.post("/variants/plain/promote", json={"experiment": HELD}, headers=ADMIN)
+    assert (back.status_code, json_of(back)["default"], shown(client)["status"]) == (200, "plain", "stopped")
+
+
 def test_late_labels_that_overturn_a_verdict_are_told(client: FlaskClient, fake_server: FakeModelServer) -> None:
     """The experiment is over, and its labels go on counting."""
     honest = fake_server.answer

@@ -87,8 +87,8 @@ def _traffic(spec: PlanSpec, found: Judged, arm: int, ended: float) -> dict[str,
     if not pairs:  # of the two arms that are compared
         arms = found.spec.variants.index(found.spec.control), arm
         units = sum(phase.units[each] for phase in found.phases for each in arms)
-        # A phase of an earlier release has counted requests alone.
-        images = sum(phase.images[each] or phase.exposures[each] for phase in found.phases for each in arms)
+        # An earlier release has counted requests alone.
+        images = sum(max(phase.images[each], phase.exposures[each]) for phase in found.phases for each in arms)
     if spec.images_per_unit is None and units:
         given["images_per_unit"] = min(1000, max(1, round(images / units)))
     if spec.images_per_day is None and images:

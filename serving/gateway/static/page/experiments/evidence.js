@@ -24,7 +24,8 @@ export function sentence(report, { margin, max_labels: most }) {
   const found = compared(report).find((comparison) => comparison.variant === variant);
   const said = t(`experiments.sentence.${recommendation}`, values);
   // With labels of users the difference and its interval are not those that decided.
-  if (!found?.diff || found.volunteered || !["ship", "roll_back"].includes(recommendation)) return said;
+  const informed = report.comparisons.find((comparison) => comparison.variant === variant)?.volunteered > 0;
+  if (!found?.diff || informed || !["ship", "roll_back"].includes(recommendation)) return said;
   const diff = points(Math.abs(found.diff));
   const [low, high] = found.cs ?? [0, 0];
   if (low <= 0 && high >= 0) return sentences(said, t(`experiments.estimate.${recommendation}`, { diff }));
