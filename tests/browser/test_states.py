@@ -73,12 +73,15 @@ def test_an_empty_pad_says_what_to_do_and_one_that_is_asked_about_that_it_is(vis
     page = visit()
     expect(page.locator(".empty")).to_have_text("Draw a digit, and every variant says what it is while you draw.")
     held: list[Route] = []
-    page.route("**/compare*", lambda route: held.append(route))
+    let_go: list[bool] = []
+    page.route("**/compare*", lambda route: route.continue_() if let_go else held.append(route))
     with page.expect_request("**/compare*"):
         draw(page, "4")
     expect(page.get_by_role("status").filter(has_text="Asking the variants …")).to_be_visible()
     expect(page.locator(".empty")).to_have_count(0)
-    held[0].continue_()
+    let_go.append(True)
+    for route in held:  # on a busy machine the page asks more than once while it is drawn on
+        route.continue_()
     expect(page.locator(".answer").first).to_be_visible()
     page.locator("canvas").press("Escape")
     expect(page.locator(".empty")).to_be_visible()
