@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from serving.gateway.access.roles import security
 from serving.gateway.errors import NotFound, NotLoaded, Unavailable, pointer
 from serving.gateway.experiments.routing import default, named
-from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import Effort
 from serving.gateway.inference.tf_serving.client import AVAILABLE
 from serving.gateway.manifest import Manifest, Variant
@@ -196,10 +195,14 @@ def _asked(call: Request, manifest: Manifest) -> Asked:
     return Asked(variant.name if variant else None, query.experiment, query.uncertainty)
 
 
-def _read(call: Request, image: ImageFormat, settings: Settings, effort: Effort, signature: str) -> Received:
-    version, scale = _named(call.path)[1], int(read_query(InferQuery, call.query).scale)
-    known = known_outputs(signature)
-    return Received(*read_infer(call, image, settings, effort, scale, known, None if version is None else int(version)))
+def _read(call: Request, manifest: Manifest, settings: Settings, effort: Effort, signature: str) -> Received:
+    name, version = _named(call.path)
+    known, scale = (
+        known_outputs(_model(manifest, name, version), manifest, signature),
+        read_query(InferQuery, call.query).scale,
+    )
+    wanted = None if version is None else int(version)
+    return Received(*read_infer(call, manifest.image, settings, effort, int(scale), known, wanted))
 
 
 PROTOCOL = Protocol(_asked, _read, infer_reply)

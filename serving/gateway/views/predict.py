@@ -8,7 +8,6 @@ from flask_openapi.models.tag import Tag
 from flask_openapi.utils import parse_body
 
 from serving.gateway.access.roles import security
-from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import Effort
 from serving.gateway.inference import prediction
 from serving.gateway.inference.tf_serving.client import PROBABILITIES
@@ -49,9 +48,10 @@ def _asked(call: Request, manifest: Manifest) -> Asked:
     return Asked(query.variant, query.experiment, query.uncertainty)
 
 
-def _read(call: Request, image: ImageFormat, settings: Settings, effort: Effort, signature: str) -> Received:
+def _read(call: Request, manifest: Manifest, settings: Settings, effort: Effort, signature: str) -> Received:
     query = read_query(PredictQuery, call.query)
-    return Received(read_images(call, image, settings, effort, Reading(int(query.scale), signature, query.split)))
+    reading = Reading(int(query.scale), signature, query.split)
+    return Received(read_images(call, manifest.image, settings, effort, reading))
 
 
 def _reply(predicted: Predicted) -> Reply:

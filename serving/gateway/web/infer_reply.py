@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from serving.gateway.errors import NotLoaded
 from serving.gateway.inference.prediction import FAMILIARITY, UNCERTAINTY, UNCERTAINTY_OUTPUTS
-from serving.gateway.inference.tf_serving.client import FAMILIAR, PROBABILITIES
+from serving.gateway.inference.tf_serving.client import FAMILIAR, PLAIN, PROBABILITIES
 from serving.gateway.manifest import Manifest, Variant
 from serving.gateway.web.infer_request import DATATYPE, HEAD_LENGTH, InferOutput, Wanted
 from serving.gateway.web.prediction_protocol import Predicted
@@ -70,9 +70,11 @@ class ModelMetadata(BaseModel):
     outputs: list[TensorMetadata]
 
 
-def known_outputs(signature: str) -> tuple[str, ...]:
-    """Return the names of the outputs that requests for a signature may name."""
-    return PROBABILITIES, LABELS, FAMILIARITY, *(UNCERTAINTY_OUTPUTS if signature == UNCERTAINTY else ())
+def known_outputs(variant: Variant | None, manifest: Manifest, signature: str = PLAIN) -> tuple[str, ...]:
+    """Return the outputs of a signature that requests to a variant may name; without one, those that all have."""
+    every = (variant,) if variant else manifest.variants
+    familiar = (FAMILIARITY,) if all(FAMILIAR in each.signatures for each in every) else ()
+    return PROBABILITIES, LABELS, *familiar, *(UNCERTAINTY_OUTPUTS if signature == UNCERTAINTY else ())
 
 
 def metadata(name: str, variant: Variant | None, manifest: Manifest) -> ModelMetadata:
@@ -81,7 +83,7 @@ def metadata(name: str, variant: Variant | None, manifest: Manifest) -> ModelMet
         TensorMetadata(name=PROBABILITIES, datatype="FP32", shape=[-1, len(manifest.classes)]),
         TensorMetadata(name=LABELS, datatype="BYTES", shape=[-1]),
     ]
-    if variant and FAMILIAR in variant.signatures:
+    if FAMILIARITY in known_outputs(variant, manifest):
         outputs.append(TensorMetadata(name=FAMILIARITY, datatype="FP32", shape=[-1]))
     sides = [-1, manifest.image.height, manifest.image.width]
     return ModelMetadata(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import Effort
 from serving.gateway.inference.fallback import Fallback
 from serving.gateway.inference.tf_serving.client import Answer
@@ -49,5 +48,5 @@ class Protocol(NamedTuple):
     """
 
     asked: Callable[[Request, Manifest], Asked]
-    read: Callable[[Request, ImageFormat, Settings, Effort, str], Received]
+    read: Callable[[Request, Manifest, Settings, Effort, str], Received]
     reply: Callable[[Predicted], Reply]

@@ -131,7 +131,7 @@ def _prepare(
             others = [other.name for other in manifest.variants if other.name != choice.name]
             last_resort = others[0] if choice.name == manifest.default and others else None
     charging = effort.charging(partial(services.admission.charge, call.request))
-    received = call.protocol.read(call.request, manifest.image, settings, charging, signature)
+    received = call.protocol.read(call.request, manifest, settings, charging, signature)
     images = received.images
     call.record.images, call.record.variant = images.count, candidates[0]
     return PredictCall(

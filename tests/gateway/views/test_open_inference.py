@@ -7,12 +7,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.errors import pointer
+from serving.gateway.manifest import Manifest
 from serving.gateway.web.answers import PredictAnswer
-from serving.gateway.web.infer_reply import InferAnswer
+from serving.gateway.web.infer_reply import InferAnswer, known_outputs, metadata
 from testing import asgi
 from testing.api import ADMIN, json_of
 from testing.fake_model_server import FakeModelServer
 from testing.inference import tensor, with_bytes
+from testing.manifest import MANIFEST, variant
 from testing.traffic import RAW, images, start
 from tests.gateway.conftest import MakeClient
 
@@ -135,11 +137,11 @@ BAD: list[tuple[dict[str, Any], int, tuple[str | int, ...] | None, str]] = [
         (tensor(parameters={"shared_memory_region": "x"}), 422, (*IN, "parameters", "shared_memory_region"),
          "/inputs/0/parameters/shared_memory_region: This extension is not offered; leave it out."),
         ({"json": {"inputs": [tensor()], "outputs": [{"name": "x"}]}}, 422, ("outputs", 0, "name"),
-         "/outputs/0/name: There is no output 'x' here; there are probabilities, labels, familiarity."),
+         "/outputs/0/name: There is no output 'x' here; there are probabilities, labels."),
         ({"json": {"inputs": [tensor()], "outputs": [{"name": "labels"}] * 2}}, 422, ("outputs", 1, "name"),
          "/outputs/1/name: Output 'labels' is named twice."),
-        ({"json": {"inputs": [tensor()], "outputs": [{"name": "familiarity"}]}}, 422, ("outputs",),
-         "/outputs: Variant 'plain' has no output 'familiarity'; it has probabilities, labels."),
+        ({"json": {"inputs": [tensor()], "outputs": [{"name": "familiarity"}]}}, 422, ("outputs", 0, "name"),
+         "/outputs/0/name: There is no output 'familiarity' here; there are probabilities, labels."),
         (with_bytes({"inputs": [HEADLESS]}, PIXELS[1:]), 400, None, "Behind the JSON are 1,567 bytes, and"),
         (with_bytes({"inputs": [tensor()]}, b"x"), 400, None, "Behind the JSON are 1 bytes; give their number as"),
         (with_bytes({"inputs": [HEADLESS | {"data": []}]}, PIXELS), 422, (*IN, "data"), "/inputs/0/data: Send"),
@@ -216,3 +218,14 @@ def test_a_model_that_is_not_loaded_is_not_ready(client: FlaskClient, fake_serve
     )
     answer = json_of(client.get("/v2/models/dropout/ready"))
     assert answer["error"].startswith("Variant 'dropout' is not ready: UNREACHABLE The model server has not loaded")
+
+
+@pytest.mark.parametrize(("familiar", "for_all"), [(("plain",), False), (("plain", "dropout"), True)])
+def test_outputs_of_any_variant_are_those_that_all_have(familiar: tuple[str, ...], for_all: bool) -> None:
+    """An experiment's other arm may answer, and cannot score what it was exported without."""
+    variants = [variant(name, *["with_familiarity"] * (name in familiar)) for name in ("plain", "dropout")]
+    manifest = Manifest.model_validate({**MANIFEST, "variants": variants})
+    assert ("familiarity" in known_outputs(None, manifest)) == for_all
+    assert "familiarity" in known_outputs(manifest.variants[0], manifest)
+    described = [output.name for output in metadata("any-variant", None, manifest).outputs]
+    assert ("familiarity" in described) == for_all
