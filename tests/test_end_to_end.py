@@ -165,6 +165,7 @@ def test_settings_of_the_last_release_start_and_a_signal_stops_both_services_in_
 ) -> None:
     """A proxy that the environment names reaches neither service."""
     models = shutil.copytree(models_dir, tmp_path / "models")
+    publish.refresh_config(models)
     proxy = f"http://127.0.0.1:{free_port()}"
     service = start_serving(models, GATEWAY_HOST=host, GATEWAY_MODEL_SERVER="127.0.0.1:8500", http_proxy=proxy)
     with service.process as process, ended_on_failure(process):
