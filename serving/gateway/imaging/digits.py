@@ -18,6 +18,7 @@ SIDE = 256  # pixels of a view: more are reduced
 FINE = 64  # pixels: smaller ink is looked at again, closer
 CLOSER = 0.6  # of the ink's longer side: the ground around it in a closer view
 LOOKS = 3
+MOST_CLOSER = 10  # of several digits, each of which takes a look of its own; more are a page's, and take too long
 MUCH = 0.05  # of a view: more ink may be a card's, or that of the desk around it
 
 
@@ -51,15 +52,15 @@ def _look(raster: Raster, view: View, seen: list[Box], looks: int) -> list[Found
     if _small(found) and max(closer.width, closer.height) < max(view.width, view.height):
         with suppress(NoInk):
             return _look(raster, raster.view(closer, SIDE), [digit.box for digit in found], looks - 1)
-    return [_closer(raster, view, digit, looks) for digit in found] if len(found) > 1 else found
+    return [_closer(raster, view, digit) for digit in found] if 1 < len(found) <= MOST_CLOSER else found
 
 
-def _closer(raster: Raster, view: View, digit: FoundDigit, looks: int) -> FoundDigit:
-    """Return one of several digits as a closer look at it alone shows it, where it is small."""
+def _closer(raster: Raster, view: View, digit: FoundDigit) -> FoundDigit:
+    """Return one of several digits as one closer look at it alone shows it, where it is small."""
     if _small([digit]):
-        part = _around([digit.box], view).inside(*raster.whole[2:])
         with suppress(NoInk):
-            found = _look(raster, raster.view(part, SIDE), [digit.box], looks - 1)
+            part = _around([digit.box], view).inside(*raster.whole[2:])
+            found, _ = _in_view(raster.view(part, SIDE), [digit.box])
             return found[0] if len(found) == 1 else digit
     return digit
 
