@@ -6,7 +6,6 @@ these resemble. No image of MNIST's is in them, and no code of the champion's tr
 
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.camera import FINER, SIDE, SIZE, photographed
+from benchmarks.processes import spread
 
 HEIGHT = 20  # pixels of the original: a digit's, from the top of its lines to their bottom
 PEN = (0.6, 1.8)  # half the stroke's width, in the same pixels
@@ -36,8 +36,7 @@ class Hand(NamedTuple):
 
 def drawn(hand: Hand, count: int, seed: int) -> np.ndarray:
     """Return so many digits of a hand, each drawn another way and framed by the gateway, uint8 `[count, 28, 28]`."""
-    with ProcessPoolExecutor() as pool:
-        return np.stack(list(pool.map(_draw_and_frame, repeat(hand, count), repeat(seed), range(count), chunksize=50)))
+    return np.stack(spread(_draw_and_frame, repeat(hand, count), repeat(seed), range(count), chunk=50))
 
 
 def _draw_and_frame(hand: Hand, seed: int, place: int) -> np.ndarray:

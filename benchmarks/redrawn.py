@@ -4,13 +4,13 @@ A pen of any width draws a digit's skeleton, on a larger sheet that is photograp
 the lines of strokes too (training/champion/lines.py), but finds and inks them in another way: no code is shared.
 """
 
-from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 
 import numpy as np
 from scipy import ndimage
 
 from benchmarks.camera import FINER, SIZE, photographed
+from benchmarks.processes import spread
 from benchmarks.shapes import reach_that_keeps_holes, shape_of, skeleton
 
 PEN = (0.35, 2.1)  # half the stroke's width, in pixels of the original
@@ -19,8 +19,7 @@ SLANT, TURN, STRETCH = 0.35, np.deg2rad(15), 0.15
 
 def redrawn(images: np.ndarray, seed: int) -> np.ndarray:
     """Return each image, uint8 `[n, 28, 28]`, drawn again and framed by the gateway, uint8 `[n, 28, 28]`."""
-    with ProcessPoolExecutor() as pool:
-        return np.stack(list(pool.map(_redraw_and_frame, images, repeat(seed), range(len(images)), chunksize=100)))
+    return np.stack(spread(_redraw_and_frame, images, repeat(seed), range(len(images)), chunk=100))
 
 
 def _redraw_and_frame(image: np.ndarray, seed: int, place: int) -> np.ndarray:

@@ -5,7 +5,6 @@ with the distortions that the champion is trained on.
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt as edt
 
 from benchmarks.camera import FINER, SIZE, photographed
+from benchmarks.processes import spread
 from benchmarks.shapes import reach_that_keeps_holes, shape_of, skeleton
 
 LINE = 0.35  # pixels of the original: half the width of the thinnest stroke
@@ -34,9 +34,8 @@ HANDS: Mapping[str, Hand] = MappingProxyType(
 
 def reshaped(images: np.ndarray, hand: Hand, seed: int) -> np.ndarray:
     """Return each image, uint8 `[n, 28, 28]`, as that hand writes it and the gateway frames it, uint8 `[n, 28, 28]`."""
-    with ProcessPoolExecutor() as pool:
-        seeds = ([seed, i] for i in range(len(images)))
-        return np.stack(list(pool.map(_reshape_and_frame, images, repeat(hand), seeds, chunksize=100)))
+    seeds = ([seed, i] for i in range(len(images)))
+    return np.stack(spread(_reshape_and_frame, images, repeat(hand), seeds, chunk=100))
 
 
 def _reshape_and_frame(image: np.ndarray, hand: Hand, seed: list[int]) -> np.ndarray:

@@ -12,13 +12,13 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.processes import spread
 from serving.gateway.errors import GatewayError
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import Upload, frame_uploads
@@ -73,8 +73,7 @@ def main() -> None:
 
 def count_several(models: Path, pictures: int, seed: int) -> bool:
     """Print how many pictures of several digits are refused, and how many are split rightly; return whether too few."""
-    with ProcessPoolExecutor() as pool:
-        found = list(pool.map(partial(_split, seed), range(pictures), chunksize=10))
+    found = spread(partial(_split, seed), range(pictures), chunk=10)
     right = [len(each.digits) == len(each.pixels) for each in found]
     digits = [digit for each, well in zip(found, right, strict=True) if well for digit in each.digits]
     pixels = [one for each, well in zip(found, right, strict=True) if well for one in each.pixels]
@@ -92,8 +91,7 @@ def count_framed(data: Path) -> bool:
     """Print how many images of the set come out bit for bit; return whether not all do."""
     found = load(data)
     images = np.concatenate([found.train_images, found.test_images])
-    with ProcessPoolExecutor() as pool:
-        same = sum(pool.map(_same, images, chunksize=1000))
+    same = sum(spread(_same, images, chunk=1000))
     print(f"{FRAMED + ', the same after':32} {same:4} of {len(images)}{BELOW if same < len(images) else ''}")
     return same < len(images)
 
@@ -120,8 +118,7 @@ def _split(seed: int, number: int) -> Split:
 def frame_all(kinds: Iterable[str], pictures: int, seed: int) -> Iterable[Asked]:
     """Draw and frame so many pictures of each digit and kind, in all cores."""
     tasks = [(kind, digit, number) for kind in kinds for digit in range(10) for number in range(pictures)]
-    with ProcessPoolExecutor() as pool:
-        yield from pool.map(partial(_asked, seed), tasks, chunksize=10)
+    return spread(partial(_asked, seed), tasks, chunk=10)
 
 
 def picture(seed: int, kind: str, digit: int, number: int) -> bytes:

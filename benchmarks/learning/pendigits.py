@@ -6,14 +6,13 @@ digits cannot be read. It does not say who wrote a row: rows can be told apart, 
 
 import importlib.util
 import io
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from benchmarks.processes import spread
 from serving.gateway.imaging.framing import ImageFormat
 from serving.gateway.imaging.uploads import Upload, frame_uploads
 from serving.gateway.settings import Settings
@@ -58,9 +57,8 @@ def png(points: np.ndarray) -> bytes:
 def framed(points: np.ndarray) -> np.ndarray:
     """Return the drawings of points, `[n, 8, 2]`, as the gateway frames them, uint8 `[n, 28, 28]`; by every core."""
     image = ImageFormat(height=FRAMED, width=FRAMED, framing="mnist")
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # threads run beside: a fork may hang
-        drawings = pool.map(partial(_framed, image, Settings.from_environ({})), points, chunksize=100)
-        return np.frombuffer(b"".join(drawings), np.uint8).reshape(-1, FRAMED, FRAMED)
+    drawings = spread(partial(_framed, image, Settings.from_environ({})), points, chunk=100)
+    return np.frombuffer(b"".join(drawings), np.uint8).reshape(-1, FRAMED, FRAMED)
 
 
 def _framed(image: ImageFormat, limits: Settings, points: np.ndarray) -> bytes:
