@@ -73,9 +73,7 @@ def paired_evidence(phases: Sequence[PhaseCounts], arm: int, _control: int) -> P
     first = sum(pair.first_won for pair in pairs), sum(pair.first_lost for pair in pairs)
     net = sum((Counter(pair.net) for pair in pairs), Counter())
     images = sum(_labelled_share(pair) * pair.images for pair in pairs)
-    deciding = sum(
-        pair.trusted_won + pair.trusted_lost if pair.volunteered else pair.won + pair.lost for pair in pairs
-    )  # fmt: skip
+    deciding = sum(pair.trusted_won + pair.trusted_lost for pair in pairs)
     if not images:
         return PairedEvidence(won, lost, first, net, 0.0, None, 0.0, deciding=deciding)
     difference = (won - lost) / images
@@ -87,20 +85,17 @@ def paired_evidence(phases: Sequence[PhaseCounts], arm: int, _control: int) -> P
 def _by_trusted(pairs: Sequence[PairCounts]) -> float | None:
     """Return the difference by trusted labels alone, None without any."""
     won, lost = sum(pair.trusted_won for pair in pairs), sum(pair.trusted_lost for pair in pairs)
-    images = sum(
-        (pair.labelled_disagreements - pair.volunteered) / pair.disagreements * pair.images
-        for pair in pairs if pair.disagreements
-    )  # fmt: skip
+    images = sum(_labelled_share(pair, pair.volunteered) * pair.images for pair in pairs)
     return (won - lost) / images if images else None
 
 
-def _labelled_share(pair: PairCounts) -> float:
-    """Return the share f of images that the labelled ones stand for.
+def _labelled_share(pair: PairCounts, left_out: int = 0) -> float:
+    """Return the share f of images that the labelled ones stand for, but for labels that are `left_out`.
 
     Arms that agree on an image cannot differ in accuracy there, labelled or not. So the labelled share of disagreements
     stands for the same share of all images. Labels on disagreements alone then do not exaggerate the difference.
     """
-    return pair.labelled_disagreements / pair.disagreements if pair.disagreements else 1.0
+    return (pair.labelled_disagreements - left_out) / pair.disagreements if pair.disagreements else 1.0
 
 
 def _spread(pairs: Sequence[PairCounts], difference: float) -> float:
