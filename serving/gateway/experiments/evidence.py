@@ -58,7 +58,8 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     spec, rows, phases, first, began, total = judged(connection, experiment)
     now = datetime.fromtimestamp(time.time(), UTC)
     arms = range(len(spec.arms))
-    latencies = [_latency(total, arm) or _latency(total, arm, shadow=True) for arm in arms]
+    served = [_latency(total, arm, "latency") for arm in arms]
+    latencies = [found or _latency(total, arm, "latency_shadow") for arm, found in enumerate(served)]
     till = now if experiment.stopped_at is None else datetime.fromtimestamp(experiment.stopped_at, UTC)
     exposed = _exposed(connection, experiment, spec.min_units, phases, first)
     built = build_report(spec.design, phases, latencies, experiment.status, now, first, began, till, exposed)
@@ -72,7 +73,7 @@ def report(connection: Connection, experiment: Row) -> dict[str, Any]:
     built["notes"] += [
         f"The latencies of {variant} are those of background requests, which wait for each other."
         for arm, variant in enumerate(spec.variants)
-        if latencies[arm] and not _latency(total, arm)
+        if latencies[arm] and not served[arm]
     ]
     built["labels"] = {source: sum(total[Count(f"labels_{source}", arm)] for arm in arms) for source in SHOWN}
     if experiment.follows is not None:
@@ -155,10 +156,12 @@ def _pairs(arms: int, tally: Tally) -> tuple[PairCounts, ...]:
         def value(name: str) -> int:
             return tally[Count(name, arm)]
 
+        # Without labels of users all are trusted; an earlier release, which had none, counted none apart.
+        trusted = "trusted_" if value("pair_volunteered") else ""
         return PairCounts(
             units=value("pair_units"), images=value("pair_images"), disagreements=value("pair_disagreements"),
             labelled_disagreements=value("pair_labelled"), volunteered=value("pair_volunteered"), won=value("won"),
-            lost=value("lost"), trusted_won=value("trusted_won"), trusted_lost=value("trusted_lost"),
+            lost=value("lost"), trusted_won=value(f"{trusted}won"), trusted_lost=value(f"{trusted}lost"),
             first_won=value("first_won"), first_lost=value("first_lost"), net=net[arm], squares=value("squares"),
             products=value("products"), sizes=value("sizes"),
             sample_log_e=value(fair_sample.LOG_E) / fair_sample.MILLIONTHS,
@@ -167,9 +170,8 @@ def _pairs(arms: int, tally: Tally) -> tuple[PairCounts, ...]:
     return tuple(of(arm) for arm in range(arms))
 
 
-def _latency(tally: Tally, arm: int, *, shadow: bool = False) -> Latency | None:
-    """Return the percentiles of an arm's histogram, None for an empty one."""
-    name = "latency_shadow" if shadow else "latency"
+def _latency(tally: Tally, arm: int, name: str) -> Latency | None:
+    """Return the percentiles of an arm's histogram of this name, None for an empty one."""
     buckets = sorted((c.value, n) for c, n in tally.items() if c.name == name and c.arm == arm)
     total = sum(n for _, n in buckets)
     return Latency(_percentile(buckets, 0.5 * total), _percentile(buckets, 0.99 * total)) if total else None

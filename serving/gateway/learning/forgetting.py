@@ -64,10 +64,9 @@ def forget_unit(connection: Connection, unit: str) -> Forgotten:
 def _found(connection: Connection, prediction: str) -> tuple[str, tuple[forget.UnitName, int] | None]:
     """Return the key of a prediction, and its unit and image in an experiment."""
     reference = read(signing_key(connection), prediction)
-    if reference and (exposed := reference.exposed):
-        return reference.key, ((exposed.experiment, exposed.unit), reference.image)
     if reference:
-        return reference.key, None
+        exposed = reference.exposed
+        return reference.key, ((exposed.experiment, exposed.unit), reference.image) if exposed else None
     if KEY.fullmatch(prediction) and kept.knows(connection, prediction):
         return prediction, forget.place_of(connection, prediction)
     raise NotFound(f"There is no prediction {prediction[:200]!r}; /predict and image sets name predictions.")

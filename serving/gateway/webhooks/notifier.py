@@ -134,13 +134,12 @@ class Notifier:
         with self._store.write() as connection:
             given_up = events.give_up(connection, before)
         tried = {event.stream for event in given_up if event.attempts}
-        lost = [event for event in given_up if event.stream in tried]
-        for event in lost:
-            self._count("given_up")
-            logger.error("webhook %s (%s) is given up after a day: %s", event.message, event.type, event.error)
-        if untried := [
-            event.message for event in given_up if event.stream not in tried
-        ]:  # nobody was there to take them
+        untried = [event.message for event in given_up if event.stream not in tried]  # nobody was there to take them
+        for event in given_up:
+            if event.stream in tried:
+                self._count("given_up")
+                logger.error("webhook %s (%s) is given up after a day: %s", event.message, event.type, event.error)
+        if untried:
             logger.warning("webhooks %s were never tried, and are too old to deliver", ", ".join(untried))
 
     def _run(self) -> None:

@@ -106,7 +106,7 @@ def test_gateways_that_disagree_for_a_while_do_not_open_phases_in_turn(started: 
 
 
 def test_gateways_that_are_upgraded_in_turn_do_not_go_back(started: Store) -> None:
-    """Those that are not upgraded yet see older versions, for as long as the others take."""
+    """Gateways that are not upgraded yet see older versions, for as long as the others take."""
     follow(started, watched(started), published(plain=7, dropout=8), settle=0)
     follow(started, watched(started), published(plain=7, dropout=7), settle=0)
     follow(started, watched(started), published(plain=6, dropout=9), settle=0)

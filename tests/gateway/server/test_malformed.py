@@ -186,7 +186,7 @@ def test_each_path_has_a_limit_of_its_own(gateway: Gateway, path: str, most: int
 def test_a_request_refused_by_its_length_is_logged_and_counted_once(
     manifest_folder: Path, fake_server: FakeModelServer
 ) -> None:
-    """Whatever the application would say to its head: it need not begin with it."""
+    """The application does not begin with it, whatever it would say to its head."""
     log = manifest_folder / "gateway.log"
     with WarmGateway(manifest_folder, fake_server.address, log=log, workers=1, api_keys="0" * 64) as locked:
         for path in ("/predict", "/nothing"):

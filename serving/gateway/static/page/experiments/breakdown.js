@@ -45,7 +45,9 @@ function group(rows, design, { variant, dimension }) {
   const values = { variant, control: rows[0].vs, dimension: t(`experiments.breakdown.by.${dimension}`) };
   const title = t("experiments.breakdown.caption", values);
   const unpaired = design === "unpaired"; // units of each arm are its own, so shares are compared
-  const shares = rows.map((row) => [row[against] / (unpaired ? row.labelled : 1), row[infavour] / (unpaired ? row.control_labelled : 1)]);
+  const shares = rows.map((row) => unpaired
+    ? [row[against] / row.labelled, row[infavour] / row.control_labelled]
+    : [row[against], row[infavour]]);
   return html`
     <div class="scroll" tabindex="0" role="region" aria-label=${title}>
       <table>
