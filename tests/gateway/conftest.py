@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from serving.gateway import create_app
-from serving.gateway.experiments import cache, judge
+from serving.gateway.experiments import cache, judge, recorder
 from serving.gateway.store.store import Store
 from testing.api import ADMIN_TOKEN
 from testing.databases import new_database, postgresql
@@ -41,6 +41,14 @@ def routes_compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "compile", compile_rule)
         yield
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the threads of an application look and write soon after there is something, since tests wait for it."""
+    monkeypatch.setattr(judge, "INTERVAL_SECONDS", 0.1)
+    monkeypatch.setattr(recorder, "FLUSH_SECONDS", 0.1)
+    monkeypatch.setattr(cache, "REFRESH_SECONDS", 0.1)
 
 
 @pytest.fixture

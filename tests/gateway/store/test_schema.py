@@ -2,6 +2,7 @@ import multiprocessing
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from serving.gateway.store import engine
 from serving.gateway.store.schema import HEAD, MIGRATIONS
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import metadata
+from testing.waiting import PATIENCE
 
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
-FORK = multiprocessing.get_context("fork")
+# A fork of a process with gRPC's threads may wait for one that it does not have.
+SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
@@ -31,6 +34,12 @@ def new_store(new_file: Path) -> Iterator[Store]:
     store = Store(f"sqlite:///{new_file}")
     yield store
     store.close()
+
+
+def migrate_together(others: Barrier) -> None:
+    """Migrate once all others are ready to; end with the command's code."""
+    others.wait()
+    sys.exit(migrate.main())
 
 
 @BOTH
@@ -51,17 +60,12 @@ def test_several_processes_migrate_at_once(
     new = database_kind == "new"
     url = f"sqlite:///{new_file}" if new else request.getfixturevalue("bare_database_url")
     monkeypatch.setenv("GATEWAY_DATABASE_URL", url)
-    together = FORK.Barrier(4)
-
-    def start() -> None:
-        together.wait()
-        sys.exit(migrate.main())
-
-    processes = [FORK.Process(target=start) for _ in range(together.parties)]
+    together = SPAWN.Barrier(4)
+    processes = [SPAWN.Process(target=migrate_together, args=[together]) for _ in range(together.parties)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
     assert [process.exitcode for process in processes] == [0] * together.parties
     store = Store(url)
     with store.read() as connection:

@@ -1,11 +1,21 @@
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from testing.machine import ROOT
 from tests.training.study.results import made_up
 from training.study import result
+
+TAKE = """
+import pathlib, sys
+from training.study import result
+folder, member = map(pathlib.Path, sys.argv[1:])
+with result.locked(folder, [member]):
+    pass
+"""
 
 
 def test_a_result_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -51,13 +61,11 @@ def test_a_member_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
 
     def takes(member: Path) -> bool:
         """Say whether another process can take a member."""
-        if child := os.fork():
-            return os.waitpid(child, 0)[1] == 0
-        try:
-            with result.locked(tmp_path, [member]):
-                os._exit(0)
-        except ValueError as error:
-            os._exit(1 if "another study trains this member; wait for it, or name another --shard" in str(error) else 0)
+        command = [sys.executable, "-c", TAKE, str(tmp_path), str(member)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        refusal = "another study trains this member; wait for it, or name another --shard"
+        assert done.returncode == 0 or refusal in done.stderr, done.stderr
+        return done.returncode == 0
 
     with result.locked(tmp_path, [one]):
         assert (takes(one), takes(other)) == (False, True)
