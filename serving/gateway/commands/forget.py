@@ -31,7 +31,7 @@ def main() -> int:
     whose.add_argument("--prediction", metavar="ID", help="an id that /predict answered with, or as image sets name it")
     whose.add_argument("--unit", metavar="UNIT", help="what clients sent as X-Unit-Id")
     parser.add_argument("--folder", type=Path, default=FOLDER, metavar="DIR", help="of image sets (default: labels)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(_joined(sys.argv[1:]))
     try:
         settings = Settings.from_environ(os.environ)
         with closing(Store(settings.database_url)) as store, store.write() as connection:
@@ -46,6 +46,14 @@ def main() -> int:
         return 1
     print(f"Deleted {done.images:,} images and {done.labels:,} labels{_sets(sets)}.")
     return 0
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Join `--prediction` and `--unit` to their values by `=`: one id in 64 begins with a dash, and units may."""
+    for option in {"--prediction", "--unit"}.intersection(words[:-1]):
+        at = words.index(option)
+        words = [*words[:at], f"{option}={words[at + 1]}", *words[at + 2 :]]
+    return words
 
 
 def _sets(names: list[str]) -> str:

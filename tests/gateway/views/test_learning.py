@@ -219,11 +219,13 @@ def test_the_command_forgets(
     keeping: FlaskClient, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, *_ = labelled(keeping, "a", 3, 4)
+    labelled(keeping, "-b", 5)
     monkeypatch.setenv("GATEWAY_DATABASE_URL", database_url)
     for arguments, code, said in [
         (("--prediction", first), 0, "Deleted 1 images and 1 labels.\n"),
         (("--unit", "a"), 0, "Deleted 1 images and 1 labels.\n"),
-        (("--prediction", "x"), 1, "forget: There is no prediction 'x'; /predict and image sets name predictions.\n"),
+        (("--unit", "-b"), 0, "Deleted 1 images and 1 labels.\n"),
+        (("--prediction", "-x"), 1, "forget: There is no prediction '-x'; /predict and image sets name predictions.\n"),
     ]:
         monkeypatch.setattr(sys, "argv", ["forget", *arguments])
         assert forget.main() == code
