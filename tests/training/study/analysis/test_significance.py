@@ -70,3 +70,4 @@ def test_mcnemar_is_the_binomial_test_of_the_discordant() -> None:
     found = exact_mcnemar(a, b)
     assert found[:2] == (7, 1)
     assert found.p == pytest.approx(2 * (1 + 8) / 2**8)
+    assert exact_mcnemar(a, a) == (0, 0, 1.0)  # statsmodels' approximate test says 0
