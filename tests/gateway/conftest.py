@@ -15,6 +15,7 @@ from werkzeug.routing import Rule
 
 from serving.gateway import create_app
 from serving.gateway.experiments import cache, judge, recorder
+from serving.gateway.learning import keeper
 from serving.gateway.store.store import Store
 from testing.api import ADMIN_TOKEN
 from testing.databases import new_database, postgresql
@@ -49,6 +50,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "INTERVAL_SECONDS", 0.1)
     monkeypatch.setattr(recorder, "FLUSH_SECONDS", 0.1)
     monkeypatch.setattr(cache, "REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr(keeper, "FLUSH_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -160,6 +162,12 @@ def make_client(
 @pytest.fixture
 def client(make_client: MakeClient) -> FlaskClient:
     return make_client()
+
+
+@pytest.fixture
+def keeping(make_client: MakeClient) -> FlaskClient:
+    """A client of an application that keeps labelled images."""
+    return make_client(keep_labelled=100)
 
 
 @pytest.fixture

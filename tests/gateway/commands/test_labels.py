@@ -6,21 +6,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from serving.gateway.commands import forget, labels
-from serving.gateway.learning import image_set, keeper
+from serving.gateway.learning import image_set
 from testing.api import ADMIN, json_of
 from testing.fake_model_server import FakeModelServer, shifted
 from testing.traffic import PAIRED, RAW, SPLIT, images, label, predict, report, start
 from testing.waiting import eventually
-from tests.gateway.conftest import MakeClient
 from training import data
 
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
-
-
-@pytest.fixture
-def keeping(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    monkeypatch.setattr(keeper, "FLUSH_SECONDS", 0.01)
-    return make_client(keep_labelled=100)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
-from serving.gateway.experiments import lifecycle, recorder
+from serving.gateway.experiments import lifecycle
 from serving.gateway.experiments.lifecycle import Act
 from serving.gateway.experiments.recorder import Recorder
 from serving.gateway.experiments.retention import Retention, remind
@@ -153,8 +153,7 @@ def test_an_archived_experiment_keeps_no_pixels(
 
 
 @BOTH
-def test_what_arrives_after_the_end_of_an_experiment_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "FLUSH_SECONDS", 0.01)
+def test_what_arrives_after_the_end_of_an_experiment_is_not_kept(store: Store) -> None:
     by = Act("test")
     with store.write() as connection:
         for name in ("over", "runs"):

@@ -8,7 +8,6 @@ from sqlalchemy import insert, select, update
 
 from serving.gateway.commands import forget
 from serving.gateway.experiments.assignment import unit_name
-from serving.gateway.learning import keeper
 from serving.gateway.store.exposures import lock
 from serving.gateway.store.store import Store
 from serving.gateway.store.tables import exposures, feedback, images, phases, unit_results, units
@@ -18,15 +17,8 @@ from testing.databases import lock_waits
 from testing.fake_model_server import FakeModelServer, shifted
 from testing.traffic import PAIRED, SPLIT, label, predict, report, start
 from testing.waiting import eventually
-from tests.gateway.conftest import MakeClient
 
 BOTH = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
-
-
-@pytest.fixture
-def keeping(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    monkeypatch.setattr(keeper, "FLUSH_SECONDS", 0.01)
-    return make_client(keep_labelled=100)
 
 
 def learning(client: FlaskClient) -> Any:
