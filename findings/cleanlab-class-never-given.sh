@@ -2,7 +2,7 @@
 # cleanlab 2.9.0: images of a class that nobody names are no label issues, however sure the model is.
 #
 # The threshold of a class comes from the images that have its label. Where labellers take every 7 for a 1, there are
-# none, so the most systematic mistake is not found; a warning says that "too few" is known of the class. One right label
+# none, so the most systematic mistake is not found; a warning says that the class has too few examples. One right label
 # of it is enough to find the others.
 # Seen: 100 of 300 images have the wrong class, at 0.9 for the right one: 0 issues; with one of them right, 99 of 99.
 set -euo pipefail

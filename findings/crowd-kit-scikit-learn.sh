@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # crowd-kit 1.4.2 with scikit-learn 1.9.1: `Wawa` and `ZeroBasedSkill` cannot predict.
 #
-# Their classes lack a base class that scikit-learn asks for since 1.7, and crowd-kit names no upper bound, so an ordinary
-# installation has both. `MajorityVote` and `DawidSkene` work.
+# Their classes lack a base class that scikit-learn asks for, and an ordinary installation has both packages.
+# `MajorityVote` and `DawidSkene` work.
 # Seen: `fit_predict` of three workers' labels ends in an AttributeError about `__sklearn_tags__`.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -3,7 +3,7 @@
 #
 # Their default structuring element is a cross of ones, whose values count as heights for grey images; boolean images
 # take the same cross as flat. `open` and `close`, which do both, hide it.
-# Seen: an even image of 100 becomes 101 by dilation and 99 by erosion; scipy's flat cross leaves 100.
+# Seen: an even image of 100 becomes 101 by dilation and 99 by erosion.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

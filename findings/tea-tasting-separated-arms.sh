@@ -2,7 +2,7 @@
 # tea-tasting 1.14.0: a difference without any variance has no p-value and no interval, however clear it is.
 #
 # An arm that always fails beside one that never does is the clearest outcome there is. `nan < 0.05` is False, so a script
-# that asks for significance goes on as if the arms were alike. `Proportion` and scipy give an answer.
+# that asks for significance goes on as if the arms were alike. `Proportion` gives an answer.
 # Seen: 50 zeros beside 50 ones: `Mean` has an infinite statistic and p NaN, `Proportion` p below 1e-20.
 set -euo pipefail
 folder=$(mktemp -d)
