@@ -16,10 +16,11 @@ import argparse
 import dataclasses
 import os
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
+
+from training.stopping import Stop
 
 BY_HANDS = 4  # every fourth test image is drawn by each hand
 BY_STROKES = 400  # digits of each kind that are drawn by strokes
@@ -135,7 +136,7 @@ def trained(images, recipe, seed):
     def progress(_, report) -> None:
         print(f"\rseed {seed}: step {report.step}", end="\r", file=sys.stderr, flush=True)
 
-    member = train.train_member(population.Member(CHAMPION, seed), images, recipe, progress, threading.Event())
+    member = train.train_member(population.Member(CHAMPION, seed), images, recipe, progress, Stop())
     predict, _ = manifest.prediction_of(member, images, recipe)
     weights = [tf.constant(w) for w in member.weights]
     return lambda some: predict(weights, tf.constant(some)).numpy()

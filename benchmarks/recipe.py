@@ -11,8 +11,9 @@ import argparse
 import os
 import statistics
 import sys
-import threading
 from pathlib import Path
+
+from training.stopping import Stop
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     images = data.load(arguments.data)
     seeds = range(1, arguments.seeds + 1)
     members = [population.Member(v, s) for v in BLOG_POST for s in seeds]
-    ours = [t.history[-1].accuracy for t in population.train(members, images, Recipe(), _progress, threading.Event())]
+    ours = [t.history[-1].accuracy for t in population.train(members, images, Recipe(), _progress, Stop())]
     theirs = [_keras(images, member, Recipe()) for member in members]
     print(f"\n{'variant':10}  {'population: mean (SD) [range]':36}  {'Keras: mean (SD) [range]':36}  Welch's t")
     for i, variant in enumerate(BLOG_POST):

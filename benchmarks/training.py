@@ -16,7 +16,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ import tensorflow as tf
 
 from training import data, network, population
 from training.loop import Kind, Settings, State, compile_loop
+from training.stopping import Stop
 from training.variants import BLOG_POST, DROPOUT, Noise, Recipe, Variant
 
 RECIPE = Recipe()
@@ -122,7 +122,7 @@ def end_to_end_seconds(images: data.ImageSet) -> float:
     """Return how long training the four variants takes, from images in memory to trained weights."""
     start = time.perf_counter()
     members = [population.Member(variant, seed=1) for variant in BLOG_POST]
-    population.train(members, images, RECIPE, lambda *_: None, threading.Event())
+    population.train(members, images, RECIPE, lambda *_: None, Stop())
     return time.perf_counter() - start
 
 

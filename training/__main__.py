@@ -10,6 +10,7 @@ from typing import Any
 
 from training import data, fetch, publish, quiet, readers
 from training.arguments import DATA, parser, with_options
+from training.stopping import Interrupted
 from training.variants import ADAPTED, candidate, select
 
 EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_NOT_BETTER = 2, 3, 4
@@ -64,7 +65,7 @@ def run_train(arguments: argparse.Namespace) -> int:
         published = so_far(progress.read(arguments.models), arguments.data)
         print(f"training: {error}. {published}; try a smaller --learning-rate or another --seed.", file=sys.stderr)
         return EXIT_DIVERGED
-    except job.Interrupted as interrupted:
+    except Interrupted as interrupted:
         published = so_far(progress.read(arguments.models), arguments.data)
         print(f"training: stopped. {published}.", file=sys.stderr)
         return 128 + interrupted.number
@@ -80,7 +81,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     os.nice(arguments.nice)
     images = load_images(arguments.data, upright=arguments.upright)
     with quiet.loading_tensorflow():
-        from training import export, job, population
+        from training import export, population
         from training.adapted import run as adapted
         from training.adapted.gate import NotBetter
     population.use_one_core_per_member()
@@ -95,7 +96,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     except NotBetter as error:
         print(f"training: the candidate is not published: {error}.", file=sys.stderr)
         return EXIT_NOT_BETTER
-    except job.Interrupted as interrupted:
+    except Interrupted as interrupted:
         print("training: stopped. Nothing was published; the same command trains again.", file=sys.stderr)
         return 128 + interrupted.number
     return 0
@@ -124,14 +125,14 @@ def run_study(arguments: argparse.Namespace) -> int:
     """Train the missing members of a study and write its tables and its report."""
     images = load_images(arguments.data, upright=arguments.upright)
     with quiet.loading_tensorflow():
-        from training import job, population
+        from training import population
         from training.study import command
     try:
         command.main(arguments, images)
     except population.Diverged as error:
         print(f"training: {error}; leave its arm out with --arms.", file=sys.stderr)
         return EXIT_DIVERGED
-    except job.Interrupted as interrupted:
+    except Interrupted as interrupted:
         print("training: stopped. Finished members are kept; the same command trains the rest.", file=sys.stderr)
         return 128 + interrupted.number
     return 0

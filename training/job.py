@@ -3,8 +3,6 @@
 import contextlib
 import datetime
 import itertools
-import signal
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,16 +15,9 @@ from training.data import SIDE, ImageSet
 from training.familiarity import clusters_of
 from training.progress import Progress, recorded
 from training.readers import DataError
+from training.stopping import Stop, stop_on_signals
 from training.trainers import trainer_of
 from training.variants import VARIANTS, Variant
-
-
-class Interrupted(Exception):
-    """The run was stopped by the signal `number`."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def run(
@@ -43,7 +34,7 @@ def run(
 
     Variants of one recipe are trained together and published before the next recipe begins. In the background there
     is no progress bar and no summary of the network. With `if_missing`, those that another run publishes meanwhile are
-    left out. Raise population.Diverged, Interrupted or export.ExportError; recipes that were published before stay so.
+    left out. Raise population.Diverged, stopping.Interrupted or export.ExportError; recipes published before stay so.
     Raise DataError where others would be withdrawn, since they learned from another image set.
     """
     population.use_one_core_per_member()
@@ -92,7 +83,7 @@ def train(
     console: Console,
     writers: Mapping[str, tf.summary.SummaryWriter],
     progress: Progress,
-    stop: threading.Event,
+    stop: Stop,
 ) -> list[population.Trained]:
     """Train members of one recipe, and tell the console, the event files and the progress file how they stand."""
 
@@ -112,14 +103,13 @@ def train(
 
 
 def publish_members(
-    trained: Sequence[population.Trained], data: ImageSet, models: Path, staged: Path, keep: int, stop: threading.Event
+    trained: Sequence[population.Trained], data: ImageSet, models: Path, staged: Path, keep: int, stop: Stop
 ) -> list[dict[str, Any]]:
     """Export and publish trained members; return their entries in the manifest."""
     entries = []
     clusters = clusters_of(data.train_images, data.train_labels, len(data.classes))
     for member in trained:
-        if stop.is_set():
-            raise population.Stopped
+        stop.check()
         version = publish.next_version(models, member.member.variant.name)
         entries.append(manifest.export_member(member, data, clusters, staged, version))
     new = manifest.new_manifest(data, entries, publish.read_manifest(models))
@@ -131,26 +121,6 @@ def write_scalar(name: str, value: float) -> None:
     """Write a figure to the current event file, as TensorBoard's own scalar summary does, without that package."""
     metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class="DATA_CLASS_SCALAR")
     tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)
-
-
-@contextlib.contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set; raise Interrupted once the run has ended in order."""
-    stop = threading.Event()
-    received: list[int] = []
-
-    def on_signal(number: int, _: object) -> None:
-        received.append(number)
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    except population.Stopped as error:
-        raise Interrupted(received[0]) from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

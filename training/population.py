@@ -2,7 +2,6 @@
 
 import math
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from training import network
 from training.data import ImageSet
 from training.evaluate import accuracy
 from training.loop import Kind, Settings, State, compile_loop
+from training.stopping import Stop
 from training.variants import Recipe, Variant
 
 Job = TypeVar("Job")
@@ -49,10 +49,6 @@ class Trained:
 
 class Diverged(RuntimeError):
     """A member's loss is no longer a number."""
-
-
-class Stopped(RuntimeError):
-    """Training was asked to stop before its last step."""
 
 
 OnReport = Callable[[Member, Report], None]
@@ -104,10 +100,10 @@ class Trainer:
         self._loops = {kind: compile_loop(kind, recipe.batch, len(data.train_images)) for kind in kinds}
         self._predict = tf.function(network.probabilities, autograph=False)
 
-    def stages(self, member: Member, steps: Sequence[int], stop: threading.Event) -> Iterator[Stage]:
+    def stages(self, member: Member, steps: Sequence[int], stop: Stop) -> Iterator[Stage]:
         """Train a member, and yield after each of `steps`, which ascend.
 
-        Raise Diverged when a loss is NaN or infinite, Stopped soon after `stop` is set.
+        Raise Diverged when a loss is NaN or infinite, Stopped soon after `stop` is asked.
         """
         variant, images = member.variant, self._data.train_images
         model = network.build(math.prod(images.shape[1:]), len(self._data.classes), variant.dropout, member.seed)
@@ -115,8 +111,7 @@ class Trainer:
         settings = Settings.of(variant, member.seed, self._recipe, len(images))
         start = 0
         for last in steps:
-            if stop.is_set():
-                raise Stopped
+            stop.check()
             span = tf.constant(start), tf.constant(last + 1)
             loss = float(self._loops[Kind.of(variant)](state, self.images, self.labels, *span, settings))
             probabilities = self.predict(state.weights, self._test_images)
@@ -137,7 +132,7 @@ def train(
     data: ImageSet,
     recipe: Recipe,
     on_report: OnReport,
-    stop: threading.Event,
+    stop: Stop,
     on_progress: OnProgress = ignore,
 ) -> list[Trained]:
     """Train the members and return them in their order.
@@ -159,14 +154,14 @@ def train(
     return on_every_core(run, members, stop)
 
 
-def on_every_core(run: Callable[[Job], Result], jobs: Sequence[Job], stop: threading.Event) -> list[Result]:
-    """Run the jobs, one a core, and return their results in order; the first to fail sets `stop` for the others."""
+def on_every_core(run: Callable[[Job], Result], jobs: Sequence[Job], stop: Stop) -> list[Result]:
+    """Run the jobs, one a core, and return their results in order; the first to fail asks `stop` for the others."""
     with ThreadPoolExecutor(cores(), thread_name_prefix="member") as pool:
         futures = [pool.submit(run, job) for job in jobs]
         try:
             for future in as_completed(futures):
                 future.result()
         except BaseException:  # KeyboardInterrupt too: the threads must end before the process can
-            stop.set()
+            stop.ask()
             raise
         return [future.result() for future in futures]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from training import files
-from training.population import Stopped
+from training.stopping import Stopped
 from training.variants import Variant
 
 FILE = "training.json"

@@ -1,6 +1,5 @@
 """Say which loop trains a recipe and how its members predict: one row a kind of recipe."""
 
-import threading
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -13,6 +12,7 @@ from training.champion import train as champion
 from training.champion import upright
 from training.data import ImageSet
 from training.population import Member, OnProgress, OnReport, Trained
+from training.stopping import Stop
 from training.variants import AdaptRecipe, ChampionRecipe, Recipe
 
 
@@ -25,7 +25,7 @@ class Train(Protocol):
         data: ImageSet,
         recipe: Any,
         on_report: OnReport,
-        stop: threading.Event,
+        stop: Stop,
         on_progress: OnProgress,
     ) -> list[Trained]:
         """Return the trained members in their order."""

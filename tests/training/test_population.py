@@ -1,4 +1,3 @@
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +5,7 @@ import pytest
 
 from training import data, population
 from training.population import Member, Report, Trained
+from training.stopping import Stop, Stopped
 from training.variants import BLOG_POST, Recipe
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ def images(digits_dir: Path) -> data.ImageSet:
 
 
 def train(members: list[Member], images: data.ImageSet, recipe: Recipe = RECIPE) -> list[Trained]:
-    return population.train(members, images, recipe, lambda *_: None, threading.Event())
+    return population.train(members, images, recipe, lambda *_: None, Stop())
 
 
 def test_reports_come_every_so_many_steps_and_at_the_last() -> None:
@@ -62,12 +62,12 @@ def test_a_loss_that_is_no_number_ends_the_run(images: data.ImageSet) -> None:
 
 
 def test_members_stop_at_their_next_report(images: data.ImageSet) -> None:
-    stop, seen = threading.Event(), []
+    stop, seen = Stop(), []
 
     def on_report(member: Member, report: Report) -> None:
         seen.append(report.step)
-        stop.set()
+        stop.ask()
 
-    with pytest.raises(population.Stopped):
+    with pytest.raises(Stopped):
         population.train([Member(BLOG_POST[0], seed) for seed in range(10)], images, RECIPE, on_report, stop)
     assert set(seen) == {0}

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from training import progress
-from training.population import Stopped
+from training.stopping import Stopped
 from training.variants import VARIANTS
 
 FIRST, SECOND = VARIANTS[:2]

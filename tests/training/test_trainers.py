@@ -1,11 +1,10 @@
-import threading
-
 import numpy as np
 import pytest
 
 from training.arguments import OPTIONS, parser, with_options
 from training.data import ImageSet
 from training.population import Member, ignore
+from training.stopping import Stop
 from training.trainers import TRAINERS, trainer_of
 from training.variants import ADAPTED, VARIANTS, ChampionRecipe, Recipe, Variant
 
@@ -25,7 +24,7 @@ def test_the_adapted_variant_says_where_its_labels_come_from() -> None:
     images, labels = np.zeros((24, 28, 28), np.uint8), np.zeros(24, np.uint8)
     data, recipe = ImageSet("made up", images, labels, images, labels), ADAPTED.recipe
     with pytest.raises(ValueError, match="variant adapted learns from labels: run make improve"):
-        trainer_of(recipe).train([Member(ADAPTED, 1)], data, recipe, ignore, threading.Event(), ignore)
+        trainer_of(recipe).train([Member(ADAPTED, 1)], data, recipe, ignore, Stop(), ignore)
 
 
 @pytest.mark.parametrize("kind", list(SMALL))
@@ -36,7 +35,7 @@ def test_a_variant_needs_no_more_than_its_recipe(kind: type) -> None:
     variants = [Variant(name, name.title(), weight_decay=0.01, recipe=SMALL[kind]) for name in ("one", "two")]
     done: dict[str, int] = {}
     trained = trainer_of(SMALL[kind]).train(
-        [Member(variant, 1) for variant in variants], data, SMALL[kind], lambda *_: None, threading.Event(),
+        [Member(variant, 1) for variant in variants], data, SMALL[kind], lambda *_: None, Stop(),
         lambda member, steps: done.update({member.variant.name: steps}),
     )  # fmt: skip
     steps = SMALL[kind].steps(SMALL[kind].learned_from(24))

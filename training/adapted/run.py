@@ -15,6 +15,7 @@ from training.console import Console
 from training.data import ImageSet
 from training.familiarity import Clusters, clusters_of
 from training.progress import recorded
+from training.stopping import stop_on_signals
 from training.variants import ADAPTED, AdaptRecipe, Variant
 
 
@@ -36,7 +37,7 @@ def run(
     """
     recipe = variant.recipe
     assert isinstance(recipe, AdaptRecipe)
-    with publish.staging(models) as staged, job.stop_on_signals() as stop:
+    with publish.staging(models) as staged, stop_on_signals() as stop:
         lesson = lessons.read(labels, replayed, models, recipe.base)
         if version := published(models, variant, lesson, seed):
             return f"{variant.name} {version} has learned from {labels / lesson.labels.name} already."
@@ -54,8 +55,7 @@ def run(
             learned = predicted(staged / variant.name, taught.train_images)
             review.add(*mistakes.still_contradicted(learned, taught.train_labels))
             stop_for([*judgement.failures, *review.reasons()])
-            if stop.is_set():
-                raise population.Stopped
+            stop.check()
             for doubt in review.doubts:
                 print(f"The labels are trusted, though {doubt}.")
             entry["training"] |= {

@@ -1,7 +1,6 @@
 """Train on from published weights: distorted labelled images, and replayed ones against forgetting."""
 
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +15,8 @@ from training.champion.lines import nearness
 from training.data import ImageSet
 from training.evaluate import accuracy
 from training.loop import Settings, State, adam, batch_indices, learning_rate_at
-from training.population import Diverged, Member, OnProgress, OnReport, Report, Stopped, Trained, cores, ignore
+from training.population import Diverged, Member, OnProgress, OnReport, Report, Trained, cores, ignore
+from training.stopping import Stop, Stopped
 from training.variants import AdaptRecipe
 
 AT_ONCE = 1000  # images distorted by one call
@@ -28,7 +28,7 @@ def train(
     data: ImageSet,
     recipe: AdaptRecipe,
     on_report: OnReport,
-    stop: threading.Event,
+    stop: Stop,
     on_progress: OnProgress = ignore,
 ) -> list[Trained]:
     """Train the members one after another on a Lesson; raise as `train_member` does."""
@@ -42,12 +42,12 @@ def train_member(
     lesson: Lesson,
     recipe: AdaptRecipe,
     on_report: OnReport,
-    stop: threading.Event,
+    stop: Stop,
     on_progress: OnProgress = ignore,
 ) -> Trained:
     """Train a member and return its averaged weights.
 
-    Raise Diverged when the loss is NaN or infinite, Stopped soon after `stop` is set.
+    Raise Diverged when the loss is NaN or infinite, Stopped soon after `stop` is asked.
     """
     state = State.of([tf.Variable(w) for w in lesson.weights])
     averages = [tf.Variable(w) for w in lesson.weights]
@@ -65,8 +65,7 @@ def train_member(
         said = predict(averages, tf.constant(lesson.test_images)).numpy()
         history.append(Report(end - 1, loss, accuracy(said, lesson.test_labels)))
         on_report(member, history[-1])
-        if stop.is_set():
-            raise Stopped
+        stop.check()
     return Trained(member, [w.numpy() for w in averages], history)
 
 
@@ -90,10 +89,10 @@ class Pool(tf.Module):
         return network.pixels_to_inputs(images), tf.gather(self.answers, chosen)
 
 
-def make_pools(lesson: Lesson, recipe: AdaptRecipe, seed: int, stop: threading.Event) -> list[Pool]:
+def make_pools(lesson: Lesson, recipe: AdaptRecipe, seed: int, stop: Stop) -> list[Pool]:
     """Return the images of all steps, the labelled ones first: every core distorts them.
 
-    Raise Stopped soon after `stop` is set.
+    Raise Stopped soon after `stop` is asked.
     """
     count = recipe.learned_from(len(lesson.train_images))
     replayed, classes = lesson.train_images[:count], len(lesson.classes)
@@ -117,7 +116,7 @@ def make_pools(lesson: Lesson, recipe: AdaptRecipe, seed: int, stop: threading.E
 class Maker:
     """Sets images upright, and distorts them before, in a pool of threads; a seed decides it entirely."""
 
-    def __init__(self, pool: ThreadPoolExecutor, seed: int, stop: threading.Event) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, seed: int, stop: Stop) -> None:
         self._pool, self._seed, self._stop = pool, seed, stop
         self._key = 0
         self._distort = tf.function(
@@ -144,7 +143,7 @@ class Maker:
 
     def _map(self, call: Callable, jobs: list) -> Iterator[np.ndarray]:
         for each in self._pool.map(call, jobs):
-            if self._stop.is_set():
+            if self._stop.asked:
                 self._pool.shutdown(wait=False, cancel_futures=True)
                 raise Stopped
             yield each

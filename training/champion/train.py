@@ -1,7 +1,6 @@
 """Train the champion: images distorted anew, AdamW at a falling rate, averaged weights."""
 
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -16,7 +15,8 @@ from training.champion.lines import nearness
 from training.data import SIDE, ImageSet
 from training.evaluate import accuracy
 from training.loop import Settings, State, adam, batch_indices, learning_rate_at
-from training.population import Diverged, Member, OnProgress, OnReport, Report, Stopped, Trained, cores, ignore
+from training.population import Diverged, Member, OnProgress, OnReport, Report, Trained, cores, ignore
+from training.stopping import Stop
 from training.variants import ChampionRecipe
 
 AT_ONCE = 1000  # images distorted by one call
@@ -27,7 +27,7 @@ def train(
     data: ImageSet,
     recipe: ChampionRecipe,
     on_report: OnReport,
-    stop: threading.Event,
+    stop: Stop,
     on_progress: OnProgress = ignore,
 ) -> list[Trained]:
     """Train the members one after another, since each keeps every core busy; raise as `train_member` does."""
@@ -39,13 +39,13 @@ def train_member(
     data: ImageSet,
     recipe: ChampionRecipe,
     on_report: OnReport,
-    stop: threading.Event,
+    stop: Stop,
     on_progress: OnProgress = ignore,
 ) -> Trained:
     """Train a member and return its averaged weights.
 
     Every core distorts images while the network learns from the draw before. Raise Diverged when the loss is NaN or
-    infinite, Stopped soon after `stop` is set.
+    infinite, Stopped soon after `stop` is asked.
     """
     count = recipe.learned_from(len(data.train_images))
     written = flag_ones(data.train_images[:count], data.train_labels[:count], recipe.flagged, member.seed)
@@ -88,10 +88,10 @@ def prediction(recipe: ChampionRecipe) -> Callable[..., tf.Tensor]:
     return upright.probabilities if recipe.set_upright else network.probabilities
 
 
-def draws(images: np.ndarray, recipe: ChampionRecipe, seed: int, stop: threading.Event) -> Iterator[tf.Tensor]:
+def draws(images: np.ndarray, recipe: ChampionRecipe, seed: int, stop: Stop) -> Iterator[tf.Tensor]:
     """Yield all images, uint8 `[n, 28, 28]`, distorted and set upright anew, `recipe.draws` times.
 
-    The next draw is made while the last one is in use. Raise Stopped soon after `stop` is set.
+    The next draw is made while the last one is in use. Raise Stopped soon after `stop` is asked.
     """
 
     @tf.function(autograph=False)
@@ -110,15 +110,13 @@ def draws(images: np.ndarray, recipe: ChampionRecipe, seed: int, stop: threading
     with ThreadPoolExecutor(cores(), thread_name_prefix="distort") as pool:
         try:
             for part, near in zip(parts, pool.map(nearness, parts), strict=True):
-                if stop.is_set():
-                    raise Stopped
+                stop.check()
                 chunks.append((tf.constant(part), tf.constant(near)))
             coming = begin(0)
             for i in range(recipe.draws):
                 ready = [future.result() for future in coming]
                 coming = begin(i + 1) if i + 1 < recipe.draws else []
-                if stop.is_set():
-                    raise Stopped
+                stop.check()
                 yield tf.concat(ready, axis=0)
         finally:
             pool.shutdown(cancel_futures=True)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from training import files, population
 from training.arguments import RUNS
 from training.data import ImageSet
-from training.job import stop_on_signals
+from training.stopping import stop_on_signals
 from training.study import result, run, tables, timing
 from training.study.analysis import summary
 from training.study.report import document as report
@@ -28,7 +28,7 @@ def write(suite: run.Suite, folder: Path) -> None:
 
 
 def main(arguments: argparse.Namespace, data: ImageSet) -> None:
-    """Run the study that the arguments describe; raise ValueError, population.Diverged or job.Interrupted."""
+    """Run the study that the arguments describe; raise ValueError, population.Diverged or stopping.Interrupted."""
     top = arguments.folder or RUNS / ("study-quick" if arguments.quick else "study")
     suite = SUITES[arguments.suite](arguments, data)
     folder, members = top / suite.name, top / suite.name / "members"

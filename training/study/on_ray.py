@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import ray
 
 from training.data import ImageSet
-from training.population import Stopped
+from training.stopping import Stop
 from training.study.result import Result
 from training.study.run import Engine, Job, Suite
 
@@ -18,13 +17,13 @@ LOOK_SECONDS = 0.5  # between two looks at whether to stop
 RUNS_AGAIN = 10  # of a task whose node or process died; an exception of its own ends the study
 PACKAGE = Path(__file__).parents[1]
 
-_trainers: dict[tuple[str, str], Callable[[Job, threading.Event], Result]] = {}  # of one worker process
+_trainers: dict[tuple[str, str], Callable[[Job, Stop], Result]] = {}  # of one worker process
 
 
 def engine(arguments: argparse.Namespace, data: ImageSet) -> Engine:
     """Return an engine on the cluster at `--ray`; each node needs the packages of requirements/ray.txt alone."""
 
-    def train(suite: Suite, jobs: Sequence[Job], keep: Callable[[Job, Result], None], stop: threading.Event) -> None:
+    def train(suite: Suite, jobs: Sequence[Job], keep: Callable[[Job, Result], None], stop: Stop) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         package = {"py_modules": [str(PACKAGE)], "excludes": ["**/__pycache__"]}
         ray.init(address=arguments.ray, runtime_env=package, log_to_driver=False, configure_logging=False)
@@ -32,8 +31,7 @@ def engine(arguments: argparse.Namespace, data: ImageSet) -> Engine:
             images = ray.put(data)
             tasks = {member.remote(_chosen(arguments), images, job): job for job in jobs}
             while tasks:
-                if stop.is_set():
-                    raise Stopped
+                stop.check()
                 done, _ = ray.wait(list(tasks), timeout=LOOK_SECONDS)
                 for task in done:
                     keep(tasks.pop(task), ray.get(task))
@@ -49,10 +47,10 @@ def member(arguments: dict[str, Any], data: ImageSet, job: Job) -> Result:
     key = repr(arguments), data.sha256
     if key not in _trainers:
         _trainers[key] = _trainer(arguments, data)
-    return _trainers[key](job, threading.Event())
+    return _trainers[key](job, Stop())
 
 
-def _trainer(arguments: dict[str, Any], data: ImageSet) -> Callable[[Job, threading.Event], Result]:
+def _trainer(arguments: dict[str, Any], data: ImageSet) -> Callable[[Job, Stop], Result]:
     import tensorflow as tf
 
     from training.study.command import SUITES

@@ -1,7 +1,6 @@
 """Train the members of a suite that have no result yet, one member a core."""
 
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from training.population import on_every_core
+from training.stopping import Stop
 from training.study import result
 from training.study.analysis.comparisons import Comparison
 from training.study.result import Result
@@ -40,23 +40,21 @@ class Suite:
     comparisons: Sequence[Comparison]
     labels: np.ndarray  # of the test images
     about: dict[str, Any]  # recipe and data, for readers of the results
-    trainer: Callable[[Sequence[Job]], Callable[[Job, threading.Event], Result]]
+    trainer: Callable[[Sequence[Job]], Callable[[Job, Stop], Result]]
 
 
-# Trains jobs of a suite, and calls back with each result, until an event is set.
-Engine = Callable[[Suite, Sequence[Job], Callable[[Job, Result], None], threading.Event], None]
+# Trains jobs of a suite, and calls back with each result, until it is asked to stop.
+Engine = Callable[[Suite, Sequence[Job], Callable[[Job, Result], None], Stop], None]
 
 
-def on_this_machine(
-    suite: Suite, jobs: Sequence[Job], keep: Callable[[Job, Result], None], stop: threading.Event
-) -> None:  # fmt: skip
+def on_this_machine(suite: Suite, jobs: Sequence[Job], keep: Callable[[Job, Result], None], stop: Stop) -> None:
     """Train on every core of this machine."""
     train = suite.trainer(jobs)
     on_every_core(lambda job: keep(job, train(job, stop)), jobs, stop)
 
 
 def train_missing(
-    suite: Suite, jobs: Sequence[Job], members: Path, stop: threading.Event, engine: Engine = on_this_machine
+    suite: Suite, jobs: Sequence[Job], members: Path, stop: Stop, engine: Engine = on_this_machine
 ) -> None:
     """Train those of the jobs whose results are not in the folder `members`."""
     files = _files(jobs, members)

@@ -2,7 +2,6 @@
 
 import json
 import statistics
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,19 @@ import tensorflow as tf
 from training import files, network, population
 from training.data import ImageSet
 from training.loop import Kind, Settings, State, compile_loop
+from training.stopping import Stop
 from training.variants import BLOG_POST, Recipe, Variant
 
 STEPS, ROUNDS = 150, 15  # a round runs STEPS of each arm, one arm after another, so that all meet the same noise
 
 
-def write(path: Path, data: ImageSet, stop: threading.Event) -> None:
+def write(path: Path, data: ImageSet, stop: Stop) -> None:
     """Time a step of each arm and write milliseconds a step and member, every core busy with a member."""
     print(f"Timing a step of each of the four variants into {path} …", flush=True)
     files.write(path, json.dumps(measure(data, stop), indent=1) + "\n")
 
 
-def measure(data: ImageSet, stop: threading.Event) -> dict[str, Any]:
+def measure(data: ImageSet, stop: Stop) -> dict[str, Any]:
     """Return, for each of the four variants, milliseconds a step and member: the median, and all rounds."""
     images, labels = tf.constant(data.train_images), tf.constant(data.train_labels, tf.int32)
     lanes = [_Lane(variant, data, images, labels) for variant in BLOG_POST]
@@ -31,8 +31,7 @@ def measure(data: ImageSet, stop: threading.Event) -> dict[str, Any]:
     rounds: dict[str, list[float]] = {variant.name: [] for variant in BLOG_POST}
     for number in range(ROUNDS + 1):
         for lane in lanes:
-            if stop.is_set():
-                raise population.Stopped
+            stop.check()
             began = time.perf_counter()
             population.on_every_core(lane.advance, members, stop)
             milliseconds = (time.perf_counter() - began) * 1e3 / (STEPS * len(members))

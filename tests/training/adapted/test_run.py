@@ -5,7 +5,6 @@ import json
 import math
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from training.adapted.gate import NotBetter
 from training.population import Member
 from training.progress import read
 from training.readers import DataError
+from training.stopping import Stop
 from training.variants import ADAPTED, AdaptRecipe
 
 pytestmark = pytest.mark.slow
@@ -176,7 +176,7 @@ def test_seed_and_set_decide_the_weights(labels: Path, replayed: data.ImageSet, 
     given = lesson.read(labels, replayed, models, "champion")
 
     def trained(seed: int) -> list[np.ndarray]:
-        return train.train_member(Member(SMALL, seed), given, RECIPE, lambda *_: None, threading.Event()).weights
+        return train.train_member(Member(SMALL, seed), given, RECIPE, lambda *_: None, Stop()).weights
 
     for a, b in zip(trained(1), trained(1), strict=True):
         np.testing.assert_array_equal(a, b)

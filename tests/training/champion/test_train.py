@@ -1,5 +1,4 @@
 import dataclasses
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,8 @@ import tensorflow as tf
 from training import data, network
 from training.champion import train
 from training.loop import Settings, State
-from training.population import Diverged, Member, Report, Stopped, Trained
+from training.population import Diverged, Member, Report, Trained
+from training.stopping import Stop, Stopped
 from training.variants import CHAMPION, ChampionRecipe
 
 pytestmark = pytest.mark.slow
@@ -23,9 +23,7 @@ def images(digits_dir: Path) -> data.ImageSet:
 
 def run(images: data.ImageSet, recipe: ChampionRecipe = RECIPE, seed: int = 1) -> tuple[Trained, list[Report]]:
     reports: list[Report] = []
-    trained = train.train_member(
-        Member(CHAMPION, seed), images, recipe, lambda _, r: reports.append(r), threading.Event()
-    )
+    trained = train.train_member(Member(CHAMPION, seed), images, recipe, lambda _, r: reports.append(r), Stop())
     return trained, reports
 
 
@@ -112,7 +110,7 @@ def test_a_loss_that_is_no_number_ends_it(images: data.ImageSet) -> None:
 
 
 def test_it_stops_when_it_is_asked_to(images: data.ImageSet) -> None:
-    stop = threading.Event()
-    stop.set()
+    stop = Stop()
+    stop.ask()
     with pytest.raises(Stopped):
         train.train([Member(CHAMPION, 1)], images, RECIPE, lambda *_: None, stop)

@@ -1,10 +1,10 @@
 """Turn the convolutional suite's arms into jobs and comparisons."""
 
 import dataclasses
-import threading
 from collections.abc import Callable, Sequence
 
 from training.data import ImageSet
+from training.stopping import Stop
 from training.study import result
 from training.study.analysis.comparisons import Comparison
 from training.study.result import Result
@@ -42,7 +42,7 @@ def suite(data: ImageSet, arms: Sequence[Cell], seeds: int | None, epochs: int |
         if seed <= of_each[name]
     ]
 
-    def trainer(_: Sequence[Job]) -> Callable[[Job, threading.Event], Result]:
+    def trainer(_: Sequence[Job]) -> Callable[[Job, Stop], Result]:
         return lambda job, stop: training.train(by_name[job.arm], job.seed, data, amounts[job.arm], stop)
 
     titles = {name: cell.title for name, cell in by_name.items()}

@@ -1,7 +1,6 @@
 """Train and measure one model of the convolutional suite: Keras' layers and optimiser in a compiled loop."""
 
 import math
-import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,7 +11,8 @@ import tensorflow as tf
 from training import evaluate
 from training.data import ImageSet
 from training.loop import batch_indices
-from training.population import Diverged, Stopped
+from training.population import Diverged
+from training.stopping import Stop
 from training.study import result
 from training.study.result import Curve, Result
 from training.study.suites import convolution
@@ -39,10 +39,10 @@ def steps(images: int, amount: Amount) -> int:
     return amount.epochs * -(-images // amount.batch)
 
 
-def train(cell: Cell, seed: int, data: ImageSet, amount: Amount, stop: threading.Event) -> Result:
+def train(cell: Cell, seed: int, data: ImageSet, amount: Amount, stop: Stop) -> Result:
     """Train a model of a cell from `seed`, which also draws the small training set, and measure it half-way and last.
 
-    Raise Diverged when a loss is NaN or infinite, Stopped soon after `stop` is set.
+    Raise Diverged when a loss is NaN or infinite, Stopped soon after `stop` is asked.
     """
     chosen = training_images(cell, seed, len(data.train_images))
     images, labels = data.train_images[chosen], data.train_labels[chosen]
@@ -52,8 +52,7 @@ def train(cell: Cell, seed: int, data: ImageSet, amount: Amount, stop: threading
     rows, start = [], 0
     for until in (last // 2, last):
         while start < until:
-            if stop.is_set():
-                raise Stopped
+            stop.check()
             end = min(start + SPAN, until)
             loss = float(advance(tf.constant(start), tf.constant(end)))
             start = end

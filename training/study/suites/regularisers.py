@@ -1,7 +1,6 @@
 """Train the regularisers' suite: arms of the dense network, by the compiled population."""
 
 import dataclasses
-import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import tensorflow as tf
 from training import evaluate, network
 from training.data import ImageSet
 from training.population import Member, Trainer, report_steps
+from training.stopping import Stop
 from training.study import result
 from training.study.analysis.comparisons import REGULARISERS
 from training.study.result import Curve, Result
@@ -51,7 +51,7 @@ def suite(data: ImageSet, recipe: Recipe, arms: Sequence[Arm]) -> Suite:
         if seed <= arm.seeds
     ]
 
-    def trainer(missing: Sequence[Job]) -> Callable[[Job, threading.Event], Result]:
+    def trainer(missing: Sequence[Job]) -> Callable[[Job, Stop], Result]:
         shared = Trainer(data, recipe, [variants[job.arm] for job in missing])
         return lambda job, stop: train(shared, Member(variants[job.arm], job.seed), data, steps, stop)
 
@@ -66,7 +66,7 @@ def curve_steps(recipe: Recipe, images: int) -> list[int]:
     return sorted({*steps, *(step for step in EARLY if step < steps[-1])})
 
 
-def train(trainer: Trainer, member: Member, data: ImageSet, steps: Sequence[int], stop: threading.Event) -> Result:
+def train(trainer: Trainer, member: Member, data: ImageSet, steps: Sequence[int], stop: Stop) -> Result:
     """Train a member and measure it during training and at its end."""
     watched, rows = trainer.images[:WATCHED], []
     for stage in trainer.stages(member, steps, stop):

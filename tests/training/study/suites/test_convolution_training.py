@@ -1,4 +1,3 @@
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from training import data, population
+from training.stopping import Stop, Stopped
 from training.study.suites import convolution, convolution_training
 from training.study.suites.convolution import Cell
 from training.study.suites.convolution_training import Amount, train
@@ -21,10 +21,8 @@ def images(digits_dir: Path) -> data.ImageSet:
 
 def test_a_model_learns_and_is_the_same_alone_or_beside_another(images: data.ImageSet) -> None:
     cells = [Cell("between_convolutions", False, True), Cell("input", True, True)]
-    together = population.on_every_core(
-        lambda cell: train(cell, 1, images, AMOUNT, threading.Event()), cells, threading.Event()
-    )
-    alone = train(cells[0], 1, images, AMOUNT, threading.Event())
+    together = population.on_every_core(lambda cell: train(cell, 1, images, AMOUNT, Stop()), cells, Stop())
+    alone = train(cells[0], 1, images, AMOUNT, Stop())
     np.testing.assert_array_equal(together[0].confidences, alone.confidences)
     assert alone.test_loss == together[0].test_loss != together[1].test_loss
     assert alone.curve.step.tolist() == [62, 125]
@@ -52,7 +50,7 @@ def test_small_training_sets_are_drawn_by_the_seed() -> None:
 
 
 def test_training_stops_when_it_is_asked_to(images: data.ImageSet) -> None:
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(population.Stopped):
+    stop = Stop()
+    stop.ask()
+    with pytest.raises(Stopped):
         train(Cell("none", False, True), 1, images, AMOUNT, stop)
