@@ -22,6 +22,7 @@ def run(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @promtool
 def test_alerts_fire_and_stay_silent_where_they_should() -> None:
     run("test", "rules", *sorted(FOLDER.glob("*_test.yml")))

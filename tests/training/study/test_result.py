@@ -56,6 +56,7 @@ def test_a_fingerprint_is_of_every_part() -> None:
     assert result.fingerprint(a=1, b=2) == result.fingerprint(b=2, a=1)
 
 
+@pytest.mark.slow
 def test_a_member_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
     one, other = tmp_path / "one.npz", tmp_path / "other.npz"
 
