@@ -1,5 +1,6 @@
 """Train many members at once, each by its own compiled loop on its own core."""
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -152,6 +153,16 @@ def train(
         return Trained(member, [w.numpy() for w in stage.weights], history)
 
     return on_every_core(run, members, stop)
+
+
+@contextlib.contextmanager
+def pool_of_cores(name: str) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool with a thread a core; however it is left, calls that have not begun are cancelled."""
+    with ThreadPoolExecutor(cores(), thread_name_prefix=name) as pool:
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def on_every_core(run: Callable[[Job], Result], jobs: Sequence[Job], stop: Stop) -> list[Result]:

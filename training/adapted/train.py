@@ -15,8 +15,8 @@ from training.champion.lines import nearness
 from training.data import ImageSet
 from training.evaluate import accuracy
 from training.loop import Settings, State, adam, batch_indices, learning_rate_at
-from training.population import Diverged, Member, OnProgress, OnReport, Report, Trained, cores, ignore
-from training.stopping import Stop, Stopped
+from training.population import Diverged, Member, OnProgress, OnReport, Report, Trained, ignore, pool_of_cores
+from training.stopping import Stop
 from training.variants import AdaptRecipe
 
 AT_ONCE = 1000  # images distorted by one call
@@ -100,7 +100,7 @@ def make_pools(lesson: Lesson, recipe: AdaptRecipe, seed: int, stop: Stop) -> li
     n = len(taught.train_images)
     draws = min(-(-recipe.length // -(-n // recipe.labelled)), -(-recipe.distortions // n))
     plain = round(recipe.replayed * recipe.plain)
-    with ThreadPoolExecutor(cores(), thread_name_prefix="distort") as pool:
+    with pool_of_cores("distort") as pool:
         made = Maker(pool, seed, stop)
         labelled = made.distorted(taught.train_images, draws)
         pools = [Pool(LABELLED, recipe.labelled, labelled, one_hot(taught.train_labels, classes))]
@@ -143,9 +143,7 @@ class Maker:
 
     def _map(self, call: Callable, jobs: list) -> Iterator[np.ndarray]:
         for each in self._pool.map(call, jobs):
-            if self._stop.asked:
-                self._pool.shutdown(wait=False, cancel_futures=True)
-                raise Stopped
+            self._stop.check()
             yield each
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +15,7 @@ from training.champion.lines import nearness
 from training.data import SIDE, ImageSet
 from training.evaluate import accuracy
 from training.loop import Settings, State, adam, batch_indices, learning_rate_at
-from training.population import Diverged, Member, OnProgress, OnReport, Report, Trained, cores, ignore
+from training.population import Diverged, Member, OnProgress, OnReport, Report, Trained, ignore, pool_of_cores
 from training.stopping import Stop
 from training.variants import ChampionRecipe
 
@@ -107,19 +107,16 @@ def draws(images: np.ndarray, recipe: ChampionRecipe, seed: int, stop: Stop) -> 
         keys = (tf.constant([seed, 2 * (i * len(chunks) + k)]) for k in range(len(chunks)))
         return [pool.submit(draw, some, near, key) for (some, near), key in zip(chunks, keys, strict=True)]
 
-    with ThreadPoolExecutor(cores(), thread_name_prefix="distort") as pool:
-        try:
-            for part, near in zip(parts, pool.map(nearness, parts), strict=True):
-                stop.check()
-                chunks.append((tf.constant(part), tf.constant(near)))
-            coming = begin(0)
-            for i in range(recipe.draws):
-                ready = [future.result() for future in coming]
-                coming = begin(i + 1) if i + 1 < recipe.draws else []
-                stop.check()
-                yield tf.concat(ready, axis=0)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with pool_of_cores("distort") as pool:
+        for part, near in zip(parts, pool.map(nearness, parts), strict=True):
+            stop.check()
+            chunks.append((tf.constant(part), tf.constant(near)))
+        coming = begin(0)
+        for i in range(recipe.draws):
+            ready = [future.result() for future in coming]
+            coming = begin(i + 1) if i + 1 < recipe.draws else []
+            stop.check()
+            yield tf.concat(ready, axis=0)
 
 
 def compile_learning(recipe: ChampionRecipe, images: int) -> Callable[..., tf.Tensor]:
