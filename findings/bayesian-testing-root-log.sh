@@ -17,7 +17,7 @@ import sys
 ours = io.StringIO()
 logging.basicConfig(stream=ours, level=logging.ERROR)
 logging.error("before")
-import bayesian_testing.experiments  # noqa: E402
+import bayesian_testing.experiments
 
 logging.error("after")
 root = logging.getLogger()
